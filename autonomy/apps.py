@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AutonomyConfig(AppConfig):
+    name = "autonomy"
+    label = "autonomy"
+    verbose_name = "Autonomy OS"

@@ -1,0 +1,46 @@
+"""The one front door: sockets and long polls through ASGI, everything else through WSGI worker pools.
+
+Django's ASGI handler gives each request a new thread and database connection, which costs about three
+quarters of the throughput; so ordinary requests go through a2wsgi. Pages (which include every stop button)
+have a pool of their own, so that a busy API can never make a person wait to stop it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from a2wsgi import WSGIMiddleware
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autonomy.settings")
+django_asgi = get_asgi_application()
+
+from autonomy.wsgi import application as django_wsgi  # noqa: E402 - the apps must be loaded first
+from workflows.routing import long_poll_paths, websocket_urlpatterns  # noqa: E402
+
+API_WORKERS = int(os.environ.get("API_THREADS", "16"))
+PAGE_WORKERS = int(os.environ.get("PAGE_THREADS", "8"))
+api = WSGIMiddleware(django_wsgi, workers=API_WORKERS)
+pages = WSGIMiddleware(django_wsgi, workers=PAGE_WORKERS)
+
+
+async def http(scope, receive, send):  # type: ignore[no-untyped-def]
+    """Send one HTTP request to the pool that fits it."""
+    path = scope["path"]
+    if any(pattern.match(path) for pattern in long_poll_paths):
+        await django_asgi(scope, receive, send)
+    elif path.startswith(("/api/", "/oauth/")):
+        await api(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+    }
+)

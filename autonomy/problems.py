@@ -1,0 +1,83 @@
+"""Errors leave the API as RFC 9457 problems; this is the one place that maps a Refusal to HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from audit.vocabulary import Refusal, RefusalKind
+
+STATUS_OF_KIND = {
+    RefusalKind.INVALID: 422,
+    RefusalKind.UNAUTHENTICATED: 401,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.NOT_FOUND: 404,
+    RefusalKind.CONFLICT: 409,
+    RefusalKind.LIMITED: 429,
+    RefusalKind.UNAVAILABLE: 503,
+}
+TITLE_OF_STATUS = {
+    400: "The request could not be read",
+    401: "Not signed in",
+    403: "Refused",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Not valid",
+    429: "Limit reached",
+    503: "Not available",
+}
+
+
+def problem(status: int, code: str, detail: str, **members: Any) -> Response:
+    """Return an ``application/problem+json`` response (RFC 9457) with our extension members."""
+    body = {
+        "type": f"urn:autonomy:problem:{code}",
+        "title": TITLE_OF_STATUS.get(status, "Error"),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **members,
+    }
+    return Response(body, status=status, content_type="application/problem+json")
+
+
+def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Translate an exception of ours, of DRF or of Django into a problem; unexpected errors stay loud."""
+    if isinstance(error, Refusal):
+        set_rollback()
+        return problem(
+            STATUS_OF_KIND[error.kind], error.code, error.message, next=error.next_step, **dict(error.detail)
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    response = _of_api_exception(error)
+    if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
+        response["WWW-Authenticate"] = "Bearer"
+        response.status_code = 401
+        response.data["status"] = 401
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait) + 1)
+    return response
+
+
+def _of_api_exception(error: exceptions.APIException) -> Response:
+    if isinstance(error, exceptions.ValidationError):
+        return problem(422, "invalid", "Some fields were refused; see errors.", errors=error.detail)
+    code = error.get_codes()
+    return problem(
+        error.status_code, code if isinstance(code, str) else error.default_code, str(error.detail)
+    )

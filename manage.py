@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Django's command line for Autonomy OS."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# The schema belongs to the owner role and positions to the sequencer role; every other command runs as the
+# application role, which cannot change a ledger row.
+ROLE_OF_COMMAND = {"migrate": "owner", "makemigrations": "owner", "run_sequencer": "sequencer"}
+
+
+def main() -> None:
+    """Run one management command under the database role it is meant for."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autonomy.settings")
+    if len(sys.argv) > 1:
+        os.environ.setdefault("DATABASE_ROLE", ROLE_OF_COMMAND.get(sys.argv[1], "app"))
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - settings come first
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
