@@ -1,4 +1,4 @@
-"""The words every room shares: who acts (Actor), what a fact is about (Ref) and how a rule says no (Refusal)."""
+"""The words every room shares: who acts (Actor), what a fact is about (Ref), how a rule says no (Refusal)."""
 
 from __future__ import annotations
 

@@ -78,6 +78,4 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         return problem(422, "invalid", "Some fields were refused; see errors.", errors=error.detail)
     code = error.get_codes()
-    return problem(
-        error.status_code, code if isinstance(code, str) else error.default_code, str(error.detail)
-    )
+    return problem(error.status_code, code if isinstance(code, str) else error.default_code, str(error.detail))
