@@ -1,0 +1,63 @@
+"""What the rooms above tell the ledger: the verbs they record, and who wants to hear of new positions."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
+
+VERB = re.compile(r"^[a-z_]+\.[a-z_]+$")
+
+_verbs: dict[str, str] = {}
+_listeners: list[Callable[[int], None]] = []
+
+
+class UnregisteredVerb(LookupError):
+    """A verb was recorded that no room has described."""
+
+
+def register_verbs(verbs: Mapping[str, str]) -> None:
+    """Describe verbs (``room.past_tense``) in plain words; an AppConfig's ``ready`` calls this.
+
+    Raise ValueError for a malformed verb, an empty description, or a second, different description.
+    """
+    for verb, description in verbs.items():
+        if not VERB.match(verb) or not description.strip():
+            raise ValueError(
+                f"{verb!r} is not a verb with a description; write room.past_tense and a sentence."
+            )
+        if _verbs.get(verb, description) != description:
+            raise ValueError(f"{verb!r} is already described as {_verbs[verb]!r}.")
+        _verbs[verb] = description
+
+
+def registered_verbs() -> dict[str, str]:
+    """Return every verb with its description, sorted."""
+    return dict(sorted(_verbs.items()))
+
+
+def check_verb(verb: str) -> None:
+    """Raise UnregisteredVerb unless a room has described ``verb``."""
+    if verb not in _verbs:
+        raise UnregisteredVerb(f"{verb!r} is not registered. Describe it with audit.registry.register_verbs.")
+
+
+def on_sequenced(listener: Callable[[int], None]) -> Callable[[int], None]:
+    """Call ``listener(newest_position)`` in the sequencer after batches are committed (usable as a decorator).
+
+    Calls are spaced: the first at once, then at most one every 100 ms. A listener that fails is logged.
+    """
+    if listener not in _listeners:
+        _listeners.append(listener)
+    return listener
+
+
+def tell_sequenced(last_position: int) -> None:
+    """Tell every listener the newest position; one that fails never stops the ledger or the others."""
+    for listener in _listeners:
+        try:
+            listener(last_position)
+        except Exception:
+            logger.warning("A listener to new positions failed.", exc_info=True)

@@ -1,0 +1,75 @@
+"""Reading the ledger: always through what the reader may see, and in the order of positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Max, Q
+
+from audit import visibility
+from audit.models import Event, EventQuerySet, Position
+
+FEED_LIMIT = 500
+# One page looks at no more positions than this, so that a reader who may see little costs little.
+FEED_WINDOW = 20_000
+
+# A kind of object (``app_label.model``) whose events carry its id in a column of their own.
+_REFERENCE_COLUMNS = {
+    "agent": "agent_id",
+    "action": "action_id",
+    "run": "run_id",
+    "system": "system_id",
+    "department": "department_id",
+    "user": "actor_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """One page of the feed. Ask again with ``next_after``; nothing new while it stays what was asked."""
+
+    events: list[Event]
+    next_after: int
+
+
+def visible_events(user: Any) -> EventQuerySet:
+    """Return the events ``user`` may see, each annotated with ``position`` (None while not numbered)."""
+    return Event.objects.filter(visibility.visible_to(user)).with_position()
+
+
+def newest_position() -> int:
+    """Return the newest position in the ledger, 0 when it is empty."""
+    return Position.objects.aggregate(newest=Max("position"))["newest"] or 0
+
+
+def feed(user: Any, after_position: int, limit: int = 100) -> FeedPage:
+    """Return what ``user`` may see after a position, ascending. Positions commit in order: none is skipped."""
+    limit = max(1, min(limit, FEED_LIMIT))
+    until = min(newest_position(), after_position + FEED_WINDOW)
+    events = list(
+        visible_events(user)
+        .filter(placement__position__gt=after_position, placement__position__lte=until)
+        .select_related("payload")
+        .order_by("placement__position")[:limit]
+    )
+    if len(events) == limit:
+        return FeedPage(events, events[-1].position)
+    return FeedPage(events, max(until, after_position))
+
+
+def about(kind: str, object_id: str) -> Q:
+    """Return the condition on Event that holds for everything that concerns one object."""
+    concerned = Q(subject_kind=kind, subject_id=str(object_id))
+    column = _REFERENCE_COLUMNS.get(kind.rpartition(".")[2])
+    return concerned | Q(**{column: str(object_id)}) if column and object_id else concerned
+
+
+def timeline(kind: str, object_id: str, user: Any) -> EventQuerySet:
+    """Return what ``user`` may see of one object's story, oldest first; events not numbered yet come last."""
+    return (
+        visible_events(user)
+        .filter(about(kind, object_id))
+        .select_related("payload")
+        .order_by(F("placement__position").asc(nulls_last=True), "occurred_at", "id")
+    )

@@ -1,0 +1,8 @@
+"""Writing the ledger: recording facts, and giving them their position."""
+
+from __future__ import annotations
+
+from audit.services.recording import record_event, record_refusal
+from audit.services.sequencing import sequence_pending
+
+__all__ = ["record_event", "record_refusal", "sequence_pending"]

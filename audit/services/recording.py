@@ -1,0 +1,128 @@
+"""Recording facts. No event, no decision: the row is written in the transaction of what it describes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit import registry
+from audit.models import Event, Payload
+from audit.vocabulary import Actor, Ref, Refusal
+
+_UNHOLDABLE = str.maketrans(dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}"))
+
+
+def record_event(
+    *,
+    actor: Actor,
+    verb: str,
+    subject: Ref,
+    sentence: str,
+    agent_id: str = "",
+    action_id: str = "",
+    run_id: str = "",
+    system_id: str = "",
+    department_id: str = "",
+    correlation_id: str = "",
+    decision: str = "",
+    code: str = "",
+    reason: str = "",
+    payload: Mapping[str, Any] | None = None,
+) -> Event:
+    """Add one fact to the ledger, in the caller's transaction, so that both stand or neither.
+
+    ``sentence`` is plain words; past 500 characters it is cut, as labels are past 200. Characters that no
+    record can hold are replaced: what is said in hostile words is still recorded. Raises RuntimeError outside
+    a transaction and UnregisteredVerb for a verb that no room has described.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError(
+            f"{verb} was not recorded: events are recorded inside the transaction they describe."
+        )
+    registry.check_verb(verb)
+    event = Event(
+        verb=verb,
+        actor_kind=actor.kind.value,
+        actor_id=_text(actor.id, 64),
+        actor_label=_text(actor.label, 200),
+        subject_kind=_text(subject.kind, 100),
+        subject_id=_text(subject.id, 64),
+        subject_label=_text(subject.label, 200),
+        agent_id=_text(agent_id, 64),
+        action_id=_text(action_id, 64),
+        run_id=_text(run_id, 64),
+        system_id=_text(system_id, 64),
+        department_id=_text(department_id, 64),
+        correlation_id=_text(correlation_id, 64),
+        decision=decision,
+        code=_text(code, 64),
+        sentence=_text(sentence, 500),
+        reason=_text(reason, None),
+    )
+    event.save()
+    if payload:
+        Payload(event=event, data=_holdable(payload)).save()
+    return event
+
+
+def record_refusal(
+    *,
+    actor: Actor,
+    verb: str,
+    subject: Ref,
+    refusal: Refusal,
+    agent_id: str = "",
+    action_id: str = "",
+    run_id: str = "",
+    system_id: str = "",
+    department_id: str = "",
+    correlation_id: str = "",
+    reason: str = "",
+) -> Event:
+    """Record that a rule said no, in a transaction of its own, after the refused one has rolled back.
+
+    For boundaries only. Raises RuntimeError inside another transaction, where a rollback would take it along.
+    """
+    with transaction.atomic(durable=True):
+        return record_event(
+            actor=actor,
+            verb=verb,
+            subject=subject,
+            sentence=refusal.message,
+            agent_id=agent_id,
+            action_id=action_id,
+            run_id=run_id,
+            system_id=system_id,
+            department_id=department_id,
+            correlation_id=correlation_id,
+            decision=Event.Decision.DENY,
+            code=refusal.code,
+            reason=reason,
+            payload={
+                "kind": refusal.kind.value,
+                "next_step": refusal.next_step,
+                "detail": dict(refusal.detail),
+            },
+        )
+
+
+def _text(value: object, most: int | None) -> str:
+    """Return ``value`` as text PostgreSQL can hold, cut to ``most`` characters with a visible ellipsis."""
+    text = str(value).translate(_UNHOLDABLE)
+    return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def _holdable(value: Any) -> Any:
+    """Return JSON data without what jsonb cannot hold: NUL, lone surrogates, NaN and infinities."""
+    if isinstance(value, str):
+        return value.translate(_UNHOLDABLE)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_text(key, None): _holdable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_holdable(item) for item in value]
+    return value
