@@ -1,0 +1,280 @@
+"""Plain facts in, a plain decision out: what the pure decision function reads and returns.
+
+All ids are text. Amounts are integers in minor units. Nothing here knows Django or does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Effect(StrEnum):
+    """What an operation does to the world."""
+
+    READ = "read"
+    WRITE = "write"
+    FINANCIAL = "financial"
+    DESTRUCTIVE = "destructive"
+
+
+class Verdict(StrEnum):
+    """What is decided; deny is stronger than hold, hold is stronger than allow."""
+
+    ALLOW = "allow"
+    HOLD = "hold"
+    DENY = "deny"
+
+
+class Mode(StrEnum):
+    """How far a rule has come; only an enforced one decides."""
+
+    DRAFT = "draft"
+    SHADOW = "shadow"
+    ENFORCED = "enforced"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """One operation at one revision. ``money_path``: the argument with the amount ('' when it moves none)."""
+
+    code: str
+    revision: int
+    schema_hash: str
+    name: str
+    system_id: str
+    system_code: str
+    category: str
+    environment: str
+    effect: str
+    idempotent: bool
+    money_path: str = ""
+    input_schema: Mapping[str, Any] | None = field(default=None, compare=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """One agent as it stands now. ``department_ids``: its own first, then those above it."""
+
+    agent_id: str
+    user_id: str
+    name: str
+    code: str
+    department_ids: tuple[str, ...]
+    role_id: str
+    group_ids: frozenset[str]
+    lifecycle: str
+    autonomy: str
+    brake: str
+    risk_tier: str
+    attest_by: date | None
+    sponsor_active: bool
+    role_code: str = ""
+    department_code: str = ""
+    sponsor_id: str = ""
+    deputy_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyFacts:
+    """An amount as the arguments state it, and in company currency (None: the company has no rate)."""
+
+    currency: str
+    minor: int
+    company_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFacts:
+    """The reading of one measure for one request. ``amount`` is what this request would add.
+
+    ``headroom`` is what is left before it (None: no ceiling). ``error`` is set when key or amount could not be
+    computed; an enforced measure with an error denies.
+    """
+
+    code: str
+    name: str
+    unit: str
+    key: str
+    amount: int
+    reserved: int
+    settled: int
+    ceiling: int | None
+    error: str = ""
+
+    @property
+    def headroom(self) -> int | None:
+        """Return what may still be used before this request, never below zero; None without a ceiling."""
+        return None if self.ceiling is None else max(0, self.ceiling - self.reserved - self.settled)
+
+    @property
+    def exceeded(self) -> bool:
+        """Tell whether this request would go above the ceiling (the ceiling itself is allowed)."""
+        return self.ceiling is not None and self.reserved + self.settled + self.amount > self.ceiling
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFacts:
+    """One rule with the scope of its policy. ``version`` is the content version of the rule alone."""
+
+    rule_id: str
+    policy_id: str
+    policy_code: str
+    scope_kind: str
+    scope_id: str
+    name: str
+    sentence: str
+    operations: str
+    effects: tuple[str, ...]
+    condition: str
+    verdict: str
+    mode: str
+    version: int
+    approver_group: str = ""
+    quorum: int = 1
+    note: str = ""
+    redact: tuple[str, ...] = ()
+    field: str = ""
+    comparison: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureDefinition:
+    """One measure as configured; ``key`` and ``amount`` are CEL."""
+
+    measure_id: str
+    code: str
+    name: str
+    scope_kind: str
+    scope_id: str
+    operations: str
+    key: str
+    amount: str
+    unit: str
+    window: str
+    window_seconds: int | None
+    ceiling: int | None
+    on_exceed: str
+    mode: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """One permission to use one operation, held by a user or by a group (``holder_kind`` user or group)."""
+
+    grant_id: str
+    operation: str
+    holder_kind: str
+    holder_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopFacts:
+    """One active stop."""
+
+    stop_id: str
+    scope_kind: str
+    scope_id: str
+    scope_label: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All authority of the company at one version; immutable. Version 0 means that nothing was loaded.
+
+    ``policies`` counts the policies loaded; none at all denies everything.
+    """
+
+    version: int = 0
+    company_currency: str = ""
+    policies: int = 0
+    rules: tuple[RuleFacts, ...] = ()
+    measures: tuple[MeasureDefinition, ...] = ()
+    grants: frozenset[GrantFacts] = frozenset()
+    stops: tuple[StopFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalFacts:
+    """People said yes to exactly this: it counts only while ``binding`` equals that of the new decision."""
+
+    approval_id: str
+    binding: str
+    approvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRequest:
+    """One question: may this agent do this now?
+
+    ``operation`` is None when nobody knows the code asked for. ``provenance`` maps an argument to a label of
+    where its value came from; rules may read labels, never prose. ``now`` is aware.
+    """
+
+    agent: AgentFacts
+    operation_code: str
+    operation: OperationFacts | None
+    arguments: Mapping[str, Any]
+    now: datetime
+    on_behalf_of: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    money: MoneyFacts | None = None
+    measures: Mapping[str, MeasureFacts] = field(default_factory=dict)
+    approved: ApprovalFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule (or limit) said about one request. ``error`` is set when it could not be evaluated."""
+
+    rule_id: str
+    name: str
+    sentence: str
+    mode: str
+    matched: bool
+    verdict: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """Duties that add up over every enforced rule that applied.
+
+    A voter must belong to every one of ``approver_groups`` (names of groups; empty: anybody who may approve).
+    """
+
+    quorum: int = 1
+    approver_groups: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+
+    @property
+    def approver_group(self) -> str:
+        """Return the first group, for a one-line label; a voter must belong to all ``approver_groups``."""
+        return self.approver_groups[0] if self.approver_groups else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer: verdict, stable code, the sentence for people, and everything it rests on.
+
+    ``binding`` is the SHA-256 (hex) over the rules, grants and duties that decided: an approval is bound to it,
+    and an edit of an unrelated rule leaves it as it is.
+    """
+
+    verdict: Verdict
+    code: str
+    sentence: str
+    next_step: str
+    policy_version: int
+    binding: str
+    rules: tuple[RuleResult, ...] = ()
+    deciding: tuple[str, ...] = ()
+    obligations: Obligations = Obligations()
+    grants: tuple[str, ...] = ()

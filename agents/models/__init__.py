@@ -1,0 +1,43 @@
+"""Everything the workforce room remembers; one module per aggregate."""
+
+from __future__ import annotations
+
+from agents.models.agent import Agent, AgentGroupObjectPermission, AgentUserObjectPermission
+from agents.models.authority import AuthorityVersion
+from agents.models.change_request import ChangeRequest
+from agents.models.company import CompanySettings, ExchangeRate
+from agents.models.measure import Measure, MeasureCounter, Reservation
+from agents.models.organisation import Department, Role
+from agents.models.policy import (
+    Policy,
+    PolicyGroupObjectPermission,
+    PolicyUserObjectPermission,
+    PolicyVersion,
+    Rule,
+)
+from agents.models.scope import PolicyScope
+from agents.models.stop import Stop
+from agents.models.user import User
+
+__all__ = [
+    "Agent",
+    "AgentGroupObjectPermission",
+    "AgentUserObjectPermission",
+    "AuthorityVersion",
+    "ChangeRequest",
+    "CompanySettings",
+    "Department",
+    "ExchangeRate",
+    "Measure",
+    "MeasureCounter",
+    "Policy",
+    "PolicyGroupObjectPermission",
+    "PolicyScope",
+    "PolicyUserObjectPermission",
+    "PolicyVersion",
+    "Reservation",
+    "Role",
+    "Rule",
+    "Stop",
+    "User",
+]

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from agents.models.organisation import Department, Role
+from agents.models.tracked import KeyedModel, tracked
+
+
+class Agent(KeyedModel):
+    """A member of staff that is software: one identity, one accountable sponsor, one role.
+
+    Three facts are kept apart: lifecycle (is it employed), autonomy (how freely it works) and brake (may it
+    act right now). Lifting a brake never changes the other two.
+    """
+
+    class ReachedBy(models.TextChoices):
+        POLLS = "polls", "It asks the portal for work"
+        MCP = "mcp", "It connects over MCP"
+        A2A = "a2a", "The portal calls it over A2A"
+        WEBHOOK = "webhook", "The portal calls its web address"
+        HOSTED = "hosted", "The portal runs it"
+
+    class Lifecycle(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        ACTIVE = "active", "Active"
+        RETIRED = "retired", "Retired"
+
+    class Autonomy(models.TextChoices):
+        READ_ONLY = "read_only", "May only read"
+        HOLD_WRITES = "hold_writes", "A person approves every write"
+        BY_CONTRACT = "by_contract", "Works within its contract"
+
+    class Brake(models.TextChoices):
+        NONE = "none", "None"
+        PAUSED = "paused", "Paused"
+        SUSPENDED = "suspended", "Suspended"
+
+    class RiskTier(models.TextChoices):
+        LOW = "low", "Low"
+        MEDIUM = "medium", "Medium"
+        HIGH = "high", "High"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="agent",
+        help_text="The identity this agent signs in with.",
+    )
+    name = models.CharField(max_length=120, help_text="The name people see, e.g. Invoice clerk 1.")
+    code = models.SlugField(
+        max_length=60, unique=True, help_text="Short stable name, used in rules and records."
+    )
+    purpose = models.TextField(help_text="What this agent is for, in one or two sentences.")
+    sponsor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="sponsored_agents",
+        help_text="The person who answers for this agent. An agent without an active sponsor may do nothing.",
+    )
+    deputy = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="deputised_agents",
+        help_text="Who answers when the sponsor is away.",
+    )
+    department = models.ForeignKey(
+        Department, on_delete=models.PROTECT, related_name="agents", help_text="Where this agent works."
+    )
+    role = models.ForeignKey(
+        Role, on_delete=models.PROTECT, related_name="agents", help_text="The job this agent has."
+    )
+    provider = models.CharField(max_length=80, blank=True, help_text="Who makes the model, e.g. Anthropic.")
+    model = models.CharField(max_length=120, blank=True, help_text="Which model powers it.")
+    version = models.CharField(max_length=60, blank=True, help_text="Version of the agent itself.")
+    reached_by = models.CharField(
+        max_length=10, choices=ReachedBy, default=ReachedBy.POLLS, help_text="How the portal and it talk."
+    )
+    lifecycle = models.CharField(
+        max_length=10, choices=Lifecycle, default=Lifecycle.DRAFT, help_text="Only an active agent may act."
+    )
+    autonomy = models.CharField(
+        max_length=12,
+        choices=Autonomy,
+        default=Autonomy.HOLD_WRITES,
+        help_text="How freely it works. The contract applies in every case.",
+    )
+    brake = models.CharField(
+        max_length=10,
+        choices=Brake,
+        default=Brake.NONE,
+        help_text="Paused: every call is refused until resumed. Suspended: its access is closed as well.",
+    )
+    risk_tier = models.CharField(
+        max_length=6, choices=RiskTier, default=RiskTier.MEDIUM, help_text="How much harm a mistake could do."
+    )
+    attest_by = models.DateField(
+        null=True,
+        blank=True,
+        help_text="By this day the sponsor must confirm that it is still needed. After it, it may not act.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    history = tracked()
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [
+            ("activate_agent", "Can activate an agent"),
+            ("pause_agent", "Can pause and resume an agent"),
+            ("suspend_agent", "Can suspend an agent"),
+            ("retire_agent", "Can retire an agent"),
+            ("set_autonomy", "Can change how freely an agent works"),
+            ("issue_credentials", "Can issue and revoke the credentials of an agent"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=~Q(sponsor=F("user")), name="agents_agent_not_its_own_sponsor"),
+            models.CheckConstraint(
+                condition=Q(deputy__isnull=True) | ~Q(deputy=F("user")), name="agents_agent_not_its_own_deputy"
+            ),
+            models.CheckConstraint(
+                condition=Q(lifecycle__in=["draft", "active", "retired"]), name="agents_agent_lifecycle_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(autonomy__in=["read_only", "hold_writes", "by_contract"]),
+                name="agents_agent_autonomy_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(brake__in=["none", "paused", "suspended"]), name="agents_agent_brake_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentUserObjectPermission(UserObjectPermissionBase):
+    """A right of one person on one agent; it dies with the agent."""
+
+    content_object = models.ForeignKey(Agent, on_delete=models.CASCADE)
+
+
+class AgentGroupObjectPermission(GroupObjectPermissionBase):
+    """A right of one group on one agent; it dies with the agent."""
+
+    content_object = models.ForeignKey(Agent, on_delete=models.CASCADE)

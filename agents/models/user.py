@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from agents.models.tracked import tracked
+from audit.vocabulary import Actor, ActorKind, Ref
+
+
+class User(AbstractUser):
+    """Somebody the portal knows: a person who signs in, or the identity of one agent (no password, no page)."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person", "Person"
+        AGENT = "agent", "Agent"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(
+        max_length=10, choices=Kind, default=Kind.PERSON, editable=False, help_text="Person or agent."
+    )
+    department = models.ForeignKey(
+        "agents.Department",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="people",
+        help_text="Where this person works.",
+    )
+
+    history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="person")
+                | Q(kind="agent", password__startswith="!", is_staff=False, is_superuser=False),  # noqa: S106
+                name="agents_user_agent_has_no_password",
+                violation_error_message="An agent has no password and no page.",
+            ),
+        ]
+
+    @property
+    def is_agent(self) -> bool:
+        """Tell whether this is the identity of an agent."""
+        return self.kind == self.Kind.AGENT
+
+    def as_actor(self) -> Actor:
+        """Return this user as the actor of a service call."""
+        return Actor(ActorKind(self.kind), str(self.pk), self.get_full_name() or self.username)
+
+    def as_ref(self) -> Ref:
+        """Return this user as the subject of an event."""
+        return Ref("agents.user", str(self.pk), self.get_full_name() or self.username)

@@ -1,0 +1,88 @@
+"""Where higher rooms hang in what this room must not import: operations, grants, changes, panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from agents.decision.facts import GrantFacts, OperationFacts
+from agents.models import ChangeRequest
+from audit.vocabulary import Actor
+
+ApplyFn = Callable[[Actor, ChangeRequest], None]
+CurrentFn = Callable[[ChangeRequest], str]
+
+_find_operation: list[Callable[[str], OperationFacts | None]] = []
+_list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
+_grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
+_change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
+_change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
+_agent_panels: dict[str, Callable[..., Any]] = {}
+
+
+def register_operation_catalogue(
+    find: Callable[[str], OperationFacts | None], every: Callable[[], Sequence[OperationFacts]] | None = None
+) -> None:
+    """Say how an operation is found by code, and how all of them (with input schemas) are listed for lints."""
+    _find_operation[:] = [find]
+    _list_operations[:] = [every] if every else []
+
+
+def find_operation(code: str) -> OperationFacts | None:
+    """Return the facts of an operation, or None when nobody knows it (the decision then denies)."""
+    return _find_operation[0](code) if _find_operation else None
+
+
+def all_operations() -> Sequence[OperationFacts]:
+    """Return every operation that is switched on."""
+    return _list_operations[0]() if _list_operations else ()
+
+
+def register_grants_provider(provider: Callable[[], Iterable[GrantFacts]]) -> None:
+    """Add a source of grants for the snapshot; its tables must carry the trigger ``bump_authority()``."""
+    if provider not in _grant_providers:
+        _grant_providers.append(provider)
+
+
+def grants() -> frozenset[GrantFacts]:
+    """Return every grant of every provider."""
+    return frozenset(grant for provider in _grant_providers for grant in provider())
+
+
+def register_change_kind(kind: str, apply_fn: ApplyFn, current_fn: CurrentFn | None = None) -> None:
+    """Say how a kind of change is applied, and how the present version of its target is named.
+
+    ``current_fn(change_request)`` must return the same text as was given as ``target_version`` at the proposal,
+    or the change is refused as stale.
+    """
+    _change_kinds[kind] = (apply_fn, current_fn)
+
+
+def change_kind(kind: str) -> tuple[ApplyFn, CurrentFn | None]:
+    """Return (apply, current version) of a kind; raises KeyError when nobody registered it."""
+    return _change_kinds[kind]
+
+
+def on_change_request(
+    listener: Callable[[Actor, ChangeRequest], None],
+) -> Callable[[Actor, ChangeRequest], None]:
+    """Call ``listener(actor, change_request)`` in the transaction of every proposal and decision about it."""
+    if listener not in _change_listeners:
+        _change_listeners.append(listener)
+    return listener
+
+
+def tell_change_listeners(actor: Actor, change_request: ChangeRequest) -> None:
+    """Tell everybody who listens that a change request was made or changed state."""
+    for listener in _change_listeners:
+        listener(actor, change_request)
+
+
+def register_agent_panel(name: str, panel: Callable[..., Any]) -> None:
+    """Add a panel to the page of an agent: ``panel(agent, user)`` returns what its template shows."""
+    _agent_panels[name] = panel
+
+
+def agent_file_panels() -> dict[str, Callable[..., Any]]:
+    """Return the panels of the agent's page, in the order they were registered."""
+    return dict(_agent_panels)

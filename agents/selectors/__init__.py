@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from agents.selectors.authority import agent_facts, authority_snapshot
+from agents.selectors.money import money_facts, to_company_minor
+from agents.selectors.visible import (
+    visible_agents,
+    visible_change_requests,
+    visible_measures,
+    visible_policies,
+    visible_rules,
+    visible_stops,
+)
+
+__all__ = [
+    "agent_facts",
+    "authority_snapshot",
+    "money_facts",
+    "to_company_minor",
+    "visible_agents",
+    "visible_change_requests",
+    "visible_measures",
+    "visible_policies",
+    "visible_rules",
+    "visible_stops",
+]
