@@ -22,7 +22,7 @@ def settle(*, action_id: str) -> int:
 
 
 def release(*, action_id: str) -> int:
-    """Give back what the action reserved, as it did not happen; what is settled stays. Twice changes nothing."""
+    """Give back what the action reserved; what is settled stays. Twice changes nothing."""
     raise NotImplementedError
 
 
