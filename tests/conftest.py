@@ -1,0 +1,152 @@
+"""Real servers, a database per worker, and the one fixed cast of the tests.
+
+``db`` rolls back after each test. ``live_db`` is a database of the test's own, for real commits, threads and
+processes. Both connect as the application role, so that grants and triggers are tested with everything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections
+
+from tests import harness
+
+PASSWORD = "correct horse battery staple"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        names = getattr(item, "fixturenames", ())
+        if "transactional_db" in names or (marker and marker.kwargs.get("transaction")):
+            raise pytest.UsageError(f"{item.nodeid}: an append-only ledger cannot be flushed; use live_db.")
+        if "live_db" in names and (marker or "db" in names):
+            raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
+
+
+def _use_database(name: str) -> None:
+    """Point Django, every thread of it and every process it starts at one test database."""
+    connections.close_all()
+    os.environ.update(harness.environment(name))
+    url = psycopg.conninfo.conninfo_to_dict(harness.url("app", name))
+    current = connections["default"].settings_dict
+    current.update(NAME=name, USER=url["user"], PASSWORD=url["password"], HOST=url["host"])
+    current["PORT"] = str(url.get("port", ""))
+
+
+@pytest.fixture(scope="session")
+def template_database() -> str:
+    """The migrated database that all others are copied from."""
+    return harness.template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any, template_database: str) -> Iterator[None]:
+    """Give this worker its own copy of the template, with the application role's rights on it."""
+    with harness.copy_of(template_database) as name, django_db_blocker.unblock():
+        _use_database(name)
+        yield
+        _use_database(harness.UNNAMED)
+
+
+@dataclass(frozen=True)
+class LiveDatabase:
+    """A database of one test's own."""
+
+    name: str
+
+    def url(self, role: str = "app") -> str:
+        """Return its address for the role owner, app or sequencer."""
+        return harness.url(role, self.name)
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        """Return the environment for a process of the product on this database."""
+        return {
+            **os.environ,
+            **harness.environment(self.name),
+            "DJANGO_SETTINGS_MODULE": "autonomy.settings",
+            **changes,
+        }
+
+    def connect(self, role: str = "app") -> psycopg.Connection[Any]:
+        """Open a plain connection as one role."""
+        return psycopg.connect(self.url(role))
+
+
+@pytest.fixture
+def live_db(django_db_blocker: Any, template_database: str) -> Iterator[LiveDatabase]:
+    """A fresh database for this test alone: commit, start threads and processes as you like."""
+    previous = connections["default"].settings_dict["NAME"]
+    ContentType.objects.clear_cache()
+    with harness.copy_of(template_database) as name, django_db_blocker.unblock():
+        _use_database(name)
+        try:
+            yield LiveDatabase(name)
+        finally:
+            _use_database(previous)
+            ContentType.objects.clear_cache()
+
+
+@pytest.fixture(autouse=True)
+def _empty_valkey(request: pytest.FixtureRequest) -> None:
+    """Start every test that touches the database with nothing cached or queued."""
+    if {"db", "live_db"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.flushdb()
+
+
+@pytest.fixture
+def any_db(request: pytest.FixtureRequest) -> None:
+    """The database the test asked for: live_db if it did, else db."""
+    request.getfixturevalue("live_db" if "live_db" in request.fixturenames else "db")
+
+
+def _person(username: str, *groups: str) -> Any:
+    user = get_user_model().objects.create_user(
+        username, f"{username}@northwind.example", PASSWORD, first_name=username.capitalize()
+    )
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+    return user
+
+
+@pytest.fixture
+def alice(any_db: None) -> Any:
+    """Alice manages."""
+    return _person("alice", "Managers")
+
+
+@pytest.fixture
+def bob(any_db: None) -> Any:
+    """Bob approves."""
+    return _person("bob", "Approvers")
+
+
+@pytest.fixture
+def carol(any_db: None) -> Any:
+    """Carol audits."""
+    return _person("carol", "Auditors")
+
+
+@pytest.fixture
+def dave(any_db: None) -> Any:
+    """Dave operates."""
+    return _person("dave", "Operators")
+
+
+@pytest.fixture
+def mallory(any_db: None) -> Any:
+    """Mallory has a sign-in and no right at all."""
+    return _person("mallory")
