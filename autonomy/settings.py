@@ -178,6 +178,36 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
+# --- OAuth: client credentials only; short opaque tokens, stored as checksums, checked at every call.
+OAUTH2_PROVIDER_APPLICATION_MODEL = "agents.OAuthApplication"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "agents.AccessToken"
+OAUTH2_PROVIDER_GRANT_MODEL = "agents.Grant"
+OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "agents.RefreshToken"
+OAUTH2_PROVIDER_ID_TOKEN_MODEL = "agents.IDToken"
+OAUTH2_PROVIDER = {
+    "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
+    "OAUTH2_VALIDATOR_CLASS": "agents.authentication.ClientCredentialsValidator",
+    "ACCESS_TOKEN_GENERATOR": "agents.services.credentials.new_access_token",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
+    "OAUTH_PRE_TOKEN_VALIDATION": [],
+    "SCOPES": {"portal": "What the agent's own authority allows, no more."},
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["client_credentials"],
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": [],
+    # RFC 9700, every gate of the toolkit.
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+}
+
 # --- Celery: a message is only a hint, PostgreSQL holds the truth (workflow.md 3.13).
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
