@@ -2,12 +2,159 @@
 
 from __future__ import annotations
 
-from rest_framework.authentication import BaseAuthentication
+import base64
+import binascii
+import hashlib
+from typing import Any
+from urllib.parse import unquote_plus
+
+from django.utils import timezone
+from oauth2_provider.oauth2_backends import OAuthLibCore
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.oauth2.rfc6749 import errors
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+
+from agents import policies
+from agents.models import AccessToken, User
+from agents.services import credentials
+from audit.vocabulary import Refusal, RefusalKind
+
+LONGEST_TOKEN = 128
+TOKEN_PARAMETERS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 
 
 class AgentTokenAuthentication(BaseAuthentication):
-    """Bearer tokens (RFC 6750)."""
+    """Bearer tokens (RFC 6750) in the Authorization header, and nowhere else.
 
-    def authenticate(self, request: Request) -> None:
-        return None
+    Sets ``request.user`` to the agent's User and ``request.auth`` to the token. One query per call, no cache,
+    so that whatever is revoked is refused on the very next call. A paused agent keeps its token: the decision
+    refuses it with words of its own.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
+        """Return the agent and its token; None when no bearer token is presented; else raise (401)."""
+        if "access_token" in request.query_params:
+            raise _failed("token_in_url", "A token in the address is refused. Send it in the Authorization header.")
+        scheme, _, rest = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        token = _live_token(_text_of(rest))
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401 answer (RFC 6750 section 3)."""
+        presented = bool(get_authorization_header(request))
+        return 'Bearer realm="portal"' + (', error="invalid_token"' if presented else "")
+
+
+def _text_of(presented: bytes) -> str:
+    token = presented.strip()
+    if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii() or b" " in token or b"\x00" in token:
+        raise _failed("token_malformed", "The Authorization header does not hold one bearer token.")
+    return token.decode("ascii")
+
+
+def _live_token(text: str) -> AccessToken:
+    found = (
+        AccessToken.objects.select_related("user", "secret", "application__agent__user")
+        .filter(token_checksum=hashlib.sha256(text.encode()).hexdigest())
+        .first()
+    )
+    if found is None or found.user is None:
+        raise _failed("token_unknown", "The token is unknown or was revoked. Fetch a new one.")
+    if found.expires <= timezone.now():
+        raise _failed("token_expired", "The token has expired. Fetch a new one.")
+    if found.secret.revoked_at is not None:
+        raise _failed("token_unknown", "The secret behind the token was revoked. Ask for a new secret.")
+    if refusal := policies.may_authenticate(found.application.agent):
+        raise _failed(refusal.code, refusal.message)
+    return found
+
+
+def _failed(code: str, words: str) -> AuthenticationFailed:
+    return AuthenticationFailed(words, code=code)
+
+
+class TokenRequest(OAuthLibCore):
+    """Hands the toolkit's server the four parameters of this grant and nothing else of the form."""
+
+    def extract_body(self, request: Any) -> list[tuple[str, str]]:
+        """Return each known parameter as often as it was sent, so that doubled ones are seen and refused."""
+        return [
+            (key, value)
+            for key, values in request.POST.lists()
+            if key in TOKEN_PARAMETERS
+            for value in values
+        ]
+
+
+class ClientCredentialsValidator(OAuth2Validator):
+    """The toolkit's validator for one grant: secrets in rows of ours, tokens that belong to the agent's User."""
+
+    def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
+        """Accept HTTP Basic (preferred) or the form, never both (RFC 6749 section 2.3)."""
+        client_id, secret = _presented(request)
+        try:
+            row = credentials.authenticate_client(
+                client_id=client_id, secret=secret, address=request.headers.get("REMOTE_ADDR", "")
+            )
+        except Refusal as refusal:
+            raise _oauth_error(refusal) from refusal
+        request.client = row.application
+        request.client_id = row.application.client_id
+        request.used_secret = row
+        return True
+
+    def _create_access_token(
+        self, expires: Any, request: Any, token: Any, source_refresh_token: Any = None
+    ) -> AccessToken:
+        try:
+            secret = credentials.lock_valid_secret(request.used_secret)
+        except Refusal as refusal:
+            raise _oauth_error(refusal) from refusal
+        issued = AccessToken(
+            user_id=secret.application.agent.user_id,
+            application=secret.application,
+            secret=secret,
+            scope=token["scope"],
+            expires=expires,
+        )
+        self._set_token_value(issued, token["access_token"])
+        issued.save()
+        credentials.note_token_issued(token=issued)
+        return issued
+
+
+def _presented(request: Any) -> tuple[str, str]:
+    header = request.headers.get("HTTP_AUTHORIZATION", "")
+    in_form = (request.client_id or "", request.client_secret or "")
+    if set(request.duplicate_params) & TOKEN_PARAMETERS:
+        raise errors.InvalidRequestError(description="A parameter was sent twice.")
+    if not header:
+        return in_form
+    if request.client_secret:
+        raise errors.InvalidRequestError(description="Send the secret in the header or in the form, not in both.")
+    in_header = _basic(header)
+    if in_form[0] not in ("", in_header[0]):
+        raise errors.InvalidRequestError(description="The header and the form name different clients.")
+    return in_header
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > 4 * credentials.LONGEST_CREDENTIAL:
+        raise errors.InvalidClientError(description="Authenticate with HTTP Basic or in the form.")
+    try:
+        client_id, separator, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise errors.InvalidClientError(description="The Authorization header is not valid HTTP Basic.") from error
+    return (unquote_plus(client_id), unquote_plus(secret)) if separator else ("", "")
+
+
+def _oauth_error(refusal: Refusal) -> errors.OAuth2Error:
+    status = 429 if refusal.kind == RefusalKind.LIMITED else 401
+    # Descriptions are ASCII without quotes and backslashes (RFC 6749 section 5.2).
+    words = refusal.message.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "/")
+    return errors.InvalidClientError(description=words, status_code=status)

@@ -1,0 +1,417 @@
+"""An agent's life: registered, activated by two people, braked, freed, retired. Every step has a name and a reason.
+
+Order everywhere: lock, ask, change, record. A brake first takes its stop scope exclusively, so that no dispatch
+of this agent commits after the brake has (architecture, invariant 8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import rfc8785
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from agents import policies, registry
+from agents.models import Agent, ChangeRequest, Department, OAuthApplication, Role, User
+from agents.services import changes, credentials, stops
+from agents.services.history import lock_row, stamp
+from audit.services import record_event
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+
+ACTIVATE = "agents.agent.activate"
+REASSIGN = "agents.agent.reassign"
+LOOSEN_AUTONOMY = "agents.agent.autonomy"
+
+# What says nothing about authority may be changed at any time; the rest of the file only while it is a draft.
+UNGOVERNED = ("name", "purpose", "deputy", "provider", "model", "version", "reached_by")
+GOVERNED = ("sponsor", "department", "role", "risk_tier", "attest_by")
+FREEDOM = (Agent.Autonomy.READ_ONLY, Agent.Autonomy.HOLD_WRITES, Agent.Autonomy.BY_CONTRACT)
+RELATIONS: dict[str, Any] = {"sponsor": User, "department": Department, "role": Role, "deputy": User}
+
+
+def register_agent(
+    *,
+    actor: Actor,
+    name: str,
+    code: str,
+    purpose: str,
+    sponsor: User,
+    department: Department,
+    role: Role,
+    reason: str,
+    deputy: User | None = None,
+    provider: str = "",
+    model: str = "",
+    version: str = "",
+    reached_by: str = Agent.ReachedBy.POLLS,
+    autonomy: str = Agent.Autonomy.HOLD_WRITES,
+    risk_tier: str = Agent.RiskTier.MEDIUM,
+    attest_by: date | None = None,
+) -> Agent:
+    """Take an agent on as a draft: its identity (no password), its OAuth client, its place. It may do nothing yet.
+
+    Raises Refusal: not allowed, reason missing, sponsor or deputy not an active person; ValidationError for a field.
+    """
+    policies.require(policies.may_register_agent(actor))
+    policies.require_reason(reason)
+    _require_people(sponsor, deputy)
+    with transaction.atomic():
+        user = _identity(actor, code, name, role, reason)
+        agent = Agent(
+            user=user,
+            name=name,
+            code=code,
+            purpose=purpose,
+            sponsor=sponsor,
+            deputy=deputy,
+            department=department,
+            role=role,
+            provider=provider,
+            model=model,
+            version=version,
+            reached_by=reached_by,
+            autonomy=autonomy,
+            risk_tier=risk_tier,
+            attest_by=attest_by,
+        )
+        agent.full_clean()
+        stamp(agent, actor=actor, reason=reason).save()
+        application = OAuthApplication(agent=agent, user=user, name=code)
+        application.full_clean()
+        stamp(application, actor=actor, reason=reason).save()
+        sentence = f"{actor.label} registered {name} ({role}) for {department}; {sponsor} answers for it."
+        _record(actor, "agents.agent_registered", agent, sentence, reason)
+        return agent
+
+
+def update_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, Any], reason: str) -> Agent:
+    """Change the agent's file. A draft's may change freely; later only what gives no authority (UNGOVERNED).
+
+    Raises Refusal ``field_governed`` naming the fields that ``propose_reassignment`` or another verb must change.
+    """
+    with transaction.atomic():
+        agent = _locked(agent)
+        policies.require(policies.may_change_agent(actor, agent))
+        policies.require_reason(reason)
+        allowed = {*UNGOVERNED, *(GOVERNED if agent.lifecycle == Agent.Lifecycle.DRAFT else ())}
+        if closed := sorted(set(changes) - allowed):
+            raise Refusal(
+                "field_governed",
+                f"{agent.name} was not changed: {', '.join(closed)} can only be changed by a verb of its own.",
+                next_step="Propose a reassignment, or use the button for it.",
+            )
+        _require_people(changes.get("sponsor"), changes.get("deputy"))
+        return _write(actor, agent, changes, reason, "agents.agent_updated")
+
+
+def propose_reassignment(
+    *, actor: Actor, agent: Agent, changes_wanted: Mapping[str, Any], reason: str
+) -> ChangeRequest:
+    """Ask for another sponsor, department, role, risk tier or attestation date; a second person applies it."""
+    with transaction.atomic():
+        agent = _locked(agent)
+        policies.require(policies.may_activate_agent(actor, agent))
+        policies.require_reason(reason)
+        if unknown := sorted(set(changes_wanted) - set(GOVERNED)):
+            raise Refusal("field_unknown", f"{', '.join(unknown)} cannot be reassigned.", kind=RefusalKind.INVALID)
+        _require_people(changes_wanted.get("sponsor"), None)
+        wanted = {field: _as_text(value) for field, value in changes_wanted.items()}
+        words = ", ".join(f"{field} {changes_wanted[field]}" for field in sorted(changes_wanted))
+        return changes.propose_change(
+            actor=actor,
+            kind=REASSIGN,
+            target=agent.as_ref(),
+            payload=wanted,
+            summary=f"Give {agent.name}: {words}.",
+            reason=reason,
+            target_version=file_version(agent),
+        )
+
+
+def activate_agent(*, actor: Actor, agent: Agent, reason: str) -> ChangeRequest:
+    """Ask that a draft starts work. Another person approves exactly this file and these grants.
+
+    Raises Refusal: not allowed, not a draft, sponsor not active.
+    """
+    with transaction.atomic():
+        agent = _locked(agent)
+        policies.require(policies.may_activate_agent(actor, agent))
+        policies.require_reason(reason)
+        _require_draft(agent)
+        _require_people(agent.sponsor, agent.deputy)
+        codes = granted_operations(agent)
+        may_do = ", ".join(codes) if codes else "no operation yet"
+        return changes.propose_change(
+            actor=actor,
+            kind=ACTIVATE,
+            target=agent.as_ref(),
+            payload={"lifecycle": Agent.Lifecycle.ACTIVE.value, "operations": codes},
+            summary=f"Let {agent.name} ({agent.role}, {agent.get_autonomy_display().lower()}) start work. "
+            f"It may use: {may_do}.",
+            reason=reason,
+            target_version=file_version(agent),
+        )
+
+
+def pause_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
+    """Refuse every further call of this agent at once; it keeps its token and learns why from each refusal."""
+    with transaction.atomic():
+        agent = _locked(agent, exclusively=True)
+        policies.require(policies.may_pause_agent(actor, agent))
+        policies.require_reason(reason)
+        _require_brake(agent, Agent.Brake.NONE, "paused")
+        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", "paused")
+
+
+def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
+    """Close the agent's access: calls are refused, its tokens are void, and none is issued until the brake is off."""
+    with transaction.atomic():
+        agent = _locked(agent, exclusively=True)
+        policies.require(policies.may_suspend_agent(actor, agent))
+        policies.require_reason(reason)
+        _require_brake(agent, Agent.Brake.PAUSED, "suspended")
+        _brake(actor, agent, Agent.Brake.SUSPENDED, reason, "agents.agent_suspended", "suspended")
+        credentials.drop_tokens(actor=actor, agent=agent, reason=reason)
+        return agent
+
+
+def lift_brake(*, actor: Actor, agent: Agent, reason: str) -> Agent:
+    """Take the brake off; lifecycle and autonomy stay as they are. What was refused is not repeated by itself."""
+    with transaction.atomic():
+        agent = _locked(agent, exclusively=True)
+        policies.require(policies.may_lift_brake(actor, agent))
+        policies.require_reason(reason)
+        if agent.brake == Agent.Brake.NONE:
+            raise Refusal("no_brake", f"{agent.name} has no brake on.", kind=RefusalKind.CONFLICT)
+        return _brake(actor, agent, Agent.Brake.NONE, reason, "agents.brake_lifted", "lifted the brake of")
+
+
+def retire_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
+    """End the agent's employment for good: access closed, secrets and tokens revoked, its records kept."""
+    with transaction.atomic():
+        agent = _locked(agent, exclusively=True)
+        policies.require(policies.may_retire_agent(actor, agent))
+        policies.require_reason(reason)
+        if agent.lifecycle == Agent.Lifecycle.RETIRED:
+            raise Refusal("agent_retired", f"{agent.name} is already retired.", kind=RefusalKind.CONFLICT)
+        agent.lifecycle = Agent.Lifecycle.RETIRED
+        stamp(agent, actor=actor, reason=reason).save(update_fields=["lifecycle"])
+        agent.user.is_active = False
+        stamp(agent.user, actor=actor, reason=reason).save(update_fields=["is_active"])
+        credentials.revoke_all(actor=actor, agent=agent, reason=reason)
+        _record(actor, "agents.agent_retired", agent, f"{actor.label} retired {agent.name}.", reason)
+        return agent
+
+
+def set_autonomy(*, actor: Actor, agent: Agent, autonomy: str, reason: str) -> ChangeRequest | None:
+    """Change how freely the agent works: less at once (returns None), more as a change for a second person.
+
+    A draft's may be set either way: its activation is approved as a whole.
+    """
+    wanted = Agent.Autonomy(autonomy)
+    with transaction.atomic():
+        agent = _locked(agent, exclusively=True)
+        policies.require(policies.may_set_autonomy(actor, agent))
+        policies.require_reason(reason)
+        _require_not_retired(agent)
+        if wanted == agent.autonomy:
+            raise Refusal("no_change", f"{agent.name} already has this autonomy.", kind=RefusalKind.CONFLICT)
+        loosens = FREEDOM.index(wanted) > FREEDOM.index(Agent.Autonomy(agent.autonomy))
+        if not loosens or agent.lifecycle == Agent.Lifecycle.DRAFT:
+            _apply_autonomy(actor, agent, wanted, reason)
+            return None
+        return changes.propose_change(
+            actor=actor,
+            kind=LOOSEN_AUTONOMY,
+            target=agent.as_ref(),
+            payload={"autonomy": wanted.value},
+            summary=f"Let {agent.name} work more freely: {agent.get_autonomy_display().lower()} becomes "
+            f"{wanted.label.lower()}.",
+            reason=reason,
+            target_version=file_version(agent),
+        )
+
+
+# --- what a second person applies
+
+
+def register_change_kinds() -> None:
+    """Tell the registry how this room's changes to an agent are applied, and what makes one stale."""
+    registry.register_change_kind(ACTIVATE, _apply_activation, _current_version)
+    registry.register_change_kind(REASSIGN, _apply_reassignment, _current_version)
+    registry.register_change_kind(LOOSEN_AUTONOMY, _apply_loosening, _current_version)
+
+
+def granted_operations(agent: Agent) -> list[str]:
+    """Return the codes of the operations granted to the agent or to its role, sorted."""
+    from agents.selectors import agent_facts  # noqa: PLC0415
+
+    facts = agent_facts(agent)
+    return sorted({grant.operation for grant in registry.grants() if grant.covers(facts)})
+
+
+def file_version(agent: Agent) -> str:
+    """Return a digest of all that gives the agent authority: its governed fields and its grants."""
+    state = {
+        **{field: str(getattr(agent, f"{field}_id", None) or getattr(agent, field)) for field in GOVERNED},
+        "lifecycle": agent.lifecycle,
+        "autonomy": agent.autonomy,
+        "operations": granted_operations(agent),
+    }
+    return hashlib.sha256(rfc8785.dumps(state)).hexdigest()
+
+
+def _current_version(change_request: ChangeRequest) -> str:
+    return file_version(lock_row(Agent, change_request.target_id))
+
+
+def _apply_activation(actor: Actor, change_request: ChangeRequest) -> None:
+    agent = lock_row(Agent, change_request.target_id)
+    _require_draft(agent)
+    _require_people(agent.sponsor, agent.deputy)
+    agent.lifecycle = Agent.Lifecycle.ACTIVE
+    stamp(agent, actor=actor, reason=change_request.reason).save(update_fields=["lifecycle"])
+    proposer = change_request.proposer.as_actor().label
+    sentence = f"{agent.name} started work: {proposer} asked for it and {actor.label} approved."
+    _record(actor, "agents.agent_activated", agent, sentence, change_request.reason)
+
+
+def _apply_reassignment(actor: Actor, change_request: ChangeRequest) -> None:
+    agent = lock_row(Agent, change_request.target_id)
+    _require_not_retired(agent)
+    found = {field: _from_text(field, value) for field, value in change_request.payload.items()}
+    _require_people(found.get("sponsor"), None)
+    _write(actor, agent, found, change_request.reason, "agents.agent_reassigned")
+
+
+def _apply_loosening(actor: Actor, change_request: ChangeRequest) -> None:
+    agent = lock_row(Agent, change_request.target_id)
+    _require_not_retired(agent)
+    _apply_autonomy(actor, agent, Agent.Autonomy(change_request.payload["autonomy"]), change_request.reason)
+
+
+# --- the parts
+
+
+def _identity(actor: Actor, code: str, name: str, role: Role, reason: str) -> User:
+    user = User(username=f"agent.{code}", first_name=name[:150], kind=User.Kind.AGENT)
+    user.set_unusable_password()
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as error:
+        raise ValidationError({"code": error.messages}) from error
+    stamp(user, actor=actor, reason=reason).save()
+    user.groups.add(role.group)
+    return user
+
+
+def _locked(agent: Agent, *, exclusively: bool = False) -> Agent:
+    if exclusively:
+        stops.lock_scope(Ref("agent", str(agent.pk), agent.name))
+    return lock_row(Agent, agent.pk)
+
+
+def _brake(actor: Actor, agent: Agent, brake: str, reason: str, verb: str, done: str) -> Agent:
+    agent.brake = brake
+    stamp(agent, actor=actor, reason=reason).save(update_fields=["brake"])
+    _record(actor, verb, agent, f"{actor.label} {done} {agent.name}.", reason)
+    return agent
+
+
+def _apply_autonomy(actor: Actor, agent: Agent, wanted: Agent.Autonomy, reason: str) -> None:
+    agent.autonomy = wanted
+    stamp(agent, actor=actor, reason=reason).save(update_fields=["autonomy"])
+    sentence = f"{actor.label} set the autonomy of {agent.name}: {wanted.label.lower()}."
+    _record(actor, "agents.autonomy_set", agent, sentence, reason)
+
+
+def _write(actor: Actor, agent: Agent, values: Mapping[str, Any], reason: str, verb: str) -> Agent:
+    changed = [field for field, value in values.items() if getattr(agent, field) != value]
+    if not changed:
+        return agent
+    old_group = agent.role.group
+    for field in changed:
+        setattr(agent, field, values[field])
+    agent.full_clean()
+    stamp(agent, actor=actor, reason=reason).save(update_fields=changed)
+    if "role" in changed:
+        stamp(agent.user, actor=actor, reason=reason)
+        agent.user.groups.remove(old_group)
+        agent.user.groups.add(agent.role.group)
+    if "name" in changed:
+        agent.user.first_name = agent.name[:150]
+        stamp(agent.user, actor=actor, reason=reason).save(update_fields=["first_name"])
+    words = ", ".join(changed)
+    _record(actor, verb, agent, f"{actor.label} changed {words} of {agent.name}.", reason)
+    return agent
+
+
+def _record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) -> None:
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=agent.as_ref(),
+        agent_id=str(agent.pk),
+        department_id=str(agent.department_id),
+        sentence=sentence,
+        reason=reason,
+        payload={
+            "lifecycle": agent.lifecycle,
+            "autonomy": agent.autonomy,
+            "brake": agent.brake,
+            "at": timezone.now().isoformat(),
+        },
+    )
+
+
+def _require_people(*people: User | None) -> None:
+    for person in people:
+        if person is not None and (person.is_agent or not person.is_active):
+            raise Refusal(
+                "not_a_person",
+                f"{person} cannot answer for an agent: only an active person can.",
+                kind=RefusalKind.INVALID,
+                next_step="Name another sponsor or deputy.",
+            )
+
+
+def _require_draft(agent: Agent) -> None:
+    if agent.lifecycle != Agent.Lifecycle.DRAFT:
+        raise Refusal(
+            "not_a_draft",
+            f"{agent.name} cannot be activated: it is {agent.get_lifecycle_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def _require_not_retired(agent: Agent) -> None:
+    if agent.lifecycle == Agent.Lifecycle.RETIRED:
+        raise Refusal("agent_retired", f"{agent.name} has been retired.", kind=RefusalKind.CONFLICT)
+
+
+def _require_brake(agent: Agent, at_most: str, becoming: str) -> None:
+    _require_not_retired(agent)
+    tighter = [Agent.Brake.NONE, Agent.Brake.PAUSED, Agent.Brake.SUSPENDED]
+    if tighter.index(Agent.Brake(agent.brake)) > tighter.index(Agent.Brake(at_most)):
+        raise Refusal(
+            "brake_already_on",
+            f"{agent.name} was not {becoming}: it is already {agent.get_brake_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(getattr(value, "pk", value))
+
+
+def _from_text(field: str, text: str | None) -> Any:
+    if text is None:
+        return None
+    if field in RELATIONS:
+        return lock_row(RELATIONS[field], text)
+    return date.fromisoformat(text) if field == "attest_by" else text
