@@ -1,9 +1,77 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+VERBS = {
+    "agents.agent_registered": "An agent was taken on as a draft.",
+    "agents.agent_updated": "The file of an agent was changed, without a change of its authority.",
+    "agents.agent_reassigned": "An agent got another sponsor, department, role, risk tier or attestation date.",
+    "agents.agent_activated": "An agent started work, approved by a second person.",
+    "agents.agent_paused": "An agent was paused: every call is refused until the brake is lifted.",
+    "agents.agent_suspended": "The access of an agent was closed.",
+    "agents.brake_lifted": "The brake of an agent was lifted.",
+    "agents.agent_retired": "An agent was retired for good.",
+    "agents.autonomy_set": "How freely an agent works was changed.",
+    "agents.client_secret_issued": "An agent was given a client secret.",
+    "agents.client_secret_revoked": "A client secret was revoked, with every token it bought.",
+    "agents.tokens_revoked": "The access tokens of an agent were revoked.",
+    "agents.token_issued": "An agent traded its secret for an access token.",
+    "agents.token_refused": "A request for an access token was refused.",
+    "agents.person_changed": "The account of a person was made or changed.",
+}
+
+SEE = (
+    "user department role agent policy policyversion rule measure stop changerequest companysettings exchangerate "
+    "oauthapplication clientsecret"
+).split()
+BRAKE = ["agents.pause_agent", "agents.suspend_agent", "agents.raise_stop"]
+
+
+def see(names: list[str]) -> list[str]:
+    """Return the rights to view these models of the room."""
+    return [f"agents.view_{name}" for name in names]
+
+
+GROUPS = {
+    "Managers": [
+        *see(SEE),
+        *BRAKE,
+        *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
+        *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
+        *(f"agents.{verb}_exchangerate" for verb in ("add", "change")),
+        "agents.change_companysettings",
+        "agents.activate_agent",
+        "agents.lift_brake",
+        "agents.retire_agent",
+        "agents.set_autonomy",
+        "agents.issue_credentials",
+        "agents.publish_rule",
+        "agents.lift_stop",
+        "agents.decide_changerequest",
+    ],
+    "Approvers": [
+        *see("department role agent policy rule measure stop changerequest".split()),
+        "agents.decide_changerequest",
+    ],
+    "Operators": [*see("department role agent policy rule measure stop".split()), *BRAKE],
+    "Auditors": see(SEE),
+}
 
 
 class AgentsConfig(AppConfig):
     name = "agents"
     label = "agents"
     verbose_name = "Workforce"
+
+    def ready(self) -> None:
+        from agents import registry
+        from agents.receivers import ensure_groups
+        from agents.services import lifecycle
+        from audit.registry import register_verbs
+
+        register_verbs(VERBS)
+        lifecycle.register_change_kinds()
+        for group, permissions in GROUPS.items():
+            registry.register_role_permissions(group, permissions)
+        post_migrate.connect(ensure_groups, dispatch_uid="agents.ensure_groups")

@@ -36,7 +36,9 @@ class AgentTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
         """Return the agent and its token; None when no bearer token is presented; else raise (401)."""
         if "access_token" in request.query_params:
-            raise _failed("token_in_url", "A token in the address is refused. Send it in the Authorization header.")
+            raise _failed(
+                "token_in_url", "A token in the address is refused. Send it in the Authorization header."
+            )
         scheme, _, rest = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
@@ -83,15 +85,12 @@ class TokenRequest(OAuthLibCore):
     def extract_body(self, request: Any) -> list[tuple[str, str]]:
         """Return each known parameter as often as it was sent, so that doubled ones are seen and refused."""
         return [
-            (key, value)
-            for key, values in request.POST.lists()
-            if key in TOKEN_PARAMETERS
-            for value in values
+            (key, value) for key, values in request.POST.lists() if key in TOKEN_PARAMETERS for value in values
         ]
 
 
 class ClientCredentialsValidator(OAuth2Validator):
-    """The toolkit's validator for one grant: secrets in rows of ours, tokens that belong to the agent's User."""
+    """The toolkit's validator for one grant: secrets in rows of ours, tokens of the agent's own User."""
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Accept HTTP Basic (preferred) or the form, never both (RFC 6749 section 2.3)."""
@@ -135,7 +134,9 @@ def _presented(request: Any) -> tuple[str, str]:
     if not header:
         return in_form
     if request.client_secret:
-        raise errors.InvalidRequestError(description="Send the secret in the header or in the form, not in both.")
+        raise errors.InvalidRequestError(
+            description="Send the secret in the header or in the form, not in both."
+        )
     in_header = _basic(header)
     if in_form[0] not in ("", in_header[0]):
         raise errors.InvalidRequestError(description="The header and the form name different clients.")
@@ -149,7 +150,9 @@ def _basic(header: str) -> tuple[str, str]:
     try:
         client_id, separator, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise errors.InvalidClientError(description="The Authorization header is not valid HTTP Basic.") from error
+        raise errors.InvalidClientError(
+            description="The Authorization header is not valid HTTP Basic."
+        ) from error
     return (unquote_plus(client_id), unquote_plus(secret)) if separator else ("", "")
 
 

@@ -136,7 +136,7 @@ def _answers_for(actor: Actor, agent: Agent) -> bool:
 
 
 def may_authenticate(agent: Agent) -> Refusal | None:
-    """Return why the agent may not prove who it is: retired or suspended. A pause is the decision's business."""
+    """Return why the agent may not prove who it is: retired or suspended. A pause is for the decision."""
     if agent.lifecycle == Agent.Lifecycle.RETIRED:
         code, words = "agent_retired", "has been retired. Its credentials are void for good."
     elif agent.brake == Agent.Brake.SUSPENDED:

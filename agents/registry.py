@@ -18,6 +18,7 @@ _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 _agent_panels: dict[str, Callable[..., Any]] = {}
+_role_permissions: dict[str, set[str]] = {}
 
 
 def register_operation_catalogue(
@@ -86,3 +87,16 @@ def register_agent_panel(name: str, panel: Callable[..., Any]) -> None:
 def agent_file_panels() -> dict[str, Callable[..., Any]]:
     """Return the panels of the agent's page, in the order they were registered."""
     return dict(_agent_panels)
+
+
+def register_role_permissions(group: str, permissions: Iterable[str]) -> None:
+    """Let a standard group (Managers, Approvers, Operators, Auditors) hold rights ``app_label.codename``.
+
+    Rooms call it in ``ready``; after every ``migrate`` the groups exist and hold at least what was registered.
+    """
+    _role_permissions.setdefault(group, set()).update(permissions)
+
+
+def role_permissions() -> dict[str, frozenset[str]]:
+    """Return what each standard group holds, by the name of the group."""
+    return {group: frozenset(found) for group, found in _role_permissions.items()}

@@ -180,10 +180,10 @@ SPECTACULAR_SETTINGS = {
 
 # --- OAuth: client credentials only; short opaque tokens, stored as checksums, checked at every call.
 OAUTH2_PROVIDER_APPLICATION_MODEL = "agents.OAuthApplication"
-OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "agents.AccessToken"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "agents.AccessToken"  # noqa: S105 - the name of a model
 OAUTH2_PROVIDER_GRANT_MODEL = "agents.Grant"
-OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "agents.RefreshToken"
-OAUTH2_PROVIDER_ID_TOKEN_MODEL = "agents.IDToken"
+OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "agents.RefreshToken"  # noqa: S105 - the name of a model
+OAUTH2_PROVIDER_ID_TOKEN_MODEL = "agents.IDToken"  # noqa: S105 - the name of a model
 OAUTH2_PROVIDER = {
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
     "OAUTH2_VALIDATOR_CLASS": "agents.authentication.ClientCredentialsValidator",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from agents import urls as agents_urls
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include(agents_urls.urlpatterns)),
+    path("api/v1/", include((agents_urls.api_urlpatterns, "agents-api"))),
 ]

@@ -7,6 +7,7 @@ from agents.models.authority import AuthorityVersion
 from agents.models.change_request import ChangeRequest
 from agents.models.company import CompanySettings, ExchangeRate
 from agents.models.measure import Measure, MeasureCounter, Reservation
+from agents.models.oauth import AccessToken, ClientSecret, Grant, IDToken, OAuthApplication, RefreshToken
 from agents.models.organisation import Department, Role
 from agents.models.policy import (
     Policy,
@@ -20,21 +21,27 @@ from agents.models.stop import Stop
 from agents.models.user import User
 
 __all__ = [
+    "AccessToken",
     "Agent",
     "AgentGroupObjectPermission",
     "AgentUserObjectPermission",
     "AuthorityVersion",
     "ChangeRequest",
+    "ClientSecret",
     "CompanySettings",
     "Department",
     "ExchangeRate",
+    "Grant",
+    "IDToken",
     "Measure",
     "MeasureCounter",
+    "OAuthApplication",
     "Policy",
     "PolicyGroupObjectPermission",
     "PolicyScope",
     "PolicyUserObjectPermission",
     "PolicyVersion",
+    "RefreshToken",
     "Reservation",
     "Role",
     "Rule",

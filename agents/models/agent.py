@@ -111,7 +111,8 @@ class Agent(KeyedModel):
         ordering = ["name"]
         permissions = [
             ("activate_agent", "Can activate an agent"),
-            ("pause_agent", "Can pause and resume an agent"),
+            ("pause_agent", "Can pause an agent"),
+            ("lift_brake", "Can lift the brake of an agent"),
             ("suspend_agent", "Can suspend an agent"),
             ("retire_agent", "Can retire an agent"),
             ("set_autonomy", "Can change how freely an agent works"),

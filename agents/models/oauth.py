@@ -18,8 +18,8 @@ from oauth2_provider.models import (
     AbstractIDToken,
     AbstractRefreshToken,
 )
-from simple_history.models import HistoricalRecords
-from uuid_utils.compat import uuid7
+
+from agents.models.tracked import KeyedModel, tracked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +31,10 @@ class OAuthApplication(AbstractApplication):
     client_secret = None
     hash_client_secret = None
     agent = models.OneToOneField(
-        "agents.Agent", on_delete=models.CASCADE, related_name="oauth_application", help_text="Whose client it is."
+        "agents.Agent",
+        on_delete=models.CASCADE,
+        related_name="oauth_application",
+        help_text="Whose client it is.",
     )
     client_type = models.CharField(
         max_length=32,
@@ -45,7 +48,7 @@ class OAuthApplication(AbstractApplication):
         default=AbstractApplication.GRANT_CLIENT_CREDENTIALS,
         editable=False,
     )
-    history = HistoricalRecords()
+    history = tracked()
 
     class Meta(AbstractApplication.Meta):
         abstract = False
@@ -67,17 +70,17 @@ class OAuthApplication(AbstractApplication):
 
     def is_usable(self, request: Any) -> bool:
         """Return whether this client may get or use a token: not when its agent is retired or suspended."""
-        return self.agent.may_authenticate
+        agent = self.agent
+        return agent.lifecycle != agent.Lifecycle.RETIRED and agent.brake != agent.Brake.SUSPENDED
 
 
-class ClientSecret(models.Model):
+class ClientSecret(KeyedModel):
     """One secret of one agent's OAuth client, kept as SHA-256 only; several may be valid at the same time.
 
     A plain hash is right here: the secret is 256 random bits, so there is nothing to guess that stretching
     would slow down (NIST SP 800-63B section 5.1.2.2 asks for it only below 112 bits).
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     application = models.ForeignKey(OAuthApplication, on_delete=models.CASCADE, related_name="secrets")
     digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret.")
     hint = models.CharField(max_length=12, help_text="The last characters, to tell one secret from another.")
@@ -85,7 +88,7 @@ class ClientSecret(models.Model):
     expires_at = models.DateTimeField(help_text="No token is issued for it from this moment on.")
     revoked_at = models.DateTimeField(null=True, blank=True, help_text="When a person revoked it.")
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="When it last bought a token.")
-    history = HistoricalRecords(excluded_fields=["digest", "last_used_at"])
+    history = tracked(excluded_fields=["digest", "last_used_at"])
 
     class Meta:
         ordering = ["-created_at"]
@@ -114,9 +117,7 @@ class AccessToken(AbstractAccessToken):
     class Meta(AbstractAccessToken.Meta):
         abstract = False
         default_permissions = ("view",)
-        constraints = [
-            models.CheckConstraint(name="access_token_kept_as_checksum_only", condition=Q(token=""))
-        ]
+        constraints = [models.CheckConstraint(name="access_token_kept_as_checksum_only", condition=Q(token=""))]
 
 
 class Grant(AbstractGrant):

@@ -57,14 +57,14 @@ def issue_client_secret(
         )
     with transaction.atomic():
         agent = lock_row(Agent, agent.pk)
-        policies.require(policies.may_manage_agent(actor, agent))
+        policies.require(policies.may_issue_credentials(actor, agent))
         policies.require_reason(reason)
         policies.require(policies.may_hold_credentials(agent))
         application = OAuthApplication.objects.get(agent=agent)
         if _valid_secrets(application).count() >= MOST_VALID_SECRETS:
             raise Refusal(
                 "too_many_secrets",
-                f"The secret was not issued: {agent.name} has {MOST_VALID_SECRETS} valid ones. Revoke one first.",
+                f"The secret was not issued: {agent.name} has {MOST_VALID_SECRETS} of them. Revoke one first.",
                 kind=RefusalKind.CONFLICT,
             )
         return _issue(actor, application, reason, lifetime)
@@ -76,7 +76,7 @@ def rotate_client_secret(
     """Issue a new secret and let the newest of the present ones live for ``overlap`` more; revoke the rest."""
     with transaction.atomic():
         agent = lock_row(Agent, agent.pk)
-        policies.require(policies.may_manage_agent(actor, agent))
+        policies.require(policies.may_issue_credentials(actor, agent))
         policies.require_reason(reason)
         policies.require(policies.may_hold_credentials(agent))
         application = OAuthApplication.objects.get(agent=agent)
@@ -94,7 +94,7 @@ def revoke_client_secret(*, actor: Actor, secret: ClientSecret, reason: str) -> 
     with transaction.atomic():
         secret = lock_row(ClientSecret, secret.pk)
         agent = secret.application.agent
-        policies.require(policies.may_pause_agent(actor, agent))
+        policies.require(policies.may_revoke_credentials(actor, agent))
         policies.require_reason(reason)
         if secret.revoked_at is None:
             _revoke(actor, secret, reason)
@@ -105,7 +105,7 @@ def revoke_client_secrets(*, actor: Actor, agent: Agent, reason: str) -> int:
     """Revoke every secret of the agent and their tokens; return how many secrets were revoked."""
     with transaction.atomic():
         agent = lock_row(Agent, agent.pk)
-        policies.require(policies.may_pause_agent(actor, agent))
+        policies.require(policies.may_revoke_credentials(actor, agent))
         policies.require_reason(reason)
         return revoke_all(actor=actor, agent=agent, reason=reason)
 
@@ -114,7 +114,7 @@ def revoke_tokens(*, actor: Actor, agent: Agent, reason: str) -> int:
     """Revoke every token of the agent; it may fetch another with a valid secret. Return how many."""
     with transaction.atomic():
         agent = lock_row(Agent, agent.pk)
-        policies.require(policies.may_pause_agent(actor, agent))
+        policies.require(policies.may_revoke_credentials(actor, agent))
         policies.require_reason(reason)
         return drop_tokens(actor=actor, agent=agent, reason=reason)
 
@@ -147,9 +147,7 @@ def _valid_secrets(application: OAuthApplication) -> Any:
     return application.secrets.filter(revoked_at=None, expires_at__gt=timezone.now()).order_by("-created_at")
 
 
-def _issue(
-    actor: Actor, application: OAuthApplication, reason: str, lifetime: timedelta
-) -> IssuedSecret:
+def _issue(actor: Actor, application: OAuthApplication, reason: str, lifetime: timedelta) -> IssuedSecret:
     plain = SECRET_PREFIX + secrets.token_urlsafe(32)
     now = timezone.now()
     row = ClientSecret(
@@ -206,57 +204,64 @@ def authenticate_client(*, client_id: str, secret: str, address: str) -> ClientS
     nothing to guess, and counting must not let a stranger lock an agent out. ``address`` groups the failures
     of unknown clients.
     """
-    refusal, application = None, None
-    row = (
-        ClientSecret.objects.select_related("application__agent__user")
-        .filter(digest=_digest(secret), application__client_id=client_id)
-        .first()
-        if _storable(client_id, secret)
-        else None
-    )
-    if row is None:
-        if _storable(client_id, secret):
-            application = OAuthApplication.objects.filter(client_id=client_id).select_related("agent").first()
-        refusal = Refusal(
-            "wrong_credentials",
-            "No token was issued: the client id and secret do not match. Check both, or ask for a new secret.",
-            kind=RefusalKind.UNAUTHENTICATED,
-        )
-    else:
-        application = row.application
-        refusal = _why_not(row)
-    if refusal is None:
-        assert row is not None
-        return row
-    _refuse(refusal, application, client_id, address)
-    raise refusal
+    application = _application(client_id)
+    try:
+        return _good(_secret_of(application, secret))
+    except Refusal as refusal:
+        raise _recorded(refusal, application, client_id, address) from None
+
+
+def _application(client_id: str) -> OAuthApplication | None:
+    known = OAuthApplication.objects.select_related("agent__user")
+    return known.filter(client_id=client_id).first() if _storable(client_id) else None
+
+
+def _secret_of(application: OAuthApplication | None, secret: str) -> ClientSecret | None:
+    if application is None or not _storable(secret):
+        return None
+    row = application.secrets.filter(digest=_digest(secret)).first()
+    if row is not None:
+        row.application = application
+    return row
+
+
+def lock_valid_secret(secret: ClientSecret) -> ClientSecret:
+    """Lock the secret in the issuing transaction and look again: a revocation may have come in between.
+
+    Raises Refusal (UNAUTHENTICATED).
+    """
+    return _good(lock_row(ClientSecret, secret.pk))
 
 
 def _storable(*values: str) -> bool:
     return all(0 < len(value) <= LONGEST_CREDENTIAL and "\x00" not in value for value in values)
 
 
-def _why_not(secret: ClientSecret) -> Refusal | None:
-    """Tell the holder of a right secret why it buys nothing; a stranger never gets this far."""
-    agent = secret.application.agent
-    if secret.revoked_at is not None:
-        code, words = "secret_revoked", "the secret was revoked"
-    elif not secret.is_valid():
-        code, words = "secret_expired", f"the secret expired on {secret.expires_at:%Y-%m-%d}"
-    elif not agent.may_authenticate:
-        return policies.refusal_of_authentication(agent)
-    else:
-        return None
-    return Refusal(
-        code, f"No token was issued: {words}. Ask for a new one.", kind=RefusalKind.UNAUTHENTICATED
-    )
+def _good(secret: ClientSecret | None) -> ClientSecret:
+    """Return the secret if it buys a token. Only the holder of a right one learns more than that it is wrong."""
+    if secret is None:
+        raise Refusal(
+            "wrong_credentials",
+            "No token was issued: the client id and secret do not match. Check both, or ask for a new secret.",
+            kind=RefusalKind.UNAUTHENTICATED,
+        )
+    if not secret.is_valid():
+        revoked = secret.revoked_at is not None
+        raise Refusal(
+            "secret_revoked" if revoked else "secret_expired",
+            f"No token was issued: the secret {'was revoked' if revoked else 'has expired'}. Ask for a new one.",
+            kind=RefusalKind.UNAUTHENTICATED,
+        )
+    policies.require(policies.may_authenticate(secret.application.agent))
+    return secret
 
 
-def _refuse(refusal: Refusal, application: OAuthApplication | None, client_id: str, address: str) -> None:
+def _recorded(refusal: Refusal, application: OAuthApplication | None, client_id: str, address: str) -> Refusal:
+    """Record the refusal and return it; past the limit of failures return the limit instead, unrecorded."""
     key = application.client_id if application else f"address {address}"
     failures = _count_failure(key)
     if failures > FAILURES_A_MINUTE:
-        raise Refusal(
+        return Refusal(
             "too_many_failures",
             f"No token was issued: more than {FAILURES_A_MINUTE} failed attempts in a minute. "
             "Wait a minute and use a valid secret.",
@@ -272,6 +277,7 @@ def _refuse(refusal: Refusal, application: OAuthApplication | None, client_id: s
         refusal=refusal,
         agent_id=str(application.agent_id) if application else "",
     )
+    return refusal
 
 
 def _count_failure(key: str) -> int:
@@ -280,7 +286,7 @@ def _count_failure(key: str) -> int:
     try:
         cache.add(name, 0, timeout=60)
         return int(cache.incr(name))
-    except Exception:  # noqa: BLE001 - a counter that is down must not turn into a 500; the secret still decides
+    except Exception:  # a counter that is down must not become a 500; the secret still decides
         logger.warning("The counter of failed token requests cannot be reached.", exc_info=True)
         return 0
 
@@ -292,7 +298,7 @@ def note_token_issued(*, token: AccessToken) -> None:
     secret.last_used_at = timezone.now()
     secret.skip_history_when_saving = True
     secret.save(update_fields=["last_used_at"])
-    AccessToken.objects.filter(application=token.application, expires__lt=timezone.now()).delete()
+    _drop_expired(token.application)
     record_event(
         actor=Actor(ActorKind.AGENT, str(agent.user_id), agent.name),
         verb="agents.token_issued",
@@ -301,3 +307,11 @@ def note_token_issued(*, token: AccessToken) -> None:
         sentence=f"{agent.name} was issued an access token until {token.expires:%H:%M:%S} UTC.",
         payload={"secret_id": str(secret.pk)},
     )
+
+
+def _drop_expired(application: OAuthApplication) -> None:
+    # Locked with SKIP LOCKED, so that two token requests of one client never wait for each other in a circle.
+    stale = AccessToken.objects.filter(application=application, expires__lt=timezone.now())
+    ids = list(stale.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:100])
+    if ids:
+        AccessToken.objects.filter(pk__in=ids).delete()

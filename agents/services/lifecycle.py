@@ -1,4 +1,4 @@
-"""An agent's life: registered, activated by two people, braked, freed, retired. Every step has a name and a reason.
+"""An agent's life: registered, activated by two people, braked, freed, retired; each with a name and a reason.
 
 Order everywhere: lock, ask, change, record. A brake first takes its stop scope exclusively, so that no dispatch
 of this agent commits after the brake has (architecture, invariant 8).
@@ -53,9 +53,9 @@ def register_agent(
     risk_tier: str = Agent.RiskTier.MEDIUM,
     attest_by: date | None = None,
 ) -> Agent:
-    """Take an agent on as a draft: its identity (no password), its OAuth client, its place. It may do nothing yet.
+    """Take an agent on as a draft: identity (no password), OAuth client, place. It may do nothing yet.
 
-    Raises Refusal: not allowed, reason missing, sponsor or deputy not an active person; ValidationError for a field.
+    Raises Refusal: not allowed, reason missing, sponsor not an active person; ValidationError for a field.
     """
     policies.require(policies.may_register_agent(actor))
     policies.require_reason(reason)
@@ -92,7 +92,7 @@ def register_agent(
 def update_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, Any], reason: str) -> Agent:
     """Change the agent's file. A draft's may change freely; later only what gives no authority (UNGOVERNED).
 
-    Raises Refusal ``field_governed`` naming the fields that ``propose_reassignment`` or another verb must change.
+    Raises Refusal ``field_governed``: ``propose_reassignment`` or another verb must change those.
     """
     with transaction.atomic():
         agent = _locked(agent)
@@ -118,7 +118,9 @@ def propose_reassignment(
         policies.require(policies.may_activate_agent(actor, agent))
         policies.require_reason(reason)
         if unknown := sorted(set(changes_wanted) - set(GOVERNED)):
-            raise Refusal("field_unknown", f"{', '.join(unknown)} cannot be reassigned.", kind=RefusalKind.INVALID)
+            raise Refusal(
+                "field_unknown", f"{', '.join(unknown)} cannot be reassigned.", kind=RefusalKind.INVALID
+            )
         _require_people(changes_wanted.get("sponsor"), None)
         wanted = {field: _as_text(value) for field, value in changes_wanted.items()}
         words = ", ".join(f"{field} {changes_wanted[field]}" for field in sorted(changes_wanted))
@@ -169,7 +171,7 @@ def pause_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
 
 
 def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
-    """Close the agent's access: calls are refused, its tokens are void, and none is issued until the brake is off."""
+    """Close the agent's access: calls are refused, tokens void, and none is issued until the brake is off."""
     with transaction.atomic():
         agent = _locked(agent, exclusively=True)
         policies.require(policies.may_suspend_agent(actor, agent))
@@ -181,7 +183,7 @@ def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
 
 
 def lift_brake(*, actor: Actor, agent: Agent, reason: str) -> Agent:
-    """Take the brake off; lifecycle and autonomy stay as they are. What was refused is not repeated by itself."""
+    """Take the brake off; lifecycle and autonomy stay. What was refused is not repeated by itself."""
     with transaction.atomic():
         agent = _locked(agent, exclusively=True)
         policies.require(policies.may_lift_brake(actor, agent))
@@ -249,10 +251,8 @@ def register_change_kinds() -> None:
 
 def granted_operations(agent: Agent) -> list[str]:
     """Return the codes of the operations granted to the agent or to its role, sorted."""
-    from agents.selectors import agent_facts  # noqa: PLC0415
-
-    facts = agent_facts(agent)
-    return sorted({grant.operation for grant in registry.grants() if grant.covers(facts)})
+    holders = {("user", str(agent.user_id)), ("group", str(agent.role.group_id))}
+    return sorted({g.operation for g in registry.grants() if (g.holder_kind, g.holder_id) in holders})
 
 
 def file_version(agent: Agent) -> str:
