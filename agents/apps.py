@@ -21,10 +21,17 @@ VERBS = {
     "agents.person_changed": "The account of a person was made or changed.",
 }
 
-SEE = (
-    "user department role agent policy policyversion rule measure stop changerequest companysettings exchangerate "
-    "oauthapplication clientsecret"
-).split()
+WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop"]
+EVERYTHING = [
+    *WORKFORCE,
+    "user",
+    "policyversion",
+    "changerequest",
+    "companysettings",
+    "exchangerate",
+    "oauthapplication",
+    "clientsecret",
+]
 BRAKE = ["agents.pause_agent", "agents.suspend_agent", "agents.raise_stop"]
 
 
@@ -35,7 +42,7 @@ def see(names: list[str]) -> list[str]:
 
 GROUPS = {
     "Managers": [
-        *see(SEE),
+        *see(EVERYTHING),
         *BRAKE,
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
@@ -51,11 +58,11 @@ GROUPS = {
         "agents.decide_changerequest",
     ],
     "Approvers": [
-        *see("department role agent policy rule measure stop changerequest".split()),
+        *see([*WORKFORCE, "changerequest"]),
         "agents.decide_changerequest",
     ],
-    "Operators": [*see("department role agent policy rule measure stop".split()), *BRAKE],
-    "Auditors": see(SEE),
+    "Operators": [*see(WORKFORCE), *BRAKE],
+    "Auditors": see(EVERYTHING),
 }
 
 

@@ -11,7 +11,7 @@ from agents import registry
 
 
 def ensure_groups(sender: AppConfig, using: str, **kwargs: Any) -> None:
-    """Give each standard group the rights that ``sender``'s room registered for it; what it holds more, it keeps.
+    """Give each standard group the rights registered for ``sender``'s room; what it holds more, it keeps.
 
     Runs after ``migrate`` for every app, after Django has made that app's permissions; doing it twice changes
     nothing.

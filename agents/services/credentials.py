@@ -238,7 +238,7 @@ def _storable(*values: str) -> bool:
 
 
 def _good(secret: ClientSecret | None) -> ClientSecret:
-    """Return the secret if it buys a token. Only the holder of a right one learns more than that it is wrong."""
+    """Return the secret if it buys a token. Only who holds a right one learns more than that it is wrong."""
     if secret is None:
         raise Refusal(
             "wrong_credentials",
@@ -246,10 +246,12 @@ def _good(secret: ClientSecret | None) -> ClientSecret:
             kind=RefusalKind.UNAUTHENTICATED,
         )
     if not secret.is_valid():
-        revoked = secret.revoked_at is not None
+        code, fate = (
+            ("secret_revoked", "was revoked") if secret.revoked_at else ("secret_expired", "has expired")
+        )
         raise Refusal(
-            "secret_revoked" if revoked else "secret_expired",
-            f"No token was issued: the secret {'was revoked' if revoked else 'has expired'}. Ask for a new one.",
+            code,
+            f"No token was issued: the secret {fate}. Ask for a new one.",
             kind=RefusalKind.UNAUTHENTICATED,
         )
     policies.require(policies.may_authenticate(secret.application.agent))
