@@ -19,7 +19,7 @@ env.read_env(str(DATA_DIR / "portal.env"), recurse=False)
 SECRET_KEY = env.str("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
 # --- Database: three roles on one database (owner migrates, app works, sequencer numbers the ledger).
@@ -207,6 +207,9 @@ OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
 }
+
+# --- Secrets of enterprise systems: base64 keys of 32 bytes that wrap them; the first one writes, all can read.
+CONNECTOR_KEKS = env.list("CONNECTOR_KEKS", default=[])
 
 # --- Celery: a message is only a hint, PostgreSQL holds the truth (workflow.md 3.13).
 CELERY_BROKER_URL = REDIS_URL

@@ -1,0 +1,115 @@
+"""Reading this room: who sees which system and operation, what an agent may use, what a decision is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from agents.decision.facts import GrantFacts, OperationFacts
+from agents.models import Agent, User
+from connectors.models import (
+    Call,
+    Operation,
+    OperationGroupObjectPermission,
+    OperationUserObjectPermission,
+    System,
+)
+from connectors.models.operations import USE_OPERATION
+
+
+def visible_to(user: Any) -> QuerySet[Operation]:
+    """Operations a user may see: all with the right to view them, else those granted to them."""
+    everything = Operation.objects.select_related("system", "current_revision")
+    if not getattr(user, "is_active", False):
+        return everything.none()
+    if user.has_perm("connectors.view_operation"):
+        return everything
+    mine = OperationUserObjectPermission.objects.filter(user=user)
+    ours = OperationGroupObjectPermission.objects.filter(group__user=user)
+    return everything.filter(Q(pk__in=mine.values("content_object")) | Q(pk__in=ours.values("content_object")))
+
+
+def visible_systems(user: Any) -> QuerySet[System]:
+    """Systems a person may see; agents see operations, not systems."""
+    everything = System.objects.select_related("health")
+    may = getattr(user, "is_active", False) and user.kind == User.Kind.PERSON
+    return everything if may and user.has_perm("connectors.view_system") else everything.none()
+
+
+def visible_calls(user: Any) -> QuerySet[Call]:
+    """Calls of visible systems."""
+    return Call.objects.select_related("system", "operation").filter(system__in=visible_systems(user))
+
+
+def operations_for_agent(agent: Agent) -> QuerySet[Operation]:
+    """Operations an agent may use: granted to it or to its role's group, switched on, published."""
+    return visible_to_agent_user(agent.user).filter(
+        is_enabled=True, system__is_enabled=True, current_revision__isnull=False
+    )
+
+
+def visible_to_agent_user(user: User) -> QuerySet[Operation]:
+    """Operations granted to this identity, whatever rights to view it may hold."""
+    mine = OperationUserObjectPermission.objects.filter(user=user, permission__codename=USE_OPERATION)
+    ours = OperationGroupObjectPermission.objects.filter(group__user=user, permission__codename=USE_OPERATION)
+    granted = Q(pk__in=mine.values("content_object")) | Q(pk__in=ours.values("content_object"))
+    return Operation.objects.select_related("system", "current_revision").filter(granted)
+
+
+def operation_facts(code: str) -> OperationFacts | None:
+    """Return what a decision is told about an operation; None when it is unknown or switched off."""
+    found = _callable().filter(code=code).first()
+    return _facts(found) if found else None
+
+
+def all_operation_facts() -> Sequence[OperationFacts]:
+    """Return the facts of every operation that is switched on."""
+    return [_facts(operation) for operation in _callable()]
+
+
+def grant_facts() -> list[GrantFacts]:
+    """Return every grant on an operation, for the snapshot of authority."""
+    users = OperationUserObjectPermission.objects.filter(permission__codename=USE_OPERATION)
+    groups = OperationGroupObjectPermission.objects.filter(permission__codename=USE_OPERATION)
+    return [
+        GrantFacts(f"{kind}:{key}", code, kind, str(holder))
+        for kind, rows in (
+            ("user", users.values_list("pk", "content_object__code", "user_id")),
+            ("group", groups.values_list("pk", "content_object__code", "group_id")),
+        )
+        for key, code, holder in rows
+    ]
+
+
+def _callable() -> QuerySet[Operation]:
+    return Operation.objects.select_related("system", "current_revision").filter(
+        is_enabled=True, system__is_enabled=True, current_revision__isnull=False
+    )
+
+
+def _facts(operation: Operation) -> OperationFacts:
+    revision, system = operation.current_revision, operation.system
+    assert revision is not None  # noqa: S101
+    return OperationFacts(
+        code=operation.code,
+        revision=revision.number,
+        schema_hash=revision.schema_hash,
+        name=operation.name,
+        system_id=str(system.pk),
+        system_code=system.code,
+        category=system.category,
+        environment=system.environment,
+        effect=operation.effect,
+        idempotent=operation.idempotent,
+        money_path=operation.money_path,
+        input_schema=revision.input_schema,
+    )
+
+
+def visible_events(user: Any) -> Q | None:
+    """Events about systems belong to those who may see systems."""
+    if visible_systems(user).query.is_empty():
+        return None
+    return Q(verb__startswith="connectors.")

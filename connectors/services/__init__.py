@@ -1,0 +1,26 @@
+"""What this room does for the others. ``execute`` is the only door to an effect; a Probe only reads."""
+
+from __future__ import annotations
+
+from connectors.services.bulkhead import run_bounded
+from connectors.services.execution import execute
+from connectors.services.grants import grant_operation, revoke_grant
+from connectors.services.operations import publish_operation, set_operation_enabled
+from connectors.services.probes import look_up, read, read_back, test_connection
+from connectors.services.secrets import set_secret
+from connectors.services.systems import set_system_enabled
+
+__all__ = [
+    "execute",
+    "grant_operation",
+    "look_up",
+    "publish_operation",
+    "read",
+    "read_back",
+    "revoke_grant",
+    "run_bounded",
+    "set_operation_enabled",
+    "set_secret",
+    "set_system_enabled",
+    "test_connection",
+]

@@ -1,0 +1,270 @@
+"""One outbound attempt from begin to end: recorded and committed before it leaves, finished exactly once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.services import record_event
+from audit.vocabulary import Actor, Refusal
+from connectors.choices import Outcome, Purpose
+from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, PassageClosed
+from connectors.models import Account, Call, Operation, OperationRevision, System
+from connectors.services.accounts import credential_of, require_account
+from connectors.services.breaker import record_failure, record_success, require_closed
+from connectors.services.drivers import load_driver
+from connectors.services.passages import open_passage
+from connectors.vocabulary import (
+    Credential,
+    Driver,
+    DriverRequest,
+    DriverResult,
+    Origin,
+    SystemFacts,
+    parse_network,
+)
+
+logger = logging.getLogger(__name__)
+EXCERPT_CHARACTERS = 4096
+GRACE = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What became of one call: a result or an error, and how long it took."""
+
+    outcome: Outcome
+    result: DriverResult = field(default_factory=DriverResult)
+    error: DriverError | None = None
+    trail: list[dict[str, Any]] = field(default_factory=list)
+    milliseconds: int = 0
+
+
+def begin_call(
+    *,
+    actor: Actor,
+    purpose: Purpose,
+    system: System,
+    operation: Operation | None = None,
+    revision: OperationRevision | None = None,
+    account: Account | None = None,
+    correlation_id: str = "",
+    **facts: Any,
+) -> Call:
+    """Write the row that says a call is about to leave, in the caller's transaction."""
+    call = Call(
+        purpose=purpose,
+        system=system,
+        operation=operation,
+        revision=revision,
+        account=account,
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        actor_label=actor.label[:200],
+        correlation_id=correlation_id,
+        **facts,
+    )
+    call.save(force_insert=True)
+    record_event(
+        actor=actor,
+        verb="connectors.call_begun",
+        subject=_subject(call),
+        sentence=f"{actor.label}: {call.get_purpose_display().lower()} at {system.name} begins.",
+        **_refs(call),
+    )
+    return call
+
+
+def conduct(call: Call, work: Callable[[Driver, DriverRequest], DriverResult], **request: Any) -> Attempt:
+    """Reach out, outside any transaction, and return what is known afterwards; a system never makes it raise.
+
+    What is not known to have failed is unknown, except for reads: a read that broke off did nothing.
+    """
+    attempt = Attempt(Outcome.CONFIRMED)
+    began = time.monotonic()
+    credential = Credential()
+    try:
+        require_account(call.system, call.account)
+        credential = credential_of(call.account)
+        require_closed(call.system)
+        with open_passage(call) as passage:
+            asked = DriverRequest(
+                passage=passage,
+                system=facts_of(call.system),
+                credential=credential,
+                reference=call.reference,
+                trail=attempt.trail,
+                **request,
+            )
+            attempt.result = work(load_driver(call.system.kind), asked)
+    except DriverError as error:
+        attempt.error = error
+    except Refusal as refusal:
+        attempt.error = NotSent(refusal.code, refusal.message)
+    except PassageClosed:
+        raise
+    except Exception as error:
+        logger.exception("The driver %s broke at call %s", call.system.kind, call.pk)
+        attempt.error = OutcomeUnknown("driver_error", f"The driver broke ({type(error).__name__}).")
+    attempt.milliseconds = int((time.monotonic() - began) * 1000)
+    attempt.outcome = _outcome(call, attempt.error)
+    _hide(credential, attempt)
+    return attempt
+
+
+def finish_call(call: Call, attempt: Attempt, *, actor: Actor) -> None:
+    """Record how it ended, once, and tell the breaker."""
+    error, result = attempt.error, attempt.result
+    with transaction.atomic():
+        locked = Call.objects.select_for_update().get(pk=call.pk)
+        if locked.outcome == Outcome.RUNNING:
+            call.outcome = attempt.outcome
+            call.finished_at = timezone.now()
+            call.status = error.status if error else result.status
+            call.request_summary = attempt.trail[:50]
+            call.response_excerpt = _holdable(error.excerpt if error else result.excerpt)[:EXCERPT_CHARACTERS]
+            call.remote_ref = _holdable(result.remote_ref)[:200]
+            call.error_code = error.code[:60] if error else ""
+            call.error_message = _holdable(error.message)[:1000] if error else ""
+            call.save(update_fields=FINISHED_FIELDS)
+            _record_end(call, actor)
+    _tell_breaker(call.system, error)
+
+
+FINISHED_FIELDS = [
+    "outcome",
+    "finished_at",
+    "status",
+    "request_summary",
+    "response_excerpt",
+    "remote_ref",
+    "error_code",
+    "error_message",
+]
+
+
+def close_abandoned(action_id: str) -> int:
+    """Mark calls of an action whose process died as unknown, well after their time limit; return how many."""
+    closed = 0
+    for call in Call.objects.select_related("system").filter(action_id=action_id, outcome=Outcome.RUNNING):
+        limit = call.started_at + timedelta(seconds=call.system.total_timeout) + GRACE
+        if timezone.now() > limit:
+            lost = OutcomeUnknown(
+                "process_died", "The process that made the call ended before the answer."
+            )
+            finish_call(call, Attempt(Outcome.UNKNOWN, error=lost), actor=Actor.system("reconciliation"))
+            closed += 1
+    return closed
+
+
+def facts_of(system: System) -> SystemFacts:
+    """Return what a driver and egress may know of a system."""
+    return SystemFacts(
+        id=str(system.pk),
+        code=system.code,
+        kind=system.kind,
+        base_url=system.base_url,
+        config=system.config,
+        allowed=frozenset(Origin.parse(entry) for entry in system.allowed_hosts),
+        networks=tuple(parse_network(entry) for entry in system.private_networks),
+        connect_timeout=system.connect_timeout,
+        read_timeout=system.read_timeout,
+        total_timeout=system.total_timeout,
+    )
+
+
+def _outcome(call: Call, error: DriverError | None) -> Outcome:
+    if error is None:
+        return Outcome.CONFIRMED
+    harmless = call.purpose != Purpose.EXECUTE or (call.operation is not None and call.operation.reads_only)
+    return Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) and not harmless else Outcome.FAILED
+
+
+def _tell_breaker(system: System, error: DriverError | None) -> None:
+    if error is None or not isinstance(error, NotSent | OutcomeUnknown):
+        record_success(system)
+    elif error.code not in NOT_THE_SYSTEM:
+        record_failure(system, f"{error.code}: {error.message}")
+
+
+# What went wrong on our side says nothing about how the system is doing.
+NOT_THE_SYSTEM = {
+    "breaker_open",
+    "account_missing",
+    "secret_missing",
+    "secret_unreadable",
+    "driver_error",
+    "busy",
+}
+
+
+def _record_end(call: Call, actor: Actor) -> None:
+    how = {
+        Outcome.CONFIRMED: "was confirmed",
+        Outcome.FAILED: "failed and did nothing",
+        Outcome.UNKNOWN: "ended unknown: it may or may not have happened",
+    }[Outcome(call.outcome)]
+    why = f" ({call.error_message})" if call.error_message else ""
+    record_event(
+        actor=actor,
+        verb="connectors.call_finished",
+        subject=_subject(call),
+        sentence=f"{call.get_purpose_display()} at {call.system.name} {how}{why}.",
+        code=call.error_code or call.outcome,
+        payload={"remote_ref": call.remote_ref, "status": call.status, "steps": call.request_summary},
+        **_refs(call),
+    )
+
+
+def _subject(call: Call) -> Any:
+    return call.operation.as_ref() if call.operation else call.system.as_ref()
+
+
+def _refs(call: Call) -> dict[str, str]:
+    return {
+        "action_id": call.action_id,
+        "agent_id": call.agent_id,
+        "system_id": str(call.system_id),
+        "correlation_id": call.correlation_id,
+    }
+
+
+def _hide(credential: Credential, attempt: Attempt) -> None:
+    """A system that repeats our key in its answer must not bring it into the record."""
+    secret = credential.secret
+    if len(secret) < 4:
+        return
+    if attempt.error:
+        attempt.error.excerpt = attempt.error.excerpt.replace(secret, "[secret]")
+        attempt.error.message = attempt.error.message.replace(secret, "[secret]")
+    if secret in repr(attempt.result):
+        attempt.result = DriverResult(
+            output=_without(attempt.result.output, secret),
+            remote_ref=attempt.result.remote_ref.replace(secret, "[secret]"),
+            status=attempt.result.status,
+            excerpt=attempt.result.excerpt.replace(secret, "[secret]"),
+            found=attempt.result.found,
+            stage=attempt.result.stage,
+            complete=attempt.result.complete,
+        )
+
+
+def _without(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "[secret]")
+    if isinstance(value, Mapping):
+        return {key: _without(item, secret) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, secret) for item in value]
+    return value
+
+
+def _holdable(text: str) -> str:
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()

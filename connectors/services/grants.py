@@ -1,0 +1,157 @@
+"""Who may use an operation. Widening needs a second person; taking away is instant and waits for nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.db import transaction
+
+from agents.models import Agent, ChangeRequest, Role
+from agents.policies import may, require, require_reason
+from agents.services import changes, stops
+from audit.services import record_event
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+from connectors.models import Operation, OperationGroupObjectPermission, OperationUserObjectPermission
+from connectors.models.operations import USE_OPERATION
+
+CHANGE_KIND = "connectors.grant"
+Grant = OperationUserObjectPermission | OperationGroupObjectPermission
+
+
+def grant_operation(
+    *, actor: Actor, operation: Operation, reason: str, agent: Agent | None = None, role: Role | None = None
+) -> Grant | ChangeRequest:
+    """Let an agent, or every agent of a role, use an operation.
+
+    A draft agent gets it at once: its activation is what a second person looks at. Everything else becomes a
+    ChangeRequest ``connectors.grant`` that another person applies. The portal itself (Actor.system) sets up
+    directly. Returns the grant or the request. Raises Refusal ``already_granted``.
+    """
+    with transaction.atomic():
+        holder = _holder(agent, role)
+        operation = Operation.objects.select_for_update(of=("self",)).get(pk=operation.pk)
+        require(may(actor, "connectors.grant_operation", f"grant {operation.code}"))
+        require_reason(reason)
+        if _existing(operation, holder).exists():
+            raise Refusal(
+                "already_granted", f"{holder} may already use {operation.code}.", kind=RefusalKind.CONFLICT
+            )
+        if _at_once(actor, holder):
+            return _grant(actor, operation, holder, reason)
+        return changes.propose_change(
+            actor=actor,
+            kind=CHANGE_KIND,
+            target=operation.as_ref(),
+            payload=_payload(operation, holder),
+            summary=f"{holder} may use {operation.code} ({operation.name}) at {operation.system.name}.",
+            reason=reason,
+            target_version=_version(operation),
+        )
+
+
+def revoke_grant(
+    *, actor: Actor, operation: Operation, reason: str, agent: Agent | None = None, role: Role | None = None
+) -> int:
+    """Take a grant away at once; no call under it begins after this commits. Returns how many were taken.
+
+    Raises Refusal ``not_granted``.
+    """
+    with transaction.atomic():
+        holder = _holder(agent, role)
+        stops.lock_scope(_scope(holder))
+        require(may(actor, "connectors.grant_operation", f"revoke {operation.code}"))
+        require_reason(reason)
+        grants = list(_existing(operation, holder))
+        if not grants:
+            raise Refusal(
+                "not_granted", f"{holder} has no grant on {operation.code}.", kind=RefusalKind.CONFLICT
+            )
+        for grant in grants:
+            grant._change_reason = reason
+            grant.delete()
+        _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
+    return len(grants)
+
+
+def apply_grant(actor: Actor, change_request: ChangeRequest) -> None:
+    """Give what a ChangeRequest asked for; agents.services.changes, which calls this, asks for two people."""
+    payload: dict[str, Any] = change_request.payload
+    operation = Operation.objects.select_for_update(of=("self",)).get(pk=payload["operation_id"])
+    model: type[Agent] | type[Role] = Agent if payload["holder_kind"] == "agent" else Role
+    holder = model.objects.get(pk=payload["holder_id"])
+    if not _existing(operation, holder).exists():
+        _grant(actor, operation, holder, change_request.reason)
+
+
+def current_version(change_request: ChangeRequest) -> str:
+    """Return the revision a grant would be given on now, so that a grant on another one is refused as stale."""
+    return _version(Operation.objects.get(pk=change_request.payload["operation_id"]))
+
+
+def _version(operation: Operation) -> str:
+    return operation.current_revision.schema_hash if operation.current_revision else ""
+
+
+def _holder(agent: Agent | None, role: Role | None) -> Agent | Role:
+    if (agent is None) == (role is None):
+        raise TypeError("Name an agent or a role, one of them.")
+    return agent or role  # type: ignore[return-value]
+
+
+def _at_once(actor: Actor, holder: Agent | Role) -> bool:
+    if actor.kind == "system":
+        return True
+    return isinstance(holder, Agent) and holder.lifecycle == Agent.Lifecycle.DRAFT
+
+
+def _existing(operation: Operation, holder: Agent | Role) -> Any:
+    wanted = {"content_object": operation, "permission__codename": USE_OPERATION}
+    if isinstance(holder, Agent):
+        return OperationUserObjectPermission.objects.filter(user_id=holder.user_id, **wanted)
+    return OperationGroupObjectPermission.objects.filter(group_id=holder.group_id, **wanted)
+
+
+def _grant(actor: Actor, operation: Operation, holder: Agent | Role, reason: str) -> Grant:
+    permission = Permission.objects.get(content_type__app_label="connectors", codename=USE_OPERATION)
+    grant: Grant
+    if isinstance(holder, Agent):
+        grant = OperationUserObjectPermission(user_id=holder.user_id)
+    else:
+        grant = OperationGroupObjectPermission(group_id=holder.group_id)
+    grant.content_object, grant.permission = operation, permission
+    grant._change_reason = reason  # type: ignore[union-attr]
+    grant.full_clean()
+    grant.save()
+    _record(actor, "connectors.operation_granted", operation, holder, "may use", reason)
+    return grant
+
+
+def _record(
+    actor: Actor, verb: str, operation: Operation, holder: Agent | Role, words: str, reason: str
+) -> None:
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=operation.as_ref(),
+        sentence=f"{holder} {words} {operation.code} from now on.",
+        agent_id=str(holder.pk) if isinstance(holder, Agent) else "",
+        system_id=str(operation.system_id),
+        reason=reason,
+        payload=_payload(operation, holder),
+    )
+
+
+def _payload(operation: Operation, holder: Agent | Role) -> dict[str, str]:
+    kind = "agent" if isinstance(holder, Agent) else "role"
+    return {
+        "operation_id": str(operation.pk),
+        "operation": operation.code,
+        "holder_kind": kind,
+        "holder_id": str(holder.pk),
+        "holder": str(holder),
+    }
+
+
+def _scope(holder: Agent | Role) -> Ref:
+    return Ref("agents.agent" if isinstance(holder, Agent) else "agents.role", str(holder.pk), str(holder))
