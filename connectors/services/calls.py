@@ -156,9 +156,7 @@ def close_abandoned(action_id: str) -> int:
     for call in Call.objects.select_related("system").filter(action_id=action_id, outcome=Outcome.RUNNING):
         limit = call.started_at + timedelta(seconds=call.system.total_timeout) + GRACE
         if timezone.now() > limit:
-            lost = OutcomeUnknown(
-                "process_died", "The process that made the call ended before the answer."
-            )
+            lost = OutcomeUnknown("process_died", "The process that made the call ended before the answer.")
             finish_call(call, Attempt(Outcome.UNKNOWN, error=lost), actor=Actor.system("reconciliation"))
             closed += 1
     return closed
