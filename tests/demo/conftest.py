@@ -1,0 +1,83 @@
+"""A real ERP for the tests: installed and filled once per machine, copied for each worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness import ROOT
+from workflows.demo.erp import server
+from workflows.demo.inspector import Inspector
+
+SHARED = Path(os.environ.get("TEST_DATA_DIR", ROOT / "var" / "test")) / "demo"
+
+
+@dataclass
+class Erp:
+    """One ERP of a test worker's own."""
+
+    data: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "workflows.demo.erp",
+            "serve",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+        ]
+        self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "ERP_TEST_SECRET": "hidden"})
+        deadline = time.monotonic() + 60
+        while not server.answers(self.keys):
+            assert self.process.poll() is None, "the ERP stopped while it was starting"
+            assert time.monotonic() < deadline, "the ERP did not answer within 60 s"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    @property
+    def keys(self) -> dict:
+        return {**server.read_keys(server.Layout(self.data)), "base_url": server.base_url(self.port)}
+
+    @property
+    def inspector(self) -> Inspector:
+        return Inspector(self.keys)
+
+
+def copy_of_the_books(data: Path) -> server.Layout:
+    """Make a data folder with the filled ERP in it; the environment is shared, the books are not."""
+    server.prepare(server.Layout(SHARED), say=print)
+    filled, own = server.Layout(SHARED), server.Layout(data)
+    own.database.parent.mkdir(parents=True)
+    own.venv.symlink_to(filled.venv)
+    shutil.copy(filled.database, own.database)
+    shutil.copy(filled.keys, own.keys)
+    return own
+
+
+@pytest.fixture(scope="session")
+def erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
+    """A running ERP with the demo company's books, for this worker alone."""
+    data = tmp_path_factory.mktemp("erp")
+    copy_of_the_books(data)
+    running = Erp(data, server.free_port())
+    running.start()
+    yield running
+    running.stop()
