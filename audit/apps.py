@@ -14,10 +14,12 @@ class AuditConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        from audit import visibility
+        from audit import broadcast, registry, visibility
 
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
+        registry.on_sequenced(broadcast.publish_position)
+        registry.on_sequenced(broadcast.send_position_to_group)
         post_migrate.connect(_grant_after_migrate, sender=self)
 
 

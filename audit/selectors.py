@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Max, Q
 
 from audit import visibility
-from audit.models import Event, EventQuerySet, Position
+from audit.models import Event, EventQuerySet, PendingEvent, Position
 
 FEED_LIMIT = 500
 # One page looks at no more positions than this, so that a reader who may see little costs little.
@@ -41,6 +41,11 @@ def visible_events(user: Any) -> EventQuerySet:
 def newest_position() -> int:
     """Return the newest position in the ledger, 0 when it is empty."""
     return Position.objects.aggregate(newest=Max("position"))["newest"] or 0
+
+
+def anything_pending() -> bool:
+    """Say whether a committed event still waits for its position."""
+    return PendingEvent.objects.exists()
 
 
 def feed(user: Any, after_position: int, limit: int = 100) -> FeedPage:

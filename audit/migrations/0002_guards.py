@@ -57,6 +57,8 @@ ALTER TABLE audit_pendingevent ENABLE ALWAYS TRIGGER audit_pendingevent_keep;
 CREATE TRIGGER audit_pendingevent_append_only BEFORE UPDATE OR TRUNCATE ON audit_pendingevent
     FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 ALTER TABLE audit_pendingevent ENABLE ALWAYS TRIGGER audit_pendingevent_append_only;
+-- Every row of the queue is deleted soon after: clean it by count, not by share of a table that is empty.
+ALTER TABLE audit_pendingevent SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 """
 
 REMOVE_FUNCTIONS = """

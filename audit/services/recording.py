@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audit import registry
+from audit import broadcast, registry
 from audit.models import Event, Payload
 from audit.vocabulary import Actor, Ref, Refusal
 
@@ -65,6 +65,7 @@ def record_event(
     event.save()
     if payload:
         Payload(event=event, data=_holdable(payload)).save()
+    transaction.on_commit(broadcast.ring_doorbell)
     return event
 
 

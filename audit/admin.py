@@ -1,0 +1,159 @@
+"""The ledger as people read it: search, filter, open, and never change."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from audit import registry, selectors
+from audit.adminkit import ReadOnlyAdmin
+from audit.models import Event, Payload
+
+REFERENCES = ("agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id")
+IDENTIFIERS = ("actor_id", "subject_id", *REFERENCES)
+# An id, or a part of one long enough to be meant as one: answered by indexes alone.
+LOOKS_LIKE_AN_ID = re.compile(r"^(?=.*\d)[0-9A-Za-z_-]{16,64}$")
+UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+
+
+class NewestFirst(InfinitePaginator):
+    """Next and previous without ever counting the ledger; what is older than this is reached by the filters."""
+
+    count = 100_000
+
+
+class VerbFilter(DropdownFilter):
+    """The verbs that rooms have described, without asking the database which occur."""
+
+    title = "what happened"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(verb, verb) for verb in registry.registered_verbs()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(verb=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    """Every fact the reader may see, newest first."""
+
+    list_display = ("shown_position", "occurred_at", "sentence", "shown_actor", "shown_decision", "verb")
+    list_display_links = ("sentence",)
+    list_filter = (
+        ("occurred_at", RangeDateTimeFilter),
+        VerbFilter,
+        "decision",
+        "actor_kind",
+    )
+    list_filter_submit = True
+    list_per_page = 50
+    search_fields = ("sentence",)
+    search_help_text = (
+        "A name, a word, a code, a verb or its room (agents.), or an id: actor, object, correlation."
+    )
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = NewestFirst
+    fieldsets = (
+        (None, {"fields": ("sentence", "reason", "shown_decision", "code")}),
+        ("When and where", {"fields": ("shown_position", "occurred_at", "verb", "meaning")}),
+        ("Who", {"fields": ("actor_label", "actor_kind", "actor_id")}),
+        ("What", {"fields": ("subject_label", "subject_kind", "subject_id", "related")}),
+        ("Evidence", {"fields": ("evidence",)}),
+    )
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The permission opens the ledger; which rows are in it is decided by visibility."""
+        return request.user.has_perm("audit.view_event")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        return selectors.visible_events(request.user).order_by("-id")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if request.user.has_perm("audit.view_payload"):
+            return fieldsets
+        return tuple(fieldset for fieldset in fieldsets if fieldset[0] != "Evidence")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Ids are answered by their indexes; words are looked for in names, sentences and codes."""
+        term = search_term.replace("\x00", "").strip()
+        return (queryset.filter(_matching(term)) if term else queryset), False
+
+    @display(description="No.")
+    def shown_position(self, event: Any) -> str:
+        return f"{event.position:,}" if event.position else "being numbered"
+
+    @display(description="Who", ordering=None)
+    def shown_actor(self, event: Event) -> str:
+        return event.actor_label or event.actor_id
+
+    @display(description="Decision", label={"Allowed": "success", "Held": "warning", "Denied": "danger"})
+    def shown_decision(self, event: Event) -> str:
+        return event.get_decision_display() or "-"
+
+    @display(description="Meaning of the verb")
+    def meaning(self, event: Event) -> str:
+        return registry.registered_verbs().get(event.verb, "-")
+
+    @display(description="More about")
+    def related(self, event: Event) -> SafeString:
+        """Link each reference to everything the ledger holds about it."""
+        found = [
+            (name.removesuffix("_id"), getattr(event, name)) for name in REFERENCES if getattr(event, name)
+        ]
+        url = reverse(f"{self.admin_site.name}:audit_event_changelist")
+        links = [
+            format_html('{} <a class="underline" href="{}?q={}">{}</a>', name, url, key, key)
+            for name, key in found
+        ]
+        return SafeString("<br>".join(links)) if links else SafeString("-")
+
+    @display(description="Payload")
+    def evidence(self, event: Event) -> SafeString:
+        """Show the payload as text: agents wrote parts of it, so nothing in it is markup."""
+        payload: Payload | None = getattr(event, "payload", None)
+        if payload is None:
+            return SafeString("-")
+        text = json.dumps(payload.data, indent=2, ensure_ascii=False, sort_keys=True)
+        return format_html('<pre hx-disable class="whitespace-pre-wrap">{}</pre>', text)
+
+
+def _matching(term: str) -> Q:
+    if UUID.match(term):
+        return Q(pk=term) | _any_identifier(term.lower())
+    if LOOKS_LIKE_AN_ID.match(term):
+        return _any_identifier(term)
+    if registry.VERB.match(term):
+        return Q(verb=term)
+    if re.fullmatch(r"[a-z_]+\.", term):
+        return Q(verb__startswith=term)
+    words = Q(code=term) | Q(correlation_id=term) | Q(subject_id=term) | Q(actor_id=term)
+    for field in ("sentence", "actor_label", "subject_label", "reason"):
+        words |= Q(**{f"{field}__icontains": term})
+    return words
+
+
+def _any_identifier(key: str) -> Q:
+    found = Q()
+    for field in IDENTIFIERS:
+        found |= Q(**{field: key})
+    return found
