@@ -114,7 +114,8 @@ class Sequencer:
         if self._is_active:
             logger.info("Numbering events.")
             # The one before may have been killed between its commit and its announcement.
-            self._announcer.offer(selectors.newest_position())
+            if position := selectors.newest_position():
+                self._announcer.offer(position)
         return self._is_active
 
     def _number(self) -> int:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from audit import visibility
+from audit.vocabulary import Ref
+
+URL = "/api/v1/events"
+
+
+@pytest.fixture
+def client_of():
+    def client_of(user):
+        client = APIClient()
+        client.force_authenticate(user)
+        return client
+
+    return client_of
+
+
+@pytest.fixture
+def ledger(live_db, record, number):
+    for n in range(1, 6):
+        record(subject=Ref("tests.thing", str(n)), payload={"n": n})
+    number()
+
+
+def test_a_reader_follows_the_ledger_page_by_page(ledger, auditor, client_of):
+    client, after, found = client_of(auditor), 0, []
+    for _ in range(4):
+        body = client.get(URL, {"after": after, "limit": 2}).json()
+        found += [event["position"] for event in body["events"]]
+        after = body["next_after"]
+    assert found == [1, 2, 3, 4, 5]
+    assert after == 5
+
+
+def test_the_payload_needs_a_permission_of_its_own(ledger, auditor, client_of):
+    assert client_of(auditor).get(URL).json()["events"][0]["payload"] == {"n": 1}
+    auditor.user_permissions.remove(auditor.user_permissions.get(codename="view_payload"))
+    reader = type(auditor).objects.get(pk=auditor.pk)
+    assert client_of(reader).get(URL).json()["events"][0]["payload"] is None
+
+
+def test_without_the_permission_people_are_refused(ledger, mallory, client_of):
+    answer = client_of(mallory).get(URL)
+    assert answer.status_code == 403
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "audit.view_event" in answer.json()["detail"]
+
+
+def test_strangers_are_asked_to_sign_in(db):
+    assert APIClient().get(URL).status_code == 401
+
+
+def test_an_agent_sees_what_a_rule_shows_it_and_nothing_else(ledger, mallory, client_of, monkeypatch):
+    mallory.kind = "agent"
+    assert client_of(mallory).get(URL).json() == {"events": [], "next_after": 5}
+    monkeypatch.setattr(visibility, "_rules", {"two": lambda user: visibility.Q(subject_id="2")})
+    assert [event["position"] for event in client_of(mallory).get(URL).json()["events"]] == [2]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"after": "-1"},
+        {"after": "x"},
+        {"after": "1e3"},
+        {"after": "9" * 30},
+        {"after": "\x00"},
+        {"after": "1.5"},
+        {"limit": "0"},
+        {"limit": "501"},
+        {"limit": "٣\x00"},
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_with_the_reason(db, auditor, client_of, query):
+    answer = client_of(auditor).get(URL, query)
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_nobody_writes_events_over_the_api(db, auditor, client_of, method):
+    assert getattr(client_of(auditor), method)(URL, {}).status_code == 405
+
+
+def test_the_number_of_queries_does_not_grow_with_the_page(
+    ledger, auditor, client_of, django_assert_max_num_queries
+):
+    client = client_of(auditor)
+    with django_assert_max_num_queries(6):
+        assert len(client.get(URL).json()["events"]) == 5
