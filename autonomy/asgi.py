@@ -8,6 +8,7 @@ have a pool of their own, so that a busy API can never make a person wait to sto
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from channels.auth import AuthMiddlewareStack
@@ -23,13 +24,15 @@ from workflows.routing import long_poll_paths, websocket_urlpatterns  # noqa: E4
 
 API_WORKERS = int(os.environ.get("API_THREADS", "16"))
 PAGE_WORKERS = int(os.environ.get("PAGE_THREADS", "8"))
-api = WSGIMiddleware(django_wsgi, workers=API_WORKERS)
-pages = WSGIMiddleware(django_wsgi, workers=PAGE_WORKERS)
+api = WSGIMiddleware(cast("Any", django_wsgi), workers=API_WORKERS)
+pages = WSGIMiddleware(cast("Any", django_wsgi), workers=PAGE_WORKERS)
 
 
 async def http(scope, receive, send):  # type: ignore[no-untyped-def]
     """Send one HTTP request to the pool that fits it."""
     path = scope["path"]
+    # WSGI cannot tell X_Forwarded_Proto from X-Forwarded-Proto: a header spelled so is dropped, as nginx does.
+    scope = {**scope, "headers": [header for header in scope["headers"] if b"_" not in header[0]]}
     if any(pattern.match(path) for pattern in long_poll_paths):
         await django_asgi(scope, receive, send)
     elif path.startswith(("/api/", "/oauth/")):

@@ -23,7 +23,12 @@ LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
 def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
-    """Ask the kernel for a signal when our parent is gone (Linux; elsewhere the next start cleans up)."""
+    """Ask the kernel for a signal when our parent is gone (Linux; elsewhere the next start cleans up).
+
+    In a child before its program starts: signals we ignore must not be ignored there, too.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
 
@@ -70,7 +75,7 @@ def open_log(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def stop(process: subprocess.Popen[bytes], *, ask: int = signal.SIGTERM, patience: float = 20) -> None:
+def stop(process: subprocess.Popen[Any], *, ask: int = signal.SIGTERM, patience: float = 20) -> None:
     """End a process: ask, wait so many seconds, then insist."""
     if process.poll() is not None:
         return

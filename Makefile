@@ -1,0 +1,82 @@
+# Every target does its own set-up; `make` alone says what there is.
+.DEFAULT_GOAL := help
+.PHONY: up demo stop test test-full check help clean lock browser
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.11
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# BROWSER=0 leaves the browser tests out on purpose.
+BROWSER ?= 1
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+export CHROMIUM
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# A check reads the settings and no server: these addresses lead nowhere.
+CHECK_ENV := SECRET_KEY=for-the-checks-only-000000000000000000000000000000000000 \
+	CONNECTOR_KEKS=Zm9yIHRoZSBjaGVja3Mgb25seSwgMzIgYnl0ZXMhISE= REDIS_URL=redis://127.0.0.1:1/0 \
+	DATABASE_URL=postgres://app@127.0.0.1:1/none DATABASE_OWNER_URL=postgres://owner@127.0.0.1:1/none \
+	DATABASE_SEQUENCER_URL=postgres://sequencer@127.0.0.1:1/none AUTONOMY_DATA_DIR=var/check DEMO_COMPANY=1
+
+up: .venv/.installed ## Start everything on this machine; Ctrl-C stops it, a second start continues
+	@exec $(BIN)/python -m autonomy.launch up
+
+demo: .venv/.installed ## Play the story headless on its own data and ports; the last line is JSON
+	@exec $(BIN)/python -m autonomy.launch demo
+
+stop: .venv/.installed ## Stop a portal that runs in another terminal, and what a crash left behind
+	@exec $(BIN)/python -m autonomy.launch stop
+
+test: .venv/.installed-dev browser ## Run the tests on real services (BROWSER=0 leaves the browser out)
+	@$(BIN)/pytest -n $(JOBS) -m "not full$(if $(filter 0,$(BROWSER)), and not browser)"
+
+test-full: .venv/.installed-dev browser ## Run what is long by nature: chaos, fuzz, long properties, every page
+	@$(BIN)/pytest -n $(JOBS) -m "(full or browser)$(if $(filter 0,$(BROWSER)), and not browser)"
+
+check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrations, system checks
+	@echo "ruff check" && $(BIN)/ruff check .
+	@echo "ruff format" && $(BIN)/ruff format --check .
+	@echo "mypy" && $(CHECK_ENV) $(BIN)/mypy audit agents connectors workflows autonomy
+	@echo "import contracts" && $(CHECK_ENV) $(BIN)/lint-imports --no-cache
+	@echo "migrations" && $(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@echo "system checks" && $(CHECK_ENV) $(BIN)/python manage.py check --fail-level ERROR
+
+help: ## Say what there is
+	@echo "Autonomy OS. The two commands you need: make up, make demo"
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  Settings: AUTONOMY_PORT, ERP_PORT, AUTONOMY_DATA_DIR, DATABASE_URL, REDIS_URL (docs/installing.md)"
+
+clean: ## Remove the virtual environment and the caches; your data in var/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/check
+	@find . -name __pycache__ -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+.venv/.python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or 3.12 is needed, and '$(PYTHON)' is not here." \
+		"Debian: apt-get install python3.11-venv; macOS: brew install python@3.11; another name: PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+		echo "'$(PYTHON)' is $$($(PYTHON) -V 2>&1); Python 3.11 or 3.12 is needed: PYTHON=python3.11 make ..." >&2; exit 1; }
+	@echo "  Making the virtual environment .venv ..." >&2
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "The virtual environment could not be made." \
+		"Debian: apt-get install python3.11-venv. If the disk is full, free some space." >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: requirements.lock | .venv/.python
+	@echo "  Installing the locked packages ..." >&2
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock >&2 || { echo "The packages could not be" \
+		"installed; the reason is above. Check the network, the package index and the disk, then run it again." >&2; exit 1; }
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock requirements.lock | .venv/.python
+	@echo "  Installing the locked packages for development ..." >&2
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.lock >&2 || { echo "The packages could not be" \
+		"installed; the reason is above. Check the network, the package index and the disk, then run it again." >&2; exit 1; }
+	@touch $@ .venv/.installed
+
+browser:
+	@if [ "$(BROWSER)" = 0 ]; then echo "BROWSER=0: the browser tests are left out on purpose."; \
+	elif [ -n "$(CHROMIUM)" ] && [ -x "$(CHROMIUM)" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then \
+		echo "Installing Debian's Chromium for the browser tests ..."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "The browser tests need Chromium. Run: sudo apt-get install chromium" \
+		"(or name one: CHROMIUM=/path make test; or leave them out: BROWSER=0 make test)" >&2; exit 1; fi

@@ -1,0 +1,223 @@
+"""The portal's processes: what each runs, under which database role, and how they live and end together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import honcho.manager
+import honcho.printer
+import honcho.process
+import psutil
+
+from autonomy.launch import children
+from autonomy.launch.failure import LaunchFailure, tail
+from autonomy.launch.options import ROOT, Options
+
+# Seconds the processes get to end before they are killed: more than a worker's soft shutdown.
+honcho.manager.KILL_WAIT = 25
+# Workers have nothing to tell each other: PostgreSQL is the truth.
+QUIET_WORKER = ("--without-gossip", "--without-mingle", "--hostname", "worker@%h")
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process of the portal."""
+
+    name: str
+    command: list[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def portal_programs(options: Options, run_folder: Path) -> list[Program]:
+    """Return the processes every installation has: portal, worker, beat and sequencer."""
+    celery = [sys.executable, "-m", "celery", "-A", "autonomy"]
+    return [
+        Program(
+            "portal",
+            [sys.executable, "-m", "uvicorn", "autonomy.asgi:application"]
+            + ["--host", options.host, "--port", str(options.port)]
+            # Nobody's X-Forwarded headers are believed unless a proxy is named in FORWARDED_ALLOW_IPS.
+            + (["--proxy-headers"] if os.environ.get("FORWARDED_ALLOW_IPS") else ["--no-proxy-headers"])
+            + ["--lifespan", "off", "--no-server-header", "--timeout-graceful-shutdown", "5"]
+            + ["--ws-max-size", "65536", "--log-level", "warning"],
+        ),
+        Program(
+            "worker",
+            [*celery, "worker", "--concurrency", str(options.workers), "--loglevel", "INFO", *QUIET_WORKER],
+            # SIGTERM then ends it within its soft shutdown, instead of waiting for the longest task.
+            {"REMAP_SIGTERM": "SIGQUIT"},
+        ),
+        Program(
+            "beat",
+            [*celery, "beat", "--loglevel", "INFO", "--schedule", str(run_folder / "beat"), "--pidfile="],
+        ),
+        Program("sequencer", manage("run_sequencer"), {"DATABASE_ROLE": "sequencer"}),
+    ]
+
+
+def erp_program(options: Options) -> Program:
+    """Return the demo company's ERP, a program of its own."""
+    return Program("erp", erp_command("serve", options))
+
+
+def erp_command(verb: str, options: Options) -> list[str]:
+    """Return a command line of the demo company's ERP: install or serve."""
+    module = [sys.executable, "-m", "workflows.demo.erp", verb]
+    return [*module, "--data", str(options.data), "--port", str(options.erp_port)]
+
+
+def manage(*arguments: str) -> list[str]:
+    """Return a command line of manage.py."""
+    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+
+def run_manage(arguments: list[str], env: Mapping[str, str], log: Path, what: str) -> str:
+    """Run one management command to its end and return its output; raise LaunchFailure with the log's end."""
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            manage(*arguments),
+            env=dict(env),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=children.die_with_parent,
+        )
+    try:
+        output, _ = process.communicate()
+    finally:
+        children.stop(process)
+    text = output.decode(errors="replace")
+    with log.open("a") as errors:
+        errors.write(text)
+    if process.returncode:
+        raise LaunchFailure(f"{what} failed.\n{tail(log)}".rstrip(), f"The whole log is in {log}.")
+    return text
+
+
+class LoggedProcess(honcho.process.Process):
+    """A process whose output goes to its own log file, and that dies when the start-up program does."""
+
+    log: Path
+
+    def run(self, events=None, ignore_signals=False):  # type: ignore[no-untyped-def]
+        """Run in a process between; both ends are tied to the life of the start-up program."""
+        self._events = events
+        children.die_with_parent(signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        parent = os.getppid()
+        child = children.spawn(self.cmd, log=self.log, env=self.env, cwd=Path(self.cwd))
+        self._send_message({"pid": child.pid}, type="start")
+        while child.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(2)
+            if os.getppid() != parent:
+                children.stop(child)
+        self._send_message({"returncode": child.returncode}, type="stop")
+
+
+class Silent(honcho.printer.Printer):
+    """Honcho's own lines stay off the terminal; each process has its log."""
+
+    def write(self, message):  # type: ignore[no-untyped-def]
+        """Drop it."""
+
+
+class Manager(honcho.manager.Manager):
+    """Runs the processes until one ends or somebody asks to stop; then ends all of them.
+
+    servers: processes beneath (PostgreSQL, Valkey) whose end also ends everything.
+    """
+
+    def __init__(
+        self, logs: Path, servers: Mapping[str, subprocess.Popen[bytes]], register: children.Register
+    ) -> None:
+        super().__init__(Silent())
+        self._process_ctor = LoggedProcess
+        self._logs = logs
+        self._servers = servers
+        self._register = register
+        self._asked = self._registered = False
+        self._started: Callable[[], None] | None = None
+        self.dead: str = ""
+
+    def add(self, program: Program, env: Mapping[str, str]) -> None:
+        """Add one process."""
+        process = self.add_process(program.name, program.command, env={**env, **program.env}, cwd=str(ROOT))
+        process.log = self.log_of(program.name)
+
+    def log_of(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self._logs / f"{name}.log"
+
+    def run(self, when_started: Callable[[], None]) -> None:
+        """Start everything, call ``when_started`` in a thread, and return when all of it has ended."""
+        self._started = when_started
+        self.loop()
+
+    def terminate(self) -> None:
+        """End everything; asked before all have started, it waits for that first."""
+        self._asked = True
+        if self._all_started():
+            super().terminate()
+
+    @property
+    def ending(self) -> bool:
+        """Return whether the end has begun."""
+        return self._asked or bool(self.dead)
+
+    def _start(self) -> None:
+        super()._start()
+        if self._started is not None:
+            threading.Thread(target=self._started, daemon=True).start()
+
+    def _any_stopped(self) -> bool:
+        self._note_the_dead()
+        return self.ending
+
+    def _note_the_dead(self) -> None:
+        if self.ending:
+            return
+        if not self._registered and self._all_started():
+            self._registered = True
+            self._register.write(self.pids())
+        self._notice_killed()
+        gone = [name for name, row in self._processes.items() if row.get("returncode") is not None]
+        gone += [name for name, process in self._servers.items() if process.poll() is not None]
+        self.dead = gone[0] if gone else ""
+
+    def _all_stopped(self) -> bool:
+        self._notice_killed()
+        return bool(super()._all_stopped())
+
+    def _notice_killed(self) -> None:
+        """Note a process whose go-between was killed: it cannot report its end any more."""
+        for row in self._processes.values():
+            if "pid" in row and "returncode" not in row and not row["process"].is_alive():
+                row["returncode"] = row["process"].exitcode
+
+    def pids(self) -> dict[str, int]:
+        """Return the ids of everything that runs."""
+        running = {name: row["pid"] for name, row in self._processes.items() if row.get("pid")}
+        return {**running, **{name: process.pid for name, process in self._servers.items()}}
+
+    def _killall(self, force: bool = False) -> None:
+        for row in self._processes.values():
+            if "returncode" in row:
+                continue
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if force:
+                    children.kill_tree(row["pid"])
+                else:
+                    # The process alone, not its group: a worker lets its children finish their task.
+                    psutil.Process(row["pid"]).terminate()
