@@ -40,9 +40,13 @@ def see(names: list[str]) -> list[str]:
     return [f"agents.view_{name}" for name in names]
 
 
+# The ledger stands below this room and knows no groups; which rows they see is decided by visibility.
+LEDGER = ["audit.view_event", "audit.view_payload"]
+
 GROUPS = {
     "Managers": [
         *see(EVERYTHING),
+        *LEDGER,
         *BRAKE,
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
@@ -59,10 +63,11 @@ GROUPS = {
     ],
     "Approvers": [
         *see([*WORKFORCE, "changerequest"]),
+        "audit.view_event",
         "agents.decide_changerequest",
     ],
-    "Operators": [*see(WORKFORCE), *BRAKE],
-    "Auditors": see(EVERYTHING),
+    "Operators": [*see(WORKFORCE), *BRAKE, *LEDGER],
+    "Auditors": [*see(EVERYTHING), *LEDGER, "audit.view_every_event"],
 }
 
 
