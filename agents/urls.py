@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path
+from django.urls import path
 
+from agents.api import schema, workforce
 from agents.api.oauth import TokenView
 
+__all__ = ["api_urlpatterns", "schema", "urlpatterns"]
+
 urlpatterns = [path("oauth/token", TokenView.as_view(), name="oauth-token")]
-api_urlpatterns: list[URLPattern] = []
+api_urlpatterns = [
+    path("me", workforce.MeView.as_view(), name="me"),
+    path("agents", workforce.AgentsView.as_view(), name="agents"),
+    path("agents/<uuid:pk>", workforce.AgentView.as_view(), name="agent"),
+    path("agents/<uuid:pk>/pause", workforce.PauseView.as_view(), name="agent-pause"),
+    path("agents/<uuid:pk>/suspend", workforce.SuspendView.as_view(), name="agent-suspend"),
+    path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
+    path("stops", workforce.StopsView.as_view(), name="stops"),
+    path("stops/<uuid:pk>/lift", workforce.LiftStopView.as_view(), name="stop-lift"),
+    path("change-requests", workforce.ChangeRequestsView.as_view(), name="change-requests"),
+    path("change-requests/<uuid:pk>/apply", workforce.ApplyChangeView.as_view(), name="change-request-apply"),
+    path(
+        "change-requests/<uuid:pk>/reject", workforce.RejectChangeView.as_view(), name="change-request-reject"
+    ),
+]

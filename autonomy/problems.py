@@ -66,7 +66,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     set_rollback()
     response = _of_api_exception(error)
     if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
-        response["WWW-Authenticate"] = "Bearer"
+        response["WWW-Authenticate"] = getattr(error, "auth_header", "Bearer")
         response.status_code = 401
         response.data["status"] = 401
     if wait := getattr(error, "wait", None):

@@ -1,0 +1,139 @@
+"""How the workforce looks on the wire; fields are named one by one, nothing is exposed by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Agent, ChangeRequest, Rule, Stop
+from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
+
+
+class AgentSerializer(serializers.ModelSerializer[Agent]):
+    """An agent as colleagues see it."""
+
+    department = serializers.SlugRelatedField(slug_field="code", read_only=True)  # type: ignore[var-annotated]
+    role = serializers.SlugRelatedField(slug_field="code", read_only=True)  # type: ignore[var-annotated]
+    sponsor = serializers.SerializerMethodField(help_text="Who answers for it.")
+
+    class Meta:
+        model = Agent
+        fields = [
+            "id",
+            "code",
+            "name",
+            "purpose",
+            "department",
+            "role",
+            "sponsor",
+            "lifecycle",
+            "autonomy",
+            "brake",
+            "risk_tier",
+            "attest_by",
+        ]
+        read_only_fields = fields
+
+    def get_sponsor(self, agent: Agent) -> str:
+        """Return the name of the sponsor."""
+        return agent.sponsor.get_full_name() or agent.sponsor.username
+
+
+class ContractRuleSerializer(serializers.ModelSerializer[Rule]):
+    """One rule that binds the caller, in the words an approver reads too."""
+
+    policy = serializers.CharField(source="policy.code")
+
+    class Meta:
+        model = Rule
+        fields = ["policy", "name", "sentence", "operations", "verdict"]
+        read_only_fields = fields
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Who the portal takes the caller for. For an agent: its own file and its contract in sentences."""
+
+    kind = serializers.ChoiceField(choices=["person", "agent"])
+    id = serializers.UUIDField(help_text="The user, which is the actor in the ledger.")
+    name = serializers.CharField()
+    agent = AgentSerializer(allow_null=True, help_text="The agent's file; null for a person.")
+    groups = serializers.ListField(child=serializers.CharField())
+    operations = serializers.ListField(
+        child=serializers.CharField(), help_text="Codes of the operations granted to the agent or its role."
+    )
+    contract = ContractRuleSerializer(many=True, help_text="The enforced rules that bind the agent.")
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why, in the person's own words; it goes into the ledger under their name."""
+
+    reason = serializers.CharField(min_length=REASON_MIN_LENGTH, max_length=REASON_MAX_LENGTH)
+
+
+class StopSerializer(serializers.ModelSerializer[Stop]):
+    """A stop and who pressed it."""
+
+    is_active = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = Stop
+        fields = [
+            "id",
+            "scope_kind",
+            "scope_id",
+            "scope_label",
+            "reason",
+            "raised_by",
+            "raised_at",
+            "lifted_by",
+            "lifted_at",
+            "lift_reason",
+            "is_active",
+        ]
+        read_only_fields = fields
+
+
+class RaiseStopSerializer(ReasonSerializer):
+    """What to stop, and why."""
+
+    scope_kind = serializers.ChoiceField(choices=Stop.ScopeKind.choices)
+    scope_id = serializers.CharField(
+        max_length=120, required=False, default="", allow_blank=True, help_text="Empty only for everything."
+    )
+
+
+class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
+    """A change of authority that waits, or waited, for a second person."""
+
+    proposer = serializers.SerializerMethodField()
+    approver = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ChangeRequest
+        fields = [
+            "id",
+            "kind",
+            "target_kind",
+            "target_id",
+            "target_label",
+            "summary",
+            "payload",
+            "payload_digest",
+            "proposer",
+            "reason",
+            "state",
+            "approver",
+            "decision_reason",
+            "created_at",
+            "decided_at",
+        ]
+        read_only_fields = fields
+
+    def get_proposer(self, change_request: ChangeRequest) -> str:
+        """Return who asked for it."""
+        return change_request.proposer.as_actor().label
+
+    def get_approver(self, change_request: ChangeRequest) -> str | None:
+        """Return the second person, if there is one yet."""
+        return change_request.approver.as_actor().label if change_request.approver else None
