@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import ChangeRequest
+from agents.models import Agent, ChangeRequest, User
 from audit.vocabulary import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPanel:
+    """A table on the page of an agent. Cells are text, escaped when shown; ``links`` are (label, address)."""
+
+    title: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    empty: str = "Nothing yet."
+    links: Sequence[tuple[str, str]] = ()
+
 
 ApplyFn = Callable[[Actor, ChangeRequest], None]
 CurrentFn = Callable[[ChangeRequest], str]
@@ -17,7 +29,8 @@ _list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
 _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
-_agent_panels: dict[str, Callable[..., Any]] = {}
+PanelFn = Callable[[Agent, User], "AgentPanel | None"]
+_agent_panels: dict[str, PanelFn] = {}
 _role_permissions: dict[str, set[str]] = {}
 
 
@@ -79,12 +92,15 @@ def tell_change_listeners(actor: Actor, change_request: ChangeRequest) -> None:
         listener(actor, change_request)
 
 
-def register_agent_panel(name: str, panel: Callable[..., Any]) -> None:
-    """Add a panel to the page of an agent: ``panel(agent, user)`` returns what its template shows."""
+def register_agent_panel(name: str, panel: PanelFn) -> None:
+    """Add a panel to the Authority tab of an agent's page.
+
+    ``panel(agent, user)`` returns an AgentPanel, or None when this user may not see it.
+    """
     _agent_panels[name] = panel
 
 
-def agent_file_panels() -> dict[str, Callable[..., Any]]:
+def agent_file_panels() -> dict[str, PanelFn]:
     """Return the panels of the agent's page, in the order they were registered."""
     return dict(_agent_panels)
 

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from oauth2_provider.views.mixins import OAuthLibMixin
 
-from agents.authentication import TokenRequest
+from agents.authentication import TOKEN_PARAMETERS, TokenRequest
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -47,6 +47,8 @@ def _refuse_shape(request: HttpRequest) -> HttpResponse | None:
         return _error("invalid_request", "Parameters in the address are refused. Send them in the body.")
     if request.content_type != FORM:
         return _error("invalid_request", f"Send the parameters as {FORM}.")
+    if any(len(values) > 1 for key, values in request.POST.lists() if key in TOKEN_PARAMETERS):
+        return _error("invalid_request", "A parameter was sent twice.")
     return None
 
 

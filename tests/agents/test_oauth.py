@@ -219,7 +219,8 @@ class TestRefusedTokenRequests:
         self, web: Client, credential: credentials.IssuedSecret, alice: Any, working: Agent
     ) -> None:
         known = {"client_id": credential.client_id, "client_secret": credential.secret}
-        answer = ask(web, **known, client="1", user=str(alice.pk), scopes="admin", expires_in="999999")
+        smuggled = {"client": "1", "user": str(alice.pk), "scopes": "admin", "expires_in": "999999"}
+        answer = post(web, {"grant_type": "client_credentials", **known, **smuggled})
         assert answer.status_code == 200
         row = AccessToken.objects.get()
         assert row.user == working.user
