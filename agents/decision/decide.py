@@ -1,8 +1,124 @@
 from __future__ import annotations
 
-from agents.decision.facts import Decision, DecisionRequest, Snapshot
+from collections.abc import Callable
+
+from agents.decision import cel, gates, wording
+from agents.decision.binding import binding_of
+from agents.decision.context import NotDecidable
+from agents.decision.facts import Decision, DecisionRequest, Obligations, Snapshot, Verdict
+from agents.decision.findings import STRENGTH, Case, Finding
 
 
 def decide(request: DecisionRequest, snapshot: Snapshot) -> Decision:
-    """Answer whether this may be done now; pure, never raises, denies by default, and rules only tighten."""
-    raise NotImplementedError
+    """Answer whether this may be done now; pure, never raises, denies by default, and rules only tighten.
+
+    deny > hold > allow. Only a grant permits; adding a rule never allows more; the order of rules, grants and
+    measures means nothing; a draft or shadow rule is recorded and decides nothing; an enforced rule that cannot
+    be checked denies. ``request.approved`` turns a hold into allow only when its binding is this decision's.
+    """
+    try:
+        return _decide(request, snapshot)
+    except Exception as error:  # noqa: BLE001 - whatever breaks inside, the answer is no
+        return _denial("internal_error", f"the decision could not be made ({type(error).__name__})", snapshot)
+
+
+def _denial(code: str, why: str, snapshot: Snapshot) -> Decision:
+    version = getattr(snapshot, "version", 0)
+    return Decision(
+        verdict=Verdict.DENY,
+        code=code,
+        sentence=wording.sentence("Denied", why),
+        next_step=wording.next_after_denial(code),
+        policy_version=version if isinstance(version, int) else 0,
+        binding=binding_of(operation="", grants=(), rules=(), gates=(code,), obligations=Obligations()),
+    )
+
+
+def _decide(request: DecisionRequest, snapshot: Snapshot) -> Decision:
+    if refusal := gates.first_shut(request, snapshot):
+        return _denial(*refusal, snapshot)
+    case = Case(request, snapshot)
+    try:
+        case.context  # noqa: B018 - built once, before any rule is asked
+    except (NotDecidable, cel.ConditionError) as error:
+        return _denial("arguments_not_decidable", f"a value cannot be judged exactly: {error}", snapshot)
+    findings = [*case.gate_findings(), *case.rule_findings(), *case.measure_findings()]
+    return _conclude(case, sorted(findings, key=Finding.order))
+
+
+def _conclude(case: Case, findings: list[Finding]) -> Decision:
+    deciding = [finding for finding in findings if finding.decides]
+    grants = tuple(grant.grant_id for grant in gates.grants_used(case.request, case.snapshot)[:1])
+    duties = _add_up(deciding)
+    binding = binding_of(
+        operation=case.operation.code,
+        grants=grants,
+        rules=[(found.result.rule_id, found.version) for found in deciding if found.result],
+        gates=[finding.code for finding in deciding if not finding.result],
+        obligations=duties,
+    )
+    verdict = min((finding.verdict for finding in deciding), key=STRENGTH.__getitem__, default=Verdict.ALLOW)
+    strongest = [finding for finding in deciding if finding.verdict == verdict]
+    say = _SAY[verdict]
+    code, words, next_step = say(case, strongest, duties)
+    if verdict == Verdict.HOLD and case.request.approved is not None:
+        if case.request.approved.binding == binding:
+            verdict, code, next_step = Verdict.ALLOW, "approved", ""
+            words = "Allowed: approved by the people who had to."
+        else:
+            next_step = "What decides has changed since the approval, so it needs a new one. " + next_step
+    return Decision(
+        verdict=verdict,
+        code=code,
+        sentence=words,
+        next_step=next_step,
+        policy_version=case.snapshot.version,
+        binding=binding,
+        rules=tuple(sorted((f.result for f in findings if f.result), key=lambda result: result.rule_id)),
+        deciding=tuple(finding.result.rule_id for finding in deciding if finding.result),
+        obligations=duties,
+        grants=grants,
+    )
+
+
+def _add_up(findings: list[Finding]) -> Obligations:
+    duties = [finding.duties for finding in findings]
+    return Obligations(
+        quorum=max((duty.quorum for duty in duties), default=1),
+        approver_groups=tuple(sorted({group for duty in duties for group in duty.approver_groups})),
+        notes=tuple(sorted({note for duty in duties for note in duty.notes})),
+        redact=tuple(sorted({path for duty in duties for path in duty.redact})),
+    )
+
+
+def _why(case: Case, finding: Finding, redact: tuple[str, ...]) -> list[str]:
+    if finding.rule is None or finding.code == "rule_error":
+        return [finding.why]
+    return [finding.why, wording.case_words(finding.rule, case.request, case.snapshot.company_currency, redact)]
+
+
+def _say_denied(case: Case, strongest: list[Finding], duties: Obligations) -> tuple[str, str, str]:
+    first = strongest[0]
+    return (
+        first.code,
+        wording.sentence("Denied", *_why(case, first, duties.redact)),
+        wording.next_after_denial(first.code),
+    )
+
+
+def _say_held(case: Case, strongest: list[Finding], duties: Obligations) -> tuple[str, str, str]:
+    first = strongest[0]
+    more = f"{len(strongest) - 1} more reasons are listed" if len(strongest) > 1 else ""
+    return first.code, wording.sentence("Held", *_why(case, first, duties.redact), more), wording.WAIT
+
+
+def _say_allowed(case: Case, strongest: list[Finding], duties: Obligations) -> tuple[str, str, str]:
+    words = f"{case.request.agent.name} is granted {case.operation.name} and no rule stands against it"
+    return "allowed", wording.sentence("Allowed", words), ""
+
+
+_SAY: dict[Verdict, Callable[[Case, list[Finding], Obligations], tuple[str, str, str]]] = {
+    Verdict.DENY: _say_denied,
+    Verdict.HOLD: _say_held,
+    Verdict.ALLOW: _say_allowed,
+}

@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
+from agents.decision import cel, expressions
+from agents.decision.context import NAMES, schema_at, types_at
+from agents.decision.expressions import Path
+from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
+from agents.decision.patterns import pattern_matches
+
+_KNOWN_PARTS = {
+    "agent": {"id", "code", "role", "department", "risk_tier", "autonomy"},
+    "operation": {"code", "effect", "revision"},
+    "system": {"code", "category", "environment"},
+}
+_READINGS = {"amount", "reserved", "settled", "ceiling", "headroom"}
+_FUNCTIONS = frozenset(
+    [
+        "size",
+        "contains",
+        "startsWith",
+        "endsWith",
+        "matches",
+        "int",
+        "string",
+        "duration",
+        "timestamp",
+        "fold",
+        "has",
+        "getFullYear",
+        "getMonth",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getHours",
+        "getMinutes",
+    ]
+)
+_FITS = {
+    "string": {"string"},
+    "whole": {"integer", "decimal"},
+    "flag": {"boolean"},
+    "fraction": set[str](),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +60,183 @@ def lint_rule(
     rule: RuleFacts, operations: Sequence[OperationFacts], measures: Sequence[MeasureDefinition] = ()
 ) -> list[Finding]:
     """Return everything that keeps a rule from being published against the operations that exist now."""
-    raise NotImplementedError
+    findings = list(_lint_shape(rule))
+    try:
+        hit = [op for op in operations if pattern_matches(rule.operations, op.code)]
+    except ValueError as error:
+        return [*findings, Finding("operations", "pattern_invalid", str(error))]
+    hit = [op for op in hit if not rule.effects or op.effect in rule.effects]
+    if not hit:
+        findings.append(_nothing_hit(rule.operations))
+    return [*findings, *_lint_expression("condition", rule.condition, hit, measures)]
 
 
 def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts]) -> list[Finding]:
     """Return everything that keeps a limit from being published against the operations that exist now."""
-    raise NotImplementedError
+    try:
+        hit = [op for op in operations if pattern_matches(measure.operations, op.code)]
+    except ValueError as error:
+        return [Finding("operations", "pattern_invalid", str(error))]
+    findings = [] if hit else [_nothing_hit(measure.operations)]
+    if not measure.amount.strip():
+        findings.append(Finding("amount", "amount_empty", "Say how much one action adds: 1, or amount."))
+    for field, text in (("key", measure.key), ("amount", measure.amount)):
+        findings += _lint_expression(field, text, hit, ())
+        if "measures" in _names(text):
+            findings.append(Finding(field, "name_unknown", "A limit cannot read other limits."))
+    if measure.unit == "money" and "amount" not in _names(measure.amount):
+        message = "A limit in money must add the amount. Write amount, or count calls instead."
+        findings.append(Finding("amount", "amount_not_money", message))
+    return findings
+
+
+def _nothing_hit(pattern: str) -> Finding:
+    return Finding(
+        "operations",
+        "pattern_matches_nothing",
+        f"No operation fits {pattern!r} with these effects. Correct it.",
+    )
+
+
+def _lint_shape(rule: RuleFacts) -> Iterator[Finding]:
+    for effect in rule.effects:
+        if effect not in frozenset(Effect):
+            yield Finding(
+                "effects", "effect_unknown", f"{effect!r} is no effect. Use read, write, financial ..."
+            )
+    if rule.quorum < 1:
+        yield Finding("quorum", "quorum_too_small", "At least one person must approve.")
+    if rule.verdict == "none" and not (rule.note or rule.redact or rule.approver_group or rule.quorum > 1):
+        yield Finding("verdict", "rule_without_effect", "This rule does nothing. Give it a verdict or a duty.")
+    if rule.verdict == "deny" and (rule.approver_group or rule.quorum > 1):
+        yield Finding(
+            "approver_group", "duty_without_hold", "What is refused is never approved. Hold it instead."
+        )
+    for path in rule.redact:
+        if not path.startswith("args."):
+            yield Finding(
+                "redact", "redact_unknown", f"{path!r} cannot be hidden. Name an argument: args.iban."
+            )
+
+
+def _names(text: str) -> set[str]:
+    try:
+        return cel.names_used(text) if text.strip() else set()
+    except cel.ConditionError:
+        return set()
+
+
+def _lint_expression(
+    field: str, text: str, operations: Sequence[OperationFacts], measures: Sequence[MeasureDefinition]
+) -> list[Finding]:
+    if not text.strip():
+        return []
+    try:
+        names, functions = cel.names_used(text), set(cel.compile_condition(text).functions())
+    except cel.ConditionError as error:
+        return [Finding(field, "does_not_compile", f"The text cannot be used: {error}.")]
+    findings = [
+        Finding(field, "name_unknown", f"{name!r} is not known. Rules read {', '.join(sorted(NAMES))}.")
+        for name in sorted(names - NAMES)
+    ]
+    for function in sorted(functions - _FUNCTIONS):
+        if function[0].isalpha():
+            findings.append(Finding(field, "function_unknown", f"The function {function}() is not offered."))
+    for literal in expressions.fractions(text):
+        message = f"{literal} is a fraction. Write money in minor units and other decimals in millionths."
+        findings.append(Finding(field, "fraction", message))
+    findings += _lint_money(field, names, operations)
+    paths = expressions.paths(text)
+    findings += _lint_fixed(field, paths)
+    findings += _lint_measures(field, paths, operations, measures)
+    for operation in operations:
+        findings += _lint_arguments(field, paths, operation, bound=expressions.bound_names(text))
+    return findings
+
+
+def _lint_money(field: str, names: set[str], operations: Sequence[OperationFacts]) -> Iterator[Finding]:
+    without = [op.code for op in operations if not op.money_path]
+    for name in sorted(names & {"amount", "currency"}):
+        if without:
+            message = (
+                f"{name} is not stated by {', '.join(without[:3])}, so every such call would be refused. "
+                "Choose the effect financial or name fewer operations."
+            )
+            yield Finding(field, "amount_not_stated", message)
+
+
+def _lint_fixed(field: str, paths: Sequence[Path]) -> Iterator[Finding]:
+    for path in paths:
+        known = _KNOWN_PARTS.get(path.parts[0])
+        if known and len(path.parts) > 1 and path.parts[1] not in known:
+            message = f"{path} does not exist. Known: {', '.join(sorted(known))}."
+            yield Finding(field, "name_unknown", message)
+
+
+def _lint_measures(
+    field: str,
+    paths: Sequence[Path],
+    operations: Sequence[OperationFacts],
+    measures: Sequence[MeasureDefinition],
+) -> Iterator[Finding]:
+    by_code = {measure.code: measure for measure in measures}
+    tested = {path.parts for path in paths if path.tested}
+    for path in paths:
+        if path.parts[0] != "measures" or len(path.parts) < 2:
+            continue
+        measure = by_code.get(path.parts[1])
+        if measure is None or measure.mode == Mode.DRAFT:
+            yield Finding(
+                field, "measure_unknown", f"The limit {path.parts[1]!r} does not exist or is a draft."
+            )
+        elif not all(pattern_matches(measure.operations, op.code) for op in operations):
+            yield Finding(
+                field, "measure_not_counted", f"The limit {measure.code} does not count all of these."
+            )
+        elif len(path.parts) > 2 and path.parts[2] not in _READINGS:
+            yield Finding(
+                field, "name_unknown", f"{path} does not exist. Known: {', '.join(sorted(_READINGS))}."
+            )
+        elif (
+            measure.ceiling is None
+            and len(path.parts) > 2
+            and path.parts[2] in ("ceiling", "headroom")
+            and path.parts not in tested
+        ):
+            yield Finding(field, "may_be_absent", f"{path} exists only with a ceiling. Ask has({path}) first.")
+
+
+def _lint_arguments(
+    field: str, paths: Sequence[Path], operation: OperationFacts, bound: set[str]
+) -> Iterator[Finding]:
+    schema = operation.input_schema
+    if schema is None:
+        return
+    tested = {path.parts for path in paths if path.tested}
+    for path in paths:
+        if path.parts[0] != "args" or len(path.parts) < 2 or "args" in bound:
+            continue
+        found, _ = schema_at(schema, path.parts[1:])
+        if found is None:
+            yield Finding(field, "field_unknown", f"{path} does not exist in {operation.code}.")
+            continue
+        yield from _lint_presence(field, path, operation, tested)
+        types = types_at(found, schema) - {"null"}
+        if path.compared_with and types and not types & _FITS[path.compared_with]:
+            message = f"{path} in {operation.code} is {' or '.join(sorted(types))}; compare it with a value of its kind."
+            yield Finding(field, "type_mismatch", message)
+
+
+def _lint_presence(
+    field: str, path: Path, operation: OperationFacts, tested: set[tuple[str, ...]]
+) -> Iterator[Finding]:
+    """A part that may be absent needs ``has()`` somewhere; below ``has(a.b)`` only ``a`` must be there."""
+    last = len(path.parts) - 1 if path.tested else len(path.parts)
+    for size in range(2, last + 1):
+        part = path.parts[:size]
+        _, certain = schema_at(operation.input_schema or {}, part[1:])
+        if not certain and part not in tested and "[]" not in part:
+            name = ".".join(part)
+            message = f"{name} may be absent in {operation.code}. Ask has({name}) && first."
+            yield Finding(field, "may_be_absent", message)
+            return

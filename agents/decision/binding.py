@@ -1,0 +1,35 @@
+"""What an approval is bound to: the rules, grants and duties that decided, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import rfc8785
+
+from agents.decision.facts import Obligations
+
+
+def binding_of(
+    *,
+    operation: str,
+    grants: Iterable[str],
+    rules: Iterable[tuple[str, int]],
+    gates: Iterable[str],
+    obligations: Obligations,
+) -> str:
+    """Return the SHA-256 (hex) of the RFC 8785 form of what decided.
+
+    ``rules``: (id, content version) of every rule and limit that held or added a duty; ``gates``: what else
+    held.
+    """
+    document = {
+        "operation": operation,
+        "grants": sorted(grants),
+        "rules": sorted([rule_id, version] for rule_id, version in rules),
+        "gates": sorted(gates),
+        "quorum": obligations.quorum,
+        "approver_groups": sorted(obligations.approver_groups),
+        "redact": sorted(obligations.redact),
+    }
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()

@@ -1,0 +1,114 @@
+"""Facts about the agent and the operation that no rule can change: the first gate that is shut denies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.decision import wording
+from agents.decision.facts import DecisionRequest, Effect, GrantFacts, Snapshot
+
+_EFFECTS = frozenset(Effect)
+Shut = tuple[str, str] | None
+
+
+def first_shut(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    """Return (code, why) of the first gate that is shut, or None when all are open."""
+    for gate in (
+        _policy_gate,
+        _operation_gate,
+        _agent_gate,
+        _stop_gate,
+        _grant_gate,
+        _autonomy_gate,
+        _money_gate,
+    ):
+        if refusal := gate(request, snapshot):
+            return refusal
+    return None
+
+
+def _policy_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    if snapshot.version < 1 or snapshot.policies < 1:
+        return "no_policy", "no policy of the company is loaded, so nothing is permitted"
+    return None
+
+
+def _operation_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    operation = request.operation
+    if operation is None or operation.code != request.operation_code:
+        return "unknown_operation", f"the operation {wording.shown(request.operation_code)} is not known"
+    if operation.effect not in _EFFECTS:
+        return "unknown_effect", f"nobody has said what {operation.name} does to the world"
+    return None
+
+
+def _agent_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    agent = request.agent
+    if agent.lifecycle != "active":
+        return "agent_not_active", f"{agent.name} is not active"
+    if agent.brake == "paused":
+        return "agent_paused", f"{agent.name} is paused"
+    if agent.brake != "none":
+        return "agent_suspended", f"{agent.name} is suspended"
+    if not agent.sponsor_active:
+        return "sponsor_inactive", f"{agent.name} has no active sponsor who answers for it"
+    if agent.attest_by is not None and request.now.date() > agent.attest_by:
+        return "attestation_overdue", f"{agent.name} had to be confirmed by its sponsor by {agent.attest_by}"
+    return None
+
+
+def _stop_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    agent, operation = request.agent, request.operation
+    hit: Mapping[str, Any] = {
+        "everything": ("",),
+        "department": agent.department_ids,
+        "role": (agent.role_id,),
+        "agent": (agent.agent_id,),
+        "system": (operation.system_id,) if operation else (),
+        "operation": (operation.code,) if operation else (),
+    }
+    for stop in sorted(snapshot.stops, key=lambda stop: stop.stop_id):
+        if stop.scope_id in hit.get(stop.scope_kind, ()):
+            what = stop.scope_label or "everything"
+            return "stopped", f"a person stopped {what}: {stop.reason}"
+    return None
+
+
+def grants_used(request: DecisionRequest, snapshot: Snapshot) -> list[GrantFacts]:
+    """Return every grant that lets this agent use this operation; in a stable order."""
+    agent = request.agent
+    return sorted(
+        (
+            grant
+            for grant in snapshot.grants
+            if grant.operation == request.operation_code
+            and (
+                (grant.holder_kind == "user" and grant.holder_id == agent.user_id)
+                or (grant.holder_kind == "group" and grant.holder_id in agent.group_ids)
+            )
+        ),
+        key=lambda grant: (grant.holder_kind, grant.grant_id),
+    )
+
+
+def _grant_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    if grants_used(request, snapshot):
+        return None
+    name = request.operation.name if request.operation else request.operation_code
+    return "no_grant", f"{request.agent.name} has no grant to use {name}"
+
+
+def _autonomy_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    reads = request.operation is not None and request.operation.effect == Effect.READ
+    if request.agent.autonomy in ("by_contract", "hold_writes") or (
+        request.agent.autonomy == "read_only" and reads
+    ):
+        return None
+    return "autonomy_read_only", f"{request.agent.name} may only read"
+
+
+def _money_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    if request.operation is not None and request.operation.money_path and request.money is None:
+        return "amount_missing", f"{request.operation.name} moves money and no amount with a currency is stated"
+    return None
