@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import rfc8785
 
@@ -23,7 +24,7 @@ def binding_of(
     ``rules``: (id, content version) of every rule and limit that held or added a duty; ``gates``: what else
     held.
     """
-    document = {
+    document: Any = {
         "operation": operation,
         "grants": sorted(grants),
         "rules": sorted([rule_id, version] for rule_id, version in rules),

@@ -145,7 +145,7 @@ def _read(field: str, kind: Kind) -> tuple[str, str]:
 
 
 def values_of(comparison: str, value: str, kind: str = Kind.TEXT) -> list[str]:
-    """Return the single values that were entered; several are separated by semicolons, or by commas in texts."""
+    """Return the single values that were entered; several stand between semicolons, texts also commas."""
     if comparison not in _SEVERAL:
         found = [value.strip()]
     else:

@@ -77,7 +77,7 @@ def _typed(value: Any, schema: Any, root: Mapping[str, Any], where: str, depth: 
         }
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         items = [part.get("items", {}) for part in _parts(schema, root)]
-        item_schema = next((found for found in items if found), {})
+        item_schema: Any = next((found for found in items if found), {})
         return [_typed(item, item_schema, root, f"{where}[]", depth + 1) for item in value]
     raise NotDecidable(f"{where} is a {type(value).__name__}; send whole numbers, texts, lists and objects")
 

@@ -18,7 +18,7 @@ _KNOWN_PARTS = {
 }
 _READINGS = {"amount", "reserved", "settled", "ceiling", "headroom"}
 _FUNCTIONS = frozenset(
-    [
+    {
         "size",
         "contains",
         "startsWith",
@@ -30,20 +30,14 @@ _FUNCTIONS = frozenset(
         "timestamp",
         "fold",
         "has",
-        "getFullYear",
-        "getMonth",
-        "getDate",
-        "getDayOfMonth",
-        "getDayOfWeek",
-        "getHours",
-        "getMinutes",
-    ]
+    }
+    | {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getHours", "getMinutes"}
 )
-_FITS = {
+_FITS: dict[str, set[str]] = {
     "string": {"string"},
     "whole": {"integer", "decimal"},
     "flag": {"boolean"},
-    "fraction": set[str](),
+    "fraction": set(),
 }
 
 
@@ -223,7 +217,8 @@ def _lint_arguments(
         yield from _lint_presence(field, path, operation, tested)
         types = types_at(found, schema) - {"null"}
         if path.compared_with and types and not types & _FITS[path.compared_with]:
-            message = f"{path} in {operation.code} is {' or '.join(sorted(types))}; compare it with a value of its kind."
+            kinds = " or ".join(sorted(types))
+            message = f"{path} in {operation.code} is {kinds}; compare it with a value of its kind."
             yield Finding(field, "type_mismatch", message)
 
 

@@ -31,7 +31,7 @@ class User(AbstractUser):
 
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta(AbstractUser.Meta):
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="person")
