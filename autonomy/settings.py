@@ -231,6 +231,22 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TIMEZONE = "UTC"
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=3)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "workflows.actions.jobs.sweep",
+        "schedule": SWEEP_SECONDS,
+        # A sweep that nobody could run is worth nothing once the next one is due.
+        "options": {"expires": SWEEP_SECONDS * 4},
+    }
+}
+
+# --- Actions and approvals (seconds). Both end by themselves; an end that nobody decided is a refusal.
+AUTHORIZATION_SECONDS = env.int("AUTHORIZATION_SECONDS", default=300)
+APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
+DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
+CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
+INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")
 
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}

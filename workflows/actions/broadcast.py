@@ -1,0 +1,29 @@
+"""Wake who waits for an action. A wake-up is a hint; the waiter reads the row again."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import redis
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+
+def channel_of(action_id: object) -> str:
+    """Return the Redis channel that tells when an action changed."""
+    return f"aos:action:{action_id}"
+
+
+def tell_changed(action_id: object, state: str) -> None:
+    """Publish that an action changed; call it after the commit. Losing it only costs a waiter time."""
+    try:
+        _client().publish(channel_of(action_id), state)
+    except redis.RedisError:
+        logger.warning("Nobody could be told that action %s is now %s.", action_id, state)
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)

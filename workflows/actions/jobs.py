@@ -1,0 +1,31 @@
+"""Background jobs: thin doors to the services. Losing or doubling any of them changes nothing but time."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from workflows.actions import dispatch, services
+
+
+@shared_task(name=dispatch.RUN_ACTION)
+def run_action(action_id: str) -> None:
+    """Execute an authorized action, if it still is."""
+    services.run_action(action_id=action_id)
+
+
+@shared_task(name=dispatch.LOOK_UP)
+def look_up(action_id: str) -> None:
+    """Look at once what became of a call without an answer."""
+    services.look_up_early(action_id=action_id)
+
+
+@shared_task(name=dispatch.RECONCILE)
+def reconcile(action_id: str) -> None:
+    """Find out what became of an action whose lease is over."""
+    services.reconcile_action(action_id=action_id)
+
+
+@shared_task(name=dispatch.SWEEP, ignore_result=True)
+def sweep() -> None:
+    """Expire what is due and take up what was left lying."""
+    services.sweep_due()

@@ -1,0 +1,76 @@
+"""The words of an action for people, and what of it may be shown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+HIDDEN = "(hidden)"
+_FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_WORDS = 60
+
+
+def business_words(
+    *, template: str, name: str, arguments: Mapping[str, Any], money: str = "", redact: Iterable[str] = ()
+) -> str:
+    """Return one line for people: the operation's template with the arguments in it, or its name alone.
+
+    ``{money}`` is the amount in words. Values are data: cut, without control characters, never formatted again.
+    """
+    shown = redacted(arguments, redact)
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] == "money" and money:
+            return money
+        return plain_text(at_path(shown, match[1]))
+
+    words = _FIELD.sub(value_of, template) if template else name
+    return (words or name)[:300]
+
+
+def at_path(value: Any, path: str) -> Any:
+    """Return the member at a dotted path, or None."""
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def plain_text(value: Any) -> str:
+    """Return a value as short text without control, bidirectional or invisible characters."""
+    if value is None:
+        return "?"
+    text = "".join(char for char in str(value) if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"})
+    return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"
+
+
+def redacted(arguments: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """Return the arguments with those at ``args.<path>`` hidden; the original is left alone."""
+    shown = dict(arguments)
+    for path in paths:
+        _hide(shown, path.removeprefix("args.").split("."))
+    return shown
+
+
+def _hide(holder: dict[str, Any], parts: list[str]) -> None:
+    head, *rest = parts
+    if head not in holder:
+        return
+    if not rest:
+        holder[head] = HIDDEN
+    elif isinstance(holder[head], Mapping):
+        holder[head] = dict(holder[head])
+        _hide(holder[head], rest)
+
+
+def money_words(minor: int | None, currency: str) -> str:
+    """Return an amount for people, e.g. ``9,000.00 EUR``; empty without an amount."""
+    if minor is None or not currency:
+        return ""
+    digits = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}.get(currency, 2)
+    whole, rest = divmod(abs(minor), 10**digits)
+    text = f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
+    return f"{'-' if minor < 0 else ''}{text} {currency}"

@@ -1,0 +1,62 @@
+"""What actions do when people decide, and who sees their events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+
+from agents.models import User
+from audit.vocabulary import Actor
+from workflows.actions import selectors, services
+from workflows.approvals.models import Approval
+from workflows.approvals.registry import ApprovalSubject
+
+VERBS = {
+    "actions.request_refused": "A request was refused before it became an action.",
+    "actions.action_denied": "An action was denied.",
+    "actions.action_held": "An action waits for people.",
+    "actions.action_held_again": "The rules changed, so people are asked again.",
+    "actions.action_authorized": "An action may be done.",
+    "actions.action_dispatched": "An action is being done.",
+    "actions.action_confirmed": "An action was done.",
+    "actions.action_failed": "An action was not done.",
+    "actions.action_in_doubt": "Nobody can tell yet whether an action was done.",
+    "actions.action_repeated": "An action was done once more, on evidence that the first call left nothing.",
+    "actions.action_rejected": "People rejected an action.",
+    "actions.action_expired": "An action was not decided or not begun in time.",
+    "actions.action_withdrawn": "The agent withdrew an action.",
+    "actions.action_superseded": "What was approved is no longer what would be done.",
+    "actions.action_stopped": "A stop or a brake prevented an action.",
+    "actions.withdrawal_refused": "A withdrawal was refused.",
+    "actions.resolution_refused": "Resolving a doubt was refused.",
+}
+
+
+def on_approved(actor: Actor, approval: Approval) -> None:
+    """People approved: decide again, in the transaction of the last vote."""
+    services.decide_again(actor=actor, approval=approval)
+
+
+def shown_to(user: User) -> Q | None:
+    """Let those who may see an action see what was asked about it."""
+    if user.has_perm("actions.view_action"):
+        return Q()
+    return Q(subject_id__in=[str(pk) for pk in selectors.visible_to(user).values_list("pk", flat=True)[:1000]])
+
+
+def visible_events(user: Any) -> Q | None:
+    """An agent sees the events of its own actions; a person those of actions they may see."""
+    if user.kind == User.Kind.AGENT:
+        agent = getattr(user, "agent", None)
+        return Q(agent_id=str(agent.pk)) & ~Q(action_id="") if agent else None
+    return None
+
+
+ACTION = ApprovalSubject(
+    describe=selectors.approval_description,
+    on_approved=on_approved,
+    on_rejected=services.rejected,
+    on_expired=services.expired,
+    visible_to=shown_to,
+)

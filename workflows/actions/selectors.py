@@ -1,0 +1,80 @@
+"""Read-only questions about actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from agents.models import User
+from agents.selectors import visible_agents
+from workflows.actions.models import Action
+from workflows.actions.policies import money_words, redacted
+from workflows.approvals.models import Approval
+
+
+def visible_to(user: User) -> QuerySet[Action]:
+    """Return the actions a user may see.
+
+    An agent: its own. A person: those of agents they may see, those they are asked to decide, those done on
+    their behalf; all with ``actions.view_action``.
+    """
+    actions = Action.objects.select_related("agent__user", "operation__system", "approval")
+    if not user.is_active:
+        return actions.none()
+    if user.kind == User.Kind.AGENT:
+        return actions.filter(agent__user=user)
+    if user.has_perm("actions.view_action"):
+        return actions
+    mine = list(user.groups.values_list("pk", flat=True))
+    asked = Approval.objects.filter(approver_groups__in=mine, subject_kind="actions.action").values("pk")
+    return actions.filter(Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user))
+
+
+def in_doubt(user: User) -> QuerySet[Action]:
+    """Return the actions in doubt a user may see, oldest first."""
+    return visible_to(user).filter(state=Action.State.IN_DOUBT).order_by("pk")
+
+
+def shown_arguments(action: Action) -> dict[str, Any]:
+    """Return the arguments as pages show them: what a rule asks to redact is hidden."""
+    duties = action.explanation.get("obligations", {})
+    return redacted(action.arguments, duties.get("redact", []))
+
+
+def amount_words(action: Action) -> str:
+    """Return the amount of an action for people, or nothing."""
+    return money_words(action.amount_minor, action.currency)
+
+
+def approval_description(approval: Approval) -> dict[str, Any]:
+    """Return what somebody must see before they vote on an action: the whole of it, agent's words apart."""
+    action = Action.objects.select_related("agent__sponsor", "operation__system", "on_behalf_of").get(
+        pk=approval.subject_id
+    )
+    return {
+        "kind": "action",
+        "label": action.label,
+        "agent": {"id": str(action.agent_id), "name": action.agent.name, "code": action.agent.code},
+        "sponsor": str(action.agent.sponsor),
+        "on_behalf_of": str(action.on_behalf_of or ""),
+        "operation": {
+            "code": action.operation_code,
+            "name": action.operation.name if action.operation else action.operation_code,
+            "effect": action.operation.effect if action.operation else "",
+            "system": str(action.operation.system) if action.operation else "",
+            "environment": action.operation.system.environment if action.operation else "",
+        },
+        "amount": amount_words(action),
+        "arguments": shown_arguments(action),
+        "untrusted": {
+            "reason": action.reason,
+            "evidence": action.evidence,
+            "confidence": action.confidence,
+            "provenance": action.provenance,
+        },
+        "why_held": approval.sentence,
+        "limits": approval.explanation.get("limits", []),
+        "rules": approval.explanation.get("rules", []),
+        "notes": approval.explanation.get("obligations", {}).get("notes", []),
+    }

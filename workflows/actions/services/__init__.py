@@ -1,0 +1,33 @@
+"""The one path every effect takes: ask, decide, hold, decide again, reserve, execute, read back, settle."""
+
+from __future__ import annotations
+
+from workflows.actions.services.asking import Ask, preview_decision, request_action
+from workflows.actions.services.deciding import decide_again
+from workflows.actions.services.ending import (
+    expire_due,
+    expired,
+    rejected,
+    resolve_in_doubt,
+    withdraw_action,
+)
+from workflows.actions.services.executing import dispatch_action, run_action
+from workflows.actions.services.reconciling import look_up_early, reconcile_action
+from workflows.actions.services.sweeping import sweep_due
+
+__all__ = [
+    "Ask",
+    "decide_again",
+    "dispatch_action",
+    "expire_due",
+    "expired",
+    "look_up_early",
+    "preview_decision",
+    "reconcile_action",
+    "rejected",
+    "request_action",
+    "resolve_in_doubt",
+    "run_action",
+    "sweep_due",
+    "withdraw_action",
+]

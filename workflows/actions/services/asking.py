@@ -1,0 +1,226 @@
+"""An agent asks: one key, one decision, one row, in one transaction with its ledger event."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from agents.models import Agent, User
+from agents.registry import find_operation
+from audit.services import record_refusal
+from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+from connectors.models import Operation
+from connectors.policies.digests import canonical_digest, digest_of
+from workflows.actions.choices import IN_FLIGHT
+from workflows.actions.models import Action, IdempotencyKey
+from workflows.actions.policies import business_words, money_words, schema_errors
+from workflows.actions.services.deciding import Judgement, carry_out, judge
+from workflows.tasks.models import Task
+
+KEY_CHARACTERS = 255
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """What an agent asks for. Only operation, arguments and provenance labels reach a rule.
+
+    ``reason``, ``evidence`` and ``confidence`` are the agent's own words: kept, shown as untrusted, never read.
+    ``on_behalf_of`` is a User's id; ``task_id`` with ``task_epoch`` names the work it belongs to.
+    """
+
+    operation: str
+    arguments: Mapping[str, Any]
+    reason: str = ""
+    evidence: tuple[Any, ...] = ()
+    confidence: str = ""
+    on_behalf_of: str = ""
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    task_id: str = ""
+    task_epoch: int | None = None
+    correlation_id: str = ""
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the RFC 8785 request; the operation's revision is not part of it."""
+        body = dataclasses.asdict(self)
+        body["evidence"] = list(self.evidence)
+        del body["correlation_id"]  # it names the attempt, not the wish
+        return digest_of(body)
+
+
+def request_action(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
+    """Decide on what an agent asks, once per idempotency key, and record it; execute nothing yet.
+
+    The same key again returns the same action. Raises Refusal: idempotency_key_reused (other body),
+    action_in_flight (with retry_after seconds), invalid_arguments, not_found, task_stale, people_do_not_ask.
+    Refusals that leave no action are in the ledger as well. A denial is an action in state denied, not an error.
+    """
+    try:
+        with transaction.atomic():
+            return _ask(actor, agent, _checked_key(key), ask)
+    except Refusal as refusal:
+        record_refusal(
+            actor=actor,
+            verb="actions.request_refused",
+            subject=Ref("connectors.operation", "", ask.operation[:120]),
+            refusal=refusal,
+            agent_id=str(agent.pk),
+            department_id=str(agent.department_id),
+            correlation_id=ask.correlation_id,
+        )
+        raise
+
+
+def preview_decision(*, actor: Actor, agent: Agent, ask: Ask) -> Judgement:
+    """Say what would be decided now; records nothing and reserves nothing. Same checks as a real request.
+
+    An agent may ask for itself only; a person needs ``actions.preview_decision``.
+    """
+    if actor.kind is ActorKind.AGENT and actor.id != str(agent.user_id):
+        raise Refusal("not_found", f"There is no agent {agent.code} for you.", kind=RefusalKind.NOT_FOUND)
+    if actor.kind is ActorKind.PERSON and not User.objects.get(pk=actor.id).has_perm("actions.preview_decision"):
+        raise Refusal(
+            "not_permitted",
+            f"{actor.label} may not preview decisions.",
+            next_step="Ask a manager for the permission to preview decisions.",
+        )
+    return _judged(agent, ask)
+
+
+def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
+    if actor.kind is not ActorKind.AGENT or actor.id != str(agent.user_id):
+        raise Refusal(
+            "people_do_not_ask",
+            f"{actor.label} may not ask as {agent.name}: an agent asks for itself.",
+            next_step="Sign in as the agent, with its own credential.",
+        )
+    action = Action(agent=agent)
+    if answered := _claim_key(agent, key, ask.fingerprint(), action):
+        return answered
+    judgement = _judged(agent, ask)
+    _fill(action, ask, judgement)
+    action.full_clean(exclude=["requested_at", "agent", "operation", "revision", "on_behalf_of"])
+    action.save(force_insert=True)
+    return carry_out(actor=actor, action=action, judgement=judgement)
+
+
+def _checked_key(key: str) -> str:
+    if not key or len(key) > KEY_CHARACTERS or not key.isprintable() or not key.isascii():
+        raise Refusal(
+            "idempotency_key_missing" if not key else "idempotency_key_invalid",
+            "The request was refused: it needs an Idempotency-Key of 1 to 255 printable ASCII characters.",
+            kind=RefusalKind.INVALID,
+            next_step="Send a fresh UUID as Idempotency-Key, and the same one again when you repeat the request.",
+        )
+    return key
+
+
+def _claim_key(agent: Agent, key: str, fingerprint: str, action: Action) -> Action | None:
+    """Take the key for this action, or return the action that already answers it.
+
+    A twin that is being decided right now blocks this insert until its transaction ends.
+    """
+    IdempotencyKey.objects.bulk_create(
+        [IdempotencyKey(agent=agent, key=key, fingerprint=fingerprint, action=action)], ignore_conflicts=True
+    )
+    holder = IdempotencyKey.objects.get(agent=agent, key=key)
+    if holder.action_id == action.pk:
+        return None
+    if holder.fingerprint != fingerprint:
+        raise Refusal(
+            "idempotency_key_reused",
+            f"The request was refused: the key {key!r} already stands for another request.",
+            detail={"action": str(holder.action_id)},
+            kind=RefusalKind.INVALID,
+            next_step="Use a new Idempotency-Key for a new request.",
+        )
+    answered = Action.objects.select_related("agent__user", "operation__system").get(pk=holder.action_id)
+    if answered.state in IN_FLIGHT:
+        raise Refusal(
+            "action_in_flight",
+            f"The request is being done already: {answered.label}.",
+            detail={"action": str(answered.pk), "retry_after": 1},
+            kind=RefusalKind.CONFLICT,
+            next_step="Wait a second and send the same request again, or read the action.",
+        )
+    return answered
+
+
+def _judged(agent: Agent, ask: Ask) -> Judgement:
+    """Decide on arguments that passed the operation's schema. Who holds no grant learns nothing of the schema."""
+    operation = find_operation(ask.operation)
+    wrong = schema_errors(operation, ask.arguments) if operation else []
+    judgement = judge(
+        agent=agent,
+        operation_code=ask.operation,
+        arguments={} if wrong else ask.arguments,
+        on_behalf_of=ask.on_behalf_of,
+        provenance=ask.provenance,
+    )
+    if wrong and (judgement.decision.grants or judgement.decision.verdict != "deny"):
+        raise Refusal(
+            "invalid_arguments",
+            f"The arguments of {ask.operation} were refused: {wrong[0]['message']} (at {wrong[0]['at'] or '/'}).",
+            detail={"errors": wrong},
+            kind=RefusalKind.INVALID,
+            next_step=f"Read GET /api/v1/operations/{ask.operation} and send arguments that fit its schema.",
+        )
+    return judgement
+
+
+def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
+    operation = Operation.objects.select_related("system", "current_revision").filter(code=ask.operation).first()
+    facts, money = judgement.request.operation, judgement.request.money
+    action.operation_code = ask.operation
+    action.operation = operation if facts else None
+    action.revision = operation.current_revision if operation and facts else None
+    action.arguments = dict(ask.arguments)
+    action.arguments_digest = canonical_digest(ask.operation, facts.revision if facts else 0, ask.arguments)
+    action.currency = money.currency if money else ""
+    action.amount_minor = money.minor if money else None
+    action.amount_company_minor = money.company_minor if money else None
+    action.label = business_words(
+        template=operation.label_template if operation and facts else "",
+        name=operation.name if operation and facts else ask.operation,
+        arguments=ask.arguments,
+        money=money_words(action.amount_minor, action.currency),
+        redact=judgement.decision.obligations.redact,
+    )
+    action.reason = ask.reason
+    action.evidence = list(ask.evidence)
+    action.confidence = ask.confidence
+    action.provenance = dict(ask.provenance)
+    action.on_behalf_of = _person(ask.on_behalf_of)
+    action.task = _task(action.agent, ask)
+    action.correlation_id = ask.correlation_id or str(action.pk)
+
+
+def _person(user_id: str) -> User | None:
+    if not user_id:
+        return None
+    try:
+        return User.objects.get(pk=user_id, is_active=True, kind=User.Kind.PERSON)
+    except (User.DoesNotExist, ValueError) as error:
+        raise Refusal(
+            "not_found",
+            "The request was refused: on_behalf_of names nobody who works here.",
+            kind=RefusalKind.INVALID,
+            next_step="Name the id of an active person, or leave on_behalf_of out.",
+        ) from error
+
+
+def _task(agent: Agent, ask: Ask) -> Task | None:
+    """Return the work the action belongs to; only who holds it now, at this epoch, acts in its name."""
+    if not ask.task_id:
+        return None
+    task = Task.objects.filter(pk=ask.task_id, claimed_by_id=agent.user_id, state=Task.State.CLAIMED).first()
+    if task is None or task.epoch != ask.task_epoch:
+        raise Refusal(
+            "task_stale",
+            "The request was refused: you do not hold that task at that epoch.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Claim the task again and use its present epoch.",
+        )
+    return task

@@ -1,0 +1,357 @@
+"""Decide, and carry the decision out: denied, held for people, or authorized. Always in the caller's transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from agents import registry
+from agents.decision import (
+    ApprovalFacts,
+    Decision,
+    DecisionRequest,
+    MeasureFacts,
+    Snapshot,
+    Verdict,
+    decide,
+)
+from agents.models import Agent, Reservation
+from agents.selectors import agent_facts, authority_snapshot, money_facts
+from agents.services import measures
+from audit.vocabulary import Actor, Refusal
+from connectors.policies.digests import canonical_digest, digest_of
+from connectors.services.authorizations import mint_authorization
+from workflows.actions import dispatch
+from workflows.actions.choices import State
+from workflows.actions.models import Action
+from workflows.actions.services.moving import lock, move, note, references
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.services import request_approval, use
+from workflows.tasks.selectors import database_now
+
+LIMIT_CODES = {"limit_reached", "duplicate"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """One decision with what it was made from."""
+
+    request: DecisionRequest
+    snapshot: Snapshot
+    decision: Decision
+
+
+def judge(
+    *,
+    agent: Agent,
+    operation_code: str,
+    arguments: Mapping[str, Any],
+    on_behalf_of: str = "",
+    provenance: Mapping[str, str] | None = None,
+    action: Action | None = None,
+) -> Judgement:
+    """Decide on the present authority. Pass the action to count its approval, and not its own reservation."""
+    operation = registry.find_operation(operation_code)
+    now = database_now()
+    snapshot = authority_snapshot()
+    request = DecisionRequest(
+        agent=agent_facts(agent),
+        operation_code=operation_code,
+        operation=operation,
+        arguments=arguments,
+        now=now,
+        on_behalf_of=on_behalf_of,
+        provenance=provenance or {},
+        money=money_facts(operation, arguments, now.date()) if operation else None,
+        approved=_approval_facts(action) if action else None,
+    )
+    request = measures.with_readings(request, snapshot)
+    if action:
+        request = _without_own_reservation(request, action)
+    return Judgement(request, snapshot, decide(request, snapshot))
+
+
+def judge_action(action: Action) -> Judgement:
+    """Decide again on an action as it was asked."""
+    return judge(
+        agent=action.agent,
+        operation_code=action.operation_code,
+        arguments=action.arguments,
+        on_behalf_of=str(action.on_behalf_of_id or ""),
+        provenance=action.provenance,
+        action=action,
+    )
+
+
+def carry_out(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
+    """Do what was decided: deny, hold for people, or reserve and authorize."""
+    verdict = judgement.decision.verdict
+    if verdict is Verdict.DENY:
+        return deny(actor=actor, action=action, decision=judgement.decision)
+    if verdict is Verdict.HOLD:
+        return hold(actor=actor, action=action, judgement=judgement)
+    return authorize(actor=actor, action=action, judgement=judgement)
+
+
+def deny(*, actor: Actor, action: Action, decision: Decision) -> Action:
+    """Refuse it, with the rule in words and the legal next move."""
+    return move(
+        actor=actor,
+        action=action,
+        to=State.DENIED,
+        code=decision.code,
+        sentence=decision.sentence,
+        next_step=decision.next_step,
+        decision="deny",
+        payload={"explanation": explanation(decision)},
+        **_decided(decision),
+    )
+
+
+def hold(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
+    """Ask people. Nothing is reserved meanwhile; the explanation shows the headroom that is left."""
+    decision = judgement.decision
+    try:
+        with transaction.atomic():
+            approval = _ask_people(action, judgement)
+    except Refusal as refusal:
+        return deny(actor=actor, action=action, decision=_denied_by(refusal, decision))
+    changes = {**_decided(decision), "approval": approval, "expires_at": approval.expires_at}
+    if action.state == State.HELD:
+        return _held_again(actor, action, decision, changes)
+    return move(
+        actor=actor,
+        action=action,
+        to=State.HELD,
+        code=decision.code,
+        sentence=decision.sentence,
+        next_step=decision.next_step,
+        decision="hold",
+        payload={"explanation": explanation(decision, judgement.request)},
+        **changes,
+    )
+
+
+def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
+    """Reserve what it adds to every limit, mint its one-time authorization, and note that it may go."""
+    try:
+        with transaction.atomic():
+            measures.reserve(
+                action_id=str(action.pk), request=judgement.request, snapshot=judgement.snapshot
+            )
+    except Refusal as refusal:
+        return _limited(actor, action, judgement, refusal)
+    decision = judgement.decision
+    return move(
+        actor=actor,
+        action=action,
+        to=State.AUTHORIZED,
+        code=decision.code,
+        sentence=decision.sentence,
+        next_step="Wait for the outcome.",
+        decision="allow",
+        payload={"explanation": explanation(decision, judgement.request)},
+        **_decided(decision),
+        **mint(action),
+    )
+
+
+def mint(action: Action) -> dict[str, Any]:
+    """Give an action one authorization for exactly its arguments; return the columns that name it."""
+    minted = mint_authorization(
+        action_id=str(action.pk),
+        operation=action.operation,
+        revision=action.revision.number,
+        arguments_digest=action.arguments_digest,
+        ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS),
+        agent_id=str(action.agent_id),
+    )
+    return {
+        "authorization_id": minted.pk,
+        "expires_at": minted.expires_at,
+        "attempt": action.attempt + 1,
+    }
+
+
+@transaction.atomic
+def decide_again(*, actor: Actor, approval: Approval) -> Action:
+    """People approved: use their approval up and decide anew, in the transaction of the last vote.
+
+    What is approved is exactly what was held: other arguments, another revision of the operation or other
+    rules are not covered. Then it is denied, superseded or held again, and says why.
+    """
+    action = lock(approval.subject_id)
+    use(approval=approval)
+    if action.state != State.HELD or action.approval_id != approval.pk:
+        return action
+    action.approval = approval
+    if approval_digest(action) != approval.digest:
+        return _superseded(actor, action, "arguments_changed", "what was approved is not what would be done")
+    if action.operation is None or action.operation.current_revision_id != action.revision_id:
+        return _superseded(actor, action, "operation_changed", "the operation was published anew since it was asked")
+    carry_out(actor=actor, action=action, judgement=judge_action(action))
+    if action.state == State.AUTHORIZED:
+        transaction.on_commit(lambda: dispatch.hint_run(action.pk))
+    return action
+
+
+def still_allowed(action: Action) -> Decision | None:
+    """Return the decision that no longer allows an authorized action, or None while it still may go.
+
+    Decides anew only when authority changed since: the version moves with every grant, rule, brake and limit.
+    """
+    if str(authority_snapshot().version) == action.policy_version:
+        return None
+    decision = judge_action(action).decision
+    return None if decision.verdict is Verdict.ALLOW else decision
+
+
+def approval_digest(action: Action) -> str:
+    """Return what an approval is bound to: arguments, operation, revision, requester, on whose behalf.
+
+    Computed from the arguments as they are now, so that a changed byte shows.
+    """
+    revision = action.revision.number if action.revision else 0
+    return digest_of(
+        {
+            "arguments": canonical_digest(action.operation_code, revision, action.arguments),
+            "requester": str(action.agent_id),
+            "on_behalf_of": str(action.on_behalf_of_id or ""),
+        }
+    )
+
+
+def explanation(decision: Decision, request: DecisionRequest | None = None) -> dict[str, Any]:
+    """Return a decision as JSON: every rule with its result, what decided, the duties, the headroom."""
+    found: dict[str, Any] = {
+        "verdict": str(decision.verdict),
+        "code": decision.code,
+        "sentence": decision.sentence,
+        "next": decision.next_step,
+        "policy_version": decision.policy_version,
+        "binding": decision.binding,
+        "rules": [dataclasses.asdict(rule) for rule in decision.rules],
+        "deciding": list(decision.deciding),
+        "grants": list(decision.grants),
+        "obligations": dataclasses.asdict(decision.obligations),
+    }
+    if request:
+        found["limits"] = [_reading(code, facts) for code, facts in sorted(request.measures.items())]
+        found["money"] = dataclasses.asdict(request.money) if request.money else None
+    return found
+
+
+def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:
+    return {
+        "code": code,
+        "name": facts.name,
+        "unit": facts.unit,
+        "key": facts.key,
+        "adds": facts.amount,
+        "ceiling": facts.ceiling,
+        "headroom": facts.headroom,
+        "error": facts.error,
+    }
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    return {
+        "verdict": str(decision.verdict),
+        "explanation": explanation(decision),
+        "policy_version": str(decision.policy_version),
+        "binding": decision.binding,
+        "decided_at": database_now(),
+    }
+
+
+def _ask_people(action: Action, judgement: Judgement) -> Approval:
+    decision = judgement.decision
+    return request_approval(
+        actor=action.agent.user.as_actor(),
+        subject=action.as_ref(),
+        digest=approval_digest(action),
+        sentence=decision.sentence,
+        expires_at=database_now() + timedelta(seconds=settings.APPROVAL_SECONDS),
+        binding=decision.binding,
+        quorum=decision.obligations.quorum,
+        approver_groups=decision.obligations.approver_groups,
+        policy_version=str(decision.policy_version),
+        explanation=explanation(decision, judgement.request),
+        excluded_ids=[str(action.on_behalf_of_id or "")],
+        references=references(action),
+    )
+
+
+def _held_again(actor: Actor, action: Action, decision: Decision, changes: dict[str, Any]) -> Action:
+    """The rules that held it changed while people decided: the old approval covers nothing, a new one is asked."""
+    sentence = f"asked again, because the rules changed since it was approved: {decision.sentence}"
+    changes.update(code=decision.code, sentence=sentence[:500], next_step=decision.next_step[:500])
+    for name, value in changes.items():
+        setattr(action, name, value)
+    action.save(update_fields=list(changes))
+    note(
+        actor=actor,
+        action=action,
+        verb="actions.action_held_again",
+        sentence=f"{action.label}: {sentence}",
+        code=decision.code,
+        decision="hold",
+        payload={"explanation": explanation(decision)},
+    )
+    return action
+
+
+def _limited(actor: Actor, action: Action, judgement: Judgement, refusal: Refusal) -> Action:
+    """A limit said no under its lock. ``limit_hold`` asks people on a fresh reading; anything else is a denial."""
+    if refusal.code == "limit_hold":
+        again = judge_action(action)
+        if again.decision.verdict is Verdict.HOLD:
+            return hold(actor=actor, action=action, judgement=again)
+    return deny(actor=actor, action=action, decision=_denied_by(refusal, judgement.decision))
+
+
+def _denied_by(refusal: Refusal, decision: Decision) -> Decision:
+    return dataclasses.replace(
+        decision,
+        verdict=Verdict.DENY,
+        code=refusal.code,
+        sentence=refusal.message,
+        next_step=refusal.next_step,
+    )
+
+
+def _superseded(actor: Actor, action: Action, code: str, why: str) -> Action:
+    return move(
+        actor=actor,
+        action=action,
+        to=State.SUPERSEDED,
+        code=code,
+        sentence=f"The approval was not used: {why}.",
+        next_step="Ask again with a new idempotency key; people then decide on what it is now.",
+        decision="deny",
+    )
+
+
+def _approval_facts(action: Action) -> ApprovalFacts | None:
+    approval = action.approval
+    if approval is None or approval.state != Approval.State.APPROVED:
+        return None
+    yes = approval.votes.filter(verdict=Vote.Verdict.APPROVE).values_list("user_id", flat=True)
+    return ApprovalFacts(str(approval.pk), approval.binding, tuple(str(user_id) for user_id in yes))
+
+
+def _without_own_reservation(request: DecisionRequest, action: Action) -> DecisionRequest:
+    """Take out of the readings what this action itself has reserved, or it would be its own duplicate."""
+    own = Reservation.objects.filter(action_id=str(action.pk), state="reserved").select_related("measure")
+    readings = dict(request.measures)
+    for reservation in own:
+        code = reservation.measure.code
+        if code in readings:
+            left = max(0, readings[code].reserved - reservation.amount)
+            readings[code] = dataclasses.replace(readings[code], reserved=left)
+    return dataclasses.replace(request, measures=readings)

@@ -1,0 +1,184 @@
+"""How an action ends without an effect, and how people end a doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from agents.models import User
+from agents.services import measures
+from audit.services import record_refusal
+from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+from workflows.actions.choices import State
+from workflows.actions.models import Action
+from workflows.actions.services.moving import lock, move
+from workflows.actions.services.outcome import close_incidents
+from workflows.approvals import services as approvals
+from workflows.approvals.models import Approval
+from workflows.tasks.selectors import database_now
+
+
+def withdraw_action(*, actor: Actor, action_id: object, reason: str) -> Action:
+    """The agent no longer wants what is held. Only its own, and only while people have not decided."""
+    return _recorded(actor, action_id, "actions.withdrawal_refused", lambda: _withdraw(actor, action_id, reason))
+
+
+def resolve_in_doubt(*, actor: Actor, action_id: object, outcome: str, reason: str) -> Action:
+    """A person who looked says whether an action in doubt was done (``confirmed``) or not (``failed``).
+
+    Needs ``actions.resolve_action``; never an agent. Settles or gives back what it reserved.
+    """
+    return _recorded(
+        actor, action_id, "actions.resolution_refused", lambda: _resolve(actor, action_id, outcome, reason)
+    )
+
+
+def rejected(actor: Actor, approval: Approval) -> None:
+    """People said no: end the action with their reason, so that the agent learns it."""
+    _end_held(actor, approval, State.REJECTED, "rejected", f"{actor.label} rejected it: {approval.reason}")
+
+
+def expired(approval: Approval) -> None:
+    """Nobody decided in time: that is a refusal."""
+    _end_held(Actor.system("sweeper"), approval, State.EXPIRED, "approval_expired", "nobody decided in time")
+
+
+@transaction.atomic
+def expire_due(*, limit: int = 100) -> int:
+    """End what was authorized and not begun in time, by the database's clock; return how many."""
+    due = (
+        Action.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("agent__user", "operation__system")
+        .filter(state=State.AUTHORIZED, expires_at__lte=Now())
+        .order_by("pk")[:limit]
+    )
+    for action in due:
+        measures.release(action_id=str(action.pk))
+        move(
+            actor=Actor.system("sweeper"),
+            action=action,
+            to=State.EXPIRED,
+            code="authorization_expired",
+            sentence="it was not begun in time",
+            next_step="Ask again with a new idempotency key if it is still needed.",
+            decision="deny",
+        )
+    return len(due)
+
+
+@transaction.atomic
+def _withdraw(actor: Actor, action_id: object, reason: str) -> Action:
+    approval_id = Action.objects.filter(pk=action_id).values_list("approval", flat=True).first()
+    if approval_id:
+        approvals.lock(approval_id)
+    action = lock(action_id)
+    if actor.kind is not ActorKind.AGENT or actor.id != str(action.agent.user_id):
+        raise Refusal("not_found", f"There is no action {action_id} for you.", kind=RefusalKind.NOT_FOUND)
+    if action.state != State.HELD:
+        raise Refusal(
+            "not_held",
+            f"{action.label} was not withdrawn: it is {action.get_state_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Only what waits for a person can be withdrawn.",
+        )
+    approvals.withdraw(actor=actor, approval_id=action.approval_id, reason=reason)
+    return move(
+        actor=actor,
+        action=action,
+        to=State.WITHDRAWN,
+        code="withdrawn",
+        sentence="withdrawn by the agent",
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def _resolve(actor: Actor, action_id: object, outcome: str, reason: str) -> Action:
+    action = lock(action_id)
+    _require_resolver(actor, action)
+    if outcome not in (State.CONFIRMED, State.FAILED):
+        raise Refusal(
+            "outcome_unknown",
+            f"{outcome!r} is no outcome. Say confirmed or failed.",
+            kind=RefusalKind.INVALID,
+        )
+    if not reason.strip():
+        raise Refusal(
+            "reason_missing",
+            "The doubt was not resolved: say in a sentence what you found, and where.",
+            kind=RefusalKind.INVALID,
+        )
+    if action.state != State.IN_DOUBT:
+        raise Refusal(
+            "not_in_doubt",
+            f"{action.label} was not changed: it is {action.get_state_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Nothing is left to resolve.",
+        )
+    done = outcome == State.CONFIRMED
+    (measures.settle if done else measures.release)(action_id=str(action.pk))
+    move(
+        actor=actor,
+        action=action,
+        to=State(outcome),
+        code="resolved_by_person",
+        sentence=f"{actor.label} found that it was {'done' if done else 'not done'}",
+        reason=reason,
+        epoch=action.epoch + 1,
+        **({"outcome": "unknown"} if done else {}),
+    )
+    close_incidents(action, reason)
+    return action
+
+
+def _require_resolver(actor: Actor, action: Action) -> None:
+    if actor.kind is not ActorKind.PERSON:
+        raise Refusal(
+            "people_only",
+            f"{action.label} was not changed: only people resolve a doubt.",
+            next_step="Wait; a person finds out whether it was done.",
+        )
+    if not User.objects.get(pk=actor.id).has_perm("actions.resolve_action"):
+        raise Refusal(
+            "not_permitted",
+            f"{actor.label} may not resolve doubts.",
+            next_step="Ask an operator to find out whether it was done.",
+        )
+
+
+def _end_held(actor: Actor, approval: Approval, to: State, code: str, sentence: str) -> None:
+    action = lock(approval.subject_id)
+    if action.state != State.HELD or action.approval_id != approval.pk:
+        return
+    move(
+        actor=actor,
+        action=action,
+        to=to,
+        code=code,
+        sentence=sentence,
+        next_step="Change what was objected to and ask again with a new idempotency key, or leave it.",
+        reason=approval.reason,
+        decision="deny",
+        decided_at=database_now(),
+    )
+
+
+def _recorded(actor: Actor, action_id: object, verb: str, attempt: Callable[[], Action]) -> Action:
+    try:
+        return attempt()
+    except Refusal as refusal:
+        action = Action.objects.select_related("agent").filter(pk=action_id).first()
+        if action:
+            record_refusal(
+                actor=actor,
+                verb=verb,
+                subject=action.as_ref(),
+                refusal=refusal,
+                agent_id=str(action.agent_id),
+                action_id=str(action.pk),
+                department_id=str(action.agent.department_id),
+                correlation_id=action.correlation_id,
+            )
+        raise

@@ -1,0 +1,190 @@
+"""Do what was authorized: commit that it is being done, do it outside any transaction, commit what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import close_old_connections, transaction
+
+from agents.registry import find_operation
+from agents.selectors import agent_facts
+from agents.services import measures, stops
+from audit.vocabulary import Actor, Ref, Refusal
+from connectors import services as connectors
+from connectors.vocabulary import CallResult
+from workflows.actions import dispatch
+from workflows.actions.choices import State
+from workflows.actions.models import Action, Lease
+from workflows.actions.services.deciding import explanation, still_allowed
+from workflows.actions.services.moving import lock, move
+from workflows.actions.services.outcome import record_confirmed, record_failed
+from workflows.tasks.selectors import database_now
+
+LEASE_MARGIN_SECONDS = 15
+HOLDER = f"{socket.gethostname()}:{os.getpid()}"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to do one action now: the epoch of its lease fences every later write."""
+
+    action: Action
+    epoch: int
+    scopes: list[Ref]
+
+
+def dispatch_action(*, action: Action) -> Future[Action] | None:
+    """Start an authorized action in this process, in the bounded pool of its system.
+
+    Returns a future to wait on, or None when the pool is full; then a worker, or the sweeper, does it.
+    """
+    if action.state != State.AUTHORIZED or action.operation is None:
+        return None
+    action_id = action.pk
+    try:
+        return connectors.run_bounded(action.operation.system, lambda: _run_in_pool(action_id))
+    except Refusal:
+        dispatch.hint_run(action_id)
+        return None
+
+
+def run_action(*, action_id: object) -> Action:
+    """Execute an authorized action, whoever calls: the asking process, a worker, the sweeper.
+
+    Safe to call twice or late: what is not authorized any more is left alone.
+    """
+    claim = _begin(action_id)
+    if claim:
+        perform(claim)
+    return Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
+
+
+def perform(claim: Claim) -> None:
+    """Make the one call of a claim and record what came of it. Nothing here holds a transaction open."""
+    action = claim.action
+    try:
+        result = connectors.execute(
+            actor=action.agent.user.as_actor(),
+            authorization_id=action.authorization_id,
+            arguments=action.arguments,
+            stop_scopes=claim.scopes,
+            correlation_id=action.correlation_id,
+        )
+    except Refusal as refusal:
+        if refusal.code != "authorization_used":  # somebody else is making that very call: theirs to record
+            record_failed(claim.action.pk, claim.epoch, code=refusal.code, sentence=refusal.message)
+        return
+    _record(claim, result)
+
+
+def take_lease(action: Action) -> Claim:
+    """Lease a locked action to this process for longer than its call can take; the epoch goes up by one."""
+    seconds = action.operation.system.total_timeout + LEASE_MARGIN_SECONDS
+    action.epoch += 1
+    action.save(update_fields=["epoch"])
+    Lease.objects.update_or_create(
+        action=action,
+        defaults={
+            "holder": HOLDER,
+            "until": database_now() + timedelta(seconds=seconds),
+            "epoch": action.epoch,
+        },
+    )
+    return Claim(action, action.epoch, scopes_of(action))
+
+
+def scopes_of(action: Action) -> list[Ref]:
+    """Return every scope whose stop must prevent this action, as its agent and operation stand now."""
+    operation = find_operation(action.operation_code)
+    if operation is None:
+        raise Refusal(
+            "unknown_operation",
+            f"{action.operation_code} was not done: the operation was switched off or removed.",
+            next_step="Ask a manager which operation takes its place.",
+        )
+    return stops.stop_scopes(agent_facts(action.agent), operation)
+
+
+def _run_in_pool(action_id: object) -> Action:
+    close_old_connections()
+    try:
+        return run_action(action_id=action_id)
+    except Exception:
+        logger.exception("Action %s was interrupted; the sweeper finds out what became of it.", action_id)
+        raise
+    finally:
+        close_old_connections()
+
+
+@transaction.atomic
+def _begin(action_id: object) -> Claim | None:
+    """Commit that an action is being done, unless it no longer may: stopped, expired or authority withdrawn.
+
+    The shared locks on its stop scopes are held until this commits: a stop that committed before wins, one
+    that comes after waits (architecture, section 3, rule 8).
+    """
+    action = lock(action_id)
+    if action.state != State.AUTHORIZED:
+        return None
+    actor = action.agent.user.as_actor()
+    if action.expires_at <= database_now():
+        return _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")
+    try:
+        stops.lock_and_check(scopes_of(action))
+    except Refusal as refusal:
+        return _end(actor, action, State.STOPPED, refusal.code, refusal.message, refusal.next_step)
+    if no_longer := still_allowed(action):
+        return _end(
+            actor, action, State.DENIED, no_longer.code, no_longer.sentence, no_longer.next_step,
+            explanation=explanation(no_longer),
+        )  # fmt: skip
+    move(
+        actor=actor,
+        action=action,
+        to=State.DISPATCHED,
+        code="dispatched",
+        sentence=f"being done in {action.operation.system.name}",
+        next_step="Wait for the outcome.",
+        dispatched_at=database_now(),
+    )
+    return take_lease(action)
+
+
+def _end(
+    actor: Actor, action: Action, to: State, code: str, why: str, next_step: str = "", **fields: object
+) -> None:
+    """End an authorized action before anything left, and give back what it reserved."""
+    measures.release(action_id=str(action.pk))
+    move(
+        actor=actor,
+        action=action,
+        to=to,
+        code=code,
+        sentence=why,
+        next_step=next_step or "Ask again with a new idempotency key if it is still needed.",
+        decision="deny",
+        **fields,
+    )
+
+
+def _record(claim: Claim, result: CallResult) -> None:
+    if result.outcome == "confirmed":
+        record_confirmed(claim.action.pk, claim.epoch, output=result.output, remote_ref=result.remote_ref)
+    elif result.outcome == "failed":
+        record_failed(
+            claim.action.pk,
+            claim.epoch,
+            code=result.error_code or "refused_by_system",
+            sentence=result.error_message or "The system refused it; nothing was done.",
+            temporary=result.temporary,
+        )
+    else:
+        logger.warning("What became of action %s is unknown; looking it up.", claim.action.pk)
+        dispatch.hint_look_up(claim.action.pk)

@@ -1,0 +1,174 @@
+"""Record what came of a call, once: settle or give back what it reserved, tell whoever waits.
+
+Every write carries the epoch of the lease it was made under; an older one is dropped, because somebody else
+has taken over and knows more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from agents.services import measures
+from audit.vocabulary import Actor
+from connectors import services as connectors
+from connectors.vocabulary import Probe
+from workflows.actions.choices import Outcome, State
+from workflows.actions.models import Action, Lease
+from workflows.actions.policies import compare
+from workflows.actions.services.moving import lock, move, references
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import close_if_waiting, open_task
+
+LOOK_AGAIN_SECONDS = 30
+DONE_STATES = (State.DISPATCHED, State.IN_DOUBT)
+
+logger = logging.getLogger(__name__)
+
+
+def record_confirmed(
+    action_id: object, epoch: int, *, output: Mapping[str, Any], remote_ref: str, how: str = "done"
+) -> None:
+    """The system did it: read it back, settle the limits, and say whether what stands there is what was asked."""
+    action = Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
+    outcome = _read_back(action)
+    with transaction.atomic():
+        locked = _fenced(action_id, epoch)
+        if locked is None:
+            return
+        measures.settle(action_id=str(action_id))
+        reference = f" as {remote_ref}" if remote_ref else ""
+        move(
+            actor=Actor.system("portal"),
+            action=locked,
+            to=State.CONFIRMED,
+            code="confirmed",
+            sentence=f"{how} in {locked.operation.system.name}{reference}",
+            payload={"result": dict(output), "remote_ref": remote_ref, "outcome": outcome},
+            result=dict(output),
+            remote_ref=remote_ref[:200],
+            outcome=outcome,
+        )
+        close_incidents(locked, "The system has it.")
+        if outcome == Outcome.DIFFERS:
+            _open_incident(
+                locked,
+                f"Differs: {locked.label}",
+                f"What {locked.operation.system.name} holds is not what was asked. Compare both and correct one.",
+            )
+
+
+def record_failed(
+    action_id: object, epoch: int, *, code: str, sentence: str, temporary: bool = False
+) -> None:
+    """Nothing was done: give back what was reserved and say what the agent may do next."""
+    with transaction.atomic():
+        action = _fenced(action_id, epoch)
+        if action is None:
+            return
+        measures.release(action_id=str(action_id))
+        move(
+            actor=Actor.system("portal"),
+            action=action,
+            to=State.FAILED,
+            code=code,
+            sentence=sentence,
+            next_step=(
+                "Ask again later with a new idempotency key."
+                if temporary
+                else "Correct what the system refused and ask again with a new idempotency key."
+            ),
+        )
+        close_incidents(action, "Nothing was done.")
+
+
+def record_in_doubt(action_id: object, epoch: int, *, why: str) -> None:
+    """Nobody can tell whether it was done: keep what is reserved, look again later, and call a person."""
+    with transaction.atomic():
+        action = _fenced(action_id, epoch)
+        if action is None or action.state == State.IN_DOUBT:
+            return
+        move(
+            actor=Actor.system("portal"),
+            action=action,
+            to=State.IN_DOUBT,
+            code="in_doubt",
+            sentence=why,
+            next_step="Do not repeat it. A person finds out whether it was done.",
+        )
+        look_again_at(action, LOOK_AGAIN_SECONDS)
+        _open_incident(
+            action,
+            f"In doubt: {action.label}",
+            f"{why} Look in {action.operation.system.name} whether it is there, then resolve the action as "
+            "done or not done.",
+        )
+
+
+def look_again_at(action: Action, seconds: int) -> None:
+    """Plan the next look-up of a locked action; its lease row is the timer."""
+    Lease.objects.update_or_create(
+        action=action,
+        defaults={
+            "holder": "waiting for a look-up",
+            "until": database_now() + timedelta(seconds=seconds),
+            "epoch": action.epoch,
+        },
+    )
+
+
+def _fenced(action_id: object, epoch: int) -> Action | None:
+    action = lock(action_id)
+    if action.epoch != epoch or action.state not in DONE_STATES:
+        logger.warning("A late answer for action %s was dropped: epoch %s is over.", action_id, epoch)
+        return None
+    return action
+
+
+def _read_back(action: Action) -> str:
+    """Read the record back and compare it with what was asked; what cannot be read is unknown, never an error."""
+    if action.operation.lookup_operation_id is None:
+        return Outcome.UNKNOWN
+    probe = Probe(
+        actor=Actor.system("portal"),
+        purpose="read_back",
+        agent_id=str(action.agent_id),
+        action_id=str(action.pk),
+        correlation_id=action.correlation_id,
+    )
+    try:
+        found = connectors.read_back(probe=probe, operation=action.operation, arguments=action.arguments)
+    except Exception:  # noqa: BLE001 - the effect is done; not being able to look at it is an outcome, not a failure
+        logger.warning("Action %s could not be read back.", action.pk, exc_info=True)
+        return Outcome.UNKNOWN
+    return compare(action.arguments, found.output) if found.result == "found" else Outcome.UNKNOWN
+
+
+def _open_incident(action: Action, title: str, body: str) -> None:
+    open_task(
+        actor=Actor.system("portal"),
+        kind=Task.Kind.INCIDENT,
+        title=title,
+        body=body,
+        subject=action.as_ref(),
+        groups=Group.objects.filter(name=settings.INCIDENT_GROUP),
+        users=[action.agent.sponsor],
+        priority=1,
+        references=references(action),
+    )
+
+
+def close_incidents(action: Action, reason: str) -> None:
+    """Close what people were asked about an action that is clear by now."""
+    waiting = Task.objects.filter(
+        kind=Task.Kind.INCIDENT, subject_kind="actions.action", subject_id=str(action.pk), state__in=Task.WAITING
+    )
+    for task_id in waiting.values_list("pk", flat=True):
+        close_if_waiting(actor=Actor.system("portal"), task_id=task_id, state=Task.State.DONE, reason=reason)

@@ -1,0 +1,199 @@
+"""Find out what became of an action whose process died or whose call had no answer. Never a blind repeat."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from agents.services import stops
+from audit.vocabulary import Actor, Refusal
+from connectors import services as connectors
+from connectors.models import Authorization, Call
+from connectors.vocabulary import LookUp, Probe
+from workflows.actions.choices import State
+from workflows.actions.models import Action, Lease
+from workflows.actions.policies import Remedy, remedy
+from workflows.actions.services.deciding import mint
+from workflows.actions.services.executing import Claim, perform, take_lease
+from workflows.actions.services.moving import lock, note
+from workflows.actions.services.outcome import (
+    look_again_at,
+    record_confirmed,
+    record_failed,
+    record_in_doubt,
+)
+from workflows.tasks.selectors import database_now
+
+MOST_ATTEMPTS = 2
+LATE_ANSWER_SECONDS = 5
+
+
+def reconcile_action(*, action_id: object) -> Action:
+    """Take over an action whose lease is over: run it if nothing was sent, else look it up and act on that.
+
+    Found: confirmed. Absent after the longest a call can take, or idempotent: done once more under a new
+    authorization. Anything else: in doubt, for a person. In doubt already: looked up again, never repeated.
+    """
+    claim = _take_over(action_id)
+    if claim:
+        _resume(claim)
+    return Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
+
+
+def look_up_early(*, action_id: object) -> None:
+    """Look at once after a call without an answer: found confirms it; anything else waits for its lease."""
+    action = Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
+    if action.state != State.DISPATCHED:
+        return
+    found = _look_up(action)
+    if found.result == "found":
+        _confirm(action, found)
+
+
+def _resume(claim: Claim) -> None:
+    action = claim.action
+    call = Call.objects.filter(action_id=str(action.pk), purpose="execute").order_by("-started_at").first()
+    current = call is not None and call.authorization_id == action.authorization_id
+    if call is None or (not current and call.outcome == Call.Outcome.FAILED):
+        _run_again(claim)  # nothing ever left under this authorization
+    elif current and call.outcome == Call.Outcome.FAILED:
+        record_failed(action.pk, claim.epoch, code=call.error_code, sentence=call.error_message)
+    else:
+        _follow_up(claim, call)
+
+
+def _follow_up(claim: Claim, call: Call) -> None:
+    action = claim.action
+    found = _look_up(action)
+    if call.outcome == Call.Outcome.CONFIRMED and found.result != "found":
+        record_confirmed(action.pk, claim.epoch, output={}, remote_ref=call.remote_ref)
+        return
+    follows = remedy(
+        found=found.result,
+        effect=action.operation.effect,
+        idempotent=action.operation.idempotent,
+        settled=_settled(action, call),
+        attempts_left=0 if action.state == State.IN_DOUBT else max(0, MOST_ATTEMPTS - action.attempt),
+    )
+    _apply(claim, found, follows)
+
+
+def _apply(claim: Claim, found: LookUp, follows: Remedy) -> None:
+    action = claim.action
+    if follows is Remedy.CONFIRM:
+        _confirm(action, found)
+    elif follows is Remedy.RETRY:
+        _repeat(claim)
+    elif follows is Remedy.FAIL:
+        record_failed(action.pk, claim.epoch, code="no_answer", sentence="The system gave no answer.", temporary=True)
+    elif action.state == State.IN_DOUBT and found.result == "absent":
+        record_failed(
+            action.pk, claim.epoch, code="not_done", sentence="The system does not have it; it was not done."
+        )
+    elif follows is Remedy.WAIT:
+        _look_again(action.pk, claim.epoch)
+    else:
+        _look_again(action.pk, claim.epoch)
+        record_in_doubt(action.pk, claim.epoch, why=_DOUBTS[found.result])
+
+
+_DOUBTS = {
+    "absent": "The call had no answer and the system shows nothing of it.",
+    "partial": "The system has begun it and not finished.",
+    "unknown": "The call had no answer and the system could not be asked what became of it.",
+    "none": "The call had no answer and there is no way to look it up.",
+}
+
+
+def _run_again(claim: Claim) -> None:
+    """Nothing was sent: the same authorization serves, or a new one when it has lapsed."""
+    with transaction.atomic():
+        action = lock(claim.action.pk)
+        if action.epoch != claim.epoch:
+            return
+        usable = Authorization.objects.filter(
+            pk=action.authorization_id, consumed_at=None, expires_at__gt=database_now()
+        ).exists()
+        if not usable:
+            _give_new_authorization(action)
+    perform(Claim(action, claim.epoch, claim.scopes))
+
+
+def _repeat(claim: Claim) -> None:
+    """Do it once more under a new authorization, and say in the ledger on what evidence."""
+    with transaction.atomic():
+        action = lock(claim.action.pk)
+        if action.epoch != claim.epoch:
+            return
+        try:
+            stops.lock_and_check(claim.scopes)
+        except Refusal as refusal:
+            stopped = refusal
+        else:
+            stopped = None
+            note(
+                actor=Actor.system("portal"),
+                action=action,
+                verb="actions.action_repeated",
+                sentence=f"{action.label}: done once more, because the first call left nothing in the system",
+                code="repeated",
+            )
+            _give_new_authorization(action)
+    if stopped:
+        record_failed(action.pk, claim.epoch, code=stopped.code, sentence=stopped.message)
+        return
+    perform(Claim(action, claim.epoch, claim.scopes))
+
+
+def _give_new_authorization(action: Action) -> None:
+    columns = mint(action)
+    for name, value in columns.items():
+        setattr(action, name, value)
+    action.save(update_fields=list(columns))
+
+
+@transaction.atomic
+def _take_over(action_id: object) -> Claim | None:
+    action = lock(action_id)
+    lease = Lease.objects.filter(pk=action.pk).first()
+    if action.state not in (State.DISPATCHED, State.IN_DOUBT) or (lease and lease.until > database_now()):
+        return None
+    try:
+        return take_lease(action)
+    except Refusal:  # the operation is gone: no stop scope to ask, nothing to repeat, but it can be looked up
+        return Claim(action, action.epoch, [])
+
+
+@transaction.atomic
+def _look_again(action_id: object, epoch: int) -> None:
+    action = lock(action_id)
+    if action.epoch == epoch and not action.is_final:
+        waited = (database_now() - action.dispatched_at).total_seconds()
+        look_again_at(action, int(min(max(waited, 5), 600)))
+
+
+def _confirm(action: Action, found: LookUp) -> None:
+    record_confirmed(
+        action.pk, action.epoch, output=found.output, remote_ref=found.remote_ref, how="found, so it was done,"
+    )
+
+
+def _look_up(action: Action) -> LookUp:
+    if action.operation.lookup_operation_id is None:
+        return LookUp(result="none", call_id="")
+    probe = Probe(
+        actor=Actor.system("portal"),
+        purpose="look_up",
+        agent_id=str(action.agent_id),
+        action_id=str(action.pk),
+        correlation_id=action.correlation_id,
+    )
+    return connectors.look_up(probe=probe, operation=action.operation, arguments=action.arguments)
+
+
+def _settled(action: Action, call: Call) -> bool:
+    longest = timedelta(seconds=action.operation.system.total_timeout + LATE_ANSWER_SECONDS)
+    return database_now() > call.started_at + longest
+
+

@@ -1,0 +1,101 @@
+"""Who may vote on what: pure questions with plain answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What a vote is judged by. ``voted`` are the ids of those who voted; ``now`` is the database's clock."""
+
+    label: str
+    state: str
+    digest: str
+    expires_at: datetime
+    requester_id: str
+    excluded_ids: Collection[str]
+    voted: Collection[str]
+    groups: str
+    now: datetime
+
+
+def why_not_vote(actor: Actor, ballot: Ballot, *, digest: str, is_member: bool) -> Refusal | None:
+    """Return why a vote is refused, or None. Four eyes: never the requester nor who acted for the same side."""
+    return (
+        _kind(actor, ballot)
+        or _state(ballot)
+        or _four_eyes(actor, ballot)
+        or _membership(actor, ballot, is_member=is_member)
+        or _what_was_seen(ballot, digest)
+    )
+
+
+def _kind(actor: Actor, ballot: Ballot) -> Refusal | None:
+    if actor.kind is ActorKind.PERSON:
+        return None
+    return Refusal(
+        "people_only",
+        f"The vote on {ballot.label!r} was refused: only people approve. Wait for their decision.",
+        next_step="Read the action to learn the decision.",
+    )
+
+
+def _state(ballot: Ballot) -> Refusal | None:
+    if ballot.state != "pending":
+        return Refusal(
+            "approval_closed",
+            f"The vote on {ballot.label!r} was refused: it is already {ballot.state}.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Reload the inbox; nothing is left to do here.",
+        )
+    if ballot.expires_at <= ballot.now:
+        return Refusal(
+            "approval_expired",
+            f"The vote on {ballot.label!r} was refused: it expired at {ballot.expires_at:%Y-%m-%d %H:%M} UTC.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Whoever asked may ask again.",
+        )
+    return None
+
+
+def _four_eyes(actor: Actor, ballot: Ballot) -> Refusal | None:
+    if actor.id == ballot.requester_id or actor.id in ballot.excluded_ids:
+        return Refusal(
+            "four_eyes",
+            f"{actor.label} may not vote on {ballot.label!r}: whoever asked, or for whom it was asked, does not approve it.",
+            next_step=f"Another member of {ballot.groups} must decide.",
+        )
+    if actor.id in ballot.voted:
+        return Refusal(
+            "already_voted",
+            f"{actor.label} has already voted on {ballot.label!r}. A vote is not changed.",
+            kind=RefusalKind.CONFLICT,
+            next_step=f"Another member of {ballot.groups} must vote.",
+        )
+    return None
+
+
+def _membership(actor: Actor, ballot: Ballot, *, is_member: bool) -> Refusal | None:
+    if is_member:
+        return None
+    return Refusal(
+        "not_an_approver",
+        f"{actor.label} may not vote on {ballot.label!r}: not a member of {ballot.groups}.",
+        next_step=f"Ask a member of {ballot.groups}.",
+    )
+
+
+def _what_was_seen(ballot: Ballot, digest: str) -> Refusal | None:
+    if digest == ballot.digest:
+        return None
+    return Refusal(
+        "digest_changed",
+        f"The vote on {ballot.label!r} was refused: it is not what you were shown.",
+        kind=RefusalKind.CONFLICT,
+        next_step="Reload the page, read it again and decide.",
+    )

@@ -1,0 +1,102 @@
+"""Changes of authority are approved like everything else: the approval applies exactly what was proposed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from agents.models import ChangeRequest, User
+from agents.services import changes
+from audit.vocabulary import Actor, Ref
+from workflows.approvals import services
+from workflows.approvals.models import Approval
+from workflows.approvals.registry import ApprovalSubject
+from workflows.tasks.selectors import database_now
+
+KIND = "agents.changerequest"
+VERBS = {
+    "approvals.approval_requested": "People were asked to decide.",
+    "approvals.vote_cast": "A person voted.",
+    "approvals.vote_refused": "A vote was refused.",
+    "approvals.approval_approved": "The quorum approved.",
+    "approvals.approval_rejected": "It was rejected.",
+    "approvals.approval_expired": "Nobody decided in time; that is a refusal.",
+    "approvals.approval_withdrawn": "Whoever asked no longer does.",
+    "approvals.approval_superseded": "A newer question took its place.",
+}
+
+
+def on_change_request(actor: Actor, change: ChangeRequest) -> None:
+    """Ask people about a proposed change, and stop asking once it was decided by another way."""
+    if change.state == ChangeRequest.State.PENDING:
+        _ask(actor, change)
+        return
+    open_question = Approval.objects.filter(
+        subject_kind=KIND, subject_id=str(change.pk), state=Approval.State.PENDING
+    ).first()
+    if open_question:
+        reason = change.decision_reason or change.get_state_display()
+        services.withdraw(actor=actor, approval_id=open_question.pk, reason=reason)
+
+
+def describe(approval: Approval) -> dict[str, Any]:
+    """Return what a second person must see before they let a change of authority through."""
+    change = ChangeRequest.objects.select_related("proposer").get(pk=approval.subject_id)
+    return {
+        "kind": "change",
+        "label": change.summary,
+        "target": change.target_label,
+        "proposer": str(change.proposer),
+        "reason": change.reason,
+        "change": change.payload,
+    }
+
+
+def on_approved(actor: Actor, approval: Approval) -> None:
+    """Apply it: ``apply_change`` itself holds that this is another person than the proposer."""
+    services.use(approval=approval)
+    changes.apply_change(actor=actor, change_request=_change(approval), reason=approval.reason)
+
+
+def on_rejected(actor: Actor, approval: Approval) -> None:
+    """Refuse the change with the voter's reason."""
+    changes.reject_change(actor=actor, change_request=_change(approval), reason=approval.reason)
+
+
+def on_expired(approval: Approval) -> None:
+    """Leave it pending: a change that nobody decided changes nothing, and may be proposed again."""
+
+
+def shown_to(user: User) -> Q | None:
+    """Nobody else: voters and the proposer see it already."""
+    return None
+
+
+CHANGE = ApprovalSubject(
+    describe=describe,
+    on_approved=on_approved,
+    on_rejected=on_rejected,
+    on_expired=on_expired,
+    visible_to=shown_to,
+)
+
+
+def _ask(actor: Actor, change: ChangeRequest) -> None:
+    services.request_approval(
+        actor=actor,
+        subject=Ref(KIND, str(change.pk), change.summary[:300]),
+        digest=change.payload_digest,
+        sentence=f"A change that gives more authority needs a second person: {change.reason}",
+        expires_at=database_now() + timedelta(seconds=settings.APPROVAL_SECONDS),
+        approver_groups=[settings.CHANGE_APPROVER_GROUP],
+        excluded_ids=[str(change.proposer_id)],
+    )
+
+
+def _change(approval: Approval) -> ChangeRequest:
+    return ChangeRequest.objects.get(pk=approval.subject_id)
+
+

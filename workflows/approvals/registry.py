@@ -1,0 +1,46 @@
+"""What can be approved. Each kind of subject says what happens next; approvals know nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from agents.models import User
+from audit.vocabulary import Actor
+from workflows.approvals.models import Approval
+
+
+@dataclass(frozen=True)
+class ApprovalSubject:
+    """The four moments of an approval, called in the transaction that decides it.
+
+    ``describe`` returns plain JSON for the page; ``visible_to`` returns which approvals of this kind a user
+    may see besides those they may vote on (None: no others).
+    """
+
+    describe: Callable[[Approval], dict[str, Any]]
+    on_approved: Callable[[Actor, Approval], None]
+    on_rejected: Callable[[Actor, Approval], None]
+    on_expired: Callable[[Approval], None]
+    visible_to: Callable[[User], Q | None]
+
+
+_subjects: dict[str, ApprovalSubject] = {}
+
+
+def register_subject(kind: str, subject: ApprovalSubject) -> None:
+    """Let subjects of a kind (``app_label.model``) be approved."""
+    _subjects[kind] = subject
+
+
+def subject_of(kind: str) -> ApprovalSubject:
+    """Return what to do about subjects of a kind; raise KeyError for one nobody registered."""
+    return _subjects[kind]
+
+
+def subject_kinds() -> dict[str, ApprovalSubject]:
+    """Return every registered kind."""
+    return dict(_subjects)

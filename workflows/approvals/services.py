@@ -1,0 +1,249 @@
+"""Ask people, count their votes under a row lock, and tell the subject what they decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models.functions import Now
+
+from audit.services import record_event, record_refusal
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+from workflows.approvals import registry, selectors
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.policies import Ballot, why_not_vote
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import close_if_waiting, open_task
+
+
+@transaction.atomic
+def request_approval(
+    *,
+    actor: Actor,
+    subject: Ref,
+    digest: str,
+    sentence: str,
+    expires_at: datetime,
+    binding: str = "",
+    quorum: int = 1,
+    approver_groups: Iterable[str] = (),
+    policy_version: str = "",
+    explanation: Mapping[str, Any] | None = None,
+    excluded_ids: Iterable[str] = (),
+    references: Mapping[str, str] | None = None,
+) -> Approval:
+    """Ask people about a subject; the rule for their votes is fixed here.
+
+    ``digest`` is the SHA-256 of what they will see, ``binding`` of the rules that asked for them. Opens the
+    task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
+    nobody can answer is refused, not parked.
+    """
+    groups = _groups(approver_groups)
+    task = open_task(
+        actor=actor,
+        kind=Task.Kind.APPROVAL,
+        title=f"Approve: {subject.label}"[:300],
+        body=sentence,
+        subject=subject,
+        groups=groups,
+        due_at=expires_at,
+        priority=2,
+        references=references,
+    )
+    approval = Approval(
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        subject_label=subject.label[:300],
+        digest=digest,
+        binding=binding,
+        requester_kind=str(actor.kind),
+        requester_id=actor.id,
+        requester_label=actor.label[:300],
+        excluded_ids=sorted({str(excluded) for excluded in excluded_ids if excluded}),
+        quorum=max(1, quorum),
+        policy_version=str(policy_version),
+        sentence=sentence[:500],
+        explanation=dict(explanation or {}),
+        references=dict(references or {}),
+        expires_at=expires_at,
+        task=task,
+    )
+    approval.full_clean(exclude=["created_at"])
+    approval.save(force_insert=True)
+    approval.approver_groups.set(groups)
+    sentence = f"{_names(groups)} must decide: {subject.label}"
+    _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)
+    return approval
+
+
+def cast_vote(*, actor: Actor, approval_id: object, verdict: str, reason: str, digest: str) -> Approval:
+    """Vote once, with a reason, on exactly what was shown (``digest``). Refused votes are in the ledger too.
+
+    The vote that reaches the quorum, or the first rejection, decides; the subject acts on it in the same
+    transaction. Raises Refusal: people_only, approval_closed, approval_expired, four_eyes, already_voted,
+    not_an_approver, digest_changed, reason_missing.
+    """
+    try:
+        with transaction.atomic():
+            return _cast(actor, approval_id, Vote.Verdict(verdict), reason.strip(), digest)
+    except Refusal as refusal:
+        _record_refused_vote(actor, approval_id, refusal)
+        raise
+
+
+@transaction.atomic
+def withdraw(*, actor: Actor, approval_id: object, reason: str, state: str = Approval.State.WITHDRAWN) -> Approval:
+    """End a pending approval because whoever asked no longer does (``withdrawn``) or asks otherwise
+    (``superseded``). The subject is not told: it is the one that withdraws."""
+    approval = lock(approval_id)
+    if approval.state == Approval.State.PENDING:
+        _decide(actor, approval, Approval.State(state), reason)
+    return approval
+
+
+@transaction.atomic
+def expire_due(*, limit: int = 100) -> int:
+    """Expire what nobody decided in time, by the database's clock; return how many. Run by the sweeper."""
+    due = (
+        Approval.objects.select_for_update(of=("self",), skip_locked=True)
+        .filter(state=Approval.State.PENDING, expires_at__lte=Now())
+        .order_by("id")[:limit]
+    )
+    for approval in due:
+        _decide(Actor.system("sweeper"), approval, Approval.State.EXPIRED, "Nobody decided in time.")
+        registry.subject_of(approval.subject_kind).on_expired(approval)
+    return len(due)
+
+
+def lock(approval_id: object) -> Approval:
+    """Lock an approval. Order everywhere: approval first, then its subject."""
+    approval = Approval.objects.select_for_update(of=("self",)).filter(pk=approval_id).first()
+    if approval is None:
+        raise Refusal("not_found", f"There is no approval {approval_id} for you.", kind=RefusalKind.NOT_FOUND)
+    return approval
+
+
+def use(*, approval: Approval) -> None:
+    """Use an approved approval up; raise Refusal ``approval_used`` if it has served already."""
+    used = Approval.objects.filter(
+        pk=approval.pk, state=Approval.State.APPROVED, used_at__isnull=True
+    ).update(used_at=Now())
+    if not used:
+        raise Refusal(
+            "approval_used",
+            f"The approval of {approval.subject_label!r} was refused: it is {approval.state} or has served already.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Ask again with a new idempotency key; people then decide anew.",
+        )
+
+
+def _cast(actor: Actor, approval_id: object, verdict: Vote.Verdict, reason: str, digest: str) -> Approval:
+    approval = lock(approval_id)
+    _require_vote_allowed(actor, approval, reason, digest)
+    Vote.objects.create(
+        approval=approval, user_id=actor.id, verdict=verdict, reason=reason[:1000], digest=digest
+    )
+    word = "approved" if verdict == Vote.Verdict.APPROVE else "rejected"
+    sentence = f"{actor.label} {word}: {approval.subject_label}"
+    _record(actor, "approvals.vote_cast", approval, sentence, reason, code=verdict)
+    if verdict == Vote.Verdict.REJECT:
+        _decide(actor, approval, Approval.State.REJECTED, reason)
+        registry.subject_of(approval.subject_kind).on_rejected(actor, approval)
+    elif approval.votes.filter(verdict=Vote.Verdict.APPROVE).count() >= approval.quorum:
+        _decide(actor, approval, Approval.State.APPROVED, reason)
+        registry.subject_of(approval.subject_kind).on_approved(actor, approval)
+    return approval
+
+
+def _require_vote_allowed(actor: Actor, approval: Approval, reason: str, digest: str) -> None:
+    if not reason:
+        raise Refusal(
+            "reason_missing",
+            "The vote was refused: it has no reason. Say why in a sentence; it reaches whoever asked.",
+            kind=RefusalKind.INVALID,
+        )
+    is_member = selectors.is_approver(actor.id, approval)
+    refusal = why_not_vote(actor, _ballot(approval), digest=digest, is_member=is_member)
+    if refusal:
+        raise refusal
+
+
+def _ballot(approval: Approval) -> Ballot:
+    return Ballot(
+        label=approval.subject_label,
+        state=approval.state,
+        digest=approval.digest,
+        expires_at=approval.expires_at,
+        requester_id=approval.requester_id,
+        excluded_ids=approval.excluded_ids,
+        voted=[str(user_id) for user_id in approval.votes.values_list("user_id", flat=True)],
+        groups=_names(approval.approver_groups.all()),
+        now=database_now(),
+    )
+
+
+def _decide(actor: Actor, approval: Approval, state: Approval.State, reason: str) -> None:
+    """Close a locked, pending approval and its task, in one step with its event."""
+    if state not in Approval.TRANSITIONS[Approval.State(approval.state)]:
+        raise RuntimeError(f"approval {approval.pk}: {approval.state} -> {state} is not a transition")
+    approval.state = state
+    approval.reason = reason[:1000]
+    approval.decided_at = database_now()
+    approval.save(update_fields=["state", "reason", "decided_at"])
+    task_state = _TASK_STATES.get(state, Task.State.DONE)
+    close_if_waiting(actor=actor, task_id=approval.task_id, state=task_state, reason=reason)
+    sentence = f"{approval.get_state_display()}: {approval.subject_label}"
+    _record(actor, f"approvals.approval_{state}", approval, sentence, reason)
+
+
+_TASK_STATES = {
+    Approval.State.EXPIRED: Task.State.EXPIRED,
+    Approval.State.WITHDRAWN: Task.State.CANCELLED,
+    Approval.State.SUPERSEDED: Task.State.CANCELLED,
+}
+
+
+def _groups(names: Iterable[str]) -> list[Group]:
+    wanted = set(names)
+    groups = selectors.approver_groups(wanted)
+    if not groups or wanted - {group.name for group in groups}:
+        raise Refusal(
+            "no_approvers",
+            f"Nobody can decide this: a group of approvers is missing ({', '.join(sorted(wanted)) or 'default'}).",
+            next_step="A manager must create the group, or name another one in the rule.",
+        )
+    return groups
+
+
+def _names(groups: Iterable[Group]) -> str:
+    return " and ".join(group.name for group in groups)
+
+
+def _record(
+    actor: Actor, verb: str, approval: Approval, sentence: str, reason: str = "", code: str = ""
+) -> None:
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=approval.as_ref(),
+        sentence=sentence[:500],
+        reason=reason,
+        code=code,
+        payload={"digest": approval.digest, "binding": approval.binding},
+        **approval.event_refs(),
+    )
+
+
+def _record_refused_vote(actor: Actor, approval_id: object, refusal: Refusal) -> None:
+    approval = Approval.objects.filter(pk=approval_id).first()
+    record_refusal(
+        actor=actor,
+        verb="approvals.vote_refused",
+        subject=approval.as_ref() if approval else Ref("approvals.approval", str(approval_id)[:80]),
+        refusal=refusal,
+        **(approval.event_refs() if approval else {}),
+    )

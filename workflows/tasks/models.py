@@ -1,0 +1,130 @@
+"""What waits for somebody: one table, one inbox, one clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+from audit.vocabulary import Ref
+
+
+class Task(models.Model):
+    """Something that waits for a person or an agent. It sits in no queue: its row is the wait."""
+
+    class Kind(models.TextChoices):
+        AGENT_WORK = "agent_work", "Work for an agent"
+        HUMAN_WORK = "human_work", "Work for a person"
+        APPROVAL = "approval", "Approval"
+        EXCEPTION = "exception", "Exception"
+        QUESTION = "question", "Question"
+        INCIDENT = "incident", "Incident"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        CLAIMED = "claimed", "Claimed"
+        DONE = "done", "Done"
+        CANCELLED = "cancelled", "Cancelled"
+        EXPIRED = "expired", "Expired"
+
+    WAITING = (State.OPEN, State.CLAIMED)
+    TRANSITIONS = {
+        State.OPEN: {State.CLAIMED, State.DONE, State.CANCELLED, State.EXPIRED},
+        State.CLAIMED: {State.OPEN, State.DONE, State.CANCELLED, State.EXPIRED},
+        State.DONE: set(),
+        State.CANCELLED: set(),
+        State.EXPIRED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=12, choices=Kind, help_text="What sort of attention it needs.")
+    title = models.CharField(max_length=300, help_text="One line that says what is to be done.")
+    body = models.TextField(blank=True, help_text="What the person must know before acting.")
+    subject_kind = models.CharField(max_length=80, blank=True, help_text="What it is about: app_label.model.")
+    subject_id = models.CharField(max_length=80, blank=True)
+    subject_label = models.CharField(max_length=300, blank=True)
+    references = models.JSONField(
+        default=dict, blank=True, help_text="Agent, action, system, department and correlation ids, as text."
+    )
+    candidate_groups = models.ManyToManyField(Group, blank=True, related_name="+")
+    candidate_users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="claimed_tasks"
+    )
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the claim lapses; empty: it does not."
+    )
+    epoch = models.PositiveIntegerField(
+        default=0, help_text="Counts claims; a worker with an older number is refused."
+    )
+    due_at = models.DateTimeField(null=True, blank=True, help_text="When it must be done.")
+    priority = models.PositiveSmallIntegerField(default=3, help_text="1 is most urgent, 5 can wait.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    close_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["priority", "due_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["open", "claimed", "done", "cancelled", "expired"],
+                ),
+                name="task_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="claimed", claimed_by__isnull=False) | ~Q(state="claimed"),
+                name="task_claim_has_claimer",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "claimed"], closed_at__isnull=True)
+                | (~Q(state__in=["open", "claimed"]) & Q(closed_at__isnull=False)),
+                name="task_closed_when_final",
+            ),
+            models.CheckConstraint(condition=Q(priority__range=(1, 5)), name="task_priority_1_to_5"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(state__in=["open", "claimed"]), name="task_waiting_due"
+            ),
+            models.Index(fields=["subject_kind", "subject_id"], name="task_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def subject(self) -> Ref:
+        """Return what the task is about."""
+        return Ref(self.subject_kind, self.subject_id, self.subject_label)
+
+    def as_ref(self) -> Ref:
+        """Return the task itself as the subject of an event."""
+        return Ref("tasks.task", str(self.pk), self.title)
+
+    def event_refs(self) -> dict[str, Any]:
+        """Return the indexed references its events carry."""
+        return dict(self.references)
+
+
+class Comment(models.Model):
+    """What somebody said about a task. Never edited."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="comments")
+    author_id = models.CharField(max_length=80)
+    author_label = models.CharField(max_length=300)
+    text = models.TextField(max_length=4000)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.author_label}: {self.text[:60]}"

@@ -1,0 +1,42 @@
+"""Read-only questions about tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from agents.models import User
+from workflows.tasks.models import Task
+
+
+def database_now() -> datetime:
+    """Return the database's clock: deadlines and leases know no other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def visible_to(user: User) -> QuerySet[Task]:
+    """Return the tasks a user may see: those they may do or have claimed, and all with ``tasks.view_task``."""
+    if not user.is_active:
+        return Task.objects.none()
+    if user.has_perm("tasks.view_task"):
+        return Task.objects.all()
+    return Task.objects.filter(_candidate(user) | Q(claimed_by=user)).distinct()
+
+
+def waiting_for(user: User) -> QuerySet[Task]:
+    """Return what a user could do now, most urgent first."""
+    return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING).distinct()
+
+
+def may_do(user: User, task: Task) -> bool:
+    """Say whether a user is a candidate of the task, directly or by group."""
+    return Task.objects.filter(_candidate(user), pk=task.pk).exists()
+
+
+def _candidate(user: User) -> Q:
+    groups = list(user.groups.values_list("pk", flat=True))
+    return Q(candidate_users=user) | Q(candidate_groups__in=groups)
