@@ -6,5 +6,8 @@ import re
 
 from django.urls import URLPattern
 
-long_poll_paths: list[re.Pattern[str]] = []
+# Matched against path and query string: only a read that wants to wait leaves the worker pools.
+long_poll_paths: list[re.Pattern[str]] = [
+    re.compile(r"/api/v1/actions/[0-9a-fA-F-]{36}/?\?(?:[^#]*&)?wait=[0-9]"),
+]
 websocket_urlpatterns: list[URLPattern] = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workflows.actions.services.asking import Ask, preview_decision, request_action
-from workflows.actions.services.deciding import decide_again
+from workflows.actions.services.asking import KEY_CHARACTERS, Ask, preview_decision, request_action
+from workflows.actions.services.deciding import decide_again, explanation
 from workflows.actions.services.ending import (
     expire_due,
     expired,
@@ -16,12 +16,14 @@ from workflows.actions.services.reconciling import look_up_early, reconcile_acti
 from workflows.actions.services.sweeping import sweep_due
 
 __all__ = [
+    "KEY_CHARACTERS",
     "Ask",
     "decide_again",
     "dispatch_action",
     "expire_due",
     "expired",
     "look_up_early",
+    "explanation",
     "preview_decision",
     "reconcile_action",
     "rejected",

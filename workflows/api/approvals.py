@@ -1,0 +1,84 @@
+"""Approvals over HTTP: read what waits, and vote on exactly what was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workflows.api.serializers import (
+    ApprovalDetailSerializer,
+    ApprovalSerializer,
+    ProblemSerializer,
+    VoteSerializer,
+)
+from workflows.approvals import selectors, services
+from workflows.approvals.models import Approval
+from workflows.permissions import IsPerson
+
+problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
+
+
+class Approvals(generics.ListAPIView):
+    """What people are asked."""
+
+    serializer_class = ApprovalSerializer
+    permission_classes = [IsPerson]
+
+    def get_queryset(self) -> Any:
+        """Return the approvals the caller may see, by state if asked."""
+        found = selectors.visible_to(self.request.user).prefetch_related("approver_groups")
+        if state := self.request.query_params.get("state"):
+            found = found.filter(state=state[:10])
+        return found
+
+    @extend_schema(operation_id="list_approvals", parameters=[OpenApiParameter("state", str)])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the approvals the caller may see, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class ApprovalDetail(generics.RetrieveAPIView):
+    """One approval."""
+
+    serializer_class = ApprovalDetailSerializer
+    permission_classes = [IsPerson]
+    lookup_url_kwarg = "approval_id"
+
+    def get_queryset(self) -> Any:
+        """Return what the caller may see; anything else is not found."""
+        return selectors.visible_to(self.request.user).prefetch_related("approver_groups", "votes__user")
+
+    @extend_schema(
+        operation_id="read_approval",
+        responses={200: ApprovalDetailSerializer, **dict.fromkeys((401, 403, 404), problem)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Read everything a voter must see: the whole subject, the rules, the limits, the votes so far."""
+        return super().get(request, *args, **kwargs)
+
+
+class Votes(APIView):
+    """Votes on one approval."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="cast_vote",
+        request=VoteSerializer,
+        responses={200: ApprovalDetailSerializer, **dict.fromkeys((401, 403, 404, 409, 422), problem)},
+    )
+    def post(self, request: Request, approval_id: Any) -> Response:
+        """Vote once, with a reason, on the digest that was shown."""
+        if not selectors.visible_to(request.user).filter(pk=approval_id).exists():
+            raise Http404
+        body = VoteSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.cast_vote(actor=request.user.as_actor(), approval_id=approval_id, **body.validated_data)
+        voted = Approval.objects.prefetch_related("approver_groups", "votes__user").get(pk=approval_id)
+        return Response(ApprovalDetailSerializer(voted).data)

@@ -1,0 +1,288 @@
+"""What goes over the wire. Unknown members are refused, so that a misspelt one is never silently dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from workflows.actions import selectors
+from workflows.actions.models import Action
+from workflows.actions.services import Ask
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import description
+
+MOST_EVIDENCE = 50
+MOST_LABELS = 100
+
+
+class StrictSerializer(serializers.Serializer):
+    """A request body: every member is known."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse members nobody declared, then validate as usual."""
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            raise serializers.ValidationError({str(name)[:100]: ["This member is not known."] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class JSONObjectField(serializers.DictField):
+    """A JSON object, kept as it came."""
+
+
+class AskSerializer(StrictSerializer):
+    """What an agent asks for."""
+
+    operation = serializers.CharField(max_length=120, help_text="Code of the operation.")
+    arguments = JSONObjectField(help_text="Arguments that fit the operation's schema. No fractions.")
+    reason = serializers.CharField(
+        max_length=4000, required=False, allow_blank=True, help_text="Why, in the agent's words. Untrusted."
+    )
+    evidence = serializers.ListField(
+        child=serializers.JSONField(),
+        required=False,
+        max_length=MOST_EVIDENCE,
+        help_text="What the agent goes by: references or short quotes. Untrusted.",
+    )
+    confidence = serializers.CharField(
+        max_length=20, required=False, allow_blank=True, help_text="How sure the agent is, as text. Untrusted."
+    )
+    on_behalf_of = serializers.UUIDField(required=False, help_text="The person it is done for.")
+    provenance = serializers.DictField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        help_text="Label of the source of each argument; rules may read it.",
+    )
+    task = serializers.UUIDField(required=False, help_text="The task it belongs to, which the agent has claimed.")
+    task_epoch = serializers.IntegerField(required=False, min_value=1, help_text="Epoch of that claim.")
+    correlation_id = serializers.CharField(max_length=64, required=False, help_text="Your own trace id.")
+
+    def validate_provenance(self, labels: dict[str, str]) -> dict[str, str]:
+        """Bound how many labels there are."""
+        if len(labels) > MOST_LABELS:
+            raise serializers.ValidationError(f"At most {MOST_LABELS} labels.")
+        return labels
+
+    def ask(self) -> Ask:
+        """Return the validated body as the service takes it."""
+        asked = self.validated_data
+        return Ask(
+            operation=asked["operation"],
+            arguments=asked["arguments"],
+            reason=asked.get("reason", ""),
+            evidence=tuple(asked.get("evidence", ())),
+            confidence=asked.get("confidence", ""),
+            on_behalf_of=str(asked.get("on_behalf_of", "")),
+            provenance=asked.get("provenance", {}),
+            task_id=str(asked.get("task", "")),
+            task_epoch=asked.get("task_epoch"),
+            correlation_id=asked.get("correlation_id", ""),
+        )
+
+
+class PreviewSerializer(AskSerializer):
+    """A question: what would be decided? People name the agent by its code."""
+
+    agent = serializers.SlugField(max_length=60, required=False, help_text="Only for people: code of the agent.")
+
+
+class ReasonSerializer(StrictSerializer):
+    """A reason, which is kept."""
+
+    reason = serializers.CharField(max_length=1000, help_text="Why; it is kept and shown.")
+
+
+class ResolutionSerializer(ReasonSerializer):
+    """What a person found out about an action in doubt."""
+
+    outcome = serializers.ChoiceField(choices=["confirmed", "failed"])
+
+
+class VoteSerializer(ReasonSerializer):
+    """A vote on exactly what was shown."""
+
+    verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
+    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the approval as it was shown.")
+
+
+class ActionSerializer(serializers.ModelSerializer):
+    """One action as it stands."""
+
+    agent = serializers.CharField(source="agent.code", help_text="Code of the agent.")
+    operation = serializers.CharField(source="operation_code")
+    arguments = serializers.SerializerMethodField()
+    result = serializers.JSONField(allow_null=True, read_only=True)
+    next = serializers.CharField(source="next_step", help_text="The legal next move.")
+    url = serializers.SerializerMethodField()
+    decision = serializers.SerializerMethodField()
+    is_final = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = Action
+        fields = [
+            "id",
+            "url",
+            "agent",
+            "operation",
+            "arguments",
+            "label",
+            "state",
+            "is_final",
+            "code",
+            "sentence",
+            "next",
+            "decision",
+            "result",
+            "remote_ref",
+            "outcome",
+            "approval",
+            "correlation_id",
+            "requested_at",
+            "decided_at",
+            "dispatched_at",
+            "finished_at",
+            "expires_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_arguments(self, action: Action) -> dict[str, Any]:
+        """Return the arguments, without those a rule hides."""
+        return selectors.shown_arguments(action)
+
+    def get_url(self, action: Action) -> str:
+        """Return the address of the action."""
+        return action_url(action)
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_decision(self, action: Action) -> dict[str, Any]:
+        """Return the decision in words: verdict, code, the rules that decided."""
+        return decision_words(action.explanation)
+
+
+class ApprovalSerializer(serializers.ModelSerializer):
+    """One approval in a list."""
+
+    groups = serializers.SlugRelatedField(source="approver_groups", slug_field="name", many=True, read_only=True)
+
+    class Meta:
+        model = Approval
+        fields = [
+            "id",
+            "subject_kind",
+            "subject_id",
+            "subject_label",
+            "requester_label",
+            "sentence",
+            "state",
+            "reason",
+            "digest",
+            "quorum",
+            "groups",
+            "created_at",
+            "expires_at",
+            "decided_at",
+        ]
+        read_only_fields = fields
+
+
+class CastVoteSerializer(serializers.ModelSerializer):
+    """One vote, as it was cast."""
+
+    user = serializers.CharField(source="user.username")
+
+    class Meta:
+        model = Vote
+        fields = ["user", "verdict", "reason", "at"]
+        read_only_fields = fields
+
+
+class ApprovalDetailSerializer(ApprovalSerializer):
+    """One approval with everything a voter must see."""
+
+    subject = serializers.SerializerMethodField()
+    votes = CastVoteSerializer(many=True, read_only=True)
+
+    class Meta(ApprovalSerializer.Meta):
+        fields = [*ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes"]
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_subject(self, approval: Approval) -> dict[str, Any]:
+        """Return what is to be decided, as its subject describes it."""
+        return description(approval)
+
+
+class OperationSerializer(serializers.Serializer):
+    """One operation the caller may use."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    system = serializers.CharField(help_text="Code of the system.")
+    environment = serializers.CharField()
+    effect = serializers.CharField()
+    idempotent = serializers.BooleanField()
+    revision = serializers.IntegerField()
+
+
+class OperationDetailSerializer(OperationSerializer):
+    """One operation with its schemas (JSON Schema 2020-12)."""
+
+    input_schema = JSONObjectField()
+    output_schema = JSONObjectField()
+
+
+class DecisionSerializer(serializers.Serializer):
+    """What would be decided now."""
+
+    verdict = serializers.ChoiceField(choices=["allow", "hold", "deny"])
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    next = serializers.CharField()
+    rules = serializers.ListField(child=serializers.CharField(), help_text="The rules that decide, in words.")
+    explanation = JSONObjectField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    """A refusal (RFC 9457): what was refused, why, and the legal next move."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable code.")
+    detail = serializers.CharField()
+    next = serializers.CharField(required=False)
+    rules = serializers.ListField(child=serializers.CharField(), required=False)
+    action = serializers.UUIDField(required=False)
+    url = serializers.CharField(required=False)
+
+
+def action_url(action: Action) -> str:
+    """Return the address of an action."""
+    return reverse("workflows-api:action", args=[action.pk])
+
+
+def decision_words(explanation: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded decision as its agent may read it: verdict, code and the deciding rules in words.
+
+    Rules that did not decide, shadow rules and limits are the company's own business.
+    """
+    if not explanation:
+        return {}
+    return {
+        "verdict": explanation["verdict"],
+        "code": explanation["code"],
+        "sentence": explanation["sentence"],
+        "rules": deciding_rules(explanation),
+        "policy_version": explanation["policy_version"],
+    }
+
+
+def deciding_rules(explanation: dict[str, Any]) -> list[str]:
+    """Return the rules that decided, in words."""
+    deciding = set(explanation.get("deciding", []))
+    return [rule["sentence"] or rule["name"] for rule in explanation.get("rules", []) if rule["rule_id"] in deciding]
