@@ -33,7 +33,8 @@ async def http(scope, receive, send):  # type: ignore[no-untyped-def]
     path = scope["path"]
     # WSGI cannot tell X_Forwarded_Proto from X-Forwarded-Proto: a header spelled so is dropped, as nginx does.
     scope = {**scope, "headers": [header for header in scope["headers"] if b"_" not in header[0]]}
-    if any(pattern.match(path) for pattern in long_poll_paths):
+    target = f"{path}?{scope['query_string'].decode('latin-1')}"
+    if any(pattern.match(target) for pattern in long_poll_paths):
         await django_asgi(scope, receive, send)
     elif path.startswith(("/api/", "/oauth/")):
         await api(scope, receive, send)

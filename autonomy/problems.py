@@ -54,9 +54,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     """Translate an exception of ours, of DRF or of Django into a problem; unexpected errors stay loud."""
     if isinstance(error, Refusal):
         set_rollback()
-        return problem(
-            STATUS_OF_KIND[error.kind], error.code, error.message, next=error.next_step, **dict(error.detail)
-        )
+        return _of_refusal(error)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -71,6 +69,15 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         response.data["status"] = 401
     if wait := getattr(error, "wait", None):
         response["Retry-After"] = str(int(wait) + 1)
+    return response
+
+
+def _of_refusal(refusal: Refusal) -> Response:
+    status = STATUS_OF_KIND[refusal.kind]
+    members = {"next": refusal.next_step, **refusal.detail}
+    response = problem(status, refusal.code, refusal.message, **members)
+    if seconds := refusal.detail.get("retry_after"):
+        response["Retry-After"] = str(seconds)
     return response
 
 

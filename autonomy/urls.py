@@ -7,10 +7,12 @@ from django.urls import include, path
 
 from agents import urls as agents_urls
 from audit import urls as audit_urls
+from workflows.api import urls as work_api
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include(agents_urls.urlpatterns)),
     path("api/v1/", include((agents_urls.api_urlpatterns, "agents-api"))),
     path("api/v1/", include((audit_urls.api_urlpatterns, "audit-api"))),
+    path("api/v1/", include((work_api.urlpatterns, "workflows-api"))),
 ]

@@ -32,5 +32,7 @@ def hint_reconcile(action_id: object) -> None:
 def _send(job: str, action_id: object) -> None:
     try:
         current_app.send_task(job, args=[str(action_id)], retry=False)
-    except Exception:  # noqa: BLE001 - the broker is not needed for the truth, only for speed
-        logger.warning("No worker could be told of action %s; the sweeper will find it.", action_id, exc_info=True)
+    except Exception:  # the broker is not needed for the truth, only for speed
+        logger.warning(
+            "No worker could be told of action %s; the sweeper will find it.", action_id, exc_info=True
+        )

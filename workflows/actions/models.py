@@ -43,7 +43,12 @@ class Action(models.Model):
     confidence = models.CharField(max_length=20, blank=True)
     provenance = models.JSONField(default=dict, blank=True, help_text="Labels of where the data came from.")
     task = models.ForeignKey(
-        Task, on_delete=models.PROTECT, null=True, blank=True, related_name="actions", help_text="Within which work."
+        Task,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="actions",
+        help_text="Within which work.",
     )
     currency = models.CharField(max_length=3, blank=True)
     amount_minor = models.BigIntegerField(null=True, blank=True, help_text="In minor units of the currency.")
@@ -59,12 +64,19 @@ class Action(models.Model):
     policy_version = models.CharField(max_length=80, blank=True)
     binding = models.CharField(max_length=64, blank=True)
     approval = models.ForeignKey(
-        Approval, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="The last one asked."
+        Approval,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The last one asked.",
     )
     authorization_id = models.UUIDField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When its authorization or hold lapses.")
     attempt = models.PositiveSmallIntegerField(default=0, help_text="How many authorizations it was given.")
-    epoch = models.PositiveIntegerField(default=0, help_text="Counts leases; a write with an older one is refused.")
+    epoch = models.PositiveIntegerField(
+        default=0, help_text="Counts leases; a write with an older one is refused."
+    )
     outcome = models.CharField(max_length=8, choices=Outcome, blank=True, help_text="What read-back found.")
     result = models.JSONField(null=True, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True, help_text="Which record it is in the system.")
@@ -105,7 +117,9 @@ class Action(models.Model):
             models.CheckConstraint(
                 condition=Q(state="requested") | Q(decided_at__isnull=False), name="action_decided"
             ),
-            models.CheckConstraint(condition=Q(outcome="") | Q(state="confirmed"), name="action_outcome_when_done"),
+            models.CheckConstraint(
+                condition=Q(outcome="") | Q(state="confirmed"), name="action_outcome_when_done"
+            ),
         ]
         indexes = [
             models.Index(fields=["agent", "-id"], name="action_of_agent"),

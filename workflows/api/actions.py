@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from django.http import Http404
@@ -110,7 +110,9 @@ class ActionDetail(generics.RetrieveAPIView):
     @extend_schema(
         operation_id="read_action",
         parameters=[
-            OpenApiParameter("wait", int, description="Answer when it is final, at the latest after so many seconds.")
+            OpenApiParameter(
+                "wait", int, description="Answer when it is final, at the latest after so many seconds."
+            )
         ],
         responses={200: ActionSerializer, **dict.fromkeys((401, 404), problem)},
     )
@@ -162,7 +164,7 @@ class Resolution(APIView):
 
 
 def preferred_wait(header: str) -> int | None:
-    """Return the seconds a client prefers to wait (RFC 7240 section 4.3), at most 30; None if it does not say."""
+    """Return the seconds a client prefers to wait (RFC 7240 section 4.3), at most 30; else None."""
     found = _WAIT.search(header)
     return min(int(found[1]), MOST_WAIT) if found else None
 
@@ -189,10 +191,7 @@ def _begin_and_wait(action: Action, seconds: int) -> Action:
     started = services.dispatch_action(action=action)
     if started is None:
         return action
-    try:
+    # An error was logged where it happened, and is no answer: the row says what is known.
+    with contextlib.suppress(Exception):
         return started.result(timeout=seconds)
-    except FutureTimeout:
-        pass
-    except Exception:  # noqa: BLE001 - logged where it happened; the row says what is known
-        pass
     return Action.objects.select_related("agent", "operation__system").get(pk=action.pk)

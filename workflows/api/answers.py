@@ -1,4 +1,4 @@
-"""How an action answers over HTTP: what is done 201, what waits 202, what was refused a problem that explains."""
+"""How an action answers over HTTP: done 201, waiting 202, refused a problem that explains."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Decisions(APIView):
         responses={200: DecisionSerializer, **dict.fromkeys((401, 403, 404, 422), problem)},
     )
     def post(self, request: Request) -> Response:
-        """Decide without doing: an agent asks for itself, a person with the permission for an agent they see."""
+        """Decide without doing: an agent for itself, a person with the permission for an agent they see."""
         body = PreviewSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         judgement = services.preview_decision(

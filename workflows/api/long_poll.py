@@ -69,7 +69,10 @@ def _look_and_let_go(request: HttpRequest, action_id: Any) -> Any:
 @contextlib.asynccontextmanager
 async def _bell(action_id: Any) -> AsyncIterator[Heard]:
     """Yield a coroutine function that returns when the action changed or the given seconds are over."""
-    async with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1) as client, client.pubsub() as bell:
+    async with (
+        redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1) as client,
+        client.pubsub() as bell,
+    ):
 
         async def heard(seconds: float) -> None:
             try:

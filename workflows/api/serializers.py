@@ -25,7 +25,9 @@ class StrictSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         """Refuse members nobody declared, then validate as usual."""
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError({str(name)[:100]: ["This member is not known."] for name in unknown})
+            raise serializers.ValidationError(
+                {str(name)[:100]: ["This member is not known."] for name in unknown}
+            )
         return super().to_internal_value(data)
 
 
@@ -56,7 +58,9 @@ class AskSerializer(StrictSerializer):
         required=False,
         help_text="Label of the source of each argument; rules may read it.",
     )
-    task = serializers.UUIDField(required=False, help_text="The task it belongs to, which the agent has claimed.")
+    task = serializers.UUIDField(
+        required=False, help_text="The task it belongs to, which the agent has claimed."
+    )
     task_epoch = serializers.IntegerField(required=False, min_value=1, help_text="Epoch of that claim.")
     correlation_id = serializers.CharField(max_length=64, required=False, help_text="Your own trace id.")
 
@@ -86,7 +90,9 @@ class AskSerializer(StrictSerializer):
 class PreviewSerializer(AskSerializer):
     """A question: what would be decided? People name the agent by its code."""
 
-    agent = serializers.SlugField(max_length=60, required=False, help_text="Only for people: code of the agent.")
+    agent = serializers.SlugField(
+        max_length=60, required=False, help_text="Only for people: code of the agent."
+    )
 
 
 class ReasonSerializer(StrictSerializer):
@@ -166,7 +172,9 @@ class ActionSerializer(serializers.ModelSerializer):
 class ApprovalSerializer(serializers.ModelSerializer):
     """One approval in a list."""
 
-    groups = serializers.SlugRelatedField(source="approver_groups", slug_field="name", many=True, read_only=True)
+    groups = serializers.SlugRelatedField(
+        source="approver_groups", slug_field="name", many=True, read_only=True
+    )
 
     class Meta:
         model = Approval
@@ -219,21 +227,21 @@ class ApprovalDetailSerializer(ApprovalSerializer):
 class OperationSerializer(serializers.Serializer):
     """One operation the caller may use."""
 
-    code = serializers.CharField()
-    name = serializers.CharField()
-    description = serializers.CharField()
-    system = serializers.CharField(help_text="Code of the system.")
-    environment = serializers.CharField()
-    effect = serializers.CharField()
-    idempotent = serializers.BooleanField()
-    revision = serializers.IntegerField()
+    code = serializers.CharField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    description = serializers.CharField(read_only=True)
+    system = serializers.CharField(source="system.code", read_only=True, help_text="Code of the system.")
+    environment = serializers.CharField(source="system.environment", read_only=True)
+    effect = serializers.CharField(read_only=True)
+    idempotent = serializers.BooleanField(read_only=True)
+    revision = serializers.IntegerField(source="current_revision.number", read_only=True)
 
 
 class OperationDetailSerializer(OperationSerializer):
     """One operation with its schemas (JSON Schema 2020-12)."""
 
-    input_schema = JSONObjectField()
-    output_schema = JSONObjectField()
+    input_schema = JSONObjectField(source="current_revision.input_schema", read_only=True)
+    output_schema = JSONObjectField(source="current_revision.output_schema", read_only=True)
 
 
 class DecisionSerializer(serializers.Serializer):
@@ -285,4 +293,6 @@ def decision_words(explanation: dict[str, Any]) -> dict[str, Any]:
 def deciding_rules(explanation: dict[str, Any]) -> list[str]:
     """Return the rules that decided, in words."""
     deciding = set(explanation.get("deciding", []))
-    return [rule["sentence"] or rule["name"] for rule in explanation.get("rules", []) if rule["rule_id"] in deciding]
+    return [
+        rule["sentence"] or rule["name"] for rule in explanation.get("rules", []) if rule["rule_id"] in deciding
+    ]

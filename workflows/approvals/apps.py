@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+SEEN = ["approvals.view_approval", "approvals.view_vote"]
+
 
 class ApprovalsConfig(AppConfig):
     name = "workflows.approvals"
@@ -15,5 +17,7 @@ class ApprovalsConfig(AppConfig):
         from workflows.approvals.registry import register_subject
 
         register_verbs(receivers.VERBS)
+        for group in ("Managers", "Auditors"):
+            registry.register_role_permissions(group, SEEN)
         register_subject(receivers.KIND, receivers.CHANGE)
         registry.on_change_request(receivers.on_change_request)

@@ -46,7 +46,9 @@ class Approval(models.Model):
     subject_id = models.CharField(max_length=80)
     subject_label = models.CharField(max_length=300, help_text="The same in business words.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what people see and decide on.")
-    binding = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the rules and grants that held it.")
+    binding = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the rules and grants that held it."
+    )
     requester_kind = models.CharField(max_length=10)
     requester_id = models.CharField(max_length=80)
     requester_label = models.CharField(max_length=300)
@@ -78,7 +80,9 @@ class Approval(models.Model):
                 name="approval_one_pending_per_subject",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]),
+                condition=Q(
+                    state__in=["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]
+                ),
                 name="approval_state_known",
             ),
             models.CheckConstraint(

@@ -67,7 +67,7 @@ def _four_eyes(actor: Actor, ballot: Ballot) -> Refusal | None:
     if actor.id == ballot.requester_id or actor.id in ballot.excluded_ids:
         return Refusal(
             "four_eyes",
-            f"{actor.label} may not vote on {ballot.label!r}: whoever asked, or for whom it was asked, does not approve it.",
+            f"{actor.label} may not vote on {ballot.label!r}: who asks or is served does not approve.",
             next_step=f"Another member of {ballot.groups} must decide.",
         )
     if actor.id in ballot.voted:

@@ -98,5 +98,3 @@ def _ask(actor: Actor, change: ChangeRequest) -> None:
 
 def _change(approval: Approval) -> ChangeRequest:
     return ChangeRequest.objects.get(pk=approval.subject_id)
-
-

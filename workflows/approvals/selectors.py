@@ -31,7 +31,7 @@ def visible_to(user: User) -> QuerySet[Approval]:
 
 
 def pending_for(user: User) -> QuerySet[Approval]:
-    """Return what a user could decide now: pending, of their groups, not theirs, not yet voted, soonest first."""
+    """Return what a user could decide now: of their groups, not theirs, not voted yet, soonest first."""
     if user.kind != User.Kind.PERSON:
         return Approval.objects.none()
     return (
@@ -47,7 +47,9 @@ def pending_for(user: User) -> QuerySet[Approval]:
 
 def approver_groups(names: Iterable[str]) -> list[Group]:
     """Return the groups an obligation names; no name means the company's ordinary approvers."""
-    return list(Group.objects.filter(name__in=list(names) or [settings.DEFAULT_APPROVER_GROUP]).order_by("name"))
+    return list(
+        Group.objects.filter(name__in=list(names) or [settings.DEFAULT_APPROVER_GROUP]).order_by("name")
+    )
 
 
 def is_approver(user_id: str, approval: Approval) -> bool:

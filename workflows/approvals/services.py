@@ -96,7 +96,9 @@ def cast_vote(*, actor: Actor, approval_id: object, verdict: str, reason: str, d
 
 
 @transaction.atomic
-def withdraw(*, actor: Actor, approval_id: object, reason: str, state: str = Approval.State.WITHDRAWN) -> Approval:
+def withdraw(
+    *, actor: Actor, approval_id: object, reason: str, state: str = Approval.State.WITHDRAWN
+) -> Approval:
     """End a pending approval because whoever asked no longer does (``withdrawn``) or asks otherwise
     (``superseded``). The subject is not told: it is the one that withdraws."""
     approval = lock(approval_id)
@@ -129,13 +131,13 @@ def lock(approval_id: object) -> Approval:
 
 def use(*, approval: Approval) -> None:
     """Use an approved approval up; raise Refusal ``approval_used`` if it has served already."""
-    used = Approval.objects.filter(
-        pk=approval.pk, state=Approval.State.APPROVED, used_at__isnull=True
-    ).update(used_at=Now())
+    used = Approval.objects.filter(pk=approval.pk, state=Approval.State.APPROVED, used_at__isnull=True).update(
+        used_at=Now()
+    )
     if not used:
         raise Refusal(
             "approval_used",
-            f"The approval of {approval.subject_label!r} was refused: it is {approval.state} or has served already.",
+            f"The approval of {approval.subject_label!r} is {approval.state} or has served already.",
             kind=RefusalKind.CONFLICT,
             next_step="Ask again with a new idempotency key; people then decide anew.",
         )
@@ -213,7 +215,7 @@ def _groups(names: Iterable[str]) -> list[Group]:
     if not groups or wanted - {group.name for group in groups}:
         raise Refusal(
             "no_approvers",
-            f"Nobody can decide this: a group of approvers is missing ({', '.join(sorted(wanted)) or 'default'}).",
+            f"Nobody can decide this: a group is missing ({', '.join(sorted(wanted)) or 'default'}).",
             next_step="A manager must create the group, or name another one in the rule.",
         )
     return groups

@@ -2,6 +2,12 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+GROUPS = {
+    "Managers": ["tasks.view_task", "tasks.view_comment", "tasks.change_task"],
+    "Operators": ["tasks.view_task", "tasks.view_comment", "tasks.change_task"],
+    "Auditors": ["tasks.view_task", "tasks.view_comment"],
+}
+
 
 class TasksConfig(AppConfig):
     name = "workflows.tasks"
@@ -9,8 +15,11 @@ class TasksConfig(AppConfig):
     verbose_name = "Tasks"
 
     def ready(self) -> None:
+        from agents.registry import register_role_permissions
         from audit.registry import register_verbs
 
+        for group, permissions in GROUPS.items():
+            register_role_permissions(group, permissions)
         register_verbs(
             {
                 "tasks.task_opened": "Something waits for somebody.",

@@ -30,7 +30,7 @@ def open_task(
     priority: int = 3,
     references: Mapping[str, str] | None = None,
 ) -> Task:
-    """Open a task for its candidates. ``references`` are the ids its events carry (agent_id, action_id, ...)."""
+    """Open a task for its candidates; ``references`` are the ids its events carry."""
     task = Task(
         kind=kind,
         title=title[:300],
@@ -59,7 +59,9 @@ def claim_task(*, actor: Actor, task_id: object, lease_seconds: int | None = Non
     task = _locked(task_id)
     user = _user(actor)
     if not selectors.may_do(user, task):
-        raise _refused("task_not_yours", f"{actor.label} may not take the task {task.title!r}: not a candidate.")
+        raise _refused(
+            "task_not_yours", f"{actor.label} may not take the task {task.title!r}: not a candidate."
+        )
     now = selectors.database_now()
     held_by_other = task.state == Task.State.CLAIMED and task.claimed_by_id != user.pk
     if held_by_other and (task.lease_until is None or task.lease_until > now):
@@ -142,7 +144,10 @@ def close_if_waiting(*, actor: Actor, task_id: object, state: str, reason: str) 
 def comment(*, actor: Actor, task_id: object, text: str) -> Comment:
     """Say something about a task one may see. Comments are kept for good."""
     task = _locked(task_id)
-    if actor.kind is not ActorKind.SYSTEM and not selectors.visible_to(_user(actor)).filter(pk=task.pk).exists():
+    if (
+        actor.kind is not ActorKind.SYSTEM
+        and not selectors.visible_to(_user(actor)).filter(pk=task.pk).exists()
+    ):
         raise _not_found(task_id)
     said = Comment(task=task, author_id=actor.id, author_label=actor.label[:300], text=text)
     said.full_clean(exclude=["created_at"])

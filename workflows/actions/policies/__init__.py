@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from workflows.actions.policies.remedies import Remedy, compare, remedy
-from workflows.actions.policies.schemas import schema_errors
+from workflows.actions.policies.remedies import Remedy, remedy
 from workflows.actions.policies.words import business_words, money_words, plain_text, redacted
 
 __all__ = [
     "Remedy",
     "business_words",
-    "compare",
     "money_words",
     "plain_text",
     "redacted",
     "remedy",
-    "schema_errors",
 ]

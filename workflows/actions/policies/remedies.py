@@ -1,25 +1,8 @@
-"""What a look-up or a read-back means."""
+"""What follows from a look-up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
-
-
-def compare(arguments: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Compare what was asked with what was read back: agrees, differs, or unknown when nothing is comparable.
-
-    Only plain members that both name are compared; what the system adds is its own business.
-    """
-    common = [
-        key
-        for key, value in arguments.items()
-        if key in found and not isinstance(value, Mapping | list) and not isinstance(found[key], Mapping | list)
-    ]
-    if not common:
-        return "unknown"
-    return "agrees" if all(str(arguments[key]) == str(found[key]) for key in common) else "differs"
 
 
 class Remedy(StrEnum):

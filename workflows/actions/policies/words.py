@@ -70,7 +70,9 @@ def money_words(minor: int | None, currency: str) -> str:
     """Return an amount for people, e.g. ``9,000.00 EUR``; empty without an amount."""
     if minor is None or not currency:
         return ""
-    digits = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}.get(currency, 2)
+    digits = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}.get(
+        currency, 2
+    )
     whole, rest = divmod(abs(minor), 10**digits)
     text = f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
     return f"{'-' if minor < 0 else ''}{text} {currency}"

@@ -14,9 +14,10 @@ from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
 from connectors.models import Operation
 from connectors.policies.digests import canonical_digest, digest_of
+from connectors.policies.schemas import argument_errors
 from workflows.actions.choices import IN_FLIGHT
 from workflows.actions.models import Action, IdempotencyKey
-from workflows.actions.policies import business_words, money_words, schema_errors
+from workflows.actions.policies import business_words, money_words
 from workflows.actions.services.deciding import Judgement, carry_out, judge
 from workflows.tasks.models import Task
 
@@ -55,7 +56,7 @@ def request_action(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
 
     The same key again returns the same action. Raises Refusal: idempotency_key_reused (other body),
     action_in_flight (with retry_after seconds), invalid_arguments, not_found, task_stale, people_do_not_ask.
-    Refusals that leave no action are in the ledger as well. A denial is an action in state denied, not an error.
+    Refusals that leave no action are in the ledger as well. A denial is an action in state denied, no error.
     """
     try:
         with transaction.atomic():
@@ -80,7 +81,9 @@ def preview_decision(*, actor: Actor, agent: Agent, ask: Ask) -> Judgement:
     """
     if actor.kind is ActorKind.AGENT and actor.id != str(agent.user_id):
         raise Refusal("not_found", f"There is no agent {agent.code} for you.", kind=RefusalKind.NOT_FOUND)
-    if actor.kind is ActorKind.PERSON and not User.objects.get(pk=actor.id).has_perm("actions.preview_decision"):
+    if actor.kind is ActorKind.PERSON and not User.objects.get(pk=actor.id).has_perm(
+        "actions.preview_decision"
+    ):
         raise Refusal(
             "not_permitted",
             f"{actor.label} may not preview decisions.",
@@ -112,7 +115,7 @@ def _checked_key(key: str) -> str:
             "idempotency_key_missing" if not key else "idempotency_key_invalid",
             "The request was refused: it needs an Idempotency-Key of 1 to 255 printable ASCII characters.",
             kind=RefusalKind.INVALID,
-            next_step="Send a fresh UUID as Idempotency-Key, and the same one again when you repeat the request.",
+            next_step="Send a fresh UUID as Idempotency-Key, and the same one when you repeat the request.",
         )
     return key
 
@@ -149,9 +152,9 @@ def _claim_key(agent: Agent, key: str, fingerprint: str, action: Action) -> Acti
 
 
 def _judged(agent: Agent, ask: Ask) -> Judgement:
-    """Decide on arguments that passed the operation's schema. Who holds no grant learns nothing of the schema."""
+    """Decide on arguments that passed the operation's schema; without a grant nobody learns of the schema."""
     operation = find_operation(ask.operation)
-    wrong = schema_errors(operation, ask.arguments) if operation else []
+    wrong = argument_errors(operation.input_schema or {}, ask.arguments) if operation else []
     judgement = judge(
         agent=agent,
         operation_code=ask.operation,
@@ -159,10 +162,11 @@ def _judged(agent: Agent, ask: Ask) -> Judgement:
         on_behalf_of=ask.on_behalf_of,
         provenance=ask.provenance,
     )
-    if wrong and (judgement.decision.grants or judgement.decision.verdict != "deny"):
+    first = wrong[0] if wrong else {}
+    if first and (judgement.decision.grants or judgement.decision.verdict != "deny"):
         raise Refusal(
             "invalid_arguments",
-            f"The arguments of {ask.operation} were refused: {wrong[0]['message']} (at {wrong[0]['at'] or '/'}).",
+            f"The arguments of {ask.operation} were refused at {first['pointer'] or '/'}: {first['message']}",
             detail={"errors": wrong},
             kind=RefusalKind.INVALID,
             next_step=f"Read GET /api/v1/operations/{ask.operation} and send arguments that fit its schema.",
@@ -171,7 +175,9 @@ def _judged(agent: Agent, ask: Ask) -> Judgement:
 
 
 def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
-    operation = Operation.objects.select_related("system", "current_revision").filter(code=ask.operation).first()
+    operation = (
+        Operation.objects.select_related("system", "current_revision").filter(code=ask.operation).first()
+    )
     facts, money = judgement.request.operation, judgement.request.money
     action.operation_code = ask.operation
     action.operation = operation if facts else None

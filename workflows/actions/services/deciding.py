@@ -1,4 +1,4 @@
-"""Decide, and carry the decision out: denied, held for people, or authorized. Always in the caller's transaction."""
+"""Decide, and carry the decision out: denied, held for people, or authorized. In the caller's transaction."""
 
 from __future__ import annotations
 
@@ -141,9 +141,7 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
     """Reserve what it adds to every limit, mint its one-time authorization, and note that it may go."""
     try:
         with transaction.atomic():
-            measures.reserve(
-                action_id=str(action.pk), request=judgement.request, snapshot=judgement.snapshot
-            )
+            measures.reserve(action_id=str(action.pk), request=judgement.request, snapshot=judgement.snapshot)
     except Refusal as refusal:
         return _limited(actor, action, judgement, refusal)
     decision = judgement.decision
@@ -193,7 +191,9 @@ def decide_again(*, actor: Actor, approval: Approval) -> Action:
     if approval_digest(action) != approval.digest:
         return _superseded(actor, action, "arguments_changed", "what was approved is not what would be done")
     if action.operation is None or action.operation.current_revision_id != action.revision_id:
-        return _superseded(actor, action, "operation_changed", "the operation was published anew since it was asked")
+        return _superseded(
+            actor, action, "operation_changed", "the operation was published anew since it was asked"
+        )
     carry_out(actor=actor, action=action, judgement=judge_action(action))
     if action.state == State.AUTHORIZED:
         transaction.on_commit(lambda: dispatch.hint_run(action.pk))
@@ -288,7 +288,7 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
 
 
 def _held_again(actor: Actor, action: Action, decision: Decision, changes: dict[str, Any]) -> Action:
-    """The rules that held it changed while people decided: the old approval covers nothing, a new one is asked."""
+    """The rules that held it changed while people decided: the old approval covers nothing, ask again."""
     sentence = f"asked again, because the rules changed since it was approved: {decision.sentence}"
     changes.update(code=decision.code, sentence=sentence[:500], next_step=decision.next_step[:500])
     for name, value in changes.items():
@@ -307,7 +307,7 @@ def _held_again(actor: Actor, action: Action, decision: Decision, changes: dict[
 
 
 def _limited(actor: Actor, action: Action, judgement: Judgement, refusal: Refusal) -> Action:
-    """A limit said no under its lock. ``limit_hold`` asks people on a fresh reading; anything else is a denial."""
+    """A limit said no under its lock: ``limit_hold`` asks people on a fresh reading, all else is a denial."""
     if refusal.code == "limit_hold":
         again = judge_action(action)
         if again.decision.verdict is Verdict.HOLD:

@@ -22,7 +22,9 @@ from workflows.tasks.selectors import database_now
 
 def withdraw_action(*, actor: Actor, action_id: object, reason: str) -> Action:
     """The agent no longer wants what is held. Only its own, and only while people have not decided."""
-    return _recorded(actor, action_id, "actions.withdrawal_refused", lambda: _withdraw(actor, action_id, reason))
+    return _recorded(
+        actor, action_id, "actions.withdrawal_refused", lambda: _withdraw(actor, action_id, reason)
+    )
 
 
 def resolve_in_doubt(*, actor: Actor, action_id: object, outcome: str, reason: str) -> Action:

@@ -1,4 +1,4 @@
-"""Do what was authorized: commit that it is being done, do it outside any transaction, commit what came of it."""
+"""Do what was authorized: commit that it is being done, do it outside any transaction, commit the outcome."""
 
 from __future__ import annotations
 

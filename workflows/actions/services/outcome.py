@@ -21,7 +21,6 @@ from connectors import services as connectors
 from connectors.vocabulary import Probe
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
-from workflows.actions.policies import compare
 from workflows.actions.services.moving import lock, move, references
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -36,9 +35,11 @@ logger = logging.getLogger(__name__)
 def record_confirmed(
     action_id: object, epoch: int, *, output: Mapping[str, Any], remote_ref: str, how: str = "done"
 ) -> None:
-    """The system did it: read it back, settle the limits, and say whether what stands there is what was asked."""
-    action = Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
-    outcome = _read_back(action)
+    """The system did it: read it back, settle the limits, say whether what stands there is what was asked."""
+    action = Action.objects.select_related(
+        "agent__user", "operation__system", "operation__current_revision", "operation__lookup_operation"
+    ).get(pk=action_id)
+    outcome, differences = _read_back(action, remote_ref)
     with transaction.atomic():
         locked = _fenced(action_id, epoch)
         if locked is None:
@@ -51,7 +52,12 @@ def record_confirmed(
             to=State.CONFIRMED,
             code="confirmed",
             sentence=f"{how} in {locked.operation.system.name}{reference}",
-            payload={"result": dict(output), "remote_ref": remote_ref, "outcome": outcome},
+            payload={
+                "result": dict(output),
+                "remote_ref": remote_ref,
+                "outcome": outcome,
+                "differences": differences,
+            },
             result=dict(output),
             remote_ref=remote_ref[:200],
             outcome=outcome,
@@ -61,13 +67,11 @@ def record_confirmed(
             _open_incident(
                 locked,
                 f"Differs: {locked.label}",
-                f"What {locked.operation.system.name} holds is not what was asked. Compare both and correct one.",
+                f"{locked.operation.system.name} holds something else than was asked. Compare and correct it.",
             )
 
 
-def record_failed(
-    action_id: object, epoch: int, *, code: str, sentence: str, temporary: bool = False
-) -> None:
+def record_failed(action_id: object, epoch: int, *, code: str, sentence: str, temporary: bool = False) -> None:
     """Nothing was done: give back what was reserved and say what the agent may do next."""
     with transaction.atomic():
         action = _fenced(action_id, epoch)
@@ -132,10 +136,11 @@ def _fenced(action_id: object, epoch: int) -> Action | None:
     return action
 
 
-def _read_back(action: Action) -> str:
-    """Read the record back and compare it with what was asked; what cannot be read is unknown, never an error."""
-    if action.operation.lookup_operation_id is None:
-        return Outcome.UNKNOWN
+def _read_back(action: Action, remote_ref: str) -> tuple[str, list[Any]]:
+    """Read the record back and compare it with what was asked; what cannot be read is unknown, no error."""
+    operation = action.operation
+    if operation.lookup_operation_id is None or operation.current_revision is None:
+        return Outcome.UNKNOWN, []
     probe = Probe(
         actor=Actor.system("portal"),
         purpose="read_back",
@@ -144,11 +149,15 @@ def _read_back(action: Action) -> str:
         correlation_id=action.correlation_id,
     )
     try:
-        found = connectors.read_back(probe=probe, operation=action.operation, arguments=action.arguments)
-    except Exception:  # noqa: BLE001 - the effect is done; not being able to look at it is an outcome, not a failure
+        found = connectors.read_back(
+            probe=probe, operation=operation, arguments=action.arguments, remote_ref=remote_ref
+        )
+    except Exception:  # the effect is done: not being able to look at it is an outcome, not a failure
         logger.warning("Action %s could not be read back.", action.pk, exc_info=True)
-        return Outcome.UNKNOWN
-    return compare(action.arguments, found.output) if found.result == "found" else Outcome.UNKNOWN
+        return Outcome.UNKNOWN, []
+    if found.result != "found" or not operation.current_revision.mapping.get("read_back"):
+        return Outcome.UNKNOWN, []
+    return (Outcome.DIFFERS if found.differences else Outcome.AGREES), [*found.differences]
 
 
 def _open_incident(action: Action, title: str, body: str) -> None:
@@ -168,7 +177,10 @@ def _open_incident(action: Action, title: str, body: str) -> None:
 def close_incidents(action: Action, reason: str) -> None:
     """Close what people were asked about an action that is clear by now."""
     waiting = Task.objects.filter(
-        kind=Task.Kind.INCIDENT, subject_kind="actions.action", subject_id=str(action.pk), state__in=Task.WAITING
+        kind=Task.Kind.INCIDENT,
+        subject_kind="actions.action",
+        subject_id=str(action.pk),
+        state__in=Task.WAITING,
     )
     for task_id in waiting.values_list("pk", flat=True):
         close_if_waiting(actor=Actor.system("portal"), task_id=task_id, state=Task.State.DONE, reason=reason)

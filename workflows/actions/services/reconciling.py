@@ -86,7 +86,9 @@ def _apply(claim: Claim, found: LookUp, follows: Remedy) -> None:
     elif follows is Remedy.RETRY:
         _repeat(claim)
     elif follows is Remedy.FAIL:
-        record_failed(action.pk, claim.epoch, code="no_answer", sentence="The system gave no answer.", temporary=True)
+        record_failed(
+            action.pk, claim.epoch, code="no_answer", sentence="The system gave no answer.", temporary=True
+        )
     elif action.state == State.IN_DOUBT and found.result == "absent":
         record_failed(
             action.pk, claim.epoch, code="not_done", sentence="The system does not have it; it was not done."
@@ -195,5 +197,3 @@ def _look_up(action: Action) -> LookUp:
 def _settled(action: Action, call: Call) -> bool:
     longest = timedelta(seconds=action.operation.system.total_timeout + LATE_ANSWER_SECONDS)
     return database_now() > call.started_at + longest
-
-

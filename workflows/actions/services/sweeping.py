@@ -64,4 +64,3 @@ def _hint_lapsed() -> int:
     for action_id in found:
         dispatch.hint_reconcile(action_id)
     return len(found)
-

@@ -1,0 +1,26 @@
+"""Addresses of the API of work, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from workflows.api.actions import Actions, Resolution, Withdrawal
+from workflows.api.approvals import ApprovalDetail, Approvals, Votes
+from workflows.api.decisions import Decisions
+from workflows.api.long_poll import action_detail
+from workflows.api.openapi import Schema
+from workflows.api.operations import OperationDetail, Operations
+
+urlpatterns = [
+    path("actions", Actions.as_view(), name="actions"),
+    path("actions/<uuid:action_id>", action_detail, name="action"),
+    path("actions/<uuid:action_id>/withdraw", Withdrawal.as_view(), name="action-withdraw"),
+    path("actions/<uuid:action_id>/resolve", Resolution.as_view(), name="action-resolve"),
+    path("operations", Operations.as_view(), name="operations"),
+    path("operations/<str:code>", OperationDetail.as_view(), name="operation"),
+    path("decisions", Decisions.as_view(), name="decisions"),
+    path("approvals", Approvals.as_view(), name="approvals"),
+    path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
+    path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
+    path("schema", Schema.as_view(), name="schema"),
+]
