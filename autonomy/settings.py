@@ -129,6 +129,35 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 LOGIN_URL = "admin:login"
 
+# --- The admin theme; menu, counts and marks come from autonomy.ui.
+UNFOLD = {
+    "SITE_TITLE": "Autonomy OS",
+    "SITE_HEADER": "Autonomy OS",
+    "SITE_SUBHEADER": "The agents of your company",
+    "SITE_URL": None,
+    "SITE_ICON": "autonomy.ui.site_icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "autonomy.ui.site_icon"}],
+    "ENVIRONMENT": "autonomy.ui.environment",
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.4% .013 255)",
+            "100": "oklch(94.3% .03 255)",
+            "200": "oklch(89.2% .057 255)",
+            "300": "oklch(82.3% .096 255)",
+            "400": "oklch(74% .137 255)",
+            "500": "oklch(66% .16 255)",
+            "600": "oklch(51.5% .165 257)",
+            "700": "oklch(46% .15 257)",
+            "800": "oklch(40.5% .125 257)",
+            "900": "oklch(35.5% .1 257)",
+            "950": "oklch(26.5% .075 258)",
+        },
+    },
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "autonomy.ui.navigation"},
+}
+
 # --- Security headers (ui.md: the admin runs under the same strict policy as every other page).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from agents import urls as agents_urls
 from audit import urls as audit_urls
 from workflows.api import urls as work_api
+from workflows.urls import page_urlpatterns
 
 urlpatterns = [
+    path("", include(page_urlpatterns)),
+    # The list of tables is no place to begin: the home page is.
+    path("admin/", RedirectView.as_view(pattern_name="home")),
     path("admin/", admin.site.urls),
     path("", include(agents_urls.urlpatterns)),
     path("api/v1/", include((agents_urls.api_urlpatterns, "agents-api"))),

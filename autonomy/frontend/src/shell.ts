@@ -1,0 +1,78 @@
+// Makes the admin theme run on Alpine's CSP build, which resolves no globals: every global function that the
+// theme's templates name is registered as data or put on the scope of <body>.
+interface Magics {
+  $watch(name: string, changed: (value: boolean) => void): void;
+}
+
+declare global {
+  interface Window {
+    Alpine: { data(name: string, make: unknown): void };
+    sortRecords(event: Event): void;
+    getCurrentTab(): string;
+  }
+}
+declare const moveRecords: (event: Event) => boolean | undefined;
+
+const SIDEBAR = "sidebarDesktopOpen";
+const THEME_COMPONENTS = ["theme", "searchForm", "searchDropdown", "searchCommand"] as const;
+
+const shell = () => ({
+  activeTab: "",
+  sidebarMobileOpen: false,
+  sidebarDesktopOpen: localStorage.getItem(SIDEBAR) !== "0",
+  sortRecords: (event: Event) => window.sortRecords(event),
+  moveRecords: (event: Event) => moveRecords(event),
+  getCurrentTab: () => window.getCurrentTab(),
+  formAction(): string {
+    const address = location.pathname + location.search;
+    return this.activeTab && this.activeTab !== "general" ? `${address}#${this.activeTab}` : address;
+  },
+  init(this: { activeTab: string } & Magics): void {
+    const first = document.body.dataset.defaultTab;
+    this.activeTab = first ? window.getCurrentTab() || first : "";
+    this.$watch(SIDEBAR, (isOpen) => localStorage.setItem(SIDEBAR, isOpen ? "1" : "0"));
+  },
+});
+
+document.addEventListener("alpine:init", () => {
+  const globals = window as unknown as Record<string, unknown>;
+  for (const name of THEME_COMPONENTS) window.Alpine.data(name, globals[name]);
+  window.Alpine.data("shell", shell);
+  // From here on the theme keeps the colour class itself.
+  document.documentElement.classList.remove("dark", "light");
+});
+
+// Dialogs of the theme: give them a role and a name, take the focus in, keep it in, give it back.
+const FOCUSABLE = "a[href],button,input:not([type=hidden]),select,textarea";
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const box = event.target as HTMLElement;
+  if (box.id !== "modal-content") return;
+  const opener = document.activeElement as HTMLElement | null;
+  const title = box.querySelector("h1");
+  box.setAttribute("role", "dialog");
+  box.setAttribute("aria-modal", "true");
+  if (title) {
+    title.id = "modal-title";
+    box.setAttribute("aria-labelledby", "modal-title");
+  }
+  // The theme shows the dialog after the swap; what is not shown cannot take the focus.
+  window.setTimeout(() => box.querySelector<HTMLElement>("input:not([type=hidden]),select,textarea")?.focus(), 50);
+  box.onkeydown = (key) => {
+    if (key.key !== "Tab") return;
+    const stops = [...box.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((stop) => stop.offsetParent);
+    const next = stops.indexOf(document.activeElement as HTMLElement) + (key.shiftKey ? -1 : 1);
+    key.preventDefault();
+    stops[(next + stops.length) % stops.length]?.focus();
+  };
+  const closing = new MutationObserver(() => {
+    if (box.offsetParent) return;
+    closing.disconnect();
+    opener?.focus();
+  });
+  window.setTimeout(() => {
+    closing.observe(box.parentElement!, { attributes: true, attributeFilter: ["style", "class"] });
+  }, 100);
+});
+
+export {};

@@ -1,0 +1,1 @@
+"use strict";(()=>{var e=(localStorage.getItem("adminTheme")??"").replaceAll('"',""),t=e==="dark"||e!=="light"&&matchMedia("(prefers-color-scheme: dark)").matches;document.documentElement.classList.add(t?"dark":"light");})();

@@ -1,0 +1,86 @@
+"""What the admin theme asks the portal for: brand, menu, counts. Each follows the reader's own rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+from workflows.pages.access import is_person
+from workflows.pages.live import counts_for
+
+Entry = dict[str, Any]
+
+WORKFORCE = (
+    ("Agents", "smart_toy", "agents.Agent"),
+    ("Departments", "account_tree", "agents.Department"),
+    ("Roles", "badge", "agents.Role"),
+    ("Policies", "policy", "agents.Policy"),
+    ("Limits", "speed", "agents.Measure"),
+    ("Stops", "front_hand", "agents.Stop"),
+    ("Change requests", "published_with_changes", "agents.ChangeRequest"),
+)
+CONNECTIONS = (
+    ("Systems", "dns", "connectors.System"),
+    ("Operations", "function", "connectors.Operation"),
+)
+RECORDS = (
+    ("Actions", "task_alt", "actions.Action"),
+    ("Ledger", "menu_book", "audit.Event"),
+    ("People", "group", "agents.User"),
+)
+
+
+def site_icon(request: HttpRequest | None = None) -> str:
+    """Return the address of the mark shown in the menu and in the browser's tab."""
+    return static("portal/mark.svg")
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    """Say on every page that the company shown is not a real one."""
+    return ["Demo company", "info"] if settings.DEMO_COMPANY else None
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu: only what this person may open, with the counts of what waits for them."""
+    if not is_person(request.user):
+        return []
+    counts = counts_for(request.user)
+    return [
+        {
+            "title": "Work",
+            "items": [
+                _page("Home", "home", "home", active=request.path == reverse("home")),
+                _page("Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
+                _page("Activity", "timeline", "activity"),
+            ],
+        },
+        _group("Workforce", request, WORKFORCE),
+        _group("Connections", request, CONNECTIONS),
+        _group("Records", request, RECORDS),
+    ]
+
+
+def _page(title: str, icon: str, name: str, **more: Any) -> Entry:
+    return {"title": title, "icon": icon, "link": reverse(name), **more}
+
+
+def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
+    items = [_lists(request, *entry) for entry in entries]
+    return {"title": title, "separator": True, "items": [item for item in items if item]}
+
+
+def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | None:
+    model = apps.get_model(label)
+    model_admin = admin.site._registry.get(model)
+    if model_admin is None or not model_admin.has_view_permission(request):
+        return None
+    opts = model._meta
+    link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    return {"title": title, "icon": icon, "link": link, "active": request.path.startswith(link)}

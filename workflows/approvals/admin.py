@@ -1,0 +1,67 @@
+"""Approvals are read here; people decide in the inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import visible_to
+
+STATE_LABELS = {
+    Approval.State.PENDING: "warning",
+    Approval.State.APPROVED: "success",
+    Approval.State.REJECTED: "danger",
+    Approval.State.EXPIRED: "default",
+    Approval.State.WITHDRAWN: "default",
+    Approval.State.SUPERSEDED: "default",
+}
+
+
+class VoteInline(ReadOnlyTabularInline):
+    """Who decided what, and why."""
+
+    model = Vote
+    fields = ["at", "user", "verdict", "reason"]
+    readonly_fields = fields
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """Every question to people, with its answers."""
+
+    list_display = ["subject_label", "requester_label", "shown_state", "expires_at", "decided_at"]
+    list_filter = ["state", "subject_kind"]
+    search_fields = ["subject_label", "requester_label", "subject_id", "digest"]
+    date_hierarchy = "created_at"
+    inlines = [VoteInline]
+    fieldsets = [
+        (None, {"fields": ["subject_label", "sentence", "state", "reason", "open_in_inbox"]}),
+        ("Who", {"fields": ["requester_label", "approver_groups", "quorum"]}),
+        ("When", {"fields": ["created_at", "expires_at", "decided_at", "used_at"]}),
+        (
+            "Bound to",
+            {"fields": ["subject_kind", "subject_id", "digest", "binding", "policy_version", "explanation"]},
+        ),
+    ]
+    readonly_fields = ["open_in_inbox"]
+
+    def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
+        return visible_to(request.user)  # type: ignore[arg-type]
+
+    @display(description="State", ordering="state", label=STATE_LABELS)
+    def shown_state(self, approval: Approval) -> tuple[str, str]:
+        return approval.state, approval.get_state_display()
+
+    @display(description="In the inbox")
+    def open_in_inbox(self, approval: Approval) -> SafeString:
+        address = reverse("inbox-approval", args=[approval.pk])
+        return format_html('<a class="portal-link" href="{}">Open the question</a>', address)

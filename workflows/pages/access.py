@@ -1,0 +1,47 @@
+"""Who may open a page at all, and what every page is rendered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from agents.models import User
+
+View = Callable[..., HttpResponse]
+
+
+def is_person(user: Any) -> bool:
+    """Say whether somebody is a signed-in, active person: agents have no pages."""
+    return bool(user.is_authenticated and user.is_active and user.kind == User.Kind.PERSON)
+
+
+def for_people(view: View) -> View:
+    """Let only signed-in people in; everybody else is sent to the sign-in page, agents are refused."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if not is_person(request.user):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:
+    """Render a page inside the portal's frame: menu, header, messages."""
+    frame = admin.site.each_context(request)
+    return render(request, template, {**frame, "title": title, **context}, status=status)
+
+
+def part(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
+    """Render a piece of a page, without the frame."""
+    return render(request, template, context, status=status)

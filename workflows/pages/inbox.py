@@ -1,0 +1,180 @@
+"""The approval inbox: what waits for this person, soonest deadline first, and the decision itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from agents.models import User
+from audit.vocabulary import Refusal, RefusalKind
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import pending_for, visible_to
+from workflows.approvals.services import cast_vote
+from workflows.pages.access import for_people, page, part
+from workflows.pages.live import inbox_mark
+from workflows.pages.question import question_for
+
+MOST_ROWS = 200
+DECIDED_DAYS = 30
+STATUS = {RefusalKind.CONFLICT: 409, RefusalKind.INVALID: 422, RefusalKind.NOT_FOUND: 404}
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One list of the inbox: its word, and what it says when it is empty."""
+
+    key: str
+    word: str
+    empty: str
+    hint: str
+
+
+SHELVES = (
+    Shelf(
+        "mine", "For me", "Nothing waits for you", "What agents may not decide alone appears here by itself."
+    ),
+    Shelf(
+        "others", "For others", "Nothing else waits", "What you may see, but another person decides, is here."
+    ),
+    Shelf("decided", "Decided", "Nothing was decided lately", "Decisions of the last 30 days are here."),
+)
+
+
+@never_cache
+@require_safe
+@for_people
+def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse:
+    """Show the list, and one approval beside it when the address names one."""
+    opened = _find(request, approval_id) if approval_id else None
+    question = question_for(opened, _user(request)) if opened else None
+    shown = {"question": question, "opened": opened, "subtitle": opened.subject_label if opened else ""}
+    return page(request, "portal/inbox.html", "Inbox", **shown, **_list(request))
+
+
+@never_cache
+@require_safe
+@for_people
+def inbox_list(request: HttpRequest) -> HttpResponse:
+    """Return the rows alone, for a page that refreshes its list."""
+    return part(request, "portal/inbox_rows.html", **_list(request))
+
+
+@never_cache
+@require_safe
+@for_people
+def inbox_detail(request: HttpRequest, approval_id: UUID) -> HttpResponse:
+    """Return one approval alone, for a page that keeps its list."""
+    return _detail(request, _find(request, approval_id))
+
+
+@require_POST
+@for_people
+def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
+    """Decide. The service asks every question again; a refusal changes nothing and says why."""
+    approval = _find(request, approval_id)
+    verdict = request.POST.get("verdict", "")
+    if verdict not in Vote.Verdict.values:
+        return _detail(request, approval, status=422, refused="Choose Approve or Reject.")
+    reason = request.POST.get("reason", "")
+    try:
+        decided = cast_vote(
+            actor=_user(request).as_actor(),
+            approval_id=approval.pk,
+            verdict=verdict,
+            reason=reason,
+            digest=request.POST.get("digest", ""),
+        )
+    except Refusal as refusal:
+        approval.refresh_from_db()
+        status = STATUS.get(refusal.kind, 403)
+        return _detail(request, approval, status=status, refused=_in_full(refusal), reason=reason)
+    return _decided(request, decided, verdict)
+
+
+def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResponse:
+    word = "Approved" if verdict == Vote.Verdict.APPROVE else "Rejected"
+    more = " It still needs another person." if approval.state == Approval.State.PENDING else ""
+    sentence = f"{word}: {approval.subject_label}.{more}"
+    if not request.htmx:  # type: ignore[attr-defined]
+        messages.success(request, sentence)
+        return redirect(_next(_user(request)))
+    response = _detail(request, approval, done=sentence)
+    told = {"portal:decided": {"approval": str(approval.pk), "sentence": sentence}}
+    response["HX-Trigger-After-Swap"] = json.dumps(told)
+    return response
+
+
+def _next(user: User) -> str:
+    following = pending_for(user).first()
+    return reverse("inbox-approval", args=[following.pk]) if following else reverse("inbox")
+
+
+def _detail(request: HttpRequest, approval: Approval, status: int = 200, **said: Any) -> HttpResponse:
+    question = question_for(approval, _user(request))
+    if request.htmx:  # type: ignore[attr-defined]
+        return part(request, "portal/inbox_detail.html", status=status, question=question, **said)
+    return page(
+        request,
+        "portal/inbox.html",
+        "Inbox",
+        status=status,
+        question=question,
+        opened=approval,
+        **_list(request),
+        **said,
+    )
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
+    key = request.GET.get("show", "mine")
+    shelf = next((shelf for shelf in SHELVES if shelf.key == key), SHELVES[0])
+    user = _user(request)
+    found = _approvals(user, shelf.key)
+    rows = list(found[: MOST_ROWS + 1])
+    return {
+        "approvals": rows[:MOST_ROWS],
+        "more": len(rows) > MOST_ROWS,
+        "shelf": shelf,
+        "shelves": SHELVES,
+        "mark": inbox_mark(user),
+    }
+
+
+def _approvals(user: User, shelf: str) -> QuerySet[Approval]:
+    if shelf == "mine":
+        return pending_for(user)
+    visible = visible_to(user).prefetch_related("approver_groups")
+    if shelf == "others":
+        mine = pending_for(user).values("pk")
+        waiting = visible.filter(state=Approval.State.PENDING).exclude(pk__in=mine)
+        return waiting.order_by("expires_at", "id")
+    since = timezone.now() - timedelta(days=DECIDED_DAYS)
+    return visible.filter(decided_at__gte=since).order_by("-decided_at")
+
+
+def _find(request: HttpRequest, approval_id: UUID) -> Approval:
+    user = _user(request)
+    for shown in (visible_to(user), pending_for(user)):
+        if approval := shown.filter(pk=approval_id).first():
+            return approval
+    raise Http404
+
+
+def _in_full(refusal: Refusal) -> str:
+    return f"{refusal.message} {refusal.next_step}".strip()
+
+
+def _user(request: HttpRequest) -> User:
+    return request.user  # type: ignore[return-value]

@@ -1,0 +1,287 @@
+"""One approval as a question to a person: what will happen, why you are asked, what the agent says about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.decision.money import format_minor
+from agents.models import ChangeRequest, Rule, User
+from audit.selectors import timeline
+from workflows.actions.models import Action
+from workflows.actions.selectors import amount_words, shown_arguments
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import description, is_approver
+from workflows.pages.lines import Line, lines_of
+from workflows.pages.words import (
+    Fact,
+    Tag,
+    effect_tags,
+    facts_of,
+    humanize,
+    state_tag,
+    values_in,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """A rule that asks for a person: its words, its exact condition, and this case's values in it."""
+
+    name: str
+    sentence: str
+    condition: str = ""
+    values: list[Fact] = field(default_factory=list)
+    policy: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the agent says about itself. Shown as its words; nothing here decides anything."""
+
+    reason: str = ""
+    confidence: str = ""
+    evidence: list[str] = field(default_factory=list)
+    provenance: list[Fact] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What an approval is about, whatever its kind."""
+
+    asks: str
+    tags: list[Tag]
+    facts: list[Fact]
+    raw: str
+    rules: list[RuleLine]
+    limits: list[str]
+    notes: list[str]
+    statement: Statement | None
+    result: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything the page of one approval shows."""
+
+    approval: Approval
+    matter: Matter
+    state: Tag
+    votes: list[Vote]
+    groups: str
+    history: list[Line]
+    may_vote: bool
+    why_not: str
+
+
+def question_for(approval: Approval, user: User) -> Question:
+    """Return one approval as this person sees it; ``why_not`` says why they may not vote, in words."""
+    votes = list(approval.votes.select_related("user"))
+    why_not = why_not_vote(approval, user, votes)
+    return Question(
+        approval=approval,
+        matter=_MATTERS.get(approval.subject_kind, _of_anything)(approval),
+        state=state_tag(approval.state, approval.get_state_display()),
+        votes=votes,
+        groups=" and ".join(group.name for group in approval.approver_groups.all()),
+        history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
+        may_vote=not why_not,
+        why_not=why_not,
+    )
+
+
+def why_not_vote(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
+    """Say why this person may not vote now; empty when they may. The service decides, this explains."""
+    if approval.state != Approval.State.PENDING:
+        return f"Already decided: {approval.get_state_display().lower()}."
+    if approval.expires_at <= timezone.now():
+        return "The time to decide is over. Whoever asked may ask again."
+    if str(user.pk) == approval.requester_id or str(user.pk) in approval.excluded_ids:
+        return "You asked for this, or it was asked for you, so another person decides."
+    if any(vote.user_id == user.pk for vote in votes):
+        return "You have voted. It still needs another person."
+    if not is_approver(str(user.pk), approval):
+        groups = " and ".join(group.name for group in approval.approver_groups.all())
+        return f"Only members of {groups} decide this."
+    return ""
+
+
+def _of_action(approval: Approval) -> Matter:
+    action = (
+        Action.objects.select_related("agent", "operation__system", "revision")
+        .filter(pk=_uuid(approval.subject_id))
+        .first()
+    )
+    if action is None:
+        return _of_anything(approval)
+    explanation = approval.explanation
+    arguments = shown_arguments(action)
+    operation = action.operation
+    amount = amount_words(action)
+    return Matter(
+        asks=f"{action.agent.name} asks to {_lower(operation.name) if operation else action.operation_code}",
+        tags=_tags(action, amount),
+        facts=facts_of(arguments, action.revision.input_schema if action.revision else None),
+        raw=pretty(arguments),
+        rules=deciding_rules(explanation, arguments, amount),
+        limits=limits_in_words(explanation),
+        notes=list(explanation.get("obligations", {}).get("notes", ())),
+        statement=statement_of(action),
+        result=_result(action),
+        link=reverse("action", args=[action.pk]),
+    )
+
+
+def _of_change(approval: Approval) -> Matter:
+    change = ChangeRequest.objects.select_related("proposer").filter(pk=_uuid(approval.subject_id)).first()
+    if change is None:
+        return _of_anything(approval)
+    return Matter(
+        asks=f"{change.proposer} asks for a change of authority",
+        tags=[Tag("Changes what agents may do", "policy", "wait")],
+        facts=[Fact("What changes", change.summary), Fact("Where", change.target_label), *_changes(change)],
+        raw=pretty(change.payload),
+        rules=[
+            RuleLine(
+                "Two people", "A change that gives agents more freedom needs a second person, not its proposer."
+            )
+        ],
+        limits=[],
+        notes=[],
+        statement=Statement(reason=change.reason),
+        result="Approving puts exactly this change into force at once.",
+        link=reverse("admin:agents_changerequest_change", args=[change.pk]),
+    )
+
+
+def _of_anything(approval: Approval) -> Matter:
+    told = description(approval)
+    return Matter(
+        asks=f"{approval.requester_label} asks",
+        tags=[],
+        facts=facts_of(told),
+        raw=pretty(told),
+        rules=deciding_rules(approval.explanation, {}, ""),
+        limits=[],
+        notes=[],
+        statement=None,
+        result="Approving lets it go ahead at once.",
+    )
+
+
+_MATTERS: dict[str, Callable[[Approval], Matter]] = {
+    "actions.action": _of_action,
+    "agents.changerequest": _of_change,
+}
+
+
+def deciding_rules(explanation: Mapping[str, Any], arguments: Mapping[str, Any], amount: str) -> list[RuleLine]:
+    """Return the rules that decided, in words, with the present condition and this case's values in it."""
+    deciding = set(explanation.get("deciding", ()))
+    results = [result for result in explanation.get("rules", ()) if result.get("rule_id") in deciding]
+    keys = [key for key in (_uuid(result["rule_id"]) for result in results) if key]
+    stored = {str(rule.pk): rule for rule in Rule.objects.select_related("policy").filter(pk__in=keys)}
+    return [_rule_line(result, stored.get(result["rule_id"]), arguments, amount) for result in results]
+
+
+def _rule_line(
+    result: Mapping[str, Any], rule: Rule | None, arguments: Mapping[str, Any], amount: str
+) -> RuleLine:
+    error = f" It could not be evaluated: {result['error']}" if result.get("error") else ""
+    sentence = f"{result.get('sentence', '')}{error}"
+    if rule is None:
+        return RuleLine(result.get("name", ""), sentence)
+    return RuleLine(
+        name=result.get("name", ""),
+        sentence=sentence,
+        condition=rule.condition,
+        values=values_in(rule.condition, arguments, amount),
+        policy=rule.policy.name,
+        link=reverse("admin:agents_policy_change", args=[rule.policy_id]),
+    )
+
+
+def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
+    """Return how much of every limit is left, e.g. ``Invoices a day: this adds 1, 11 of 12 are left``."""
+    found = []
+    for limit in explanation.get("limits", ()):
+        if limit.get("ceiling") is None:
+            continue
+        unit = limit.get("unit") or ""
+        left, ceiling, adds = (_in_unit(limit.get(name), unit) for name in ("headroom", "ceiling", "adds"))
+        found.append(f"{limit.get('name')}: this adds {adds}; {left} of {ceiling} are left before it.")
+    return found
+
+
+def _in_unit(value: Any, unit: str) -> str:
+    if isinstance(value, int) and len(unit) == 3 and unit.isupper():
+        return format_minor(value, unit)
+    return f"{value} {unit}".strip() if unit not in {"", "count"} else str(value)
+
+
+def statement_of(action: Action) -> Statement | None:
+    """Return what the agent said about its own request, or None when it said nothing."""
+    if not (action.reason or action.evidence or action.confidence or action.provenance):
+        return None
+    return Statement(
+        reason=action.reason,
+        confidence=str(action.confidence),
+        evidence=[_evidence(item) for item in action.evidence],
+        provenance=[Fact(humanize(str(key)), str(value)) for key, value in action.provenance.items()],
+    )
+
+
+def _evidence(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return ", ".join(f"{_lower(humanize(str(key)))}: {value}" for key, value in item.items())
+    return str(item)
+
+
+def _tags(action: Action, amount: str) -> list[Tag]:
+    tags = [Tag(amount, "payments")] if amount else []
+    if operation := action.operation:
+        tags += effect_tags(
+            operation.effect,
+            undo=operation.undo_operation_id is not None,
+            environment=operation.system.environment,
+        )
+        tags.append(Tag(operation.system.name, "dns"))
+    tier = action.agent.risk_tier
+    tone = {"high": "bad", "medium": "wait"}.get(tier, "")
+    return [*tags, Tag(f"{action.agent.get_risk_tier_display()} risk agent", "shield", tone)]
+
+
+def _result(action: Action) -> str:
+    where = f" in {action.operation.system.name}" if action.operation else ""
+    return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
+
+
+def _changes(change: ChangeRequest) -> list[Fact]:
+    changes = change.payload.get("changes") if isinstance(change.payload, Mapping) else None
+    if not isinstance(changes, Mapping):
+        return []
+    return [Fact(humanize(str(name)), str(value)) for name, value in changes.items()]
+
+
+def pretty(value: Any) -> str:
+    """Return JSON as text for the disclosure under the facts."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None

@@ -1,0 +1,144 @@
+"""The story of one action: who asked, what was decided and why, what was done, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from agents.models import User
+from audit.selectors import newest_position, timeline
+from workflows.actions.models import Action
+from workflows.actions.selectors import amount_words, shown_arguments, visible_to
+from workflows.pages.access import for_people, page, part
+from workflows.pages.question import (
+    RuleLine,
+    deciding_rules,
+    limits_in_words,
+    pretty,
+    statement_of,
+)
+from workflows.pages.words import Tag, effect_tags, facts_of, look_of, state_tag
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One event of the story. What an agent or a system wrote is text, never markup."""
+
+    at: datetime
+    icon: str
+    tone: str
+    who: str
+    title: str
+    reason: str
+    rules: list[RuleLine] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    raw: str = ""
+    code: str = ""
+    position: int | None = None
+
+
+@never_cache
+@require_safe
+@for_people
+def story(request: HttpRequest, action_id: UUID) -> HttpResponse:
+    """Show one action from its first word to what was read back."""
+    action = _find(request, action_id)
+    return page(request, "portal/story.html", "Action", subtitle=action.label, **_told(action, request))
+
+
+@never_cache
+@require_safe
+@for_people
+def story_parts(request: HttpRequest, action_id: UUID) -> HttpResponse:
+    """Return the same without the frame, for a page that follows it live."""
+    return part(request, "portal/story_parts.html", **_told(_find(request, action_id), request))
+
+
+def _find(request: HttpRequest, action_id: UUID) -> Action:
+    found = visible_to(request.user).select_related(  # type: ignore[arg-type]
+        "agent", "on_behalf_of", "operation__system", "revision", "approval"
+    )
+    return get_object_or_404(found, pk=action_id)
+
+
+def _told(action: Action, request: HttpRequest) -> dict[str, Any]:
+    user: User = request.user  # type: ignore[assignment]
+    arguments = shown_arguments(action)
+    # Before the chapters, so that what happens between the two reads is read again, never missed.
+    position = newest_position()
+    return {
+        "position": position,
+        "action": action,
+        "amount": amount_words(action),
+        "tags": _tags(action),
+        "facts": facts_of(arguments, action.revision.input_schema if action.revision else None),
+        "raw": pretty(arguments),
+        "result": pretty(action.result) if action.result else "",
+        "statement": statement_of(action),
+        "chapters": chapters_of(action, user),
+    }
+
+
+def chapters_of(action: Action, user: User) -> list[Chapter]:
+    """Return how an action was asked for, then what this person may see of it, in the order of the ledger."""
+    asked = Chapter(
+        at=action.requested_at,
+        icon="chat_bubble",
+        tone="info",
+        who=f"{action.agent.name}, for {action.on_behalf_of}" if action.on_behalf_of else action.agent.name,
+        title=f"Asked to use {action.operation.name if action.operation else action.operation_code}",
+        reason="",
+    )
+    events = timeline("actions.action", str(action.pk), user)
+    return [asked, *(_chapter(event, action) for event in events)]
+
+
+def _chapter(event: Any, action: Action) -> Chapter:
+    icon, tone = look_of(event.verb, event.decision)
+    data = event.payload.data if hasattr(event, "payload") else {}
+    explanation = data.get("explanation") if isinstance(data, Mapping) else None
+    told = explanation if isinstance(explanation, Mapping) else {}
+    return Chapter(
+        at=event.occurred_at,
+        icon=icon,
+        tone=tone,
+        who=event.actor_label,
+        title=_title(event.sentence, action),
+        reason=event.reason,
+        rules=deciding_rules(told, shown_arguments(action), amount_words(action)),
+        limits=limits_in_words(told) if event.decision == "hold" else [],
+        raw=pretty(data) if data else "",
+        code=event.code,
+        position=event.position,
+    )
+
+
+def _title(sentence: str, action: Action) -> str:
+    """Leave the action's own label out: on its own page it would open every line."""
+    for start in (f"{action.label}: ", f"{action.label} "):
+        if sentence.startswith(start) and len(sentence) > len(start):
+            rest = sentence[len(start) :]
+            return rest[:1].upper() + rest[1:]
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _tags(action: Action) -> list[Tag]:
+    tags = [state_tag(action.state, action.get_state_display())]
+    if action.outcome:
+        look = {"agrees": ("fact_check", "good"), "differs": ("difference", "bad")}
+        icon, tone = look.get(action.outcome, ("help", ""))
+        tags.append(Tag(action.get_outcome_display(), icon, tone))
+    if amount := amount_words(action):
+        tags.append(Tag(amount, "payments"))
+    if operation := action.operation:
+        undo = operation.undo_operation_id is not None
+        tags += effect_tags(operation.effect, undo=undo, environment=operation.system.environment)
+    return tags

@@ -1,0 +1,189 @@
+"""Plain business words for what machines wrote: arguments, rules, states, events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.decision.money import format_minor
+
+MOST_FACTS = 60
+ARGUMENT_IN_CONDITION = re.compile(r"\bargs((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of a table of facts: a name people use and a value as text. ``before`` is set for changes."""
+
+    name: str
+    value: str
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A short mark: word and icon always together, ``tone`` is good, wait, bad, info or nothing."""
+
+    text: str
+    icon: str
+    tone: str = ""
+
+
+def humanize(name: str) -> str:
+    """Return ``invoice_date`` as ``Invoice date``."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def facts_of(arguments: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[Fact]:
+    """Return arguments as facts, named by their schema. Hand over what may be shown: nothing is hidden here."""
+    found = list(_facts(arguments, schema or {}, ""))
+    if len(found) > MOST_FACTS:
+        more = len(found) - MOST_FACTS
+        found = [*found[:MOST_FACTS], Fact("More", f"{more} further values, see the exact data below")]
+    return found
+
+
+def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
+    if (amount := _money(value)) is not None:
+        yield Fact(name, amount)
+    elif isinstance(value, Mapping):
+        yield from _members(value, schema.get("properties", {}), name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value, start=1):
+            yield from _facts(inner, schema.get("items", {}), f"{name} {number}")
+    else:
+        yield Fact(name, in_words(value))
+
+
+def _members(value: Mapping[str, Any], properties: Mapping[str, Any], name: str) -> Iterator[Fact]:
+    currency = value.get("currency")
+    for key, inner in value.items():
+        schema = properties.get(key, {})
+        inner_name = _join(name, str(schema.get("title") or humanize(key)))
+        if _is_minor(key, inner) and isinstance(currency, str):
+            yield Fact(inner_name, format_minor(inner, currency))
+        else:
+            yield from _facts(inner, schema, inner_name)
+
+
+def _money(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or set(value) != {"currency", "minor"}:
+        return None
+    if not isinstance(value["minor"], int) or not isinstance(value["currency"], str):
+        return None
+    return format_minor(value["minor"], value["currency"])
+
+
+def _is_minor(key: str, value: Any) -> bool:
+    return key.endswith("minor") and isinstance(value, int) and not isinstance(value, bool)
+
+
+def _join(name: str, inner: str) -> str:
+    return f"{name}: {inner[:1].lower()}{inner[1:]}" if name else inner
+
+
+def in_words(value: Any) -> str:
+    """Return a single JSON value as people write it."""
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list[Fact]:
+    """Return what the names in a rule's condition stand for in this case, in the order they appear."""
+    found: dict[str, str] = {}
+    if amount and re.search(r"\bamount\b", condition):
+        found["amount"] = amount
+    for match in ARGUMENT_IN_CONDITION.finditer(condition):
+        value: Any = arguments
+        for key in match.group(1)[1:].split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        found[f"args{match.group(1)}"] = in_words(value)
+    return [Fact(name, value) for name, value in found.items()]
+
+
+# How an event looks in a feed, by the end of its verb. A verb that is not listed looks like plain news.
+_BY_VERB = {
+    "requested": ("chat_bubble", "info"),
+    "held": ("front_hand", "wait"),
+    "held_again": ("front_hand", "wait"),
+    "authorized": ("verified_user", "info"),
+    "dispatched": ("send", "info"),
+    "confirmed": ("check_circle", "good"),
+    "approved": ("thumb_up", "good"),
+    "applied": ("published_with_changes", "good"),
+    "activated": ("play_circle", "good"),
+    "resumed": ("play_circle", "good"),
+    "lifted": ("play_circle", "good"),
+    "denied": ("block", "bad"),
+    "refused": ("block", "bad"),
+    "rejected": ("thumb_down", "bad"),
+    "failed": ("error", "bad"),
+    "stopped": ("front_hand", "bad"),
+    "raised": ("front_hand", "bad"),
+    "suspended": ("lock", "bad"),
+    "paused": ("pause_circle", "wait"),
+    "doubt": ("help", "wait"),
+    "expired": ("timer_off", "wait"),
+    "withdrawn": ("undo", ""),
+    "superseded": ("swap_horiz", ""),
+    "cast": ("how_to_vote", "info"),
+    "retired": ("logout", ""),
+}
+_BY_DECISION = {"deny": ("block", "bad"), "hold": ("front_hand", "wait"), "allow": ("verified_user", "info")}
+
+
+def look_of(verb: str, decision: str = "") -> tuple[str, str]:
+    """Return (icon, tone) for an event."""
+    for length in (2, 1):
+        end = "_".join(verb.rpartition(".")[2].split("_")[-length:])
+        if end in _BY_VERB:
+            return _BY_VERB[end]
+    return _BY_DECISION.get(decision, ("circle", ""))
+
+
+_BY_STATE = {
+    "requested": ("chat_bubble", "info"),
+    "held": ("front_hand", "wait"),
+    "authorized": ("verified_user", "info"),
+    "dispatched": ("send", "info"),
+    "confirmed": ("check_circle", "good"),
+    "failed": ("error", "bad"),
+    "denied": ("block", "bad"),
+    "rejected": ("thumb_down", "bad"),
+    "stopped": ("front_hand", "bad"),
+    "in_doubt": ("help", "wait"),
+    "expired": ("timer_off", "wait"),
+    "withdrawn": ("undo", ""),
+    "superseded": ("swap_horiz", ""),
+    "pending": ("hourglass_top", "wait"),
+    "approved": ("thumb_up", "good"),
+}
+
+
+def state_tag(state: str, text: str) -> Tag:
+    """Return a state as a word with its icon and tone."""
+    icon, tone = _BY_STATE.get(state, ("circle", ""))
+    return Tag(text, icon, tone)
+
+
+def effect_tags(effect: str, *, undo: bool, environment: str) -> list[Tag]:
+    """Return what an operation does to the world: how grave, whether it can be taken back, where it lands."""
+    tags = [
+        {
+            "read": Tag("Only reads", "visibility"),
+            "write": Tag("Changes records", "edit"),
+            "financial": Tag("Moves money", "payments", "wait"),
+            "destructive": Tag("Destroys data", "delete_forever", "bad"),
+        }.get(effect, Tag(humanize(effect), "bolt"))
+    ]
+    if effect != "read":
+        tags.append(Tag("Can be undone", "undo") if undo else Tag("Cannot be undone", "lock_clock", "wait"))
+    if environment and environment != "production":
+        tags.append(Tag(f"{humanize(environment)} system", "science", "info"))
+    return tags

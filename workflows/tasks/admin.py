@@ -1,0 +1,55 @@
+"""Tasks are read here; they are claimed and done where the work is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
+from workflows.tasks.models import Comment, Task
+from workflows.tasks.selectors import visible_to
+
+STATE_LABELS = {
+    Task.State.OPEN: "info",
+    Task.State.CLAIMED: "warning",
+    Task.State.DONE: "success",
+    Task.State.CANCELLED: "default",
+    Task.State.EXPIRED: "danger",
+}
+
+
+class CommentInline(ReadOnlyTabularInline):
+    """What people and agents said about it."""
+
+    model = Comment
+    fields = ["created_at", "author_label", "text"]
+    readonly_fields = fields
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnlyAdmin):
+    """What waits for somebody, and what became of it."""
+
+    list_display = ["title", "kind", "shown_state", "claimed_by", "due_at", "created_at"]
+    list_filter = ["kind", "state", "priority"]
+    list_select_related = ["claimed_by"]
+    search_fields = ["title", "subject_label", "subject_id"]
+    date_hierarchy = "created_at"
+    inlines = [CommentInline]
+    fieldsets = [
+        (None, {"fields": ["title", "body", "kind", "state", "priority"]}),
+        ("Who", {"fields": ["candidate_groups", "candidate_users", "claimed_by", "lease_until"]}),
+        ("When", {"fields": ["created_at", "due_at", "closed_at", "close_reason"]}),
+        ("About", {"fields": ["subject_label", "subject_kind", "subject_id"]}),
+    ]
+
+    def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
+        return visible_to(request.user)  # type: ignore[arg-type]
+
+    @display(description="State", ordering="state", label=STATE_LABELS)
+    def shown_state(self, task: Task) -> tuple[str, str]:
+        return task.state, task.get_state_display()

@@ -1,0 +1,26 @@
+"""The addresses of the portal's own pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from workflows.pages.activity import activity, activity_rows
+from workflows.pages.home import home, home_parts
+from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
+from workflows.pages.live import live
+from workflows.pages.story import story, story_parts
+
+page_urlpatterns = [
+    path("", home, name="home"),
+    path("home/parts/", home_parts, name="home-parts"),
+    path("live/", live, name="live"),
+    path("inbox/", inbox, name="inbox"),
+    path("inbox/rows/", inbox_list, name="inbox-rows"),
+    path("inbox/<uuid:approval_id>/", inbox, name="inbox-approval"),
+    path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
+    path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
+    path("activity/", activity, name="activity"),
+    path("activity/rows/", activity_rows, name="activity-rows"),
+    path("actions/<uuid:action_id>/", story, name="action"),
+    path("actions/<uuid:action_id>/parts/", story_parts, name="action-parts"),
+]
