@@ -50,7 +50,7 @@ ROLES = (
         "code": "bookkeeper",
         "name": "Bookkeeper",
         "job_description": "Enters supplier invoices into the ERP and keeps the supplier list in order.",
-        "responsibilities": "Every invoice is posted once, to the right supplier, with its own number and date.",
+        "responsibilities": "Every invoice is posted once, to the right supplier, with number and date.",
         "expected_performance": "Posted on the day it arrives; fewer than 1 in 200 corrected afterwards.",
     },
     {

@@ -73,7 +73,7 @@ HOURLY = {
 
 
 def set_up_workforce(*, actor: Actor, data: Path) -> None:
-    """Create the sample agents with grants, contract and limits, activated by two people; keep what is there."""
+    """Create the sample agents with grants, contract and limits, activated by two people; keep what is."""
     for content in MEASURES:
         _limit(content)
     for facts in AGENTS:
