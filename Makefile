@@ -62,13 +62,13 @@ clean: ## Remove the virtual environment and the caches; your data in var/ stays
 
 .venv/.installed: requirements.lock | .venv/.python
 	@echo "  Installing the locked packages ..." >&2
-	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock >&2 || { echo "The packages could not be" \
+	@$(PIP) install -qq --require-hashes --no-deps -r requirements.lock >&2 || { echo "The packages could not be" \
 		"installed; the reason is above. Check the network, the package index and the disk, then run it again." >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock requirements.lock | .venv/.python
 	@echo "  Installing the locked packages for development ..." >&2
-	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.lock >&2 || { echo "The packages could not be" \
+	@$(PIP) install -qq --require-hashes --no-deps -r requirements-dev.lock >&2 || { echo "The packages could not be" \
 		"installed; the reason is above. Check the network, the package index and the disk, then run it again." >&2; exit 1; }
 	@touch $@ .venv/.installed
 
