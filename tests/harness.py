@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -33,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ROLES = {"owner": "aos_test_owner", "app": "aos_test_app", "sequencer": "aos_test_sequencer"}
 TEMPLATE_LOCK = 0x616F73
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+ROOMS = ("audit", "agents", "connectors", "workflows")
+IMPORT = re.compile(rf"^\s*from ((?:{'|'.join(ROOMS)})[\w.]*) import ([\w, ]+)", re.MULTILINE)
 UNNAMED = "aos_no_database_yet"
 
 
@@ -192,12 +195,24 @@ def _build_template(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def _migrations_digest() -> str:
+    """Hash every migration, the modules of ours that one imports, and the locked versions of everybody else's."""
+    migrations = [file for room in ROOMS for file in (ROOT / room).glob("**/migrations/*.py")]
+    migrations += (ROOT / "autonomy" / "oauth_tables").glob("*.py")
+    files = {*migrations, ROOT / "requirements.lock", ROOT / "autonomy" / "settings.py"}
+    for migration in migrations:
+        files |= set(_imported_modules(migration))
     digest = hashlib.sha256()
-    files = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/*/migrations/*.py")]
-    for file in [*files, ROOT / "requirements.lock", ROOT / "autonomy" / "settings.py"]:
-        if ".venv" not in file.parts and file.exists():
-            digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    for file in sorted(files):
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _imported_modules(migration: Path) -> Iterator[Path]:
+    for module, names in IMPORT.findall(migration.read_text()):
+        for candidate in [module, *(f"{module}.{name.strip()}" for name in names.split(","))]:
+            path = ROOT / Path(*candidate.split("."))
+            if path.with_suffix(".py").exists():
+                yield path.with_suffix(".py")
 
 
 @contextlib.contextmanager
