@@ -213,9 +213,9 @@ OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "agents.AccessToken"  # noqa: S105 - the na
 OAUTH2_PROVIDER_GRANT_MODEL = "agents.Grant"
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "agents.RefreshToken"  # noqa: S105 - the name of a model
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "agents.IDToken"  # noqa: S105 - the name of a model
-# Five of its six models are ours. Its own 16 migrations would rebuild every model that refers to a user again and
-# again, two thirds of the time of a first start, to make one table: one migration makes that.
-MIGRATION_MODULES = {"oauth2_provider": "autonomy.oauth_tables"}
+# Five of its six models are ours. Its own 16 migrations render every model that refers to a user many times
+# (two thirds of the time of a first start) to make one table: one migration makes that.
+MIGRATION_MODULES = {"oauth2_provider": "autonomy.oauth_tables.migrations"}
 OAUTH2_PROVIDER = {
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
     "OAUTH2_VALIDATOR_CLASS": "agents.authentication.ClientCredentialsValidator",

@@ -195,9 +195,9 @@ def _build_template(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def _migrations_digest() -> str:
-    """Hash every migration, the modules of ours that one imports, and the locked versions of everybody else's."""
+    """Hash every migration, what of ours it imports, and the locked versions of everybody else's."""
     migrations = [file for room in ROOMS for file in (ROOT / room).glob("**/migrations/*.py")]
-    migrations += (ROOT / "autonomy" / "oauth_tables").glob("*.py")
+    migrations += (ROOT / "autonomy").glob("**/migrations/*.py")
     files = {*migrations, ROOT / "requirements.lock", ROOT / "autonomy" / "settings.py"}
     for migration in migrations:
         files |= set(_imported_modules(migration))
