@@ -8,7 +8,7 @@ from connectors.services.grants import grant_operation, revoke_grant
 from connectors.services.operations import publish_operation, set_operation_enabled
 from connectors.services.probes import look_up, read, read_back, test_connection
 from connectors.services.secrets import set_secret
-from connectors.services.systems import set_system_enabled
+from connectors.services.systems import save_account, save_system, set_system_enabled
 
 __all__ = [
     "execute",
@@ -19,6 +19,8 @@ __all__ = [
     "read_back",
     "revoke_grant",
     "run_bounded",
+    "save_account",
+    "save_system",
     "set_operation_enabled",
     "set_secret",
     "set_system_enabled",
