@@ -1,7 +1,7 @@
 """Somebody else's system, for tests: a real HTTP server that counts its effects and fails on request.
 
-In a thread: ``with FakeSystem() as fake: ...``; as a process of its own: ``python -m tests.fakes PORT``. Both are
-steered over HTTP too (``POST /_control``, ``GET /_effects``), so that a test can steer a server it did not start.
+In a thread: ``with FakeSystem() as fake: ...``; as a process of its own: ``python -m tests.fakes PORT``. Both
+are steered over HTTP too (``POST /_control``, ``GET /_effects``), by tests that did not start the server.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class FakeSystem:
         self._at_once = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (Handler,), {"fake": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -96,84 +96,82 @@ class FakeSystem:
             return made
 
 
-def _handler(fake: FakeSystem) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    fake: FakeSystem
+    protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def log_message(self, *_: object) -> None:
+        pass
 
-        def do_GET(self) -> None:
-            path = urlsplit(self.path)
-            if path.path == "/_effects":
-                return self._answer(200, {"effects": fake.effects})
-            if not self._allowed():
-                return None
-            time.sleep(fake.latency)
-            if path.path == "/health":
-                return self._answer(200, {"status": "ok"})
-            if path.path == "/invoices":
-                asked = {name: values[0] for name, values in parse_qs(path.query).items()}
-                found = [e for e in list(fake.effects) if all(str(e.get(n)) == v for n, v in asked.items())]
-                return self._answer(200, {"items": found})
-            return self._answer(404, {"detail": "no such page"})
+    def do_GET(self) -> None:
+        path = urlsplit(self.path)
+        if path.path == "/_effects":
+            return self._answer(200, {"effects": self.fake.effects})
+        if not self._allowed():
+            return None
+        time.sleep(self.fake.latency)
+        if path.path == "/health":
+            return self._answer(200, {"status": "ok"})
+        if path.path == "/invoices":
+            asked = {name: values[0] for name, values in parse_qs(path.query).items()}
+            found = [e for e in list(self.fake.effects) if all(str(e.get(n)) == v for n, v in asked.items())]
+            return self._answer(200, {"items": found})
+        return self._answer(404, {"detail": "no such page"})
 
-        def do_POST(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(size) or b"{}")
-            if self.path == "/_control":
-                fake.latency = body.get("latency", fake.latency)
-                fake.hang_seconds = body.get("hang_seconds", fake.hang_seconds)
-                if "mode" in body:
-                    fake.fail_next(body["mode"], body.get("times", 1))
-                return self._answer(200, {})
-            if not self._allowed():
-                return None
-            fake.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
-            fake._entered(1)
-            try:
-                return self._write(body)
-            finally:
-                fake._entered(-1)
+    def do_POST(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size) or b"{}")
+        if self.path == "/_control":
+            self.fake.latency = body.get("latency", self.fake.latency)
+            self.fake.hang_seconds = body.get("hang_seconds", self.fake.hang_seconds)
+            if "mode" in body:
+                self.fake.fail_next(body["mode"], body.get("times", 1))
+            return self._answer(200, {})
+        if not self._allowed():
+            return None
+        self.fake.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+        self.fake._entered(1)
+        try:
+            return self._write(body)
+        finally:
+            self.fake._entered(-1)
 
-        def _write(self, body: dict[str, Any]) -> None:
-            happens, then = MODES[fake._next_mode()]
-            time.sleep(fake.latency)
-            made = fake._effect(body) if happens else {}
-            if then == "answer":
-                return self._answer(201, made)
-            if then == "hang":
-                fake._closing.wait(fake.hang_seconds)
-                self.close_connection = True
-                return None
-            if then == "reset":
-                return self._reset()
-            if then == "html":
-                return self._answer(200, "<h1>Please sign in</h1>")
-            return self._answer(int(then), {"detail": f"the fake system says {then}"})
-
-        def _allowed(self) -> bool:
-            if fake.key and self.headers.get("Authorization") != f"Bearer {fake.key}":
-                self._answer(401, {"detail": "wrong key"})
-                return False
-            return True
-
-        def _answer(self, status: int, body: Any) -> None:
-            content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-            self.send_response(status)
-            kind = "text/html" if isinstance(body, str) else "application/json"
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _reset(self) -> None:
-            linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.connection.close()
+    def _write(self, body: dict[str, Any]) -> None:
+        happens, then = MODES[self.fake._next_mode()]
+        time.sleep(self.fake.latency)
+        made = self.fake._effect(body) if happens else {}
+        if then == "answer":
+            return self._answer(201, made)
+        if then == "hang":
+            self.fake._closing.wait(self.fake.hang_seconds)
             self.close_connection = True
+            return None
+        if then == "reset":
+            return self._reset()
+        if then == "html":
+            return self._answer(200, "<h1>Please sign in</h1>")
+        return self._answer(int(then), {"detail": f"the fake system says {then}"})
 
-    return Handler
+    def _allowed(self) -> bool:
+        if self.fake.key and self.headers.get("Authorization") != f"Bearer {self.fake.key}":
+            self._answer(401, {"detail": "wrong key"})
+            return False
+        return True
+
+    def _answer(self, status: int, body: Any) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        kind = "text/html" if isinstance(body, str) else "application/json"
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _reset(self) -> None:
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.close()
+        self.close_connection = True
 
 
 MONEY = {

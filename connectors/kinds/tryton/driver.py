@@ -1,8 +1,8 @@
 """Tryton 8 over its REST door: find what is referred to, create one record, check it, press its buttons.
 
 Tryton takes no idempotency key, so our own reference goes into a field of the record (``own`` finds it again).
-An attempt that broke off is resumed from the record it left, never repeated. REST runs no on_change: the mapping
-names every field. Values: ``{"$amount": V}`` is a tagged Decimal, ``{"$date": V}`` a tagged date.
+An attempt that broke off is resumed from the record it left, never repeated. REST runs no on_change, so the
+mapping names every field. Values: ``{"$amount": V}`` is a tagged Decimal, ``{"$date": V}`` a tagged date.
 
     {"context": {"company": {"$config": "/company"}},
      "find": [{"as": "party", "model": "party.party", "domain": [["code", "=", {"$arg": "/supplier"}]],
@@ -246,7 +246,7 @@ def _one(tryton: Tryton, entry: Mapping[str, Any]) -> Any:
     how = "nothing" if not records else "more than one record"
     raise Rejected(
         entry.get("missing", "not_found"),
-        f"Tryton has {how} for {entry['as']}: {json.dumps(domain, ensure_ascii=False)[:300]}. Correct the argument.",
+        f"Tryton has {how} for {entry['as']} ({json.dumps(domain, ensure_ascii=False)[:300]}). Correct it.",
     )
 
 
@@ -316,7 +316,7 @@ def _check(tryton: Tryton, key: int, record: Any, found: Mapping[str, Any]) -> N
             shown = "nothing" if actual is ABSENT else actual
             differs = Rejected(
                 "record_differs",
-                f"{pointer.strip('/')} would be {shown} in Tryton, not {wanted} as it was asked for. Correct it.",
+                f"{pointer.strip('/')} would be {shown} in Tryton, not {wanted} as was asked for. Correct it.",
             )
             raise _discarded(tryton, key, differs)
 
