@@ -11,7 +11,8 @@ from django.db import transaction
 from agents.services import stops
 from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
-from connectors.choices import Purpose
+from connectors.choices import Outcome, Purpose
+from connectors.exceptions import NotSent, OutcomeUnknown
 from connectors.models import Authorization, Call
 from connectors.policies.digests import reference_of
 from connectors.policies.schemas import unexpected_output
@@ -52,6 +53,7 @@ def execute(
         mapping=call.revision.mapping,
         arguments=arguments,
     )
+    _keep_unresolved(call, attempt)
     finish_call(call, attempt, actor=actor)
     return _result(call, attempt)
 
@@ -81,6 +83,19 @@ def _begin(
         agent_id=str(agent.pk) if agent else "",
         reference=reference_of(authorization.action_id),
     )
+
+
+def _keep_unresolved(call: Call, attempt: Attempt) -> None:
+    """A later attempt that sent nothing says nothing about an earlier one that may have."""
+    if not isinstance(attempt.error, NotSent):
+        return
+    open_ones = Call.objects.filter(
+        action_id=call.action_id, purpose=Purpose.EXECUTE, outcome__in=[Outcome.UNKNOWN, Outcome.RUNNING]
+    ).exclude(pk=call.pk)
+    if open_ones.exists():
+        words = f"An earlier attempt is still unresolved, and this one was not sent: {attempt.error.message}"
+        attempt.error = OutcomeUnknown(attempt.error.code, words, status=attempt.error.status)
+        attempt.outcome = Outcome.UNKNOWN
 
 
 def _require_callable(authorization: Authorization) -> None:

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from audit.vocabulary import Actor
+from connectors.models import Authorization
+from connectors.policies.digests import canonical_digest
+from connectors.services.authorizations import mint_authorization
+from tests.fakes import FakeSystem, install
+
+PORTAL = Actor.system("tests")
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSystem]:
+    """Somebody else's system, on a real port."""
+    with FakeSystem() as running:
+        yield running
+
+
+@pytest.fixture
+def book(any_db: None, fake: FakeSystem) -> dict[str, Any]:
+    """The fake, installed, with its two operations published."""
+    return install(fake)
+
+
+def authorized(
+    operation: Any, arguments: dict[str, Any], *, action_id: str = "action-1", seconds: int = 60, **more: Any
+) -> Authorization:
+    """Mint the pass that the action services would mint."""
+    number = operation.current_revision.number
+    return mint_authorization(
+        action_id=action_id,
+        operation=operation,
+        revision=number,
+        arguments_digest=canonical_digest(operation.code, number, arguments),
+        ttl=timedelta(seconds=seconds),
+        **more,
+    )
