@@ -19,6 +19,12 @@ VERBS = {
     "agents.token_issued": "An agent traded its secret for an access token.",
     "agents.token_refused": "A request for an access token was refused.",
     "agents.person_changed": "The account of a person was made or changed.",
+    "agents.department_created": "A department was added.",
+    "agents.department_changed": "A department was changed or moved.",
+    "agents.role_created": "A role was added.",
+    "agents.role_changed": "The description of a role was changed.",
+    "agents.company_changed": "The company's name or currency was changed.",
+    "agents.exchange_rate_set": "An exchange rate was set.",
 }
 
 WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop"]
@@ -79,11 +85,12 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         from agents import registry
         from agents.receivers import ensure_groups
-        from agents.services import lifecycle
+        from agents.services import lifecycle, organisation
         from audit.registry import register_verbs
 
         register_verbs(VERBS)
         lifecycle.register_change_kinds()
+        organisation.register_change_kinds()
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         post_migrate.connect(ensure_groups, dispatch_uid="agents.ensure_groups")

@@ -73,6 +73,15 @@ def _holds(user: User, permission: str, target: models.Model | None) -> bool:
     return user.has_perm(permission) or (target is not None and user.has_perm(permission, target))
 
 
+def may_change_person(actor: Actor, person: User) -> Refusal | None:
+    """Administrators change accounts of people; the identity of an agent changes with its agent only."""
+    if person.is_agent:
+        return Refusal(
+            "not_a_person", f"{person} is the identity of an agent: it changes with its agent, never by hand."
+        )
+    return may(actor, "agents.change_user", f"change the account of {person}", person)
+
+
 def may_register_agent(actor: Actor) -> Refusal | None:
     """Managers register agents."""
     return may(actor, "agents.add_agent", "register an agent")

@@ -1,0 +1,163 @@
+"""The company's shape: departments, roles, its name and its exchange rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import models, transaction
+
+from agents import policies, registry
+from agents.models import ChangeRequest, CompanySettings, Department, ExchangeRate, Role
+from agents.services import changes
+from agents.services.history import lock_row, stamp
+from audit.services import record_event
+from audit.vocabulary import Actor, Ref
+
+MOVE_DEPARTMENT = "agents.department.move"
+CHANGE_CURRENCY = "agents.company.currency"
+ROLE_FIELDS = ("name", "job_description", "responsibilities", "expected_performance")
+
+
+def create_department(
+    *, actor: Actor, code: str, name: str, reason: str, parent: Department | None = None, manager: Any = None
+) -> Department:
+    """Add a department to the tree."""
+    policies.require(policies.may(actor, "agents.add_department", "add a department"))
+    return _created(
+        actor,
+        Department(code=code, name=name, parent=parent, manager=manager),
+        reason,
+        "agents.department_created",
+    )
+
+
+def update_department(
+    *, actor: Actor, department: Department, values: Mapping[str, Any], reason: str
+) -> ChangeRequest | None:
+    """Change a department; another parent brings other rules for its agents, so it waits for a second person.
+
+    Returns the ChangeRequest of such a move, else None.
+    """
+    with transaction.atomic():
+        department = lock_row(Department, department.pk)
+        policies.require(
+            policies.may(actor, "agents.change_department", f"change {department.name}", department)
+        )
+        policies.require_reason(reason)
+        values = dict(values)
+        parent = values.pop("parent", department.parent)
+        _write(actor, department, values, reason, "agents.department_changed")
+        if parent == department.parent:
+            return None
+        department.parent = parent
+        department.full_clean()
+        return changes.propose_change(
+            actor=actor,
+            kind=MOVE_DEPARTMENT,
+            target=department.as_ref(),
+            payload={"parent": None if parent is None else str(parent.pk)},
+            summary=f"Move {department.name} below {parent or 'nothing'}: other rules will bind its agents.",
+            reason=reason,
+        )
+
+
+def create_role(*, actor: Actor, code: str, name: str, reason: str, **texts: str) -> Role:
+    """Add a role, with the permission group that carries its rights."""
+    policies.require(policies.may(actor, "agents.add_role", "add a role"))
+    with transaction.atomic():
+        group, _ = Group.objects.get_or_create(name=f"Role: {code}")
+        return _created(actor, Role(code=code, name=name, group=group, **texts), reason, "agents.role_created")
+
+
+def update_role(*, actor: Actor, role: Role, values: Mapping[str, Any], reason: str) -> Role:
+    """Change what a role says; what it may do changes through grants and policies only."""
+    with transaction.atomic():
+        role = lock_row(Role, role.pk)
+        policies.require(policies.may(actor, "agents.change_role", f"change {role.name}", role))
+        policies.require_reason(reason)
+        allowed = {field: value for field, value in values.items() if field in ROLE_FIELDS}
+        _write(actor, role, allowed, reason, "agents.role_changed")
+        return role
+
+
+def update_company(
+    *, actor: Actor, name: str, reason: str, currency: str | None = None
+) -> ChangeRequest | None:
+    """Rename the company; another currency changes what every amount means, so a second person decides."""
+    with transaction.atomic():
+        company = lock_row(CompanySettings, "1")
+        policies.require(policies.may(actor, "agents.change_companysettings", "change the company's settings"))
+        policies.require_reason(reason)
+        _write(actor, company, {"name": name}, reason, "agents.company_changed")
+        if currency in (None, company.currency):
+            return None
+        previous, company.currency = company.currency, str(currency)
+        company.full_clean()
+        return changes.propose_change(
+            actor=actor,
+            kind=CHANGE_CURRENCY,
+            target=_ref(company),
+            payload={"currency": currency},
+            summary=f"Change the company currency from {previous} to {currency}: "
+            "every amount in rules and limits will be read in it.",
+            reason=reason,
+            target_version=previous,
+        )
+
+
+def set_exchange_rate(
+    *, actor: Actor, currency: str, rate_millionths: int, valid_from: Any, reason: str
+) -> ExchangeRate:
+    """Set what one unit of a currency is worth from a day on, in millionths of the company currency."""
+    policies.require(policies.may(actor, "agents.add_exchangerate", "set an exchange rate"))
+    rate = ExchangeRate(currency=currency, rate=rate_millionths, valid_from=valid_from)
+    return _created(actor, rate, reason, "agents.exchange_rate_set")
+
+
+def register_change_kinds() -> None:
+    """Tell the registry how this module's changes are applied."""
+    registry.register_change_kind(MOVE_DEPARTMENT, _apply_move)
+    registry.register_change_kind(
+        CHANGE_CURRENCY, _apply_currency, lambda _change: lock_row(CompanySettings, "1").currency
+    )
+
+
+def _apply_move(actor: Actor, change_request: ChangeRequest) -> None:
+    department = lock_row(Department, change_request.target_id)
+    wanted = change_request.payload["parent"]
+    parent = None if wanted is None else lock_row(Department, wanted)
+    _write(actor, department, {"parent": parent}, change_request.reason, "agents.department_changed")
+
+
+def _apply_currency(actor: Actor, change_request: ChangeRequest) -> None:
+    company = lock_row(CompanySettings, "1")
+    values = {"currency": change_request.payload["currency"]}
+    _write(actor, company, values, change_request.reason, "agents.company_changed")
+
+
+def _created(actor: Actor, thing: Any, reason: str, verb: str) -> Any:
+    policies.require_reason(reason)
+    with transaction.atomic():
+        thing.full_clean()
+        stamp(thing, actor=actor, reason=reason).save()
+        sentence = f"{actor.label} added the {thing._meta.verbose_name} {thing}."
+        record_event(actor=actor, verb=verb, subject=_ref(thing), sentence=sentence, reason=reason)
+        return thing
+
+
+def _write(actor: Actor, thing: Any, values: Mapping[str, Any], reason: str, verb: str) -> None:
+    changed = [field for field, value in values.items() if getattr(thing, field) != value]
+    if not changed:
+        return
+    for field in changed:
+        setattr(thing, field, values[field])
+    thing.full_clean()
+    stamp(thing, actor=actor, reason=reason).save(update_fields=changed)
+    sentence = f"{actor.label} changed {', '.join(changed)} of the {thing._meta.verbose_name} {thing}."
+    record_event(actor=actor, verb=verb, subject=_ref(thing), sentence=sentence, reason=reason)
+
+
+def _ref(thing: models.Model) -> Ref:
+    return Ref(thing._meta.label_lower, str(thing.pk), str(thing))

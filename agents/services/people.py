@@ -1,0 +1,92 @@
+"""The accounts of people: who may sign in, and which groups carry their rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from agents import policies
+from agents.models import User
+from agents.services.history import lock_row, stamp
+from audit.services import record_event
+from audit.vocabulary import Actor, Refusal
+
+FIELDS = ("username", "first_name", "last_name", "email", "department", "is_active")
+
+
+def create_person(
+    *,
+    actor: Actor,
+    username: str,
+    password: str | None,
+    reason: str,
+    groups: Iterable[Group] = (),
+    **fields: Any,
+) -> User:
+    """Make an account for a person, with the rights of ``groups``; without a password it cannot sign in yet."""
+    policies.require(policies.may(actor, "agents.add_user", "make an account"))
+    policies.require_reason(reason)
+    with transaction.atomic():
+        person = User(username=username, kind=User.Kind.PERSON, is_staff=True, **fields)
+        person.set_password(password)
+        person.full_clean(exclude=["password"])
+        stamp(person, actor=actor, reason=reason).save()
+        names = _set_groups(person, groups)
+        _record(actor, person, f"{actor.label} made an account for {person} ({names or 'no group'}).", reason)
+        return person
+
+
+def update_person(
+    *,
+    actor: Actor,
+    person: User,
+    changes: Mapping[str, Any],
+    reason: str,
+    groups: Iterable[Group] | None = None,
+) -> User:
+    """Change a person's account and, when ``groups`` is given, their rights; nobody changes their own."""
+    with transaction.atomic():
+        person = lock_row(User, person.pk)
+        policies.require(policies.may_change_person(actor, person))
+        policies.require_reason(reason)
+        changed = [field for field in FIELDS if field in changes and getattr(person, field) != changes[field]]
+        for field in changed:
+            setattr(person, field, changes[field])
+        person.full_clean(exclude=["password"])
+        stamp(person, actor=actor, reason=reason).save(update_fields=changed or ["username"])
+        if groups is not None and {group.pk for group in groups} != set(
+            person.groups.values_list("pk", flat=True)
+        ):
+            _require_not_self(actor, person)
+            changed.append(f"groups ({_set_groups(person, groups) or 'none'})")
+        words = ", ".join(changed) or "nothing"
+        _record(actor, person, f"{actor.label} changed the account of {person}: {words}.", reason)
+        return person
+
+
+def _set_groups(person: User, groups: Iterable[Group]) -> str:
+    found = list(groups)
+    person.groups.set(found)
+    return ", ".join(sorted(group.name for group in found))
+
+
+def _require_not_self(actor: Actor, person: User) -> None:
+    if str(actor.id) == str(person.pk):
+        raise Refusal(
+            "own_rights",
+            "Your own groups were not changed: nobody gives rights to themselves.",
+            next_step="Ask another administrator.",
+        )
+
+
+def _record(actor: Actor, person: User, sentence: str, reason: str) -> None:
+    record_event(
+        actor=actor,
+        verb="agents.person_changed",
+        subject=person.as_ref(),
+        sentence=sentence,
+        reason=reason,
+    )
