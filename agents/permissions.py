@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.backends import BaseBackend
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from agents.models import User
+from agents.models import Agent, User
+
+# What answering for an agent brings with it: to see it, and to stop it. Freeing it again is a manager's decision.
+RIGHTS_OF_SPONSOR = frozenset({"agents.view_agent", "agents.pause_agent", "agents.suspend_agent"})
+
+
+class SponsorBackend(BaseBackend):
+    """The sponsor and the deputy of an agent hold RIGHTS_OF_SPONSOR on that agent, as long as they answer for it."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Tell whether ``user_obj`` answers for the agent ``obj`` and ``perm`` comes with it."""
+        if not isinstance(obj, Agent) or perm not in RIGHTS_OF_SPONSOR:
+            return False
+        answers = user_obj.pk is not None and user_obj.pk in (obj.sponsor_id, obj.deputy_id)
+        return bool(answers and user_obj.is_active and not is_agent(user_obj))
 
 
 def is_agent(user: Any) -> bool:

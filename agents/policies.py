@@ -98,16 +98,12 @@ def may_activate_agent(actor: Actor, agent: Agent) -> Refusal | None:
 
 
 def may_pause_agent(actor: Actor, agent: Agent) -> Refusal | None:
-    """Managers and operators may; so may the agent's own sponsor or deputy."""
-    if _answers_for(actor, agent):
-        return None
+    """Managers and operators may; so may the agent's own sponsor or deputy (see SponsorBackend)."""
     return may(actor, "agents.pause_agent", f"pause {agent.name}", agent)
 
 
 def may_suspend_agent(actor: Actor, agent: Agent) -> Refusal | None:
-    """Managers and operators may; so may the agent's own sponsor or deputy."""
-    if _answers_for(actor, agent):
-        return None
+    """Managers and operators may; so may the agent's own sponsor or deputy (see SponsorBackend)."""
     return may(actor, "agents.suspend_agent", f"suspend {agent.name}", agent)
 
 
@@ -136,12 +132,6 @@ def may_revoke_credentials(actor: Actor, agent: Agent) -> Refusal | None:
     if may_pause_agent(actor, agent) is None:
         return None
     return may(actor, "agents.issue_credentials", f"revoke credentials of {agent.name}", agent)
-
-
-def _answers_for(actor: Actor, agent: Agent) -> bool:
-    if actor.kind != ActorKind.PERSON or str(actor.id) not in (str(agent.sponsor_id), str(agent.deputy_id)):
-        return False
-    return may_act_as_person(actor, "pause an agent") is None
 
 
 def may_authenticate(agent: Agent) -> Refusal | None:
