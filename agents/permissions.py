@@ -10,12 +10,12 @@ from rest_framework.request import Request
 
 from agents.models import Agent, User
 
-# What answering for an agent brings with it: to see it, and to stop it. Freeing it again is a manager's decision.
+# What answering for an agent brings with it: to see it, and to stop it. Freeing it is for managers.
 RIGHTS_OF_SPONSOR = frozenset({"agents.view_agent", "agents.pause_agent", "agents.suspend_agent"})
 
 
 class SponsorBackend(BaseBackend):
-    """The sponsor and the deputy of an agent hold RIGHTS_OF_SPONSOR on that agent, as long as they answer for it."""
+    """The sponsor and the deputy of an agent hold RIGHTS_OF_SPONSOR on that agent, and on no other."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         """Tell whether ``user_obj`` answers for the agent ``obj`` and ``perm`` comes with it."""
