@@ -34,7 +34,7 @@ from typing import Any
 # What the portal may still change. Everything else is final.
 UNFINISHED = {"requested", "held", "authorized", "dispatched", "in_doubt"}
 # These say "not now", so the same request is sent again, with the same key.
-TRY_AGAIN = {429, 502, 503, 504}
+NOT_NOW = {502, 503, 504}
 ATTEMPTS = 6
 LONG_POLL_SECONDS = 20
 
@@ -77,7 +77,7 @@ class Portal:
         if answer.status != 200:
             raise SystemExit(f"The portal refused the credential: {answer.status} {answer.body}")
         self._token = answer.body["access_token"]
-        self._good_until = time.monotonic() + answer.body["expires_in"] - 30
+        self._good_until = time.monotonic() + 0.8 * answer.body["expires_in"]
         return self._token
 
     def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
@@ -129,16 +129,12 @@ class Agent:
             except OSError as error:
                 say(f"no answer ({error}); once more with the same key in {pause} s")
             else:
-                in_flight = answer.status == 409 and answer.body.get("code") == "action_in_flight"
-                # A limit that is used up is an answer, not a pause; Retry-After says which of the two it is.
-                if not in_flight and (answer.status not in TRY_AGAIN or "Retry-After" not in answer.headers):
+                if not _come_back(answer):
                     return answer
-                pause = int(answer.headers.get("Retry-After", pause))
-                say(f"{answer.body.get('code')}; once more with the same key in {pause} s")
+                pause = int(answer.headers.get("Retry-After") or answer.body.get("retry_after") or pause)
+                say(f"{answer.body.get('code', answer.status)}; once more with the same key in {pause} s")
             time.sleep(pause)
-        raise SystemExit(
-            "The portal did not take the request; nothing was lost: send the same key again later."
-        )
+        raise SystemExit("The portal did not take the request. Send it again later, with the same key.")
 
     def wait(self, answer: Answer) -> Answer:
         """4. Wait for a person without asking all the time: a long poll answers when something changes."""
@@ -152,11 +148,11 @@ class Agent:
 
     def outcome(self, operation: str, answer: Answer) -> dict[str, Any]:
         """5. Take a refusal for what it is. It names the next move; asking again another way is not it."""
-        told = answer.body
+        told = {**answer.body.get("decision", {}), **answer.body}
         told_why = {name: told[name] for name in ("code", "rules", "next") if told.get(name)}
         if sentence := told.get("sentence") or told.get("detail"):
             told_why["sentence"] = sentence
-        if told.get("code") in {"no_grant", "not_granted"}:
+        if told.get("code") == "no_grant":
             self.lessons[operation] = told_why
         return {
             "operation": operation,
@@ -167,6 +163,12 @@ class Agent:
             "result": told.get("result"),
             "remote_ref": told.get("remote_ref"),
         }
+
+
+def _come_back(answer: Answer) -> bool:
+    """Say whether to send it again: nothing was decided yet. A limit that is used up is an answer."""
+    in_flight = answer.body.get("code") == "action_in_flight"
+    return answer.status in NOT_NOW or in_flight or "Retry-After" in answer.headers
 
 
 def say(line: str) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from django.contrib.auth.models import Group
-from django.db import models
 from django.utils import timezone
 
 from agents.models import CompanySettings, Department, ExchangeRate, Role, User
-from agents.services.history import stamp
+from agents.services import organisation, people
 from audit.vocabulary import Actor
 
+NAME = "Northwind Pumps GmbH"
 REASON = "Setting up the demo company"
 # From the beginning of last year, so that every invoice date has a rate.
 USD_IN_MILLIONTHS = 925_926
@@ -72,17 +71,28 @@ ROLES = (
 
 def set_up_company(*, actor: Actor) -> dict[str, str]:
     """Create what is missing of company, departments, roles and people; return the passwords of new people."""
-    settings = CompanySettings.objects.get()
-    if settings.name != "Northwind Pumps GmbH":
-        settings.name, settings.currency = "Northwind Pumps GmbH", "EUR"
-        _save(settings, actor)
-    _set_up_rate(actor)
+    if CompanySettings.objects.get().name != NAME:
+        organisation.update_company(actor=actor, name=NAME, currency="EUR", reason=REASON)
+    if not ExchangeRate.objects.filter(currency="USD").exists():
+        organisation.set_exchange_rate(
+            actor=actor,
+            currency="USD",
+            rate_millionths=USD_IN_MILLIONTHS,
+            valid_from=date(timezone.now().year - 1, 1, 1),
+            reason=REASON,
+        )
     for code, name, parent in DEPARTMENTS:
-        _ensure(Department, actor, code, name=name, parent=Department.objects.filter(code=parent).first())
+        if not Department.objects.filter(code=code).exists():
+            above = Department.objects.filter(code=parent).first()
+            organisation.create_department(actor=actor, code=code, name=name, parent=above, reason=REASON)
     for fields in ROLES:
-        _ensure_role(actor, dict(fields))
-    passwords = {person.username: _hire(person, actor) for person in PEOPLE if not _known(person)}
-    _name_managers(actor)
+        if not Role.objects.filter(code=fields["code"]).exists():
+            organisation.create_role(actor=actor, reason=REASON, **fields)
+    passwords = {who.username: _hire(actor, who) for who in PEOPLE if not _works_here(who)}
+    for department in Department.objects.filter(manager=None, code__in=["northwind", "finance", "purchasing"]):
+        organisation.update_department(
+            actor=actor, department=department, values={"manager": person("alice")}, reason=REASON
+        )
     return passwords
 
 
@@ -91,51 +101,21 @@ def person(username: str) -> User:
     return User.objects.get(username=username)
 
 
-def _set_up_rate(actor: Actor) -> None:
-    first_day = date(timezone.now().year - 1, 1, 1)
-    if not ExchangeRate.objects.filter(currency="USD").exists():
-        _save(ExchangeRate(currency="USD", rate=USD_IN_MILLIONTHS, valid_from=first_day), actor)
+def _works_here(who: Person) -> bool:
+    return User.objects.filter(username=who.username).exists()
 
 
-def _ensure(model: type[models.Model], actor: Actor, code: str, **fields: Any) -> None:
-    if not model._default_manager.filter(code=code).exists():
-        _save(model(code=code, **fields), actor)
-
-
-def _ensure_role(actor: Actor, fields: dict[str, str]) -> None:
-    if Role.objects.filter(code=fields["code"]).exists():
-        return
-    group, _ = Group.objects.get_or_create(name=f"Agents: {fields['name']}")
-    _save(Role(group=group, **fields), actor)
-
-
-def _known(person: Person) -> bool:
-    return User.objects.filter(username=person.username).exists()
-
-
-def _hire(person: Person, actor: Actor) -> str:
+def _hire(actor: Actor, who: Person) -> str:
     password = secrets.token_urlsafe(12)
-    user = User(
-        username=person.username,
-        email=f"{person.username}@northwind.example",
-        first_name=person.first_name,
-        last_name=person.last_name,
-        kind=User.Kind.PERSON,
-        is_staff=True,
-        department=Department.objects.get(code=person.department),
+    people.create_person(
+        actor=actor,
+        username=who.username,
+        password=password,
+        groups=Group.objects.filter(name__in=who.groups),
+        first_name=who.first_name,
+        last_name=who.last_name,
+        email=f"{who.username}@northwind.example",
+        department=Department.objects.get(code=who.department),
+        reason=REASON,
     )
-    user.set_password(password)
-    _save(user, actor)
-    user.groups.set(Group.objects.filter(name__in=person.groups))
     return password
-
-
-def _name_managers(actor: Actor) -> None:
-    for department in Department.objects.filter(manager=None, code__in=["northwind", "finance", "purchasing"]):
-        department.manager = person("alice")
-        _save(department, actor)
-
-
-def _save(row: models.Model, actor: Actor) -> None:
-    row.full_clean()
-    stamp(row, actor=actor, reason=REASON).save()

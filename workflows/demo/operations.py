@@ -188,6 +188,7 @@ INVOICE_POST: dict[str, Any] = {
                         [
                             {
                                 "type": "line",
+                                "currency": {"$found": "/currency/id"},
                                 "account": {"$config": "/accounts/expense"},
                                 "quantity": 1,
                                 "unit_price": {"$amount": {"$arg": "/total"}},

@@ -1,4 +1,4 @@
-"""What of an action may be seen, and by whom."""
+"""Read-only questions about actions."""
 
 from __future__ import annotations
 
