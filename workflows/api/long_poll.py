@@ -46,7 +46,6 @@ async def action_detail(request: HttpRequest, action_id: Any) -> HttpResponse:
 # What drf-spectacular and the permission matrix read from a view.
 action_detail.cls = ActionDetail  # type: ignore[attr-defined]
 action_detail.initkwargs = {}  # type: ignore[attr-defined]
-action_detail.actions = None  # type: ignore[attr-defined]
 
 
 def _seconds(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Read-only questions about actions."""
+"""What of an action may be seen, and by whom."""
 
 from __future__ import annotations
 

@@ -1,0 +1,142 @@
+"""A company with one agent, one system that is really reached over HTTP, and the grant between them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from agents.models import Agent, Department, Role, User
+from audit.vocabulary import Actor
+from connectors.services import grant_operation
+from tests.fakes import FakeSystem, arguments, install
+from workflows.actions.selectors import violations
+from workflows.actions.services import Ask, request_action
+
+TESTS = Actor.system("tests")
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSystem]:
+    """Somebody else's system, on a real port."""
+    with FakeSystem() as running:
+        yield running
+
+
+@pytest.fixture
+def book(any_db: None, fake: FakeSystem) -> dict[str, Any]:
+    """The fake, installed, with its two operations published."""
+    return install(fake)
+
+
+def new_agent(sponsor: User, code: str = "robo") -> Agent:
+    """Take on an active agent that works within its contract."""
+    from django.contrib.auth.models import Group
+
+    department = Department.objects.filter(code="finance").first() or Department.objects.create(
+        code="finance", name="Finance"
+    )
+    role = Role.objects.filter(code="bookkeeper").first()
+    if role is None:
+        group = Group.objects.create(name="role: bookkeeper")
+        role = Role.objects.create(code="bookkeeper", name="Bookkeeper", group=group)
+    user = User.objects.create(username=code, kind=User.Kind.AGENT, first_name=code.capitalize())
+    user.set_unusable_password()
+    user.save()
+    user.groups.add(role.group)
+    return Agent.objects.create(
+        user=user,
+        name=code.capitalize(),
+        code=code,
+        purpose="Posts invoices.",
+        sponsor=sponsor,
+        department=department,
+        role=role,
+        lifecycle=Agent.Lifecycle.ACTIVE,
+        autonomy=Agent.Autonomy.BY_CONTRACT,
+    )
+
+
+@pytest.fixture
+def robo(alice: User) -> Agent:
+    """Robo is an agent; alice answers for it. It holds no grant yet."""
+    return new_agent(alice)
+
+
+@pytest.fixture
+def clerk(robo: Agent, book: dict[str, Any]) -> Agent:
+    """Robo, with leave to post invoices."""
+    grant(robo, book["post"])
+    return robo
+
+
+def grant(agent: Agent, operation: Any) -> None:
+    """Let an agent use an operation, as the set-up of a company does."""
+    grant_operation(actor=TESTS, operation=operation, agent=agent, reason="set up for a test")
+
+
+def ask(agent: Agent, *, key: str = "", number: str = "RE-1", minor: int = 12_300, **more: Any) -> Any:
+    """Ask for an invoice as the agent; return the action."""
+    return request_action(
+        actor=agent.user.as_actor(),
+        agent=agent,
+        key=key or str(uuid.uuid4()),
+        ask=Ask(operation="fake.invoice.post", arguments=arguments(number, minor), **more),
+    )
+
+
+def hold_above(minor: int, **more: Any) -> Any:
+    """Add the company rule that holds invoices above an amount, as a manager would."""
+    from agents.models import Policy
+    from agents.services import policies
+
+    content = {
+        "name": f"above {minor}",
+        "sentence": f"invoices above {minor / 100:,.2f} EUR need a person",
+        "operations": "*.invoice.post",
+        "condition": f"amount > {minor}",
+        "verdict": "hold",
+        "mode": "enforced",
+        **more,
+    }
+    return policies.create_rule(
+        actor=TESTS, policy=Policy.objects.get(code="company"), content=content, reason="set up for a test"
+    )
+
+
+def limit(code: str, ceiling: int, **more: Any) -> Any:
+    """Add an enforced limit on invoices."""
+    from agents.services import policies
+
+    content = {
+        "code": code,
+        "name": code,
+        "operations": "*.invoice.post",
+        "window": "day",
+        "ceiling": ceiling,
+        "mode": "enforced",
+        **more,
+    }
+    return policies.create_measure(actor=TESTS, content=content, reason="set up for a test")
+
+
+def signed_in(user: User) -> APIClient:
+    """Return a client signed in as a person or an agent."""
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+def body(number: str = "RE-1", minor: int = 12_300, **more: Any) -> dict[str, Any]:
+    """Return the body of a request for an invoice."""
+    return {"operation": "fake.invoice.post", "arguments": arguments(number, minor), **more}
+
+
+@pytest.fixture
+def holds() -> Iterator[None]:
+    """After the test, every invariant holds."""
+    yield
+    assert violations() == []

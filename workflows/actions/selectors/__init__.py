@@ -1,0 +1,22 @@
+"""Read-only questions about actions."""
+
+from __future__ import annotations
+
+from workflows.actions.selectors.invariants import Violation, violations
+from workflows.actions.selectors.showing import (
+    amount_words,
+    approval_description,
+    in_doubt,
+    shown_arguments,
+    visible_to,
+)
+
+__all__ = [
+    "Violation",
+    "amount_words",
+    "approval_description",
+    "in_doubt",
+    "shown_arguments",
+    "violations",
+    "visible_to",
+]

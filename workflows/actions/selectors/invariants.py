@@ -1,0 +1,198 @@
+"""What must hold at every moment, in SQL, so that it can be asked of any database: a test's or production's.
+
+I1 to I8 of the threat model. Each query returns the rows that break its sentence: an id and what is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from workflows.actions.choices import TRANSITIONS
+
+_LEGAL = ", ".join(
+    f"('{a.value}', '{b.value}')" for a, following in TRANSITIONS.items() for b in sorted(following)
+)
+_EFFECTS = "c.purpose = 'execute'"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One row that breaks an invariant."""
+
+    invariant: str
+    sentence: str
+    id: str
+    detail: str
+
+
+INVARIANTS: dict[str, tuple[str, str]] = {
+    "I1": (
+        "Every effect has exactly one allow, and where people were asked, one valid approval.",
+        f"""
+        SELECT c.id::text, 'call without its action, authorization or allow'
+          FROM connectors_call c
+          LEFT JOIN connectors_authorization p ON p.id = c.authorization_id
+          LEFT JOIN actions_action a ON a.id::text = c.action_id
+         WHERE {_EFFECTS}
+           AND (p.consumed_at IS NULL OR p.action_id <> c.action_id OR a.id IS NULL
+                OR p.arguments_digest <> a.arguments_digest
+                OR 1 <> (SELECT count(*) FROM audit_event e
+                          WHERE e.action_id = c.action_id AND e.verb = 'actions.action_authorized'
+                            AND e.decision = 'allow'))
+        UNION ALL
+        SELECT a.id::text, 'done on an approval that is not approved, not used or short of its quorum'
+          FROM actions_action a
+          JOIN approvals_approval q ON q.id = a.approval_id
+         WHERE EXISTS (SELECT 1 FROM connectors_call c WHERE {_EFFECTS} AND c.action_id = a.id::text)
+           AND (q.state <> 'approved' OR q.used_at IS NULL OR q.subject_id <> a.id::text
+                OR q.quorum > (SELECT count(*) FROM approvals_vote v
+                                WHERE v.approval_id = q.id AND v.verdict = 'approve'))
+        """,
+    ),
+    "I2": (
+        "No decision without its event in the ledger.",
+        """
+        SELECT a.id::text, 'action without the event of its decision'
+          FROM actions_action a
+         WHERE NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.action_id = a.id::text AND e.decision IN ('allow', 'hold', 'deny'))
+        UNION ALL
+        SELECT v.id::text, 'vote without its event'
+          FROM approvals_vote v
+         WHERE NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.verb = 'approvals.vote_cast' AND e.subject_id = v.approval_id::text
+                              AND e.actor_id = v.user_id::text)
+        """,
+    ),
+    "I3": (
+        "Actions move only along the table of transitions.",
+        f"""
+        WITH moves AS (
+            SELECT e.action_id, substr(e.verb, 16) AS state,
+                   lag(substr(e.verb, 16), 1, 'requested')
+                       OVER (PARTITION BY e.action_id ORDER BY e.occurred_at, e.id) AS before
+              FROM audit_event e
+             WHERE e.verb LIKE 'actions.action\\_%%' AND e.subject_kind = 'actions.action'
+               AND e.verb NOT IN ('actions.action_held_again', 'actions.action_repeated'))
+        SELECT action_id, before || ' -> ' || state FROM moves
+         WHERE (before, state) NOT IN (VALUES {_LEGAL})
+        """,
+    ),
+    "I4": (
+        "An operation that is not idempotent is dispatched at most once, unless the first call left nothing.",
+        f"""
+        SELECT c.action_id, count(*)::text || ' calls'
+          FROM connectors_call c
+          JOIN connectors_operation o ON o.id = c.operation_id
+         WHERE {_EFFECTS} AND NOT o.idempotent AND o.effect <> 'read' AND c.outcome <> 'failed'
+         GROUP BY c.action_id
+        HAVING count(*) > 1 + (SELECT count(*) FROM audit_event e
+                                WHERE e.action_id = c.action_id AND e.verb = 'actions.action_repeated')
+            OR count(*) FILTER (WHERE c.outcome = 'confirmed') > 1
+        """,
+    ),
+    "I5": (
+        "No call begins after a stop, a brake, an expiry or a denial has committed.",
+        f"""
+        WITH RECURSIVE inside AS (
+            SELECT id AS department, id AS above FROM agents_department
+            UNION ALL
+            SELECT i.department, d.parent_id FROM inside i JOIN agents_department d ON d.id = i.above
+             WHERE d.parent_id IS NOT NULL)
+        SELECT c.id::text, 'began under the stop ' || s.id::text
+          FROM connectors_call c
+          JOIN connectors_authorization p ON p.id = c.authorization_id
+          JOIN actions_action a ON a.id::text = c.action_id
+          JOIN agents_agent g ON g.id = a.agent_id
+          JOIN agents_stop s ON p.consumed_at > s.raised_at
+                            AND (s.lifted_at IS NULL OR p.consumed_at < s.lifted_at)
+         WHERE s.scope_kind = 'everything'
+            OR (s.scope_kind = 'agent' AND s.scope_id = g.id::text)
+            OR (s.scope_kind = 'role' AND s.scope_id = g.role_id::text)
+            OR (s.scope_kind = 'system' AND s.scope_id = c.system_id::text)
+            OR (s.scope_kind = 'operation' AND s.scope_id = a.operation_code)
+            OR (s.scope_kind = 'department' AND s.scope_id IN
+                   (SELECT i.above::text FROM inside i WHERE i.department = g.department_id))
+        UNION ALL
+        SELECT c.id::text, 'began while its agent was braked'
+          FROM connectors_call c
+          JOIN connectors_authorization p ON p.id = c.authorization_id
+          JOIN actions_action a ON a.id::text = c.action_id
+          JOIN audit_event b ON b.agent_id = a.agent_id::text AND b.occurred_at < p.consumed_at
+                            AND b.verb IN ('agents.agent_paused', 'agents.agent_suspended',
+                                           'agents.agent_retired')
+         WHERE NOT EXISTS (SELECT 1 FROM audit_event l
+                            WHERE l.agent_id = b.agent_id AND l.verb = 'agents.brake_lifted'
+                              AND l.occurred_at > b.occurred_at AND l.occurred_at < p.consumed_at)
+        UNION ALL
+        SELECT c.id::text, 'began under an authorization that had expired'
+          FROM connectors_call c JOIN connectors_authorization p ON p.id = c.authorization_id
+         WHERE p.consumed_at > p.expires_at
+        UNION ALL
+        SELECT a.id::text, 'was called although it is ' || a.state
+          FROM actions_action a
+         WHERE a.state NOT IN ('dispatched', 'confirmed', 'failed', 'in_doubt')
+           AND EXISTS (SELECT 1 FROM connectors_call c WHERE {_EFFECTS} AND c.action_id = a.id::text)
+        """,
+    ),
+    "I6": (
+        "No limit is exceeded, and counters are the sum of what was reserved and settled.",
+        """
+        SELECT k.id::text, m.code || ': ' || (k.reserved + k.settled)::text || ' of ' || m.ceiling::text
+          FROM agents_measurecounter k JOIN agents_measure m ON m.id = k.measure_id
+         WHERE m.mode = 'enforced' AND m.on_exceed = 'deny' AND m.version = 1 AND m.window <> 'rolling'
+           AND k.reserved + k.settled > m.ceiling
+        UNION ALL
+        SELECT r.id::text, 'still reserved although its action is ' || a.state
+          FROM agents_reservation r JOIN actions_action a ON a.id::text = r.action_id
+         WHERE r.state = 'reserved' AND a.finished_at IS NOT NULL
+        UNION ALL
+        SELECT r.id::text, r.state || ' although its action is ' || a.state
+          FROM agents_reservation r JOIN actions_action a ON a.id::text = r.action_id
+         WHERE (r.state = 'settled') <> (a.state = 'confirmed') AND a.finished_at IS NOT NULL
+        """,
+    ),
+    "I7": (
+        "Nobody approves what they asked for; a vote is of a person, and of exactly what was shown.",
+        """
+        SELECT v.id::text, 'vote of the requester, of somebody excluded, of an agent, or on something else'
+          FROM approvals_vote v
+          JOIN approvals_approval q ON q.id = v.approval_id
+          JOIN agents_user u ON u.id = v.user_id
+         WHERE u.id::text = q.requester_id OR q.excluded_ids ? u.id::text OR u.kind <> 'person'
+            OR v.digest <> q.digest
+        UNION ALL
+        SELECT q.id::text, 'approved with fewer votes than its quorum'
+          FROM approvals_approval q
+         WHERE q.state = 'approved'
+           AND q.quorum > (SELECT count(*) FROM approvals_vote v
+                            WHERE v.approval_id = q.id AND v.verdict = 'approve')
+        """,
+    ),
+    "I8": (
+        "Every finished action has the event of its outcome, and everything being done is leased.",
+        """
+        SELECT a.id::text, a.state || ' without its event'
+          FROM actions_action a
+         WHERE a.finished_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.action_id = a.id::text AND e.verb = 'actions.action_' || a.state)
+        UNION ALL
+        SELECT a.id::text, 'being done, and nobody holds its lease'
+          FROM actions_action a
+         WHERE a.state = 'dispatched' AND NOT EXISTS (SELECT 1 FROM actions_lease l WHERE l.action_id = a.id)
+        """,
+    ),
+}
+
+
+def violations() -> list[Violation]:
+    """Return everything that breaks an invariant now; an empty list is the only good answer."""
+    found: list[Violation] = []
+    with connection.cursor() as cursor:
+        for name, (sentence, query) in INVARIANTS.items():
+            cursor.execute(query, [])
+            found += [Violation(name, sentence, str(row[0]), row[1]) for row in cursor.fetchall()]
+    return found
