@@ -57,7 +57,13 @@ def main() -> int:
 
 def _play(data: Path, console: Console) -> dict[str, Any]:
     options = dataclasses.replace(
-        read_options(), data=data, host="127.0.0.1", port=free_port(), erp_port=free_port(), demo_company=True
+        read_options(),
+        data=data,
+        host="127.0.0.1",
+        port=free_port(),
+        erp_port=free_port(),
+        demo_company=True,
+        at_work=False,
     )
     console.say(f"\nAutonomy OS demo, data in {data}\n")
     installation = Installation(options, console)
@@ -96,7 +102,7 @@ def _story(installation: Installation, manager: programs.Manager) -> dict[str, A
         process = subprocess.Popen(
             [sys.executable, "-m", "workflows.demo.story"],
             cwd=ROOT,
-            env={**installation.env, "AUTONOMY_URL": installation.options.address},
+            env=installation.env,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -79,12 +79,18 @@ class Installation:
         self._require_room()
         require_free_port(self.options.host, self.options.port, "AUTONOMY_PORT", "The portal")
         keys = Keys(self.options.data / "portal.env")
-        erp = self._begin_erp()
+        # The ERP is the longest step of a first start: it goes on beside everything else.
+        erp = self._begin_erp() if self.options.demo_company else None
         self._start_servers(keys)
+        pages = self._begin(
+            "pages", programs.manage("collectstatic", "--no-input", "--verbosity", "0"), self.env
+        )
         self._migrate()
-        self._collect_pages()
-        if self.options.demo_company:
-            self._finish_erp(erp)
+        with self.console.step("Pages, styles and scripts"):
+            self._finish(pages, "pages", "Collecting the static files")
+        if erp is not None:
+            with self.console.step("Demo company's ERP (Tryton)"):
+                self._finish(erp, "erp", "Preparing the ERP", "Without a demo company: DEMO_COMPANY=0 make up")
             self._seed()
         return self._manager()
 
@@ -137,6 +143,7 @@ class Installation:
         return {
             "AUTONOMY_DATA_DIR": str(self.options.data),
             "DJANGO_SETTINGS_MODULE": "autonomy.settings",
+            "AUTONOMY_URL": self.options.address,
             "PUBLIC_URL": os.environ.get("PUBLIC_URL", self.options.address),
             "DEMO_COMPANY": "1" if self.options.demo_company else "0",
             "ERP_PORT": str(self.options.erp_port),
@@ -201,47 +208,34 @@ class Installation:
             env = {**self.env, "DATABASE_ROLE": "owner"}
             self._manage(["migrate", "--no-input", "--verbosity", "1"], env, "Creating the tables")
 
-    def _collect_pages(self) -> None:
-        with self.console.step("Pages, styles and scripts"):
-            self._manage(
-                ["collectstatic", "--no-input", "--verbosity", "0"], self.env, "Collecting the static files"
-            )
-
     def _manage(self, arguments: list[str], env: Mapping[str, str], what: str) -> str:
         return programs.run_manage(arguments, env, self.place.logs / "setup.log", what)
 
-    def _begin_erp(self) -> subprocess.Popen[bytes] | None:
-        """Prepare the ERP beside everything else: it is the longest step of a first start."""
-        if not self.options.demo_company:
-            return None
-        require_free_port("127.0.0.1", self.options.erp_port, "ERP_PORT", "The ERP of the demo company")
-        process = children.spawn(
-            programs.erp_command("install", self.options),
-            log=self.place.logs / "erp.log",
-            cwd=ROOT,
-            env=os.environ,
-        )
+    def _begin(self, name: str, command: list[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start a step that goes on beside the others."""
+        process = children.spawn(command, log=self.place.logs / f"{name}.log", cwd=ROOT, env=env)
         self._stack.callback(children.stop, process)
         return process
 
-    def _finish_erp(self, process: subprocess.Popen[bytes] | None) -> None:
-        if process is None:
-            return
-        with self.console.step("Demo company's ERP (Tryton)"):
-            if process.wait():
-                log = self.place.logs / "erp.log"
-                raise LaunchFailure(
-                    f"The ERP of the demo company could not be prepared.\n{failure.tail(log)}".rstrip(),
-                    f"The whole log is in {log}. Without a demo company: DEMO_COMPANY=0 make up",
-                )
+    def _finish(self, process: subprocess.Popen[bytes], name: str, what: str, cure: str = "") -> None:
+        """Wait for a step that was begun; raise LaunchFailure with the end of its log."""
+        if process.wait():
+            log = self.place.logs / f"{name}.log"
+            raise LaunchFailure(
+                f"{what} failed.\n{failure.tail(log)}".rstrip(), f"The whole log is in {log}. {cure}".rstrip()
+            )
+
+    def _begin_erp(self) -> subprocess.Popen[bytes]:
+        require_free_port("127.0.0.1", self.options.erp_port, "ERP_PORT", "The ERP of the demo company")
+        return self._begin("erp", programs.erp_command("install", self.options), os.environ)
 
     def _seed(self) -> None:
         with self.console.step("Demo company: people, agents, grants, policies"):
             output = self._manage(["seed_demo"], self.env, "Filling the demo company")
-        kept = self.place.run / "sign-ins.txt"
-        if output.strip():
-            write_private(kept, output)
-        self.sign_ins = kept.read_text() if kept.exists() else ""
+        # It prints only the sign-ins that are new; the passwords of the first start are shown every time.
+        kept = self.options.data / "sign-ins.txt"
+        self.sign_ins = (kept.read_text() if kept.exists() else "") + output
+        write_private(kept, self.sign_ins)
 
     # -- processes
 
@@ -251,6 +245,8 @@ class Installation:
             manager.add(program, self.env)
         if self.options.demo_company:
             manager.add(programs.erp_program(self.options), self.env)
+        if self.options.demo_company and self.options.at_work:
+            manager.add(programs.at_work_program(), self.env)
         return manager
 
     def wait_until_ready(self, manager: programs.Manager) -> None:

@@ -23,6 +23,7 @@ class Options:
     port: int = 8000
     erp_port: int = 8069
     demo_company: bool = True
+    at_work: bool = True
     workers: int = 2
     least_free_bytes: int = GIBIBYTE
 
@@ -44,6 +45,7 @@ def read_options() -> Options:
             port=env.int("AUTONOMY_PORT", default=8000, validate=a_port),
             erp_port=env.int("ERP_PORT", default=8069, validate=a_port),
             demo_company=env.bool("DEMO_COMPANY", default=True),
+            at_work=env.bool("DEMO_AT_WORK", default=True),
             workers=env.int(
                 "CELERY_WORKERS", default=min(4, os.cpu_count() or 2), validate=validate.Range(min=1)
             ),

@@ -68,10 +68,16 @@ def erp_program(options: Options) -> Program:
     return Program("erp", erp_command("serve", options))
 
 
+def at_work_program() -> Program:
+    """Return the demo company's agents at work: the post that reaches them, and one process for each."""
+    return Program("agents", [sys.executable, "-m", "workflows.demo.at_work"])
+
+
 def erp_command(verb: str, options: Options) -> list[str]:
     """Return a command line of the demo company's ERP: install or serve."""
     module = [sys.executable, "-m", "workflows.demo.erp", verb]
-    return [*module, "--data", str(options.data), "--port", str(options.erp_port)]
+    shared = ["--cache", str(ROOT / "var" / "cache")]
+    return [*module, "--data", str(options.data), *shared, "--port", str(options.erp_port)]
 
 
 def manage(*arguments: str) -> list[str]:
