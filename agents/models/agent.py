@@ -143,9 +143,11 @@ class AgentUserObjectPermission(UserObjectPermissionBase):
     """A right of one person on one agent; it dies with the agent."""
 
     content_object = models.ForeignKey(Agent, on_delete=models.CASCADE)
+    history = tracked()
 
 
 class AgentGroupObjectPermission(GroupObjectPermissionBase):
     """A right of one group on one agent; it dies with the agent."""
 
     content_object = models.ForeignKey(Agent, on_delete=models.CASCADE)
+    history = tracked()

@@ -169,9 +169,11 @@ class PolicyUserObjectPermission(UserObjectPermissionBase):
     """A right of one person on one policy; it dies with the policy."""
 
     content_object = models.ForeignKey(Policy, on_delete=models.CASCADE)
+    history = tracked()
 
 
 class PolicyGroupObjectPermission(GroupObjectPermissionBase):
     """A right of one group on one policy; it dies with the policy."""
 
     content_object = models.ForeignKey(Policy, on_delete=models.CASCADE)
+    history = tracked()
