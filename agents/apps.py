@@ -25,6 +25,19 @@ VERBS = {
     "agents.role_changed": "The description of a role was changed.",
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
+    "agents.policy_created": "A policy was created.",
+    "agents.policy_moved": "Whom a policy binds was changed.",
+    "agents.rule_added": "A rule was added to a policy.",
+    "agents.rule_changed": "A rule was changed: at once as it only tightens, or approved by a second person.",
+    "agents.rule_removed": "A rule was removed.",
+    "agents.measure_added": "A limit or counter was added.",
+    "agents.measure_changed": "A limit or counter was changed.",
+    "agents.change_proposed": "A change that gives more authority was proposed and waits for a second person.",
+    "agents.change_applied": "A second person approved a change, and it was made.",
+    "agents.change_rejected": "A second person rejected a change.",
+    "agents.change_withdrawn": "A proposed change was taken back.",
+    "agents.stop_raised": "Work was stopped: nothing in that scope starts any more.",
+    "agents.stop_lifted": "A stop was lifted.",
 }
 
 WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop"]
@@ -85,12 +98,13 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         from agents import registry
         from agents.receivers import ensure_groups
-        from agents.services import lifecycle, organisation
+        from agents.services import lifecycle, organisation, policies
         from audit.registry import register_verbs
 
         register_verbs(VERBS)
         lifecycle.register_change_kinds()
         organisation.register_change_kinds()
+        policies.register_change_kinds()
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         post_migrate.connect(ensure_groups, dispatch_uid="agents.ensure_groups")

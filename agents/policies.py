@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from agents.models import Agent, User
+from agents.models import Agent, Policy, User
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 
 REASON_MIN_LENGTH = 5
@@ -161,3 +161,23 @@ def may_hold_credentials(agent: Agent) -> Refusal | None:
         f"No secret was issued: {agent.name} has been retired. Register a new agent instead.",
         kind=RefusalKind.CONFLICT,
     )
+
+
+def may_publish_rule(actor: Actor, policy: Policy | None = None) -> Refusal | None:
+    """Managers write policies, rules and limits; so may somebody given one policy, for its rules."""
+    return may(actor, "agents.publish_rule", "change rules and limits", policy)
+
+
+def may_decide_change(actor: Actor) -> Refusal | None:
+    """Whoever may give more authority on somebody else's proposal."""
+    return may(actor, "agents.decide_changerequest", "decide this change")
+
+
+def may_raise_stop(actor: Actor) -> Refusal | None:
+    """Managers and operators may stop work."""
+    return may(actor, "agents.raise_stop", "stop work")
+
+
+def may_lift_stop(actor: Actor) -> Refusal | None:
+    """Stopping is easy; starting again is a manager's decision."""
+    return may(actor, "agents.lift_stop", "lift a stop")

@@ -26,6 +26,7 @@ TABLES = [
     "agents_companysettings",
     "agents_exchangerate",
     "agents_user_groups",
+    "auth_group",
 ]
 
 AGENT_COLUMNS = (

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from agents.selectors.authority import agent_facts, authority_snapshot
+from agents.selectors.authority import (
+    agent_facts,
+    authority_snapshot,
+    company_currency,
+    measure_definition,
+    rule_facts,
+)
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.visible import (
     visible_agents,
@@ -14,7 +20,10 @@ from agents.selectors.visible import (
 __all__ = [
     "agent_facts",
     "authority_snapshot",
+    "company_currency",
+    "measure_definition",
     "money_facts",
+    "rule_facts",
     "to_company_minor",
     "visible_agents",
     "visible_change_requests",

@@ -2,15 +2,169 @@
 
 from __future__ import annotations
 
-from agents.decision.facts import AgentFacts, Snapshot
-from agents.models import Agent
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from agents import registry
+from agents.decision.facts import (
+    AgentFacts,
+    MeasureDefinition,
+    RuleFacts,
+    Snapshot,
+    StopFacts,
+)
+from agents.models import Agent, CompanySettings, Measure, Policy, Rule, Stop
+from audit.vocabulary import Refusal, RefusalKind
+
+_TRIES = 5
+_UPWARD = """
+WITH RECURSIVE upward(id, code, parent_id, depth) AS (
+    SELECT id, code, parent_id, 0 FROM agents_department WHERE id = %s
+    UNION ALL
+    SELECT d.id, d.code, d.parent_id, u.depth + 1
+      FROM agents_department d JOIN upward u ON d.id = u.parent_id
+     WHERE u.depth < 50
+)
+SELECT id, code FROM upward ORDER BY depth
+"""
+
+# The newest snapshot of this process. The stamp is unique to one committed or rolled-back change, so what was
+# read inside a transaction that later rolled back can never be mistaken for anything that happened.
+_newest: tuple[UUID, Snapshot] | None = None
 
 
 def authority_snapshot() -> Snapshot:
-    """Return all authority at its present version; the version is read from the primary at every call."""
-    raise NotImplementedError
+    """Return all authority at its present version; the version is read from the primary at every call.
+
+    Nothing loaded (no version row) is the empty snapshot, which denies everything. Raises Refusal
+    ``authority_changing`` when it changes faster than it can be read.
+    """
+    global _newest
+    for _ in range(_TRIES):
+        found = _version()
+        if found is None:
+            return Snapshot()
+        version, stamp = found
+        cached = _newest
+        if cached is not None and cached[0] == stamp:
+            return cached[1]
+        snapshot = _load(version)
+        # The tables were read one after the other: only if nothing changed meanwhile do they belong together.
+        if _version() == found:
+            _newest = (stamp, snapshot)
+            return snapshot
+    raise Refusal(
+        "authority_changing",
+        "Nothing was decided: policies and grants are being changed at this moment.",
+        kind=RefusalKind.UNAVAILABLE,
+        next_step="Try again in a few seconds.",
+    )
+
+
+def _version() -> tuple[int, UUID] | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT version, stamp FROM agents_authorityversion WHERE id = 1")
+        row: tuple[int, UUID] | None = cursor.fetchone()
+    return row
+
+
+def _load(version: int) -> Snapshot:
+    return Snapshot(
+        version=version,
+        company_currency=company_currency(),
+        policies=Policy.objects.count(),
+        rules=tuple(rule_facts(rule) for rule in Rule.objects.select_related("policy", "approver_group")),
+        measures=tuple(measure_definition(measure) for measure in Measure.objects.all()),
+        grants=registry.grants(),
+        stops=tuple(_stop_facts(stop) for stop in Stop.objects.filter(lifted_at__isnull=True)),
+    )
+
+
+def company_currency() -> str:
+    """Return the ISO 4217 code of the company's currency; '' when the company is not set up."""
+    return CompanySettings.objects.values_list("currency", flat=True).filter(pk=1).first() or ""
+
+
+def rule_facts(rule: Rule) -> RuleFacts:
+    """Return a rule as the decision reads it."""
+    return RuleFacts(
+        rule_id=str(rule.pk),
+        policy_id=str(rule.policy_id),
+        policy_code=rule.policy.code,
+        scope_kind=rule.policy.scope_kind,
+        scope_id=rule.policy.scope_id,
+        name=rule.name,
+        sentence=rule.sentence,
+        operations=rule.operations,
+        effects=tuple(sorted(rule.effects)),
+        condition=rule.condition,
+        verdict=rule.verdict,
+        mode=rule.mode,
+        version=rule.version,
+        approver_group=rule.approver_group.name if rule.approver_group else "",
+        quorum=rule.quorum,
+        note=rule.note,
+        redact=tuple(sorted(rule.redact)),
+        field=rule.field,
+        comparison=rule.comparison,
+        value=rule.value,
+    )
+
+
+def measure_definition(measure: Measure) -> MeasureDefinition:
+    """Return a limit as the decision reads it."""
+    return MeasureDefinition(
+        measure_id=str(measure.pk),
+        code=measure.code,
+        name=measure.name,
+        scope_kind=measure.scope_kind,
+        scope_id=measure.scope_id,
+        operations=measure.operations,
+        key=measure.key,
+        amount=measure.amount,
+        unit=measure.unit,
+        window=measure.window,
+        window_seconds=measure.window_seconds,
+        ceiling=measure.ceiling,
+        on_exceed=measure.on_exceed,
+        mode=measure.mode,
+        version=measure.version,
+    )
+
+
+def _stop_facts(stop: Stop) -> StopFacts:
+    return StopFacts(str(stop.pk), stop.scope_kind, stop.scope_id, stop.scope_label, stop.reason)
 
 
 def agent_facts(agent: Agent) -> AgentFacts:
     """Return what a decision reads about an agent, fresh from the database."""
-    raise NotImplementedError
+    agent = Agent.objects.select_related("user", "role", "sponsor").get(pk=agent.pk)
+    above = _departments_upward(agent.department_id)
+    groups = {str(key) for key in agent.user.groups.values_list("pk", flat=True)}
+    return AgentFacts(
+        agent_id=str(agent.pk),
+        user_id=str(agent.user_id),
+        name=agent.name,
+        code=agent.code,
+        department_ids=tuple(str(key) for key, _ in above),
+        role_id=str(agent.role_id),
+        group_ids=frozenset(groups | {str(agent.role.group_id)}),
+        lifecycle=agent.lifecycle if agent.user.is_active else "retired",
+        autonomy=agent.autonomy,
+        brake=agent.brake,
+        risk_tier=agent.risk_tier,
+        attest_by=agent.attest_by,
+        sponsor_active=agent.sponsor.is_active and not agent.sponsor.is_agent,
+        role_code=agent.role.code,
+        department_code=above[0][1] if above else "",
+        sponsor_id=str(agent.sponsor_id),
+        deputy_id=str(agent.deputy_id or ""),
+    )
+
+
+def _departments_upward(department_id: Any) -> list[tuple[UUID, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_UPWARD, [department_id])
+        return list(cursor.fetchall())

@@ -5,6 +5,9 @@ from datetime import date
 from typing import Any
 
 from agents.decision.facts import MoneyFacts, OperationFacts
+from agents.decision.money import INT64_MAX, convert_minor, money_at
+from agents.models import ExchangeRate
+from agents.selectors.authority import company_currency
 
 
 def to_company_minor(currency: str, minor: int, on_date: date) -> int | None:
@@ -12,9 +15,27 @@ def to_company_minor(currency: str, minor: int, on_date: date) -> int | None:
 
     Fractions of a minor unit are rounded away from zero, so that no threshold is passed by rounding.
     """
-    raise NotImplementedError
+    own = company_currency()
+    if not own:
+        return None
+    if currency == own:
+        return minor
+    rate = (
+        ExchangeRate.objects.filter(currency=currency, valid_from__lte=on_date)
+        .order_by("-valid_from")
+        .values_list("rate", flat=True)
+        .first()
+    )
+    if rate is None:
+        return None
+    converted = convert_minor(minor, currency, rate, own)
+    return converted if abs(converted) <= INT64_MAX else None
 
 
 def money_facts(operation: OperationFacts, arguments: Mapping[str, Any], on_date: date) -> MoneyFacts | None:
     """Return the amount an action moves, in its own and in company currency; None when it states none."""
-    raise NotImplementedError
+    found = money_at(arguments, operation.money_path) if operation.money_path else None
+    if found is None:
+        return None
+    currency, minor = found
+    return MoneyFacts(currency, minor, to_company_minor(currency, minor, on_date))

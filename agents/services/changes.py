@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from agents.models import ChangeRequest
-from audit.vocabulary import Actor, Ref
+import rfc8785
+from django.db import transaction
+from django.utils import timezone
+
+from agents import policies, registry
+from agents.models import ChangeRequest, User
+from agents.services.history import lock_row, stamp
+from audit.services import record_event
+from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+
+State = ChangeRequest.State
 
 
 def propose_change(
@@ -19,24 +29,183 @@ def propose_change(
     reason: str,
     target_version: str = "",
 ) -> ChangeRequest:
-    """Ask for a change of authority; it waits until another person applies or rejects it."""
-    raise NotImplementedError
+    """Ask for a change of authority; it waits until another person applies or rejects it.
+
+    ``target_version`` is what the kind's ``current_fn`` will answer as long as the target has not moved on.
+    Raises Refusal ``already_proposed`` while another change of this kind waits for the same target.
+    """
+    with transaction.atomic():
+        policies.require(policies.may_act_as_person(actor, "propose this change"))
+        policies.require_reason(reason)
+        proposer = policies.user_of(actor)
+        if proposer is None:
+            raise Refusal("not_a_person", "Nothing was proposed: only a person can ask for more authority.")
+        registry.change_kind(kind)  # an unknown kind could never be applied
+        _refuse_second_proposal(kind, target)
+        change_request = ChangeRequest(
+            kind=kind,
+            target_kind=target.kind,
+            target_id=target.id,
+            target_label=target.label[:200],
+            target_version=target_version,
+            summary=summary,
+            payload=dict(payload),
+            payload_digest=digest_of(kind, target.kind, target.id, payload),
+            proposer=proposer,
+            reason=reason,
+        )
+        change_request.full_clean()
+        stamp(change_request, actor=actor, reason=reason).save()
+        _record(actor, "agents.change_proposed", change_request, f"{actor.label} proposed: {summary}", reason)
+        registry.tell_change_listeners(actor, change_request)
+        return change_request
 
 
 def apply_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
     """Apply exactly what was proposed; the actor must be a person other than the proposer, whoever calls this.
 
-    Raises Refusal ``not_a_person``, ``same_person``, ``already_decided``, ``payload_changed`` or
-    ``stale_target``.
+    Raises Refusal ``not_a_person``, ``same_person``, ``permission_missing``, ``already_decided``,
+    ``payload_changed`` or ``stale_target``.
     """
-    raise NotImplementedError
+    with transaction.atomic():
+        change_request = lock_row(ChangeRequest, change_request.pk)
+        approver = _second_person(actor, change_request)
+        policies.require_reason(reason)
+        _require_pending(change_request)
+        _require_unchanged(change_request)
+        apply_fn, current_fn = registry.change_kind(change_request.kind)
+        if current_fn is not None and current_fn(change_request) != change_request.target_version:
+            raise Refusal(
+                "stale_target",
+                f"Nothing was changed: {change_request.target_label} has changed since this was proposed.",
+                kind=RefusalKind.CONFLICT,
+                next_step="Reject it and have it proposed again.",
+            )
+        _decide(change_request, State.APPLIED, actor, approver, reason)
+        apply_fn(actor, change_request)
+        sentence = f"{actor.label} approved what {change_request.proposer} proposed: {change_request.summary}"
+        _record(actor, "agents.change_applied", change_request, sentence, reason)
+        registry.tell_change_listeners(actor, change_request)
+        return change_request
 
 
 def reject_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
     """Refuse a proposed change; the proposer may withdraw, but not reject, their own."""
-    raise NotImplementedError
+    with transaction.atomic():
+        change_request = lock_row(ChangeRequest, change_request.pk)
+        approver = _second_person(actor, change_request)
+        policies.require_reason(reason)
+        _require_pending(change_request)
+        _decide(change_request, State.REJECTED, actor, approver, reason)
+        sentence = f"{actor.label} rejected what {change_request.proposer} proposed: {change_request.summary}"
+        _record(actor, "agents.change_rejected", change_request, sentence, reason)
+        registry.tell_change_listeners(actor, change_request)
+        return change_request
 
 
 def withdraw_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
     """Take back one's own proposal."""
-    raise NotImplementedError
+    with transaction.atomic():
+        change_request = lock_row(ChangeRequest, change_request.pk)
+        if actor.id != str(change_request.proposer_id):
+            raise Refusal(
+                "not_the_proposer",
+                f"Nothing was changed: only {change_request.proposer} can withdraw this.",
+                next_step="Reject it instead.",
+            )
+        policies.require_reason(reason)
+        _require_pending(change_request)
+        _decide(change_request, State.WITHDRAWN, actor, None, reason)
+        sentence = f"{actor.label} withdrew: {change_request.summary}"
+        _record(actor, "agents.change_withdrawn", change_request, sentence, reason)
+        registry.tell_change_listeners(actor, change_request)
+        return change_request
+
+
+def digest_of(kind: str, target_kind: str, target_id: str, payload: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of the RFC 8785 form of what is to be changed."""
+    document: Any = {"kind": kind, "target": [target_kind, target_id], "payload": dict(payload)}
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
+
+
+def _refuse_second_proposal(kind: str, target: Ref) -> None:
+    waiting = ChangeRequest.objects.filter(
+        kind=kind, target_kind=target.kind, target_id=target.id, state=State.PENDING
+    )
+    if waiting.exists():
+        raise Refusal(
+            "already_proposed",
+            f"Nothing was proposed: a change of {target.label or target.kind} is waiting already.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Have it decided or withdraw it first.",
+        )
+
+
+def _second_person(actor: Actor, change_request: ChangeRequest) -> User:
+    """Four eyes, enforced here and again by the database: a person, and not the one who asked."""
+    user = policies.user_of(actor)
+    if actor.kind != ActorKind.PERSON or user is None or user.is_agent:
+        raise Refusal(
+            "not_a_person",
+            "Nothing was changed: more authority is given by a person, never by an agent or a process.",
+            next_step="Ask a person who may decide it.",
+        )
+    if user.pk == change_request.proposer_id:
+        raise Refusal(
+            "same_person",
+            "Nothing was changed: you proposed this yourself, so somebody else must decide it.",
+            next_step="Ask a colleague, or withdraw it.",
+        )
+    policies.require(policies.may_decide_change(actor))
+    return user
+
+
+def _require_pending(change_request: ChangeRequest) -> None:
+    if change_request.state != State.PENDING:
+        raise Refusal(
+            "already_decided",
+            f"Nothing was changed: this is already {change_request.get_state_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def _require_unchanged(change_request: ChangeRequest) -> None:
+    found = digest_of(
+        change_request.kind, change_request.target_kind, change_request.target_id, change_request.payload
+    )
+    if found != change_request.payload_digest:
+        raise Refusal(
+            "payload_changed",
+            "Nothing was changed: the proposal is not what was proposed; somebody altered it since.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Reject it and tell an administrator.",
+        )
+
+
+def _decide(
+    change_request: ChangeRequest, state: ChangeRequest.State, actor: Actor, approver: User | None, reason: str
+) -> None:
+    change_request.state = state
+    change_request.approver = approver
+    change_request.decision_reason = reason
+    change_request.decided_at = timezone.now()
+    fields = ["state", "approver", "decision_reason", "decided_at"]
+    change_request.full_clean(exclude=["payload"])
+    stamp(change_request, actor=actor, reason=reason).save(update_fields=fields)
+
+
+def _record(actor: Actor, verb: str, change_request: ChangeRequest, sentence: str, reason: str) -> None:
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=change_request.as_ref(),
+        sentence=sentence,
+        reason=reason,
+        agent_id=change_request.target_id if change_request.target_kind == "agents.agent" else "",
+        payload={
+            "kind": change_request.kind,
+            "target": [change_request.target_kind, change_request.target_id],
+            "payload": change_request.payload,
+            "digest": change_request.payload_digest,
+        },
+    )

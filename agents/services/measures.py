@@ -1,36 +1,338 @@
-"""Limits that hold under any concurrency: reserve before the effect, settle or release after it."""
+"""Limits that hold under any concurrency: reserve before the effect, settle or release after it.
+
+One row per measure, key and window is the lock and the sum; rows are taken in one stable order everywhere.
+"""
 
 from __future__ import annotations
 
-from agents.decision.facts import DecisionRequest, MeasureFacts, Snapshot
-from agents.models import Reservation
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+
+from agents.decision import cel, decide, wording
+from agents.decision.context import NotDecidable, build_context
+from agents.decision.facts import DecisionRequest, MeasureDefinition, MeasureFacts, Mode, Snapshot, Verdict
+from agents.decision.money import INT64_MAX
+from agents.decision.patterns import pattern_matches, scope_binds
+from agents.models import Measure, MeasureCounter, Reservation
+from audit.vocabulary import Refusal, RefusalKind
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_KEY = 300
+
+# Takes the row lock and adds in one statement; no row comes back when the ceiling (inclusive) would be passed.
+_ADD = """
+INSERT INTO agents_measurecounter AS counter (measure_id, key, window_start, reserved, settled)
+SELECT %(measure)s, %(key)s, %(start)s, %(amount)s, 0
+ON CONFLICT (measure_id, key, window_start) DO UPDATE SET reserved = counter.reserved + excluded.reserved
+ WHERE %(ceiling)s::bigint IS NULL
+    OR counter.settled::numeric + counter.reserved + excluded.reserved <= %(ceiling)s::bigint
+RETURNING clock_timestamp()
+"""
+_CLOSE = """
+UPDATE agents_reservation SET state = %s, closed_at = clock_timestamp()
+ WHERE action_id = %s AND state = 'reserved'
+RETURNING measure_id, key, window_start, amount
+"""
+_SETTLE = """
+UPDATE agents_measurecounter SET reserved = reserved - %s, settled = settled + %s
+ WHERE measure_id = %s AND key = %s AND window_start = %s
+"""
+_RELEASE = """
+UPDATE agents_measurecounter SET reserved = reserved - %s
+ WHERE measure_id = %s AND key = %s AND window_start = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one request adds to one measure. ``error`` is set when that could not be computed."""
+
+    definition: MeasureDefinition
+    key: str
+    amount: int
+    window_start: datetime
+    error: str = ""
+
+    def order(self) -> tuple[str, str, datetime]:
+        """Return the place in the one order in which counters are locked."""
+        return self.definition.measure_id, self.key, self.window_start
 
 
 def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> list[Reservation]:
-    """Reserve what this action adds to every enforced measure that binds it; the ceiling is inclusive.
+    """Reserve what this action adds to every measure that binds it; the ceiling is inclusive.
 
-    Must run inside the deciding transaction. Raises Refusal ``limit_reached`` (LIMITED), ``duplicate``
-    (CONFLICT: window for ever, ceiling 1) or ``limit_hold`` (CONFLICT: on_exceed is hold and nobody approved;
-    decide again, the fresh reading holds). Reserving twice for one action changes nothing.
+    Must run inside the deciding transaction; a refusal leaves nothing reserved. Raises Refusal
+    ``limit_reached`` (LIMITED), ``duplicate`` (CONFLICT: window for ever, ceiling 1), ``limit_hold`` (CONFLICT:
+    on_exceed is hold and no approval covers it; decide again, the fresh reading holds) or ``rule_error``. A
+    shadow measure counts and never refuses. Reserving twice for one action changes nothing.
     """
-    raise NotImplementedError
+    if not connection.in_atomic_block:
+        raise RuntimeError("A reservation belongs to the transaction that decides.")
+    shares = sorted(_shares(request, snapshot, _database_now()), key=_Share.order)
+    covered = _covered_by_approval(request, snapshot) if shares else frozenset()
+    with transaction.atomic():
+        already = {row.measure_id: row for row in Reservation.objects.filter(action_id=action_id)}
+        return [
+            reservation
+            for share in shares
+            if (reservation := _reserve_one(action_id, share, already, covered, request, snapshot)) is not None
+        ]
 
 
 def settle(*, action_id: str) -> int:
     """Count what the action reserved as done; returns how many reservations changed. Twice changes nothing."""
-    raise NotImplementedError
+    return _close(action_id, Reservation.State.SETTLED)
 
 
 def release(*, action_id: str) -> int:
     """Give back what the action reserved; what is settled stays. Twice changes nothing."""
-    raise NotImplementedError
+    return _close(action_id, Reservation.State.RELEASED)
 
 
-def readings(request: DecisionRequest, snapshot: Snapshot) -> dict[str, MeasureFacts]:
-    """Return the reading of every measure that binds this request, by code; reserves nothing."""
-    raise NotImplementedError
+def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "") -> dict[str, MeasureFacts]:
+    """Return the reading of every measure that binds this request, by code; reserves nothing.
+
+    What ``action_id`` itself holds is left out, so that an action decided again does not stand in its own way.
+    """
+    now = _database_now()
+    shares = _shares(request, snapshot, now)
+    counted = _counted([share for share in shares if not share.error], now, action_id)
+    return {share.definition.code: _reading(share, counted.get(share.order(), (0, 0))) for share in shares}
 
 
-def with_readings(request: DecisionRequest, snapshot: Snapshot) -> DecisionRequest:
+def with_readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "") -> DecisionRequest:
     """Return the request with its measures filled in."""
-    raise NotImplementedError
+    return replace(request, measures=readings(request, snapshot, action_id=action_id))
+
+
+# --- What a request adds.
+
+
+def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list[_Share]:
+    binding = [measure for measure in snapshot.measures if _binds(measure, request)]
+    if not binding or request.operation is None:
+        return []
+    try:
+        context = cel.make_context(build_context(replace(request, measures={}), request.operation))
+    except (NotDecidable, cel.ConditionError) as error:
+        return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
+    return [_share(measure, context, now) for measure in binding]
+
+
+def _binds(measure: MeasureDefinition, request: DecisionRequest) -> bool:
+    if measure.mode == Mode.DRAFT or request.operation is None:
+        return False
+    return scope_binds(measure.scope_kind, measure.scope_id, request.agent) and pattern_matches(
+        measure.operations, request.operation.code
+    )
+
+
+def _share(measure: MeasureDefinition, context: Any, now: datetime) -> _Share:
+    start = _window_start(measure, now)
+    try:
+        key = cel.evaluate(measure.key, context) if measure.key.strip() else ""
+        amount = cel.evaluate(measure.amount, context)
+    except cel.ConditionError as error:
+        return _Share(measure, "", 0, start, str(error))
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        return _Share(measure, "", 0, start, "its key is not a text")
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount <= INT64_MAX:
+        return _Share(measure, "", 0, start, "its amount is not a whole number of zero or more")
+    return _Share(measure, _stored_key(str(key)), amount, start)
+
+
+def _stored_key(key: str) -> str:
+    clean = key.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(clean) <= _MAX_KEY and clean == key:
+        return key
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def _window_start(measure: MeasureDefinition, now: datetime) -> datetime:
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    starts = {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(hour=0, day=1)}
+    return starts.get(measure.window, _EVER)
+
+
+def _database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row = cursor.fetchone()
+    now: datetime = row[0]
+    return now
+
+
+# --- Reserving.
+
+
+def _covered_by_approval(request: DecisionRequest, snapshot: Snapshot) -> frozenset[str]:
+    """Return the limits that people agreed to exceed: those that decided, under an approval that counts."""
+    if request.approved is None:
+        return frozenset()
+    decision = decide(request, snapshot)
+    return frozenset(decision.deciding) if decision.verdict == Verdict.ALLOW else frozenset()
+
+
+def _reserve_one(
+    action_id: str,
+    share: _Share,
+    already: dict[Any, Reservation],
+    covered: frozenset[str],
+    request: DecisionRequest,
+    snapshot: Snapshot,
+) -> Reservation | None:
+    definition = share.definition
+    enforced = definition.mode != Mode.SHADOW
+    if share.error:
+        _refuse_uncounted(share, enforced, request)
+        return None
+    held = {str(key): row for key, row in already.items()}.get(definition.measure_id)
+    if held is not None and held.state != Reservation.State.RELEASED:
+        return held
+    free = not enforced or definition.measure_id in covered
+    at = _add(share, None if free or definition.window == "rolling" else definition.ceiling)
+    if at is None or (definition.window == "rolling" and not free and _rolling_exceeded(share, at)):
+        raise _limit_refusal(share, request, snapshot)
+    values = {
+        "key": share.key,
+        "window_start": share.window_start,
+        "amount": share.amount,
+        "state": Reservation.State.RESERVED,
+        "created_at": at,
+        "closed_at": None,
+    }
+    reservation, _ = Reservation.objects.update_or_create(
+        action_id=action_id, measure_id=definition.measure_id, defaults=values
+    )
+    return reservation
+
+
+def _refuse_uncounted(share: _Share, enforced: bool, request: DecisionRequest) -> None:
+    """Without a rate an amount in money is unknown; the decision has held for that, and a person said yes."""
+    unpriced = request.money is not None and request.money.company_minor is None
+    if not enforced or (unpriced and share.definition.unit == "money" and request.approved is not None):
+        return
+    raise Refusal(
+        "rule_error",
+        f"Denied: the limit {share.definition.name!r} could not be checked: {share.error}.",
+        next_step=wording.next_after_denial("rule_error"),
+    )
+
+
+def _add(share: _Share, ceiling: int | None) -> datetime | None:
+    """Add to the counter, which stays locked; return the time, or None when the ceiling would be passed."""
+    if ceiling is not None and share.amount > ceiling:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD,
+            {
+                "measure": share.definition.measure_id,
+                "key": share.key,
+                "start": share.window_start,
+                "amount": share.amount,
+                "ceiling": ceiling,
+            },
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _rolling_exceeded(share: _Share, at: datetime) -> bool:
+    ceiling = share.definition.ceiling
+    return ceiling is not None and sum(_rolling_used(share, at, "")) + share.amount > ceiling
+
+
+def _rolling_used(share: _Share, at: datetime, action_id: str) -> tuple[int, int]:
+    """Return (reserved, settled) of the last so many seconds; under the counter's lock this is exact."""
+    since = at - timedelta(seconds=share.definition.window_seconds or 0)
+    live = Reservation.objects.filter(
+        measure_id=share.definition.measure_id, key=share.key, created_at__gt=since
+    ).exclude(action_id=action_id)
+    sums = live.aggregate(
+        reserved=Sum("amount", filter=Q(state=Reservation.State.RESERVED)),
+        settled=Sum("amount", filter=Q(state=Reservation.State.SETTLED)),
+    )
+    return int(sums["reserved"] or 0), int(sums["settled"] or 0)
+
+
+def _limit_refusal(share: _Share, request: DecisionRequest, snapshot: Snapshot) -> Refusal:
+    definition, now = share.definition, _database_now()
+    facts = _reading(share, _counted([share], now, "").get(share.order(), (0, 0)))
+    words = wording.measure_words(definition, facts, snapshot.company_currency)
+    detail = {"measure": definition.code, "headroom": facts.headroom}
+    if definition.on_exceed == "hold":
+        return Refusal(
+            "limit_hold",
+            wording.sentence("Held", words),
+            detail,
+            RefusalKind.CONFLICT,
+            "Decide again: it is held now.",
+        )
+    duplicate = wording.is_no_duplicate(definition)
+    code = "duplicate" if duplicate else "limit_reached"
+    kind = RefusalKind.CONFLICT if duplicate else RefusalKind.LIMITED
+    return Refusal(code, wording.sentence("Denied", words), detail, kind, wording.next_after_denial(code))
+
+
+# --- Closing.
+
+
+def _close(action_id: str, state: Reservation.State) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLOSE, [state.value, action_id])
+        # The same order as in reserve, so that no two actions ever wait for each other in a circle.
+        rows = sorted(cursor.fetchall(), key=lambda row: (str(row[0]), row[1], row[2]))
+        for measure_id, key, start, amount in rows:
+            if state == Reservation.State.SETTLED:
+                cursor.execute(_SETTLE, [amount, amount, measure_id, key, start])
+            else:
+                cursor.execute(_RELEASE, [amount, measure_id, key, start])
+        return len(rows)
+
+
+# --- Reading.
+
+
+def _counted(
+    shares: Sequence[_Share], now: datetime, action_id: str
+) -> dict[tuple[str, str, datetime], tuple[int, int]]:
+    fixed = [share for share in shares if share.definition.window != Measure.Window.ROLLING]
+    found = {share.order(): (0, 0) for share in fixed}
+    wanted = Q(pk__in=[])
+    for share in fixed:
+        wanted |= Q(measure_id=share.definition.measure_id, key=share.key, window_start=share.window_start)
+    if fixed:
+        for counter in MeasureCounter.objects.filter(wanted):
+            place = (str(counter.measure_id), counter.key, counter.window_start)
+            found[place] = (counter.reserved, counter.settled)
+    own = Reservation.objects.filter(action_id=action_id, state=Reservation.State.RESERVED) if action_id else ()
+    for row in own:
+        place = (str(row.measure_id), row.key, row.window_start)
+        if place in found:
+            found[place] = (found[place][0] - row.amount, found[place][1])
+    for share in shares:
+        if share.definition.window == Measure.Window.ROLLING:
+            found[share.order()] = _rolling_used(share, now, action_id)
+    return found
+
+
+def _reading(share: _Share, counted: tuple[int, int]) -> MeasureFacts:
+    definition = share.definition
+    return MeasureFacts(
+        code=definition.code,
+        name=definition.name,
+        unit=definition.unit,
+        key=share.key,
+        amount=share.amount,
+        reserved=counted[0],
+        settled=counted[1],
+        ceiling=definition.ceiling,
+        error=share.error,
+    )

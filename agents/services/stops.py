@@ -2,36 +2,193 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Sequence
 
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents import policies, registry
 from agents.decision.facts import AgentFacts, OperationFacts
-from agents.models import Stop
-from audit.vocabulary import Actor, Ref
+from agents.models import Agent, Department, Role, Stop
+from agents.services.history import lock_row, stamp
+from audit.services import record_event
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+
+EVERYTHING = Ref("everything", "")
 
 
 def stop_scopes(agent: AgentFacts, operation: OperationFacts, *, workflow_id: str = "") -> list[Ref]:
     """Return every scope whose stop hits this call, from everything down to the operation."""
-    raise NotImplementedError
+    scopes = [EVERYTHING, *(Ref("department", key) for key in agent.department_ids)]
+    scopes += [Ref("role", agent.role_id), Ref("agent", agent.agent_id, agent.name)]
+    scopes += [Ref("system", operation.system_id), Ref("operation", operation.code, operation.name)]
+    return [*scopes, Ref("workflow", workflow_id)] if workflow_id else scopes
 
 
 def lock_and_check(scopes: Sequence[Ref]) -> None:
     """Share the lock of every scope until the transaction ends, then refuse if a stop or a brake is on.
 
-    Raises Refusal ``stopped``, ``agent_paused``, ``agent_suspended`` or ``agent_not_active``.
+    The locks come first and in a statement of their own: under READ COMMITTED the next statement then sees
+    every stop that was committed before the lock was granted, and no later one can commit before this
+    transaction ends. Raises Refusal ``stopped``, ``agent_paused``, ``agent_suspended`` or ``agent_not_active``;
+    RuntimeError outside a transaction or under another isolation level.
     """
-    raise NotImplementedError
+    _require_read_committed()
+    keys = sorted({_lock_key(scope) for scope in scopes})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(key) FROM unnest(%s::bigint[]) AS key", [keys])
+    _refuse_stopped(scopes)
+    _refuse_braked([scope.id for scope in scopes if scope.kind == "agent"])
 
 
 def lock_scope(scope: Ref) -> None:
     """Wait until no dispatch of this scope is under way and keep new ones out until the transaction ends."""
-    raise NotImplementedError
+    _require_read_committed()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_key(scope)])
 
 
-def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str) -> Stop:
-    """Stop everything in a scope; when this returns and commits, no dispatch in it commits after."""
-    raise NotImplementedError
+def _lock_key(scope: Ref) -> int:
+    digest = hashlib.sha256(f"stop\0{scope.kind}\0{scope.id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _require_read_committed() -> None:
+    if not connection.in_atomic_block:
+        raise RuntimeError("A stop scope is locked until the transaction ends, so there must be one.")
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        level = cursor.fetchone()
+    if level != ("read committed",):
+        # An older snapshot would not show a stop that was committed while we waited for the lock.
+        raise RuntimeError(f"Stops are checked under READ COMMITTED only, not {level}.")
+
+
+def _refuse_stopped(scopes: Sequence[Ref]) -> None:
+    hit = Q(pk__in=[])
+    for scope in scopes:
+        hit |= Q(scope_kind=scope.kind, scope_id=scope.id)
+    stop = Stop.objects.filter(hit, lifted_at__isnull=True).order_by("raised_at").first()
+    if stop is not None:
+        what = stop.scope_label or stop.get_scope_kind_display().lower()
+        raise Refusal(
+            "stopped",
+            f"Nothing was sent: {stop.raised_by} stopped {what}. Reason: {stop.reason}",
+            detail={"stop": str(stop.pk), "scope": stop.scope_kind},
+            next_step="Stop and wait until a person lifts the stop, then ask again.",
+        )
+
+
+def _refuse_braked(agent_ids: Sequence[str]) -> None:
+    for agent in Agent.objects.filter(pk__in=agent_ids):
+        if agent.brake == Agent.Brake.PAUSED:
+            code, words, next_step = "agent_paused", "is paused", "Stop and wait until a person resumes you."
+        elif agent.brake != Agent.Brake.NONE:
+            code, words, next_step = (
+                "agent_suspended",
+                "is suspended",
+                "Stop. A person must lift the suspension.",
+            )
+        elif agent.lifecycle != Agent.Lifecycle.ACTIVE:
+            code, words, next_step = (
+                "agent_not_active",
+                "is not active",
+                "Stop. A person must activate you first.",
+            )
+        else:
+            continue
+        raise Refusal(code, f"Nothing was sent: {agent.name} {words}.", next_step=next_step)
+
+
+def raise_stop(
+    *, actor: Actor, scope_kind: str, scope_id: str = "", reason: str, scope_label: str = ""
+) -> Stop:
+    """Stop everything in a scope; when this has committed, no dispatch in it commits after.
+
+    ``scope_id``: the id of a department, role, agent, system or workflow, or the code of an operation; empty
+    for everything. Waits for the dispatches that are just being committed. Raises Refusal ``scope_unknown``.
+    """
+    with transaction.atomic():
+        lock_scope(Ref(scope_kind, scope_id))
+        policies.require(policies.may_raise_stop(actor))
+        policies.require_reason(reason)
+        label = scope_label or _scope_label(scope_kind, scope_id)
+        stop = Stop(
+            scope_kind=scope_kind,
+            scope_id=scope_id,
+            scope_label=label[:200],
+            reason=reason,
+            raised_by_kind=actor.kind.value,
+            raised_by_ref=actor.id,
+            raised_by=actor.label,
+        )
+        stop.full_clean()
+        stamp(stop, actor=actor, reason=reason).save()
+        _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {label}.", reason)
+        return stop
 
 
 def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:
     """Lift a stop; what waited is decided again, nothing resumes by itself."""
-    raise NotImplementedError
+    with transaction.atomic():
+        stop = lock_row(Stop, stop.pk)
+        policies.require(policies.may_lift_stop(actor))
+        policies.require_reason(reason)
+        if stop.lifted_at is not None:
+            raise Refusal(
+                "already_lifted", f"Nothing was changed: {stop.lifted_by} lifted it.", kind=RefusalKind.CONFLICT
+            )
+        stop.lifted_by_kind, stop.lifted_by_ref, stop.lifted_by = actor.kind.value, actor.id, actor.label
+        stop.lift_reason = reason
+        stop.lifted_at = Now()
+        fields = ["lifted_by_kind", "lifted_by_ref", "lifted_by", "lift_reason", "lifted_at"]
+        stamp(stop, actor=actor, reason=reason).save(update_fields=fields)
+        stop.refresh_from_db(fields=["lifted_at"])
+        _record(
+            actor, "agents.stop_lifted", stop, f"{actor.label} lifted the stop of {stop.scope_label}.", reason
+        )
+        return stop
+
+
+def _scope_label(scope_kind: str, scope_id: str) -> str:
+    if scope_kind == Stop.ScopeKind.EVERYTHING and not scope_id:
+        return "everything"
+    if scope_kind == Stop.ScopeKind.OPERATION:
+        operation = registry.find_operation(scope_id)
+        return operation.name if operation else scope_id
+    model = {"department": Department, "role": Role, "agent": Agent}.get(scope_kind)
+    if model is None and scope_kind in Stop.ScopeKind.values and scope_id:
+        return scope_id
+    found = model._default_manager.filter(pk=scope_id).first() if model and _is_uuid(scope_id) else None
+    if found is None:
+        raise Refusal(
+            "scope_unknown",
+            f"Nothing was stopped: there is no {scope_kind} {scope_id}.",
+            kind=RefusalKind.INVALID,
+            next_step="Choose what to stop from the list.",
+        )
+    return str(found)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> None:
+    column = {"agent": "agent_id", "department": "department_id", "system": "system_id"}.get(stop.scope_kind)
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=stop.as_ref(),
+        sentence=sentence,
+        reason=reason,
+        payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id},
+        **({column: stop.scope_id} if column else {}),
+    )
