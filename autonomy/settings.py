@@ -129,6 +129,7 @@ STORAGES = {
 }
 MEDIA_ROOT = DATA_DIR / "media"
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "home"
 
 # --- The admin theme; menu, counts and marks come from autonomy.ui.
 UNFOLD = {

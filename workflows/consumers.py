@@ -25,6 +25,8 @@ ONLY_LISTENS = 4400
 TRY_AGAIN = 1013
 CHECK_SECONDS = 5.0
 LEAST_GAP_SECONDS = 0.1
+# The page may go away at any moment; there is nobody left to tell then.
+GONE = (RuntimeError, OSError)
 
 
 def rights_in(session_key: str | None) -> frozenset[str] | None:
@@ -81,8 +83,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         frame, self.newest = self.newest, None
         if frame and frame["position"] > self.sent:
             self.sent, self.sent_at = frame["position"], time.monotonic()
-            # The page may go away at any moment; there is nobody left to tell then.
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(*GONE):
                 await self.send_json(frame)
 
     async def watch(self) -> None:
@@ -96,9 +97,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                     position = await database_sync_to_async(newest_position)()
                     await self.hint({"kind": EVENTS, "position": position})
                 await asyncio.sleep(CHECK_SECONDS)
-        finally:
-            with contextlib.suppress(RuntimeError):
+        except Exception:
+            with contextlib.suppress(*GONE):
                 await self.close(code=TRY_AGAIN)
+            raise
 
     async def check_rights(self) -> bool:
         """Follow exactly what the person may follow now; close when nobody is signed in any more."""

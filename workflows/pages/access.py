@@ -9,8 +9,10 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from agents.models import User
 
@@ -34,6 +36,14 @@ def for_people(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def admin_page(obj: Model) -> str:
+    """Return the address of an object's page in the admin; empty when it has none."""
+    opts = obj._meta
+    if not admin.site.is_registered(type(obj)):
+        return ""
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
 
 
 def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:

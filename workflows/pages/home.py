@@ -20,7 +20,7 @@ from audit.selectors import newest_position, visible_events
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to
 from workflows.approvals.selectors import pending_for
-from workflows.pages.access import for_people, page, part
+from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.lines import lines_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import waiting_for
@@ -89,7 +89,7 @@ def _stops(user: User) -> list[Trouble]:
             "bad",
             f"Stopped: {stop.scope_label or stop.scope_id or stop.get_scope_kind_display()}",
             f"{stop.raised_by}: {stop.reason}",
-            reverse("admin:agents_stop_change", args=[stop.pk]),
+            admin_page(stop),
         )
         for stop in active
     ]
@@ -131,7 +131,7 @@ def _braked_agents(user: User) -> list[Trouble]:
             "wait",
             f"{agent.name} is {agent.get_brake_display().lower()}",
             "It may do nothing until somebody resumes it.",
-            reverse("admin:agents_agent_change", args=[agent.pk]),
+            admin_page(agent),
         )
         for agent in braked
     ]

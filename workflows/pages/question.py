@@ -18,6 +18,7 @@ from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import description, is_approver
+from workflows.pages.access import admin_page
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.words import (
     Fact,
@@ -158,7 +159,7 @@ def _of_change(approval: Approval) -> Matter:
         notes=[],
         statement=Statement(reason=change.reason),
         result="Approving puts exactly this change into force at once.",
-        link=reverse("admin:agents_changerequest_change", args=[change.pk]),
+        link=admin_page(change),
     )
 
 
@@ -205,7 +206,7 @@ def _rule_line(
         condition=rule.condition,
         values=values_in(rule.condition, arguments, amount),
         policy=rule.policy.name,
-        link=reverse("admin:agents_policy_change", args=[rule.policy_id]),
+        link=admin_page(rule.policy),
     )
 
 
