@@ -318,9 +318,7 @@ class ReadOnlyAdmin(ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
         return False
 
 
-class GovernedAdmin(  # type: ignore[misc]
-    ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin
-):
+class GovernedAdmin(ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin):
     """A configured object: object permissions, a full history, and no change without a name under it.
 
     History pages are read-only.
@@ -380,7 +378,7 @@ class ServiceAdmin(GovernedAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Refusal as refusal:
             # Outside the transaction, which has undone everything: show the same form, now invalid.
-            request.refusal = refusal
+            request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_form(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
@@ -19,7 +19,7 @@ from agents.models import User
 View = Callable[..., HttpResponse]
 
 
-def is_person(user: Any) -> bool:
+def is_person(user: Any) -> TypeGuard[User]:
     """Say whether somebody is a signed-in, active person: agents have no pages."""
     return bool(user.is_authenticated and user.is_active and user.kind == User.Kind.PERSON)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -12,17 +11,18 @@ from django.views.decorators.http import require_safe
 from audit.selectors import feed, newest_position, visible_events
 from workflows.pages.access import for_people, page, part
 from workflows.pages.lines import lines_of
+from workflows.pages.words import ECHOES
 
 FIRST_PAGE = 60
 GAP_PAGE = 100
 
 # What may be shown alone: its word, and what holds for an event of it.
-SHOWN: dict[str, tuple[str, Q]] = {
-    "all": ("Everything", Q()),
-    "held": ("Held for people", Q(decision="hold")),
-    "refused": ("Refused", Q(decision="deny")),
-    "agents": ("By agents", Q(actor_kind="agent")),
-    "people": ("By people", Q(actor_kind="person")),
+SHOWN: dict[str, tuple[str, dict[str, str]]] = {
+    "all": ("Everything", {}),
+    "held": ("Held for people", {"decision": "hold"}),
+    "refused": ("Refused", {"decision": "deny"}),
+    "agents": ("By agents", {"actor_kind": "agent"}),
+    "people": ("By people", {"actor_kind": "person"}),
 }
 
 
@@ -36,7 +36,8 @@ def activity(request: HttpRequest) -> HttpResponse:
     position = newest_position()
     newest = (
         visible_events(request.user)
-        .filter(SHOWN[shown][1], placement__position__lte=position)
+        .filter(placement__position__lte=position, **SHOWN[shown][1])
+        .exclude(verb__in=ECHOES)
         .order_by("-placement__position")[:FIRST_PAGE]
     )
     return page(
@@ -73,4 +74,6 @@ def _after(request: HttpRequest) -> int:
 
 
 def _matches(event: Any, shown: str) -> bool:
-    return all(getattr(event, name) == value for name, value in SHOWN[shown][1].children)
+    return event.verb not in ECHOES and all(
+        getattr(event, name) == value for name, value in SHOWN[shown][1].items()
+    )

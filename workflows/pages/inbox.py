@@ -59,7 +59,11 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
     """Show the list, and one approval beside it when the address names one."""
     opened = _find(request, approval_id) if approval_id else None
     question = question_for(opened, _user(request)) if opened else None
-    shown = {"question": question, "opened": opened, "subtitle": opened.subject_label if opened else ""}
+    shown: dict[str, Any] = {
+        "question": question,
+        "opened": opened,
+        "subtitle": opened.subject_label if opened else "",
+    }
     return page(request, "portal/inbox.html", "Inbox", **shown, **_list(request))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.decision.money import format_minor
-from agents.models import ChangeRequest, Rule, User
+from agents.models import Agent, ChangeRequest, Rule, User
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
@@ -116,11 +117,8 @@ def why_not_vote(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
 
 
 def _of_action(approval: Approval) -> Matter:
-    action = (
-        Action.objects.select_related("agent", "operation__system", "revision")
-        .filter(pk=_uuid(approval.subject_id))
-        .first()
-    )
+    found = Action.objects.select_related("agent", "operation__system", "revision")
+    action = found.filter(pk__in=_uuids([approval.subject_id])).first()
     if action is None:
         return _of_anything(approval)
     explanation = approval.explanation
@@ -142,7 +140,7 @@ def _of_action(approval: Approval) -> Matter:
 
 
 def _of_change(approval: Approval) -> Matter:
-    change = ChangeRequest.objects.select_related("proposer").filter(pk=_uuid(approval.subject_id)).first()
+    change = _change(approval.subject_id)
     if change is None:
         return _of_anything(approval)
     return Matter(
@@ -188,8 +186,8 @@ def deciding_rules(explanation: Mapping[str, Any], arguments: Mapping[str, Any],
     """Return the rules that decided, in words, with the present condition and this case's values in it."""
     deciding = set(explanation.get("deciding", ()))
     results = [result for result in explanation.get("rules", ()) if result.get("rule_id") in deciding]
-    keys = [key for key in (_uuid(result["rule_id"]) for result in results) if key]
-    stored = {str(rule.pk): rule for rule in Rule.objects.select_related("policy").filter(pk__in=keys)}
+    rules = Rule.objects.select_related("policy").filter(pk__in=_uuids(result["rule_id"] for result in results))
+    stored = {str(rule.pk): rule for rule in rules}
     return [_rule_line(result, stored.get(result["rule_id"]), arguments, amount) for result in results]
 
 
@@ -247,17 +245,24 @@ def _evidence(item: Any) -> str:
 
 
 def _tags(action: Action, amount: str) -> list[Tag]:
-    tags = [Tag(amount, "payments")] if amount else []
-    if operation := action.operation:
-        tags += effect_tags(
-            operation.effect,
-            undo=operation.undo_operation_id is not None,
-            environment=operation.system.environment,
-        )
-        tags.append(Tag(operation.system.name, "dns"))
-    tier = action.agent.risk_tier
-    tone = {"high": "bad", "medium": "wait"}.get(tier, "")
+    tags = operation_tags(action, amount)
+    if action.operation:
+        tags.append(Tag(action.operation.system.name, "dns"))
+    tone = "bad" if action.agent.risk_tier == Agent.RiskTier.HIGH else ""
     return [*tags, Tag(f"{action.agent.get_risk_tier_display()} risk agent", "shield", tone)]
+
+
+def operation_tags(action: Action, amount: str) -> list[Tag]:
+    """Return what the operation of an action does to the world, with what this action moves."""
+    operation = action.operation
+    if operation is None:
+        return []
+    return effect_tags(
+        operation.effect,
+        amount=amount,
+        undo=operation.undo_operation_id is not None,
+        environment=operation.system.environment,
+    )
 
 
 def _result(action: Action) -> str:
@@ -281,8 +286,15 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _uuid(text: Any) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
+def _change(change_id: str) -> ChangeRequest | None:
+    found = ChangeRequest.objects.select_related("proposer")
+    return found.filter(pk__in=_uuids([change_id])).first()
+
+
+def _uuids(texts: Iterable[Any]) -> list[UUID]:
+    """Return what of these texts is a UUID: a subject's or a rule's id may be anything."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(str(text)))
+    return found

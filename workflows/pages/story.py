@@ -22,10 +22,11 @@ from workflows.pages.question import (
     RuleLine,
     deciding_rules,
     limits_in_words,
+    operation_tags,
     pretty,
     statement_of,
 )
-from workflows.pages.words import Tag, effect_tags, facts_of, look_of, state_tag
+from workflows.pages.words import ECHOES, Tag, facts_of, look_of, state_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def chapters_of(action: Action, user: User) -> list[Chapter]:
         title=f"Asked to use {action.operation.name if action.operation else action.operation_code}",
         reason="",
     )
-    events = timeline("actions.action", str(action.pk), user)
+    events = timeline("actions.action", str(action.pk), user).exclude(verb__in=ECHOES)
     return [asked, *(_chapter(event, action) for event in events)]
 
 
@@ -122,12 +123,9 @@ def _chapter(event: Any, action: Action) -> Chapter:
 
 
 def _title(sentence: str, action: Action) -> str:
-    """Leave the action's own label out: on its own page it would open every line."""
-    for start in (f"{action.label}: ", f"{action.label} "):
-        if sentence.startswith(start) and len(sentence) > len(start):
-            rest = sentence[len(start) :]
-            return rest[:1].upper() + rest[1:]
-    return sentence[:1].upper() + sentence[1:]
+    """Leave the action's own label out: on its own page every line would repeat it."""
+    rest = sentence.removeprefix(f"{action.label}: ").removesuffix(f": {action.label}")
+    return rest[:1].upper() + rest[1:]
 
 
 def _tags(action: Action) -> list[Tag]:
@@ -136,9 +134,4 @@ def _tags(action: Action) -> list[Tag]:
         look = {"agrees": ("fact_check", "good"), "differs": ("difference", "bad")}
         icon, tone = look.get(action.outcome, ("help", ""))
         tags.append(Tag(action.get_outcome_display(), icon, tone))
-    if amount := amount_words(action):
-        tags.append(Tag(amount, "payments"))
-    if operation := action.operation:
-        undo = operation.undo_operation_id is not None
-        tags += effect_tags(operation.effect, undo=undo, environment=operation.system.environment)
-    return tags
+    return [*tags, *operation_tags(action, amount_words(action))]

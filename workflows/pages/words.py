@@ -46,11 +46,19 @@ def facts_of(arguments: Mapping[str, Any], schema: Mapping[str, Any] | None = No
     return found
 
 
+def _in_order(value: Mapping[str, Any], schema: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Put what the schema requires first, in its order, and lists last: the database keeps no order of keys."""
+    required = {name: place for place, name in enumerate(schema.get("required", ()))}
+    return sorted(
+        value.items(), key=lambda item: (isinstance(item[1], list), required.get(item[0], len(required)))
+    )
+
+
 def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
     if (amount := _money(value)) is not None:
         yield Fact(name, amount)
     elif isinstance(value, Mapping):
-        yield from _members(value, schema.get("properties", {}), name)
+        yield from _members(value, schema, name)
     elif isinstance(value, list):
         for number, inner in enumerate(value, start=1):
             yield from _facts(inner, schema.get("items", {}), f"{name} {number}")
@@ -58,15 +66,15 @@ def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
         yield Fact(name, in_words(value))
 
 
-def _members(value: Mapping[str, Any], properties: Mapping[str, Any], name: str) -> Iterator[Fact]:
+def _members(value: Mapping[str, Any], schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
     currency = value.get("currency")
-    for key, inner in value.items():
-        schema = properties.get(key, {})
-        inner_name = _join(name, str(schema.get("title") or humanize(key)))
+    for key, inner in _in_order(value, schema):
+        inner_schema = schema.get("properties", {}).get(key, {})
+        inner_name = _join(name, str(inner_schema.get("title") or humanize(key)))
         if _is_minor(key, inner) and isinstance(currency, str):
             yield Fact(inner_name, format_minor(inner, currency))
         else:
-            yield from _facts(inner, schema, inner_name)
+            yield from _facts(inner, inner_schema, inner_name)
 
 
 def _money(value: Any) -> str | None:
@@ -106,6 +114,9 @@ def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list
         found[f"args{match.group(1)}"] = in_words(value)
     return [Fact(name, value) for name, value in found.items()]
 
+
+# Events that only repeat in their own room what another one says better: left out of stories and of the feed.
+ECHOES = ("tasks.task_opened", "tasks.task_completed", "tasks.task_cancelled", "tasks.task_expired")
 
 # How an event looks in a feed, by the end of its verb. A verb that is not listed looks like plain news.
 _BY_VERB = {
@@ -172,13 +183,14 @@ def state_tag(state: str, text: str) -> Tag:
     return Tag(text, icon, tone)
 
 
-def effect_tags(effect: str, *, undo: bool, environment: str) -> list[Tag]:
+def effect_tags(effect: str, *, amount: str, undo: bool, environment: str) -> list[Tag]:
     """Return what an operation does to the world: how grave, whether it can be taken back, where it lands."""
+    moves = f"Moves {amount}" if amount else "Moves money"
     tags = [
         {
             "read": Tag("Only reads", "visibility"),
             "write": Tag("Changes records", "edit"),
-            "financial": Tag("Moves money", "payments", "wait"),
+            "financial": Tag(moves, "payments", "wait"),
             "destructive": Tag("Destroys data", "delete_forever", "bad"),
         }.get(effect, Tag(humanize(effect), "bolt"))
     ]
