@@ -31,6 +31,7 @@ DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,6})?", re.ASCII)
 INSTRUCTIONS = ("$arg", "$item", "$config", "$found", "$reference", "$each", "$text", "$decimal", "$map")
 OPTIONS = {"optional", "default", "in", "of"}
 _HOLE = re.compile(r"\{(/[^{}]*)\}")
+_PART = re.compile(r"(?:\{[^{}]*\}|[^/{}])+")
 
 
 class TemplateError(ValueError):
@@ -76,8 +77,7 @@ def at(document: Any, pointer: str) -> Any:
 
 def fill_path(template: str, scope: Scope) -> list[str]:
     """Return the parts of a path such as ``/suppliers/{/supplier}/invoices``; a value never adds a part."""
-    parts = [part for part in template.strip("/").split("/") if part]
-    return [_HOLE.sub(lambda hole: _path_value(hole[1], scope), part) for part in parts]
+    return [_HOLE.sub(lambda hole: _path_value(hole[1], scope), part) for part in _PART.findall(template)]
 
 
 def decimal_text(value: Any) -> str:

@@ -33,7 +33,7 @@ MAPPING: dict[str, Any] = {
             "additionalProperties": False,
             "properties": {
                 "method": {"enum": ["GET", "POST", "PUT", "PATCH", "DELETE"]},
-                "path": {"type": "string", "pattern": "^/", "maxLength": 500},
+                "path": {"type": "string", "pattern": r"^/([^{}]|\{/[^{}]*\})*$", "maxLength": 500},
                 "query": {"type": "object"},
                 "headers": {"type": "object"},
                 "body": {},
