@@ -11,10 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent, Department, Measure, Policy, Role
-from agents.services import changes, credentials, lifecycle, policies
+from agents.services import credentials, lifecycle, policies
 from audit.vocabulary import Actor
 from connectors import services as systems
 from connectors.models import Operation
+from workflows.approvals import services as approvals
+from workflows.approvals.models import Approval
 from workflows.demo.company import person
 from workflows.demo.erp.server import write_private
 
@@ -49,7 +51,6 @@ CONTRACT_RULE = {
     "value": "2500.00",
     "verdict": "hold",
     "mode": "enforced",
-    "obligations": {"approver_group": "Approvers", "quorum": 1},
 }
 MEASURES: tuple[dict[str, Any], ...] = (
     {
@@ -115,8 +116,15 @@ def _employ(facts: dict[str, Any]) -> None:
         systems.grant_operation(
             actor=alice, operation=Operation.objects.get(code=code), agent=agent, reason="Its job needs it"
         )
-    request = lifecycle.activate_agent(actor=alice, agent=agent, reason="Ready to start work")
-    changes.apply_change(actor=bob, change_request=request, reason="Grants and limits fit the job")
+    change = lifecycle.activate_agent(actor=alice, agent=agent, reason="Ready to start work")
+    question = Approval.objects.get(subject_kind="agents.changerequest", subject_id=str(change.pk))
+    approvals.cast_vote(
+        actor=bob,
+        approval_id=question.pk,
+        verdict="approve",
+        reason="Its grants fit the job",
+        digest=question.digest,
+    )
 
 
 def _contract(agent: Agent) -> None:
