@@ -1,0 +1,278 @@
+"""The servers and processes of `make up`, started for real in a folder of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autonomy.launch import children, failure, installation, place, programs
+from autonomy.launch.keys import Keys
+from autonomy.launch.postgres import UNSAFE_AND_FAST, Postgres
+from autonomy.launch.valkey import Valkey
+
+ROOT = Path(__file__).resolve().parents[2]
+# A stand-in for the portal's processes: it lives until it is told to end.
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Iterator[place.Place]:
+    found = place.open_place(tmp_path / "data")
+    yield found
+    place.erase(found)
+
+
+def gone(pid: int, seconds: float = 20) -> bool:
+    """Whether a process ends within so many seconds; one that waits for its parent to notice has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        deadline = time.monotonic() + seconds
+        while process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+    return True
+
+
+def test_a_second_start_finds_what_the_first_one_stored(where: place.Place) -> None:
+    for turn in (1, 2):
+        server = Postgres(where, settings=UNSAFE_AND_FAST)
+        server.start()
+        with server.connect() as connection:
+            if turn == 1:
+                connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+        server.stop()
+        assert server.process is not None
+        assert server.process.returncode == 0
+
+
+def test_a_killed_server_comes_back_with_its_data(where: place.Place) -> None:
+    server = Postgres(where)
+    server.start()
+    with server.connect() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    again = Postgres(where)
+    again.start()
+    try:
+        with again.connect() as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    finally:
+        again.stop()
+
+
+def test_a_lock_file_under_a_reused_id_does_not_stop_a_start(where: place.Place) -> None:
+    server = Postgres(where, settings=UNSAFE_AND_FAST)
+    server.start()
+    server.stop()
+    (server.data / "postmaster.pid").write_text(f"{os.getppid()}\n{server.data}\n")
+    server.start()
+    server.stop()
+
+
+def test_the_servers_files_and_sockets_are_private(where: place.Place) -> None:
+    server = Postgres(where, settings=UNSAFE_AND_FAST)
+    server.start()
+    try:
+        for folder in (where.data, where.services.resolve(), server.data, server.socket):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+        assert len(os.fsencode(server.socket / ".s.PGSQL.5432.lock")) <= 107
+    finally:
+        server.stop()
+
+
+def test_a_deep_folder_gets_a_short_socket(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["a-rather-long-folder-name"] * 4)
+    found = place.Place(deep, deep, place.service_user())
+    deep.mkdir(parents=True)
+    folder = place.socket_folder(found)
+    assert len(os.fsencode(folder)) <= place.LONGEST_SOCKET_FOLDER
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.rmdir()
+
+
+def test_valkey_wants_its_password_and_keeps_it_off_the_command_line(where: place.Place) -> None:
+    server = Valkey(where)
+    server.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port)) as wire:
+            wire.sendall(b"PING\r\n")
+            assert wire.recv(100).startswith(b"-NOAUTH")
+        assert server.process is not None
+        assert server.password not in " ".join(psutil.Process(server.process.pid).cmdline())
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="Only the Linux kernel tells a child that its parent is gone."
+)
+def test_nothing_outlives_a_start_that_is_killed_outright(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from autonomy.launch import place, programs, children\n"
+        "from autonomy.launch.postgres import Postgres, UNSAFE_AND_FAST\n"
+        f"where = place.open_place(Path({str(tmp_path / 'data')!r}))\n"
+        "server = Postgres(where, settings=UNSAFE_AND_FAST); server.start()\n"
+        "register = children.Register(where.run / 'processes.json')\n"
+        "manager = programs.Manager(where.logs, {'postgresql': server.process}, register)\n"
+        f"manager.add(programs.Program('sleeper', {SLEEPER!r}), dict(__import__('os').environ))\n"
+        "def told():\n"
+        "    while len(manager.pids()) < 2: time.sleep(0.02)\n"
+        "    print(*manager.pids().values(), flush=True)\n"
+        "manager.run(told)\n"
+    )
+    start = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert start.stdout is not None
+    pids = [int(pid) for pid in start.stdout.readline().split()]
+    assert len(pids) == 2
+    start.send_signal(signal.SIGKILL)
+    start.wait()
+    assert all(gone(pid) for pid in pids)
+    place.erase(place.open_place(tmp_path / "data"))
+
+
+def test_what_a_crash_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
+    left = subprocess.Popen(SLEEPER)
+    register = children.Register(tmp_path / "processes.json")
+    register.write({"portal": left.pid})
+    assert register.end_left_overs() == ["portal"]
+    assert left.wait(5) is not None
+    assert register.end_left_overs() == []
+
+
+def test_a_process_that_only_has_the_same_id_is_left_alone(tmp_path: Path) -> None:
+    other = subprocess.Popen(SLEEPER)
+    path = tmp_path / "processes.json"
+    path.write_text(f'[{{"name": "portal", "pid": {other.pid}, "started": 1.0}}]')
+    assert children.Register(path).end_left_overs() == []
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_one_dead_process_ends_all_of_them_and_is_named(where: place.Place) -> None:
+    manager = programs.Manager(where.logs, {}, children.Register(where.run / "processes.json"))
+    environ = dict(os.environ)
+    manager.add(programs.Program("sleeper", SLEEPER), environ)
+    manager.add(
+        programs.Program("broken", [sys.executable, "-c", "import time; time.sleep(.5); exit('no luck')"]),
+        environ,
+    )
+    with installation.asked_to_stop():
+        manager.run(lambda: None)
+    assert manager.dead == "broken"
+    assert "no luck" in failure.tail(manager.log_of("broken"))
+    assert all(gone(pid, 1) for pid in manager.pids().values())
+
+
+def test_a_busy_port_names_who_has_it_and_how_to_choose_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(failure.LaunchFailure) as refused:
+            installation.require_free_port("127.0.0.1", port, "AUTONOMY_PORT", "The portal")
+    assert f"process {os.getpid()}" in refused.value.message
+    assert f"AUTONOMY_PORT={port + 1}" in refused.value.cure
+
+
+def test_a_full_disk_says_so(tmp_path: Path) -> None:
+    problem = failure.from_os_error(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
+    assert "full" in problem.message
+    assert "AUTONOMY_DATA_DIR" in problem.cure
+
+
+def test_keys_are_private_and_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "CONNECTOR_KEKS", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "portal.env"
+    keys = Keys(path)
+    assert keys.ensure()
+    keys.write({"DATABASE_URL": "postgres://app:one@%2Ftmp%2Fx:5432/autonomy"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = Keys(path)
+    assert not again.ensure()
+    assert again.values() == keys.values()
+    # The address of our own server is of one run; it is not taken for one that the operator gave.
+    assert again.given("DATABASE_URL") == ""
+
+
+def test_an_address_the_operator_wrote_into_the_file_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    path = tmp_path / "portal.env"
+    path.write_text("DATABASE_URL='postgres://app:a$b#c@db.example/autonomy'\n")
+    keys = Keys(path)
+    keys.ensure()
+    keys.write({"REDIS_URL": "redis://:x@127.0.0.1:1/0"})
+    assert Keys(path).given("DATABASE_URL") == "postgres://app:a$b#c@db.example/autonomy"
+
+
+def run_up(data: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_"))
+    }
+    environ |= {"AUTONOMY_DATA_DIR": str(data), "DEMO_COMPANY": "0", **changes}
+    return subprocess.run(
+        [sys.executable, "-m", "autonomy.launch", "up"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_start_that_cannot_have_its_port_leaves_nothing_running(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run_up(tmp_path / "data", AUTONOMY_PORT=str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "What to do:" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "data" / "run" / "processes.json").exists()
+    place.erase(place.open_place(tmp_path / "data"))
+
+
+def test_two_starts_on_one_data_folder_do_not_meet(where: place.Place) -> None:
+    with installation.FileLock(where.run / "start.lock"):
+        (where.run / "start.pid").write_text("4711")
+        done = run_up(where.data)
+    assert done.returncode == 1
+    assert "process 4711" in done.stderr
+    assert "make stop" in done.stderr
+
+
+def test_too_little_room_is_refused_before_anything_is_started(where: place.Place) -> None:
+    done = run_up(where.data, AUTONOMY_LEAST_FREE_MB="999999999")
+    assert done.returncode == 1
+    assert "is full" in done.stderr
+
+
+def test_a_wrong_database_address_is_told_with_its_cure_and_without_its_password(where: place.Place) -> None:
+    done = run_up(where.data, DATABASE_URL="postgres://app:hush@127.0.0.1:1/none", AUTONOMY_PORT="0")
+    assert done.returncode == 1
+    done = run_up(where.data, DATABASE_URL="postgres://app:hush@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stderr
+    assert "hush" not in done.stderr + done.stdout
