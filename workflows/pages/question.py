@@ -126,7 +126,7 @@ def _of_action(approval: Approval) -> Matter:
     operation = action.operation
     amount = amount_words(action)
     return Matter(
-        asks=f"{action.agent.name} asks to {_lower(operation.name) if operation else action.operation_code}",
+        asks=f"{action.agent.name} asks to {deed(action)}",
         tags=_tags(action, amount),
         facts=facts_of(arguments, action.revision.input_schema if action.revision else None),
         raw=pretty(arguments),
@@ -201,11 +201,18 @@ def _rule_line(
     return RuleLine(
         name=result.get("name", ""),
         sentence=sentence,
-        condition=rule.condition,
-        values=values_in(rule.condition, arguments, amount),
+        condition=condition_in_words(rule),
+        values=values_in(f"{rule.field} {rule.condition}", arguments, amount),
         policy=rule.policy.name,
         link=admin_page(rule.policy),
     )
+
+
+def condition_in_words(rule: Rule) -> str:
+    """Return the condition as the form says it (``amount is above 10000.00``), or else its exact text."""
+    if rule.comparison and rule.field:
+        return f"{rule.field.removeprefix('args.')} {rule.get_comparison_display()} {rule.value}"
+    return rule.condition
 
 
 def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
@@ -240,7 +247,7 @@ def statement_of(action: Action) -> Statement | None:
 
 def _evidence(item: Any) -> str:
     if isinstance(item, Mapping):
-        return ", ".join(f"{_lower(humanize(str(key)))}: {value}" for key, value in item.items())
+        return ", ".join(f"{lower_first(humanize(str(key)))}: {value}" for key, value in item.items())
     return str(item)
 
 
@@ -250,6 +257,11 @@ def _tags(action: Action, amount: str) -> list[Tag]:
         tags.append(Tag(action.operation.system.name, "dns"))
     tone = "bad" if action.agent.risk_tier == Agent.RiskTier.HIGH else ""
     return [*tags, Tag(f"{action.agent.get_risk_tier_display()} risk agent", "shield", tone)]
+
+
+def deed(action: Action) -> str:
+    """Return what is asked for, as the end of a sentence that begins with who asks to."""
+    return lower_first(action.operation.name) if action.operation else action.operation_code
 
 
 def operation_tags(action: Action, amount: str) -> list[Tag]:
@@ -282,7 +294,8 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _lower(text: str) -> str:
+def lower_first(text: str) -> str:
+    """Return a name so that it fits into a sentence."""
     return text[:1].lower() + text[1:]
 
 

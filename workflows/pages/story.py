@@ -21,6 +21,7 @@ from workflows.pages.access import for_people, page, part
 from workflows.pages.question import (
     RuleLine,
     deciding_rules,
+    deed,
     limits_in_words,
     operation_tags,
     pretty,
@@ -95,7 +96,7 @@ def chapters_of(action: Action, user: User) -> list[Chapter]:
         icon="chat_bubble",
         tone="info",
         who=f"{action.agent.name}, for {action.on_behalf_of}" if action.on_behalf_of else action.agent.name,
-        title=f"Asked to use {action.operation.name if action.operation else action.operation_code}",
+        title=f"Asked to {deed(action)}",
         reason="",
     )
     events = timeline("actions.action", str(action.pk), user).exclude(verb__in=ECHOES)

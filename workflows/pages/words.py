@@ -111,7 +111,7 @@ def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list
         value: Any = arguments
         for key in match.group(1)[1:].split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
-        found[f"args{match.group(1)}"] = in_words(value)
+        found[match.group(1)[1:]] = in_words(value)
     return [Fact(name, value) for name, value in found.items()]
 
 

@@ -74,7 +74,13 @@ export function inbox(root: HTMLElement): void {
       void refresh();
     }
   });
-  document.body.addEventListener("htmx:afterSwap", () => refreshTimes(root));
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    refreshTimes(root);
+    if ((event.target as Element).id !== "inbox-detail") return;
+    // On a narrow screen the opened request comes first and the list follows it.
+    root.toggleAttribute("data-open", true);
+    if (window.matchMedia("(max-width: 60rem)").matches) (event.target as Element).scrollIntoView();
+  });
 
   const keys: Record<string, () => void> = {
     j: () => open(current() + 1),
