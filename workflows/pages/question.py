@@ -123,7 +123,6 @@ def _of_action(approval: Approval) -> Matter:
         return _of_anything(approval)
     explanation = approval.explanation
     arguments = shown_arguments(action)
-    operation = action.operation
     amount = amount_words(action)
     return Matter(
         asks=f"{action.agent.name} asks to {deed(action)}",
