@@ -112,7 +112,7 @@ def fresh(case: Told) -> list[Told]:
 
 
 def burst(case: Told) -> list[Told]:
-    """Ask for many at once, each with a number of its own; return how often each answer came."""
+    """Ask for many at once, each with its own number for ``{n}``; return how often each answer came."""
     access, counts, left = fetch_token(), Counter[str](), iter(range(case["count"]))
     lock = threading.Lock()
 
@@ -152,9 +152,8 @@ def flood(case: Told) -> list[Told]:
 
 
 def numbered(wish: Told, number: int) -> Told:
-    """Return the wish with an invoice number of its own."""
-    arguments = wish["arguments"]
-    return {**wish, "arguments": {**arguments, "number": f"{arguments['number']}-{number}"}}
+    """Return the wish with a number of its own wherever it says ``{n}``."""
+    return dict(json.loads(json.dumps(wish).replace("{n}", str(number))))
 
 
 def run_together(work: Callable[[], None], threads: int) -> None:

@@ -35,6 +35,10 @@ def _system(actor: Actor, keys: Mapping[str, Any], port: int) -> System:
         "base_url": f"{origin}/{keys['database']}",
         "allowed_hosts": [origin],
         "config": {name: keys[name] for name in BOOKS},
+        # One writer at a time over there: more calls at once would only wait, and some for too long.
+        "max_concurrent": 2,
+        "read_timeout": 30,
+        "total_timeout": 60,
     }
     known = System.objects.filter(code="erp").first()
     if known is None:

@@ -104,7 +104,7 @@ def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
         return answered
     judgement = _judged(agent, ask)
     _fill(action, ask, judgement)
-    action.full_clean(exclude=["requested_at", "agent", "operation", "revision", "on_behalf_of"])
+    action.full_clean(exclude=["requested_at", "arguments", "agent", "operation", "revision", "on_behalf_of"])
     action.save(force_insert=True)
     return carry_out(actor=actor, action=action, judgement=judgement)
 

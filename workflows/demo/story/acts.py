@@ -9,7 +9,7 @@ from workflows.demo.story import hiring, inbox
 from workflows.demo.story.stage import Stage, Worker
 from workflows.demo.story.visitor import Page
 
-LIMIT = "Invoices above 10,000.00 EUR need a person."
+LIMIT = hiring.LIMIT.format(euros="10,000.00")
 
 
 def play(stage: Stage, agent: hiring.Hired) -> None:
@@ -86,7 +86,7 @@ def tightened_at_once_loosened_by_two(stage: Stage, worker: Worker, agent: hirin
     stage.check("meanwhile 6,000 is still held", ok=True)
     inbox.decide(stage.bob, meanwhile, "approve", "Agreed by telephone")
     worker.answer()
-    inbox.second_person_approves(stage, agent.rule_name, "Back to what it was")
+    inbox.second_person_approves(stage, f"Large invoices {stage.mark}", "Back to what it was")
     told = worker.do(stage.invoice("AGAIN", 6_000))
     stage.check("after that 6,000 goes through again", told["state"] == "confirmed", told)
 

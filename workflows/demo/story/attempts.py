@@ -107,7 +107,7 @@ def five_hundred_at_once(stage: Stage, agent: hiring.Hired) -> None:
     """A ceiling is exact: of 500 at once, as many pass as it says."""
     after, ceiling = stage.position(), hiring.CEILING
     hiring.set_ceiling(stage, agent, stage.number("MANY"))
-    case = {"wish": stage.invoice("MANY", 10), "count": BURST}
+    case = {"wish": stage.invoice("MANY", 10, tail="-{n}"), "count": BURST}
     (told,) = rogue(stage, agent.credential, "burst", case)
     counts = dict(told["counts"])
     refused = counts.pop("429 limit_reached", 0)
@@ -138,10 +138,12 @@ def paused(stage: Stage, agent: hiring.Hired) -> None:
 def stopped_in_the_middle(stage: Stage, agent: hiring.Hired) -> None:
     """A stop holds in a race: after its commit nothing is dispatched."""
     after = stage.position()
-    flood = start_rogue(
-        stage, agent.credential, "flood", {"wish": stage.invoice("FLOOD", 5), "threads": 3, "seconds": 20}
-    )
-    eventually(lambda: stage.bills("FLOOD"), "the flood has begun")
+    wish = {
+        "operation": "erp.party.create",
+        "arguments": {"name": f"Flood {stage.mark} {{n}}", "city": "Bremen"},
+    }
+    flood = start_rogue(stage, agent.credential, "flood", {"wish": wish, "threads": 3, "seconds": 20})
+    eventually(lambda: stage.inspector.parties(f"Flood {stage.mark} 3"), "the flood has begun")
     body = {"scope_kind": "agent", "scope_id": agent.id, "reason": "Stop everything it does"}
     reply = stage.dave.api("POST", "/stops", body)
     stage.check("dave stops the agent in the middle of it", reply.status_code == 201, reply.text[:300])
@@ -217,10 +219,12 @@ def _posted(stage: Stage, name: str) -> list[Any]:
 
 def _action_of(stage: Stage, agent: hiring.Hired, name: str) -> str:
     number = stage.number(name)
-    for row in stage.alice.get("/actions", operation=POST, state="confirmed")["results"]:
-        if row["arguments"].get("number") == number:
-            return str(row["id"])
-    raise AssertionError(f"no action for {number}")
+
+    def look() -> str | None:
+        shown = stage.alice.get("/actions", operation=POST)["results"]
+        return next((row["id"] for row in shown if row["arguments"].get("number") == number), None)
+
+    return str(eventually(look, f"the action about {number}"))
 
 
 def _one_off(digest: str) -> str:

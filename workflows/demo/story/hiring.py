@@ -2,25 +2,141 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 
-from workflows.demo.story import office
-from workflows.demo.story.stage import POST
+from workflows.demo.story import inbox, office
+from workflows.demo.story.stage import POST, Stage, rogue
+from workflows.demo.story.visitor import Page, Surprise
 
 GRANTS = ("erp.party.create", POST)
+LIMIT = "Invoices above {euros} EUR need a person."
+CEILING = 8
 
 
 @dataclass
 class Hired:
-    """An agent that works: where its file is, and the credential its process was given."""
+    """An agent that works: where its file is, the credential of its process, and the rule that binds it."""
 
     name: str
     path: str
     credential: dict[str, str]
-    rule_path: str = ""
-    rule_name: str = ""
+    rule: str
 
     @property
     def id(self) -> str:
         """Return the id of the agent."""
         return office.key_of(self.path)
+
+
+def hire(stage: Stage) -> Hired:
+    """Register an agent in the admin, grant, limit and activate it, and return it with its credential."""
+    stage.say("Alice registers an agent in the admin")
+    name = f"Invoice clerk {stage.mark}"
+    path = office.add(
+        stage.alice,
+        "agents/agent",
+        "purpose",
+        name=name,
+        code=f"invoice-clerk-{stage.mark}",
+        purpose="Enters the invoices of suppliers",
+        sponsor="Alice Ahrens",
+        department="Finance",
+        role="Bookkeeper",
+        autonomy="by_contract",
+        risk_tier="medium",
+        reason="We get 40 invoices a day",
+    )
+    stage.check("a manager registers an agent: a draft with a sponsor", "/agents/agent/" in path, path)
+    for code in GRANTS:
+        grant(stage, path, code)
+    rule = add_limit(stage, "10000.00")
+    credential = issue_credential(stage, path)
+    stage.check("a draft may not act yet", _refused_as_draft(stage, credential))
+    office.press(stage.alice, path, "activate", reason="Ready to start work")
+    question = inbox.pending(stage.bob, name)
+    own = inbox.vote(stage.alice, question, "approve", "I vouch for it")
+    stage.check("who asked for the activation cannot approve it", own.status_code in (403, 404), own.text[:300])
+    status = inbox.decide(stage.bob, question, "approve", "Its grants fit the job")
+    standing = stage.alice.get(f"/agents/{office.key_of(path)}")
+    stage.check("a second person activates it", standing["lifecycle"] == "active", (status, standing))
+    return Hired(name, path, credential, rule)
+
+
+def grant(stage: Stage, path: str, code: str) -> None:
+    """Let a draft use an operation; its activation is what the second person looks at."""
+    operation = office.row(stage.alice, "connectors/operation", code)
+    page = office.press(stage.alice, operation, "grant", agent=office.key_of(path), reason="Its job needs it")
+    stage.check(f"alice grants {code}", "may" in page.words, page.words[:400])
+
+
+def add_limit(stage: Stage, euros: str) -> str:
+    """Add the rule ``hold above so much`` and return the address of its page."""
+    path = office.add(
+        stage.alice,
+        "agents/rule",
+        "comparison",
+        policy="Company rules",
+        name=f"Large invoices {stage.mark}",
+        operations=POST,
+        field="amount",
+        comparison="above",
+        value=euros,
+        sentence=LIMIT.format(euros=f"{float(euros):,.2f}"),
+        verdict="hold",
+        mode="enforced",
+        reason="A person looks at what is large",
+    )
+    page = stage.alice.page(path)
+    condition = page.form("condition").filled()
+    shown = dict(condition)["condition"]
+    stage.check("the rule is written in CEL from the form", "amount" in shown, shown)
+    return path
+
+
+def change_limit(stage: Stage, agent: Hired, euros: str) -> Page:
+    """Change the amount of the rule; return the page that says whether it waits."""
+    sentence = LIMIT.format(euros=f"{float(euros):,.2f}")
+    return office.change(
+        stage.alice, agent.rule, "comparison", value=euros, sentence=sentence, reason=f"We want it at {euros}"
+    )
+
+
+def set_ceiling(stage: Stage, agent: Hired, number: str) -> None:
+    """Limit how many invoices whose number begins so may be posted."""
+    office.add(
+        stage.alice,
+        "agents/measure",
+        "ceiling",
+        code=f"many_{stage.mark}",
+        name=f"The burst of {stage.mark}",
+        scope=f"agent:{agent.id}",
+        operations=POST,
+        key=f'args.number.startsWith("{number}") ? "burst" : args.number',
+        window="day",
+        ceiling=CEILING,
+        mode="enforced",
+        reason="No more than eight of these",
+    )
+
+
+def issue_credential(stage: Stage, path: str) -> dict[str, str]:
+    """Have a secret issued in the admin: shown once, and handed to the agent's process."""
+    words = office.press(stage.alice, path, "issue-secret", days=30, reason="For its process").words
+    client, secret = re.search(r"Client id\s+(\S+)", words), re.search(r"(aos_cs_[\w-]+)", words)
+    if client is None or secret is None:
+        raise Surprise(f"No credential was shown: {words[:400]}")
+    stage.check("its secret is shown once", ok=True)
+    stage.check("and is nowhere on its page", secret[1] not in stage.alice.page(path).words)
+    return {"client_id": client[1], "client_secret": secret[1]}
+
+
+def colleague(stage: Stage) -> dict[str, str]:
+    """Return the credential of another agent that works here."""
+    return dict(json.loads((stage.data / "agents" / "ledger-clerk.json").read_text()))
+
+
+def _refused_as_draft(stage: Stage, credential: dict[str, str]) -> bool:
+    (told,) = rogue(stage, credential, "one", stage.invoice("DRAFT", 10))
+    return told["status"] == 403 and told["code"] == "agent_not_active"

@@ -73,6 +73,10 @@ class Stage:
     # Part of every invoice number, so that the story can be played twice on the same books.
     mark: str = field(default_factory=lambda: f"{datetime.now(UTC):%H%M%S}{uuid.uuid4().hex[:4]}")  # noqa: TID251
 
+    def say(self, line: str) -> None:
+        """Print one line of progress."""
+        self.score.say(line)
+
     def check(self, what: str, ok: object, seen: object = "") -> None:
         """Note one check."""
         self.score.check(what, ok, seen)
@@ -93,34 +97,45 @@ class Stage:
         return Inspector.of(self.data)
 
     @cached_property
-    def people(self) -> dict[str, Visitor]:
-        """Return everybody's session, signed in with the passwords of sign-ins.json."""
-        passwords = json.loads((self.data / "sign-ins.json").read_text())
-        return {name: Visitor(self.address, name, passwords[name]) for name in passwords}
+    def alice(self) -> Visitor:
+        """The manager."""
+        return self._sign_in("alice")
 
-    def __getattr__(self, name: str) -> Visitor:
-        """Return a person by name: ``stage.alice``."""
-        if name in ("alice", "bob", "carol", "dave", "mallory"):
-            return self.people[name]
-        raise AttributeError(name)
+    @cached_property
+    def bob(self) -> Visitor:
+        """The approver."""
+        return self._sign_in("bob")
+
+    @cached_property
+    def carol(self) -> Visitor:
+        """The auditor."""
+        return self._sign_in("carol")
+
+    @cached_property
+    def dave(self) -> Visitor:
+        """The operator."""
+        return self._sign_in("dave")
+
+    def _sign_in(self, name: str) -> Visitor:
+        passwords = json.loads((self.data / "sign-ins.json").read_text())
+        return Visitor(self.address, name, passwords[name])
 
     def number(self, name: str) -> str:
         """Return an invoice number that belongs to this play."""
         return f"{name}-{self.mark}"
 
-    def invoice(self, name: str, euros: int | str, **more: Any) -> dict[str, Any]:
+    def invoice(self, name: str, euros: float, tail: str = "") -> dict[str, Any]:
         """Return the wish to post an invoice of so many euros."""
         return {
             "operation": POST,
             "arguments": {
                 "supplier": "SUP-001",
-                "number": self.number(name),
+                "number": self.number(name) + tail,
                 "date": f"{datetime.now(UTC):%Y-%m-%d}",  # noqa: TID251 - this process is not the portal
-                "total": {"minor": int(float(euros) * 100), "currency": "EUR"},
+                "total": {"minor": round(euros * 100), "currency": "EUR"},
                 "description": "Bearings",
             },
             "reason": "It came with today's mail",
-            **more,
         }
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
