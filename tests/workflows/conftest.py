@@ -140,3 +140,31 @@ def holds() -> Iterator[None]:
     """After the test, every invariant holds."""
     yield
     assert violations() == []
+
+
+@pytest.fixture
+def inline_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what would run in the pool in this thread, so that it sees the test's own transaction."""
+    from concurrent.futures import Future
+
+    from connectors import services
+
+    def run(system: Any, work: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the future
+            future.set_exception(error)
+        return future
+
+    monkeypatch.setattr(services, "run_bounded", run)
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Collect the hints to workers instead of sending them."""
+    from workflows.actions import dispatch
+
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(dispatch, "_send", lambda job, action_id: sent.append((job, str(action_id))))
+    return sent
