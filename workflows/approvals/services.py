@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.policies import require_reason
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
@@ -162,12 +163,7 @@ def _cast(actor: Actor, approval_id: object, verdict: Vote.Verdict, reason: str,
 
 
 def _require_vote_allowed(actor: Actor, approval: Approval, reason: str, digest: str) -> None:
-    if not reason:
-        raise Refusal(
-            "reason_missing",
-            "The vote was refused: it has no reason. Say why in a sentence; it reaches whoever asked.",
-            kind=RefusalKind.INVALID,
-        )
+    require_reason(reason)
     is_member = selectors.is_approver(actor.id, approval)
     refusal = why_not_vote(actor, _ballot(approval), digest=digest, is_member=is_member)
     if refusal:

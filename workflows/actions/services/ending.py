@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents.models import User
+from agents.policies import require_reason
 from agents.services import measures
 from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
@@ -106,12 +107,7 @@ def _resolve(actor: Actor, action_id: object, outcome: str, reason: str) -> Acti
             f"{outcome!r} is no outcome. Say confirmed or failed.",
             kind=RefusalKind.INVALID,
         )
-    if not reason.strip():
-        raise Refusal(
-            "reason_missing",
-            "The doubt was not resolved: say in a sentence what you found, and where.",
-            kind=RefusalKind.INVALID,
-        )
+    require_reason(reason)
     if action.state != State.IN_DOUBT:
         raise Refusal(
             "not_in_doubt",

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from agents.models import Reservation
+from agents.services import stops
+from audit.models import Event
+from audit.vocabulary import Refusal
+from connectors.models import Call, Operation
+from tests.workflows.conftest import ask, limit
+from workflows.actions.models import Action, Lease
+from workflows.actions.policies import Remedy, remedy
+from workflows.actions.services import (
+    look_up_early,
+    reconcile_action,
+    resolve_in_doubt,
+    run_action,
+    sweep_due,
+)
+from workflows.tasks.models import Task
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("holds")]
+
+
+@pytest.fixture
+def lost(clerk: Any, fake: Any, hints: Any) -> Any:
+    """Return a function that runs an action into a call without an answer."""
+
+    def run(mode: str) -> Action:
+        limit("per_day", 1)
+        fake.fail_next(mode)
+        action = run_action(action_id=ask(clerk).pk)
+        assert action.state == "dispatched"
+        return action
+
+    return run
+
+
+def let_time_pass(action: Action) -> None:
+    """End the lease, and the longest a call can take with it."""
+    from datetime import timedelta
+
+    Lease.objects.filter(pk=action.pk).update(until=Now())
+    for call in Call.objects.filter(action_id=str(action.pk)):
+        Call.objects.filter(pk=call.pk).update(started_at=call.started_at - timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("found", ["found", "absent", "partial", "unknown", "none"])
+@pytest.mark.parametrize("idempotent", [True, False])
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_is_not_idempotent_is_repeated_only_on_conclusive_evidence(
+    found: str, idempotent: bool, settled: bool, left: int
+) -> None:
+    follows = remedy(found=found, effect="write", idempotent=idempotent, settled=settled, attempts_left=left)
+    if follows is Remedy.RETRY:
+        assert left
+        assert idempotent or (found == "absent" and settled)
+    if found == "found":
+        assert follows is Remedy.CONFIRM
+    if not left and found != "found":
+        assert follows in (Remedy.ASK_A_PERSON, Remedy.WAIT)
+
+
+def test_an_effect_without_an_answer_is_found_and_confirmed(lost: Any, fake: Any, hints: Any) -> None:
+    action = lost("effect_then_500")
+    assert ("workflows.actions.jobs.look_up", str(action.pk)) in hints
+    look_up_early(action_id=action.pk)
+    action.refresh_from_db()
+    assert (action.state, action.remote_ref, fake.count()) == ("confirmed", "inv-1", 1)
+    assert Reservation.objects.get().state == "settled"
+    assert not Lease.objects.exists()
+
+
+def test_a_lease_that_runs_is_left_alone(lost: Any, fake: Any) -> None:
+    action = lost("500")
+    assert reconcile_action(action_id=action.pk).state == "dispatched"
+    assert fake.count() == 0
+
+
+def test_nothing_there_after_the_longest_call_is_done_once_more(lost: Any, fake: Any) -> None:
+    action = lost("500")
+    let_time_pass(action)
+    again = reconcile_action(action_id=action.pk)
+    assert (again.state, again.attempt, fake.count()) == ("confirmed", 2, 1)
+    assert Event.objects.filter(verb="actions.action_repeated").count() == 1
+
+
+def test_nothing_there_too_early_waits(lost: Any, fake: Any) -> None:
+    action = lost("500")
+    Lease.objects.filter(pk=action.pk).update(until=Now())
+    waiting = reconcile_action(action_id=action.pk)
+    assert (waiting.state, fake.count()) == ("dispatched", 0)
+    assert Lease.objects.filter(pk=action.pk).exists()
+
+
+def test_a_second_call_without_an_answer_and_trace_goes_to_a_person(lost: Any, fake: Any) -> None:
+    action = lost("500")
+    let_time_pass(action)
+    fake.fail_next("500")
+    assert reconcile_action(action_id=action.pk).state == "dispatched"
+    let_time_pass(action)
+    doubt = reconcile_action(action_id=action.pk)
+    assert (doubt.state, doubt.attempt) == ("in_doubt", 2)
+    incident = Task.objects.get(kind="incident")
+    assert (incident.subject_id, incident.state) == (str(action.pk), "open")
+    assert Reservation.objects.get().state == "reserved"
+
+
+def test_without_a_look_up_there_is_no_blind_repeat(lost: Any, fake: Any) -> None:
+    Operation.objects.update(lookup_operation=None)
+    action = lost("effect_then_hang")
+    let_time_pass(action)
+    doubt = reconcile_action(action_id=action.pk)
+    assert (doubt.state, fake.count()) == ("in_doubt", 1)
+
+
+def test_a_doubt_is_cleared_when_the_system_can_be_asked_again(lost: Any, fake: Any, hints: Any) -> None:
+    finder = Operation.objects.get(code="fake.invoice.find")
+    Operation.objects.update(lookup_operation=None)
+    action = lost("effect_then_500")
+    let_time_pass(action)
+    reconcile_action(action_id=action.pk)
+    Operation.objects.filter(code="fake.invoice.post").update(lookup_operation=finder)
+    let_time_pass(action)
+    assert sweep_due()["leases_hinted"] == 1
+    clear = reconcile_action(action_id=action.pk)
+    assert (clear.state, clear.outcome, fake.count()) == ("confirmed", "agrees", 1)
+    assert Task.objects.get(kind="incident").state == "done"
+
+
+@pytest.mark.parametrize(("outcome", "reservation"), [("confirmed", "settled"), ("failed", "released")])
+def test_a_person_resolves_a_doubt(lost: Any, dave: Any, outcome: str, reservation: str) -> None:
+    Operation.objects.update(lookup_operation=None)
+    action = lost("effect_then_hang")
+    let_time_pass(action)
+    reconcile_action(action_id=action.pk)
+    resolve_in_doubt(
+        actor=dave.as_actor(), action_id=action.pk, outcome=outcome, reason="I looked in the ERP itself"
+    )
+    action.refresh_from_db()
+    assert (action.state, action.code) == (outcome, "resolved_by_person")
+    assert Reservation.objects.get().state == reservation
+    assert Task.objects.get(kind="incident").state == "done"
+
+
+def test_only_people_with_the_right_resolve_and_only_doubts(
+    lost: Any, clerk: Any, mallory: Any, dave: Any
+) -> None:
+    action = lost("500")
+    tries = [(clerk.user, "people_only"), (mallory, "not_permitted"), (dave, "not_in_doubt")]
+    for user, code in tries:
+        with pytest.raises(Refusal) as refused:
+            resolve_in_doubt(
+                actor=user.as_actor(), action_id=action.pk, outcome="failed", reason="I looked there"
+            )
+        assert refused.value.code == code
+    assert Event.objects.filter(verb="actions.resolution_refused").count() == 3
+
+
+def test_a_dispatch_that_died_before_its_call_runs_again_under_the_same_authorization(
+    clerk: Any, fake: Any
+) -> None:
+    from workflows.actions.services.executing import _begin
+
+    action = ask(clerk)
+    claim = _begin(action.pk)
+    assert claim is not None
+    let_time_pass(claim.action)
+    done = reconcile_action(action_id=action.pk)
+    assert (done.state, done.attempt, done.epoch, fake.count()) == ("confirmed", 1, 2, 1)
+
+
+def test_a_worker_that_wakes_up_late_cannot_do_it_twice(clerk: Any, fake: Any) -> None:
+    from workflows.actions.services.executing import _begin, perform
+
+    action = ask(clerk)
+    late = _begin(action.pk)
+    assert late is not None
+    let_time_pass(late.action)
+    reconcile_action(action_id=action.pk)
+    perform(late)
+    action.refresh_from_db()
+    assert (action.state, fake.count()) == ("confirmed", 1)
+
+
+def test_a_call_confirmed_whose_process_died_is_confirmed(clerk: Any, fake: Any) -> None:
+    from connectors import services as connectors
+    from workflows.actions.services.executing import _begin
+
+    action = ask(clerk)
+    claim = _begin(action.pk)
+    assert claim is not None
+    connectors.execute(
+        actor=clerk.user.as_actor(),
+        authorization_id=claim.action.authorization_id,
+        arguments=action.arguments,
+        stop_scopes=claim.scopes,
+    )
+    let_time_pass(claim.action)
+    assert reconcile_action(action_id=action.pk).state == "confirmed"
+    assert fake.count() == 1
+
+
+def test_a_stop_keeps_what_is_lost_from_being_repeated(lost: Any, fake: Any, alice: Any) -> None:
+    action = lost("500")
+    stops.raise_stop(actor=alice.as_actor(), scope_kind="everything", reason="something is wrong")
+    let_time_pass(action)
+    stopped = reconcile_action(action_id=action.pk)
+    assert (stopped.state, stopped.code, fake.count()) == ("failed", "stopped", 0)
+
+
+def test_the_sweeper_hints_at_what_nobody_began(clerk: Any, hints: Any) -> None:
+    from datetime import timedelta
+
+    action = ask(clerk)
+    assert sweep_due()["actions_hinted"] == 0
+    Action.objects.filter(pk=action.pk).update(decided_at=Now() - timedelta(seconds=10))
+    assert sweep_due()["actions_hinted"] == 1
+    assert hints[-1] == ("workflows.actions.jobs.run_action", str(action.pk))
+
+
+def test_the_sweeper_expires_what_nobody_began_in_time(clerk: Any, hints: Any) -> None:
+    limit("per_day", 1)
+    action = ask(clerk)
+    Action.objects.filter(pk=action.pk).update(expires_at=Now())
+    assert sweep_due()["actions_expired"] == 1
+    action.refresh_from_db()
+    assert (action.state, Reservation.objects.get().state) == ("expired", "released")
