@@ -43,7 +43,7 @@ def new_agent(sponsor: User, code: str = "robo") -> Agent:
     if role is None:
         group = Group.objects.create(name="role: bookkeeper")
         role = Role.objects.create(code="bookkeeper", name="Bookkeeper", group=group)
-    user = User.objects.create(username=code, kind=User.Kind.AGENT, first_name=code.capitalize())
+    user = User(username=code, kind=User.Kind.AGENT, first_name=code.capitalize())
     user.set_unusable_password()
     user.save()
     user.groups.add(role.group)
