@@ -128,15 +128,16 @@ def test_an_authorization_that_lapsed_expires_and_reaches_nobody(clerk: Any, fak
     assert Reservation.objects.get().state == "released"
 
 
-def test_a_changed_authorization_digest_reaches_nobody(clerk: Any, fake: Any) -> None:
-    from connectors.models import Authorization
+def test_one_byte_changed_after_the_authorization_reaches_nobody(clerk: Any, fake: Any) -> None:
+    from workflows.actions.services.executing import _begin, perform
 
-    action = ask(clerk)
-    Authorization.objects.filter(pk=action.authorization_id).update(arguments_digest="0" * 64)
-    failed = run_action(action_id=action.pk)
+    claim = _begin(ask(clerk).pk)
+    assert claim is not None
+    claim.action.arguments["total"]["minor"] += 1
+    perform(claim)
+    failed = Action.objects.get(pk=claim.action.pk)
     assert (failed.state, failed.code, fake.count()) == ("failed", "arguments_changed", 0)
     assert not Call.objects.exists()
-    Authorization.objects.filter(pk=action.authorization_id).update(arguments_digest=action.arguments_digest)
 
 
 def test_a_late_answer_is_dropped(clerk: Any, fake: Any) -> None:

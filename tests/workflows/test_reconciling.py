@@ -9,7 +9,7 @@ from agents.models import Reservation
 from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Refusal
-from connectors.models import Call, Operation
+from connectors.models import Operation
 from tests.workflows.conftest import ask, limit
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies import Remedy, remedy
@@ -39,13 +39,16 @@ def lost(clerk: Any, fake: Any, hints: Any) -> Any:
     return run
 
 
-def let_time_pass(action: Action) -> None:
-    """End the lease, and the longest a call can take with it."""
-    from datetime import timedelta
+@pytest.fixture
+def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that ends a lease, and the longest a call can take with it."""
+    from workflows.actions.services import reconciling
 
-    Lease.objects.filter(pk=action.pk).update(until=Now())
-    for call in Call.objects.filter(action_id=str(action.pk)):
-        Call.objects.filter(pk=call.pk).update(started_at=call.started_at - timedelta(minutes=5))
+    def passes(action: Action) -> None:
+        Lease.objects.filter(pk=action.pk).update(until=Now())
+        monkeypatch.setattr(reconciling, "LATE_ANSWER_SECONDS", -3600)
+
+    return passes
 
 
 @pytest.mark.parametrize("found", ["found", "absent", "partial", "unknown", "none"])
@@ -81,7 +84,9 @@ def test_a_lease_that_runs_is_left_alone(lost: Any, fake: Any) -> None:
     assert fake.count() == 0
 
 
-def test_nothing_there_after_the_longest_call_is_done_once_more(lost: Any, fake: Any) -> None:
+def test_nothing_there_after_the_longest_call_is_done_once_more(
+    lost: Any, fake: Any, let_time_pass: Any
+) -> None:
     action = lost("500")
     let_time_pass(action)
     again = reconcile_action(action_id=action.pk)
@@ -97,7 +102,9 @@ def test_nothing_there_too_early_waits(lost: Any, fake: Any) -> None:
     assert Lease.objects.filter(pk=action.pk).exists()
 
 
-def test_a_second_call_without_an_answer_and_trace_goes_to_a_person(lost: Any, fake: Any) -> None:
+def test_a_second_call_without_an_answer_and_trace_goes_to_a_person(
+    lost: Any, fake: Any, let_time_pass: Any
+) -> None:
     action = lost("500")
     let_time_pass(action)
     fake.fail_next("500")
@@ -110,7 +117,7 @@ def test_a_second_call_without_an_answer_and_trace_goes_to_a_person(lost: Any, f
     assert Reservation.objects.get().state == "reserved"
 
 
-def test_without_a_look_up_there_is_no_blind_repeat(lost: Any, fake: Any) -> None:
+def test_without_a_look_up_there_is_no_blind_repeat(lost: Any, fake: Any, let_time_pass: Any) -> None:
     Operation.objects.update(lookup_operation=None)
     action = lost("effect_then_hang")
     let_time_pass(action)
@@ -118,7 +125,9 @@ def test_without_a_look_up_there_is_no_blind_repeat(lost: Any, fake: Any) -> Non
     assert (doubt.state, fake.count()) == ("in_doubt", 1)
 
 
-def test_a_doubt_is_cleared_when_the_system_can_be_asked_again(lost: Any, fake: Any, hints: Any) -> None:
+def test_a_doubt_is_cleared_when_the_system_can_be_asked_again(
+    lost: Any, fake: Any, hints: Any, let_time_pass: Any
+) -> None:
     finder = Operation.objects.get(code="fake.invoice.find")
     Operation.objects.update(lookup_operation=None)
     action = lost("effect_then_500")
@@ -133,7 +142,9 @@ def test_a_doubt_is_cleared_when_the_system_can_be_asked_again(lost: Any, fake: 
 
 
 @pytest.mark.parametrize(("outcome", "reservation"), [("confirmed", "settled"), ("failed", "released")])
-def test_a_person_resolves_a_doubt(lost: Any, dave: Any, outcome: str, reservation: str) -> None:
+def test_a_person_resolves_a_doubt(
+    lost: Any, dave: Any, outcome: str, reservation: str, let_time_pass: Any
+) -> None:
     Operation.objects.update(lookup_operation=None)
     action = lost("effect_then_hang")
     let_time_pass(action)
@@ -162,7 +173,7 @@ def test_only_people_with_the_right_resolve_and_only_doubts(
 
 
 def test_a_dispatch_that_died_before_its_call_runs_again_under_the_same_authorization(
-    clerk: Any, fake: Any
+    clerk: Any, fake: Any, let_time_pass: Any
 ) -> None:
     from workflows.actions.services.executing import _begin
 
@@ -174,7 +185,7 @@ def test_a_dispatch_that_died_before_its_call_runs_again_under_the_same_authoriz
     assert (done.state, done.attempt, done.epoch, fake.count()) == ("confirmed", 1, 2, 1)
 
 
-def test_a_worker_that_wakes_up_late_cannot_do_it_twice(clerk: Any, fake: Any) -> None:
+def test_a_worker_that_wakes_up_late_cannot_do_it_twice(clerk: Any, fake: Any, let_time_pass: Any) -> None:
     from workflows.actions.services.executing import _begin, perform
 
     action = ask(clerk)
@@ -187,7 +198,7 @@ def test_a_worker_that_wakes_up_late_cannot_do_it_twice(clerk: Any, fake: Any) -
     assert (action.state, fake.count()) == ("confirmed", 1)
 
 
-def test_a_call_confirmed_whose_process_died_is_confirmed(clerk: Any, fake: Any) -> None:
+def test_a_call_confirmed_whose_process_died_is_confirmed(clerk: Any, fake: Any, let_time_pass: Any) -> None:
     from connectors import services as connectors
     from workflows.actions.services.executing import _begin
 
@@ -205,7 +216,9 @@ def test_a_call_confirmed_whose_process_died_is_confirmed(clerk: Any, fake: Any)
     assert fake.count() == 1
 
 
-def test_a_stop_keeps_what_is_lost_from_being_repeated(lost: Any, fake: Any, alice: Any) -> None:
+def test_a_stop_keeps_what_is_lost_from_being_repeated(
+    lost: Any, fake: Any, alice: Any, let_time_pass: Any
+) -> None:
     action = lost("500")
     stops.raise_stop(actor=alice.as_actor(), scope_kind="everything", reason="something is wrong")
     let_time_pass(action)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from agents.decision.gates import first_shut
 from agents.models import Agent, User
 from agents.registry import find_operation
 from audit.services import record_refusal
@@ -162,16 +163,26 @@ def _judged(agent: Agent, ask: Ask) -> Judgement:
         on_behalf_of=ask.on_behalf_of,
         provenance=ask.provenance,
     )
-    first = wrong[0] if wrong else {}
-    if first and (judgement.decision.grants or judgement.decision.verdict != "deny"):
-        raise Refusal(
-            "invalid_arguments",
-            f"The arguments of {ask.operation} were refused at {first['pointer'] or '/'}: {first['message']}",
-            detail={"errors": wrong},
-            kind=RefusalKind.INVALID,
-            next_step=f"Read GET /api/v1/operations/{ask.operation} and send arguments that fit its schema.",
-        )
+    if wrong and _may_know(judgement):
+        raise _invalid(ask.operation, wrong)
     return judgement
+
+
+def _may_know(judgement: Judgement) -> bool:
+    """Say whether nothing but the arguments stands in the way, so that their errors may be told."""
+    shut = first_shut(judgement.request, judgement.snapshot)
+    return shut is None or shut[0] == "amount_missing"
+
+
+def _invalid(code: str, wrong: list[dict[str, str]]) -> Refusal:
+    first = wrong[0]
+    return Refusal(
+        "invalid_arguments",
+        f"The arguments of {code} were refused at {first['pointer'] or '/'}: {first['message']}",
+        detail={"errors": wrong},
+        kind=RefusalKind.INVALID,
+        next_step=f"Read GET /api/v1/operations/{code} and send arguments that fit its schema.",
+    )
 
 
 def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
