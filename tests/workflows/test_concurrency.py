@@ -171,15 +171,14 @@ def test_after_a_stop_has_committed_nothing_is_dispatched(
 def test_a_slow_system_answers_202_and_is_done_later(clerk: Any, fake: Any) -> None:
     from tests.workflows.conftest import body, signed_in
 
-    fake.latency = 0.8
+    fake.latency = 1.5
     client = signed_in(clerk.user)
-    began = time.monotonic()
     response = client.post(
         "/api/v1/actions", body(), format="json", headers={"Idempotency-Key": "k", "Prefer": "wait=0"}
     )
-    assert response.status_code == 202
-    assert time.monotonic() - began < 0.7
-    deadline = time.monotonic() + 15
+    assert (response.status_code, response["Preference-Applied"]) == (202, "wait=0")
+    assert response.json()["state"] in ("authorized", "dispatched")
+    deadline = time.monotonic() + 30
     while Action.objects.get().state != "confirmed" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert Action.objects.get().state == "confirmed"
