@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,6 +22,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 
 from tests import harness
+from tests.processes import Processes, chromium, collect_static
 
 PASSWORD = "correct horse battery staple"
 
@@ -96,6 +98,33 @@ def live_db(django_db_blocker: Any, template_database: str) -> Iterator[LiveData
         finally:
             _use_database(previous)
             ContentType.objects.clear_cache()
+
+
+@pytest.fixture
+def processes(live_db: LiveDatabase, tmp_path: Path) -> Iterator[Processes]:
+    """The product's processes on this test's own database: ``processes.start("portal", "sequencer")``."""
+    collect_static()
+    found = Processes(live_db, tmp_path)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def portal(processes: Processes) -> Processes:
+    """A running portal with its sequencer; its address is ``portal.url``."""
+    processes.start("sequencer", "portal")
+    return processes
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Drive the machine's own Chromium; as root it cannot have its sandbox."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {
+        **browser_type_launch_args,
+        "executable_path": chromium(),
+        "args": [*sandbox, "--disable-dev-shm-usage"],
+    }
 
 
 @pytest.fixture(autouse=True)
