@@ -1,0 +1,139 @@
+"""Who may ask what of whom. The tables in permission_matrix.txt are written by hand.
+
+An address, a method or a caller without a cell is a failure: what is new is decided on before it is served.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.fakes import FakeSystem, arguments
+from tests.surface import Route, routes
+from tests.world import CALLERS, World, build, undone
+
+Key = tuple[str, str, str]
+Cells = dict[Key, dict[str, str]]
+
+TABLES = Path(__file__).parent / "permission_matrix.txt"
+COLUMNS = ("route", "object", "method", *CALLERS)
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+
+@lru_cache
+def table(section: str) -> Cells:
+    """Read one table into (route, object, method) -> caller -> cell."""
+    text = TABLES.read_text().partition(f"[{section}]\n")[2].partition("\n[")[0]
+    header, *rows = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert tuple(header.split()) == COLUMNS
+    start = header.index("object")
+    found: Cells = {}
+    for row in rows:
+        owner, method, *cells = row[start:].split()
+        key = (row[:start].strip(), owner, method)
+        assert key not in found, f"{key} stands twice in the table"
+        found[key] = dict(zip(CALLERS, cells, strict=True))
+    return found
+
+
+def section_of(route: Route) -> str:
+    if route.is_api:
+        return "api"
+    return "admin" if route.is_admin else "pages"
+
+
+def questions(section: str) -> set[Key]:
+    """Return every question that the resolver knows in one section."""
+    return {
+        (route.pattern or "/", owner, method)
+        for route in routes()
+        if section_of(route) == section
+        for owner in (("own", "other") if "<" in route.pattern else ("-",))
+        for method in route.methods
+    }
+
+
+@pytest.mark.parametrize("section", ["api", "pages"])
+def test_every_address_has_its_row_and_no_row_is_left_over(section):
+    asked, listed = questions(section), set(table(section))
+    assert sorted(asked - listed) == [], "add these to permission_matrix.txt"
+    assert sorted(listed - asked) == [], "remove these from permission_matrix.txt"
+
+
+@pytest.fixture
+def world(db: None) -> Iterator[World]:
+    with FakeSystem() as fake:
+        yield build(fake)
+
+
+def address(world: World, route: str, owner: str) -> tuple[str, Any]:
+    """Return the address of an owner's object, and the object; the word before the key says which it is."""
+    named = re.search(r"([a-z-]+)/<[^>]+>", route)
+    if named is None:
+        return f"/{route.strip('/')}{'/' if route.endswith('/') and route != '/' else ''}", None
+    found = getattr(world, owner)[{"inbox": "approvals"}.get(named[1], named[1])]
+    return "/" + re.sub(r"<[^>]+>", str(getattr(found, "pk", found)), route), found
+
+
+def body(route: str, caller: str, found: Any) -> dict[str, Any]:
+    """Return what a caller who is admitted would send, so that what is refused is the caller."""
+    reason = {"reason": "the matrix asks"}
+    invoice = {"operation": "fake.invoice.post", "arguments": arguments("RE-9", 150_000)}
+    bodies: dict[str, dict[str, Any]] = {
+        "api/v1/stops": {"scope_kind": "everything", **reason},
+        "api/v1/actions": invoice,
+        "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
+        "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
+    }
+    if route.endswith(("/votes", "/vote/")):
+        return {"verdict": "approve", "digest": found.digest, **reason}
+    return bodies.get(route, reason)
+
+
+def ask(world: World, caller: str, key: Key) -> str:
+    """Ask one question, undo what it did, and return the cell it gives."""
+    route, owner, method = key
+    url, found = address(world, route, owner)
+    data = body(route, caller, found)
+    is_api = route.startswith("api/")
+    with undone():
+        answer = world.clients[caller].generic(
+            method,
+            url,
+            json.dumps(data) if is_api else urlencode(data),
+            content_type=JSON if is_api else FORM,
+            headers={"Idempotency-Key": "matrix-1", "Prefer": "wait=0"},
+        )
+    if answer.status_code >= 400 and is_api:
+        assert answer["Content-Type"] == "application/problem+json", (key, answer.content)
+    if answer.status_code == 302 and answer["Location"].startswith("/admin/login/"):
+        return "in"
+    return str(answer.status_code)
+
+
+def compare(expected: Cells, found_of: Callable[[str, Key], str]) -> None:
+    """Fail with the rows as they were found, where a cell differs."""
+    wrong = []
+    for key, cells in expected.items():
+        found = {caller: "-" if cells[caller] == "-" else found_of(caller, key) for caller in CALLERS}
+        if found != cells:
+            changed = [
+                f"{caller} {cells[caller]}, found {found[caller]}"
+                for caller in CALLERS
+                if found[caller] != cells[caller]
+            ]
+            wrong.append(f"{' '.join(key)}: {'; '.join(changed)}\n    {' '.join(found.values())}")
+    assert not wrong, "\n".join(["Cells that differ:", *wrong])
+
+
+@pytest.mark.parametrize("section", ["api", "pages"])
+def test_everybody_is_answered_as_the_table_says(world, section):
+    compare(table(section), lambda caller, key: ask(world, caller, key))

@@ -1,0 +1,149 @@
+"""A small company in which everything exists once for robo and its sponsor sam, and once for a rival."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.test import Client
+
+from agents.models import Agent, Department, Policy, Role, Rule
+from agents.services import credentials, lifecycle, policies, stops
+from audit.vocabulary import Actor
+from connectors.services import grant_operation
+from tests.conftest import PASSWORD
+from tests.fakes import FakeSystem, arguments, install
+from workflows.actions.services import Ask, request_action
+
+SET_UP = Actor.system("tests")
+WHY = "set up for a test"
+CALLERS = ("anon", "disabled", "robo", "mallory", "sam", "alice", "bob", "dave", "carol", "root")
+PEOPLE = {"alice": "Managers", "bob": "Approvers", "dave": "Operators", "carol": "Auditors"}
+
+
+@dataclass
+class World:
+    """The people by name, and per owner (``own``: robo and sam, ``other``: the rival) the objects of routes."""
+
+    people: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+    other: dict[str, Any] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+
+
+def build(fake: FakeSystem) -> World:
+    """Make the world in the database at hand; nothing is dispatched, so nothing runs outside a transaction."""
+    world = World()
+    for name in ("alice", "bob", "dave", "carol", "mallory", "sam", "disabled", "root"):
+        world.people[name] = _person(name)
+    book = install(fake)
+    company = Policy.objects.get(code="company")
+    rule = policies.create_rule(actor=SET_UP, policy=company, content=_hold("amount > 100000"), reason=WHY)
+    theirs = _hold("amount > 100000 && agent.code == 'rival'", "Managers", name="the rival's")
+    other_rule = policies.create_rule(actor=SET_UP, policy=company, content=theirs, reason=WHY)
+    robo, rival = _agent("robo", world.people["sam"]), _agent("rival", world.people["root"])
+    # Stopped, so that a stop exists and stands in nobody's way.
+    spare = _agent("spare", world.people["root"])
+    for agent, operation in ((robo, "post"), (rival, "post"), (rival, "find")):
+        grant_operation(actor=SET_UP, operation=book[operation], agent=agent, reason=WHY)
+    world.own = _belongings(robo, world.people["alice"], rule, book["post"].code, spare)
+    world.other = _belongings(rival, world.people["root"], other_rule, book["find"].code, spare)
+    world.clients = {name: _client(world, name) for name in CALLERS}
+    return world
+
+
+def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent) -> dict[str, Any]:
+    """Return the objects of one owner by the key of the route that leads to them."""
+    ask = Ask(operation="fake.invoice.post", arguments=arguments(f"RE-{agent.code}", 150_000))
+    action = request_action(actor=agent.user.as_actor(), agent=agent, key=str(uuid.uuid4()), ask=ask)
+    loosened = {"condition": rule.condition.replace("100000", "200000")}
+    change = policies.propose_rule_change(
+        actor=proposer.as_actor(), rule=rule, changes=loosened, reason=WHY
+    ).change_request
+    stop = stops.raise_stop(actor=SET_UP, scope_kind="agent", scope_id=str(spare.pk), reason=WHY)
+    return {
+        "agents": agent,
+        "actions": action,
+        "approvals": action.approval,
+        "change-requests": change,
+        "stops": stop,
+        "operations": code,
+    }
+
+
+def _client(world: World, name: str) -> Client:
+    """Return a client signed in as one caller: people by session, the agent by a token it bought."""
+    client = Client()
+    if name == "robo":
+        agent = world.own["agents"]
+        issued = credentials.issue_client_secret(actor=SET_UP, agent=agent, reason=WHY)
+        form = {"grant_type": "client_credentials", "client_id": issued.client_id}
+        form["client_secret"] = issued.secret
+        answer = client.post("/oauth/token", urlencode(form), content_type="application/x-www-form-urlencoded")
+        return Client(headers={"authorization": f"Bearer {answer.json()['access_token']}"})
+    if name != "anon":
+        client.force_login(world.people[name])
+    if name == "disabled":
+        world.people[name].is_active = False
+        world.people[name].save(update_fields=["is_active"])
+    return client
+
+
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    """Undo what one probe did, and let boundaries record refusals as if nothing were around them."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def _person(name: str) -> Any:
+    user = get_user_model().objects.create_user(name, f"{name}@northwind.example", PASSWORD, is_staff=True)
+    user.is_superuser = name == "root"
+    user.save(update_fields=["is_superuser"])
+    group = PEOPLE.get(name, "Managers" if name == "disabled" else "")
+    user.groups.set(Group.objects.filter(name=group))
+    return user
+
+
+def _agent(code: str, sponsor: Any) -> Agent:
+    finance, _ = Department.objects.get_or_create(code="finance", defaults={"name": "Finance"})
+    role = Role.objects.filter(code="bookkeeper").first()
+    if role is None:
+        role = Role.objects.create(
+            code="bookkeeper", name="Bookkeeper", group=Group.objects.create(name="Role: bookkeeper")
+        )
+    agent = lifecycle.register_agent(
+        actor=SET_UP,
+        name=code.capitalize(),
+        code=code,
+        purpose="Posts invoices.",
+        sponsor=sponsor,
+        department=finance,
+        role=role,
+        reason=WHY,
+    )
+    agent.lifecycle, agent.autonomy = Agent.Lifecycle.ACTIVE, Agent.Autonomy.BY_CONTRACT
+    agent.save(update_fields=["lifecycle", "autonomy"])
+    return agent
+
+
+def _hold(condition: str, group: str = "Approvers", name: str = "large invoices") -> dict[str, Any]:
+    return {
+        "name": name,
+        "sentence": "invoices above 1,000.00 EUR need a person",
+        "operations": "*.invoice.post",
+        "condition": condition,
+        "verdict": "hold",
+        "mode": "enforced",
+        "approver_group": Group.objects.get(name=group),
+    }
