@@ -28,10 +28,12 @@ WORKFORCE = (
 )
 CONNECTIONS = (
     ("Systems", "dns", "connectors.System"),
+    ("Accounts", "key", "connectors.Account"),
     ("Operations", "function", "connectors.Operation"),
 )
 RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
+    ("Calls", "swap_horiz", "connectors.Call"),
     ("Ledger", "menu_book", "audit.Event"),
     ("People", "group", "agents.User"),
 )

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from agents import urls as agents_urls
 from audit import urls as audit_urls
+from connectors import urls as connectors_urls
 from workflows.api import urls as work_api
 from workflows.urls import page_urlpatterns
 
@@ -19,5 +20,6 @@ urlpatterns = [
     path("", include(agents_urls.urlpatterns)),
     path("api/v1/", include((agents_urls.api_urlpatterns, "agents-api"))),
     path("api/v1/", include((audit_urls.api_urlpatterns, "audit-api"))),
+    path("api/v1/", include((connectors_urls.api_urlpatterns, "connectors-api"))),
     path("api/v1/", include((work_api.urlpatterns, "workflows-api"))),
 ]

@@ -62,4 +62,5 @@ class ConnectorsConfig(AppConfig):
             registry.register_role_permissions(group, permissions)
         registry.register_operation_catalogue(selectors.operation_facts, selectors.all_operation_facts)
         registry.register_grants_provider(selectors.grant_facts)
+        registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.models import Agent, User
+from agents.registry import AgentPanel
 from connectors.models import (
     Call,
     Operation,
@@ -113,3 +115,46 @@ def visible_events(user: Any) -> Q | None:
     if visible_systems(user).query.is_empty():
         return None
     return Q(verb__startswith="connectors.")
+
+
+def health_of(system: System) -> str:
+    """Return how a system is doing, in words, from what its calls showed lately."""
+    health = getattr(system, "health", None)
+    if not system.is_enabled:
+        return "Off"
+    if health is None or not (health.last_ok_at or health.last_failure_at):
+        return "Not called yet"
+    if health.opened_at:
+        return "Held back"
+    return "Failing" if health.consecutive_failures else "Answers"
+
+
+def grant_panel(agent: Agent, user: User) -> AgentPanel | None:
+    """Return the table of operations an agent may use, for its page; None for who may not see operations."""
+    if not user.has_perm("connectors.view_operation"):
+        return None
+    direct = set(
+        OperationUserObjectPermission.objects.filter(user=agent.user_id).values_list(
+            "content_object", flat=True
+        )
+    )
+    rows = [
+        (operation.name, operation.code, operation.get_effect_display(), _how(operation, direct, agent))
+        for operation in visible_to_agent_user(agent.user).order_by("code")
+    ]
+    links = []
+    if user.has_perm("connectors.grant_operation"):
+        links = [("Grant operation", reverse("admin:connectors_operation_grant", args=[agent.pk]))]
+    return AgentPanel(
+        title="Operations it may use",
+        columns=("Operation", "Code", "Effect", "Granted"),
+        rows=rows,
+        empty="None: everything it asks for is denied.",
+        links=links,
+    )
+
+
+def _how(operation: Operation, direct: set[Any], agent: Agent) -> str:
+    if not operation.is_enabled:
+        return "switched off"
+    return "to it" if operation.pk in direct else f"by its role, {agent.role}"

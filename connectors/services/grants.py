@@ -10,6 +10,7 @@ from django.db import transaction
 from agents.models import Agent, ChangeRequest, Role
 from agents.policies import may, require, require_reason
 from agents.services import changes, stops
+from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from connectors.models import Operation, OperationGroupObjectPermission, OperationUserObjectPermission
@@ -42,7 +43,7 @@ def grant_operation(
         return changes.propose_change(
             actor=actor,
             kind=CHANGE_KIND,
-            target=operation.as_ref(),
+            target=_target(operation, holder),
             payload=_payload(operation, holder),
             summary=f"{holder} may use {operation.code} ({operation.name}) at {operation.system.name}.",
             reason=reason,
@@ -68,8 +69,7 @@ def revoke_grant(
                 "not_granted", f"{holder} has no grant on {operation.code}.", kind=RefusalKind.CONFLICT
             )
         for grant in grants:
-            grant._change_reason = reason
-            grant.delete()
+            stamp(grant, actor=actor, reason=reason).delete()
         _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
     return len(grants)
 
@@ -120,9 +120,8 @@ def _grant(actor: Actor, operation: Operation, holder: Agent | Role, reason: str
     else:
         grant = OperationGroupObjectPermission(group_id=holder.group_id)
     grant.content_object, grant.permission = operation, permission
-    grant._change_reason = reason  # type: ignore[union-attr]
     grant.full_clean()
-    grant.save()
+    stamp(grant, actor=actor, reason=reason).save()
     _record(actor, "connectors.operation_granted", operation, holder, "may use", reason)
     return grant
 
@@ -154,4 +153,9 @@ def _payload(operation: Operation, holder: Agent | Role) -> dict[str, str]:
 
 
 def _scope(holder: Agent | Role) -> Ref:
-    return Ref("agents.agent" if isinstance(holder, Agent) else "agents.role", str(holder.pk), str(holder))
+    return Ref("agent" if isinstance(holder, Agent) else "role", str(holder.pk), str(holder))
+
+
+def _target(operation: Operation, holder: Agent | Role) -> Ref:
+    # Both keys in one: two grants on one operation may wait at the same time, the same grant twice may not.
+    return Ref("connectors.grant", operation.pk.hex + holder.pk.hex, f"{holder} and {operation.code}")

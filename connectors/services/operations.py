@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.policies import may, require, require_reason
+from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from connectors.engine import ABSENT, at
@@ -56,9 +57,8 @@ def publish_operation(
         for name, value in facts.items():
             setattr(operation, name, value)
         _require_sound(operation, dict(input_schema), dict(output_schema or {}), dict(mapping))
-        operation._change_reason = reason
         operation.full_clean(exclude=["current_revision"])
-        operation.save()
+        stamp(operation, actor=actor, reason=reason).save()
         _publish(actor, operation, dict(input_schema), dict(output_schema or {}), dict(mapping), reason)
     return operation
 
@@ -70,8 +70,7 @@ def set_operation_enabled(*, actor: Actor, operation: Operation, enabled: bool, 
         require(may(actor, "connectors.change_operation", f"switch {operation.code}"))
         require_reason(reason)
         operation.is_enabled = enabled
-        operation._change_reason = reason
-        operation.save(update_fields=["is_enabled"])
+        stamp(operation, actor=actor, reason=reason).save(update_fields=["is_enabled"])
         word = "on" if enabled else "off"
         record_event(
             actor=actor,
@@ -120,7 +119,7 @@ def _publish(actor: Actor, operation: Operation, given: Any, answer: Any, mappin
     )
     revision.save()
     operation.current_revision = revision
-    operation.save(update_fields=["current_revision"])
+    stamp(operation, actor=actor, reason=reason).save(update_fields=["current_revision"])
     record_event(
         actor=actor,
         verb="connectors.operation_published",

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from agents.models import Agent, Role
 from agents.policies import may, require, require_reason
+from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor
 from connectors.models import Account, System
@@ -24,8 +25,7 @@ def save_system(*, actor: Actor, reason: str, system: System | None = None, **fi
         for name, value in fields.items():
             setattr(held, name, value)
         held.full_clean()
-        held._change_reason = reason
-        held.save()
+        stamp(held, actor=actor, reason=reason).save()
         record_event(
             actor=actor,
             verb="connectors.system_changed" if system else "connectors.system_installed",
@@ -65,8 +65,7 @@ def save_account(
         for key, value in fields.items():
             setattr(held, key, value)
         held.full_clean()
-        held._change_reason = reason
-        held.save()
+        stamp(held, actor=actor, reason=reason).save()
         record_event(
             actor=actor,
             verb="connectors.account_changed" if account else "connectors.account_added",

@@ -1,0 +1,173 @@
+"""What people fill in about systems. Every form asks why; a secret is written and never shown again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from agents.models import Agent, Role
+from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+from connectors.models import Account, Operation, System
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show a list as lines."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Return the lines that say something."""
+        return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
+
+
+class SystemForm(ReasonModelForm):
+    """An enterprise system: where it is and what may be reached there."""
+
+    allowed_hosts = LinesField(
+        label="Allowed places",
+        help_text="One scheme://host:port a line. Empty: only the address above.",
+    )
+    private_networks = LinesField(
+        help_text="Networks inside the company it may resolve to, one a line, e.g. 10.2.0.0/16. "
+        "This machine itself has to be named on its own, e.g. 127.0.0.1/32.",
+    )
+
+    class Meta:
+        model = System
+        fields = [
+            "code",
+            "name",
+            "category",
+            "kind",
+            "environment",
+            "base_url",
+            "config",
+            "allowed_hosts",
+            "private_networks",
+            "max_concurrent",
+            "connect_timeout",
+            "read_timeout",
+            "total_timeout",
+            "breaker_threshold",
+            "breaker_cooldown",
+            "is_enabled",
+        ]
+
+
+class AccountForm(ReasonModelForm):
+    """Whose key is used at a system."""
+
+    new_secret = forms.CharField(
+        label="New secret",
+        required=False,
+        strip=True,
+        widget=UnfoldAdminPasswordWidget(render_value=False, attrs={"autocomplete": "off"}),
+        help_text="Written, used for calls, never shown again. Leave it empty to keep the present one.",
+    )
+
+    class Meta:
+        model = Account
+        fields = ["system", "name", "role", "agent", "scheme", "username", "header_name", "is_enabled"]
+
+
+class OperationForm(ReasonModelForm):
+    """What may be asked of a system; saving a changed schema or mapping publishes a new revision."""
+
+    input_schema = forms.JSONField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 16}),
+        help_text="JSON Schema 2020-12 of the arguments: no fractions, no open objects.",
+    )
+    output_schema = forms.JSONField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        help_text="JSON Schema 2020-12 of the result; empty to take it as it comes.",
+    )
+    mapping = forms.JSONField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 20}),
+        help_text="How the driver turns arguments into requests. Data, never code.",
+    )
+
+    class Meta:
+        model = Operation
+        fields = [
+            "system",
+            "code",
+            "name",
+            "description",
+            "effect",
+            "idempotent",
+            "money_path",
+            "reference_field",
+            "label_template",
+            "lookup_operation",
+            "undo_operation",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if revision := self.instance.current_revision:
+            for name in ("input_schema", "output_schema", "mapping"):
+                self.initial.setdefault(name, getattr(revision, name))
+
+
+class TestForm(ReasonForm):
+    """A connection test may say why, and need not."""
+
+    __test__ = False
+
+    reason = reason_field(required=False)
+
+
+class HolderForm(ReasonForm):
+    """An agent or a role: one of them."""
+
+    agent = forms.ModelChoiceField(
+        Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="This agent alone.",
+    )
+    role = forms.ModelChoiceField(
+        Role.objects.all(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Or every agent of this role.",
+    )
+    field_order = ["agent", "role", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse both and neither."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if bool(cleaned.get("agent")) == bool(cleaned.get("role")):
+            raise forms.ValidationError("Name an agent or a role: one of them.")
+        return cleaned
+
+
+class GrantForm(forms.Form):
+    """Operations for one agent."""
+
+    operations = forms.ModelMultipleChoiceField(
+        Operation.objects.filter(is_enabled=True, current_revision__isnull=False),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="What it may ask for. Its contract, its limits and every stop still apply.",
+    )
+    reason = reason_field()
+
+    def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = Operation.objects.filter(operationuserobjectpermission__user=agent.user_id)
+        offered: Any = self.fields["operations"]
+        offered.queryset = offered.queryset.exclude(pk__in=held.values("pk")).order_by("code")
+        offered.label_from_instance = lambda operation: f"{operation.name} ({operation.code})"
