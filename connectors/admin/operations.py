@@ -199,7 +199,7 @@ class OperationAdmin(ConnectionAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that grants operations to one agent, which the agent's own page links to."""
         view = self.admin_site.admin_view(self.grant_to_agent)
-        return [path("grant/<uuid:agent_id>/", view, name="connectors_operation_grant"), *super().get_urls()]
+        return [path("for-agent/<uuid:agent_id>/", view, name="connectors_grant_to_agent"), *super().get_urls()]
 
     def grant_to_agent(self, request: HttpRequest, agent_id: Any) -> HttpResponse:
         """Let one agent use several operations, with one reason."""

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 
+from agents.models import Agent, Department, Role, User
 from audit.vocabulary import Actor
 from connectors.models import Authorization
 from connectors.policies.digests import canonical_digest
@@ -40,4 +42,25 @@ def authorized(
         arguments_digest=canonical_digest(operation.code, number, arguments),
         ttl=timedelta(seconds=seconds),
         **more,
+    )
+
+
+@pytest.fixture
+def robot(alice: Any) -> Agent:
+    """An active agent with a role of its own."""
+    group = Group.objects.create(name="role: bookkeeper")
+    role = Role.objects.create(code="bookkeeper-t", name="Bookkeeper", group=group)
+    user = User(username="agent-t", kind=User.Kind.AGENT)
+    user.set_unusable_password()
+    user.save()
+    user.groups.add(group)
+    return Agent.objects.create(
+        user=user,
+        name="Robo T",
+        code="robo-t",
+        purpose="posts invoices",
+        sponsor=alice,
+        department=Department.objects.create(code="fin-t", name="Finance"),
+        role=role,
+        lifecycle=Agent.Lifecycle.ACTIVE,
     )

@@ -11,7 +11,6 @@ from connectors.models import Account, Call, Operation, System
 from connectors.services import execute
 from connectors.services.secrets import reveal_for_call
 from tests.connectors.conftest import PORTAL, authorized
-from tests.connectors.test_grants import robot  # noqa: F401
 from tests.fakes import FakeSystem, arguments
 
 REASON = {"reason": "because it is needed"}
@@ -26,7 +25,9 @@ def pages(client: Client, alice: Any, book: dict[str, Any]) -> Client:
 
 def dialog(client: Client, name: str, pk: Any, **data: Any) -> Any:
     return client.post(
-        reverse(f"admin:connectors_{name}", args=[pk]), {**REASON, **data}, headers={"HX-Request": "true"}
+        reverse(f"admin:connectors_{name}", args=[pk]),
+        {"_form_submitted": "on", **REASON, **data},
+        headers={"HX-Request": "true"},
     )
 
 
@@ -99,7 +100,7 @@ def test_a_refused_save_keeps_nothing_and_says_why(pages: Client, book: dict[str
 def test_operations_are_granted_from_the_page_of_the_agent(
     pages: Client, book: dict[str, Any], robot: Any
 ) -> None:
-    address = reverse("admin:connectors_operation_grant", args=[robot.pk])
+    address = reverse("admin:connectors_grant_to_agent", args=[robot.pk])
     assert "Find an invoice" in pages.get(address).content.decode()
     answer = pages.post(address, {"operations": [str(book["find"].pk)], **REASON})
     assert answer.status_code == 302
@@ -114,7 +115,7 @@ def test_operations_are_granted_from_the_page_of_the_agent(
 def test_an_operation_is_granted_and_revoked_from_its_own_page(
     pages: Client,
     book: dict[str, Any],
-    robot: Any,  # noqa: F811
+    robot: Any,
 ) -> None:
     robot.lifecycle = "draft"
     robot.save()

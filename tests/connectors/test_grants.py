@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agents import registry
-from agents.models import Agent, AuthorityVersion, ChangeRequest, Department, Role, User
+from agents.models import Agent, AuthorityVersion, ChangeRequest, User
 from agents.services import changes
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -34,27 +34,6 @@ from tests.connectors.conftest import PORTAL
 from tests.fakes import FIND_MAPPING, FIND_SCHEMA, POST_MAPPING, POST_SCHEMA
 
 WHY = "it needs this for its work"
-
-
-@pytest.fixture
-def robot(alice: Any) -> Agent:
-    """An active agent with a role of its own."""
-    from django.contrib.auth.models import Group
-
-    group = Group.objects.create(name="role: bookkeeper")
-    role = Role.objects.create(code="bookkeeper-t", name="Bookkeeper", group=group)
-    user = User.objects.create(username="agent-t", kind=User.Kind.AGENT)
-    user.groups.add(group)
-    return Agent.objects.create(
-        user=user,
-        name="Robo T",
-        code="robo-t",
-        purpose="posts invoices",
-        sponsor=alice,
-        department=Department.objects.create(code="fin-t", name="Finance"),
-        role=role,
-        lifecycle=Agent.Lifecycle.ACTIVE,
-    )
 
 
 def version() -> int:
