@@ -222,6 +222,9 @@ class ObjectPermissionAdminMixin:
         return everything.filter(pk__in=self.permitted_objects(request).values("pk"))
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        # The sign-in page builds the menu, too, and for a stranger there is nobody to look up rights of.
+        if not request.user.is_authenticated:
+            return False
         if any(holds(request.user, self.permission_name(verb), obj) for verb in ("view", "change")):
             return True
         permitted = self.permitted_objects(request)

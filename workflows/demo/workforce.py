@@ -156,7 +156,8 @@ def _limit(content: dict[str, Any]) -> None:
 
 def _credential(agent: Agent, data: Path) -> None:
     path = credential_file(data, agent.code)
-    if path.exists():
+    # A credential of an earlier database opens nothing.
+    if path.exists() and json.loads(path.read_text())["client_id"] == agent.oauth_application.client_id:
         return
     issued = credentials.issue_client_secret(
         actor=person("alice").as_actor(), agent=agent, reason="For the agent process of the demo company"

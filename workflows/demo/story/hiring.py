@@ -47,10 +47,10 @@ def hire(stage: Stage) -> Hired:
         autonomy="by_contract",
         risk_tier="medium",
         reason="We get 40 invoices a day",
+        _continue="1",
     )
     stage.check("a manager registers an agent: a draft with a sponsor", "/agents/agent/" in path, path)
-    for code in GRANTS:
-        grant(stage, path, code)
+    grant(stage, path)
     rule = add_limit(stage, "10000.00")
     credential = issue_credential(stage, path)
     stage.check("a draft may not act yet", _refused_as_draft(stage, credential))
@@ -64,11 +64,18 @@ def hire(stage: Stage) -> Hired:
     return Hired(name, path, credential, rule)
 
 
-def grant(stage: Stage, path: str, code: str) -> None:
-    """Let a draft use an operation; its activation is what the second person looks at."""
-    operation = office.row(stage.alice, "connectors/operation", code)
-    page = office.press(stage.alice, operation, "grant", agent=office.key_of(path), reason="Its job needs it")
-    stage.check(f"alice grants {code}", "may" in page.words, page.words[:400])
+def grant(stage: Stage, path: str) -> None:
+    """Let a draft use what its job needs; its activation is what the second person looks at."""
+    wanted = [office.key_of(office.row(stage.alice, "connectors/operation", code)) for code in GRANTS]
+    page = office.change(
+        stage.alice,
+        f"/admin/connectors/operation/grant/{office.key_of(path)}/",
+        "operations",
+        operations=wanted,
+        reason="Its job needs it",
+    )
+    missing = [code for code in GRANTS if f"may use {code}" not in page.words]
+    stage.check(f"alice grants {' and '.join(GRANTS)}", not missing, page.words[:600])
 
 
 def add_limit(stage: Stage, euros: str) -> str:
@@ -87,6 +94,7 @@ def add_limit(stage: Stage, euros: str) -> str:
         verdict="hold",
         mode="enforced",
         reason="A person looks at what is large",
+        _continue="1",
     )
     page = stage.alice.page(path)
     condition = page.form("condition").filled()
