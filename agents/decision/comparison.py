@@ -56,7 +56,7 @@ _TEXTS = frozenset(
 _ARGUMENT = re.compile(r"^args(\.[A-Za-z_]\w*)+$")
 _MEASURE = re.compile(r"^measures\.[a-z][a-z0-9_]*\.(amount|reserved|settled|headroom|ceiling)$")
 _PROVENANCE = re.compile(r"^provenance\.([A-Za-z_][\w.]*)$")
-_WHOLE = re.compile(r"^-?\d{1,18}$")
+_WHOLE = re.compile(r"^-?[0-9]{1,18}$")
 _DUTY = {"deny": "is refused", "hold": "needs a person", "none": "is marked"}
 
 
@@ -74,11 +74,11 @@ def field_facts(field: str, operations: Sequence[OperationFacts]) -> FieldFacts:
         return FieldFacts(Kind.MONEY, optional=False)
     if field in _TEXTS:
         return FieldFacts(Kind.TEXT, optional=False)
-    if _PROVENANCE.match(field):
+    if _PROVENANCE.fullmatch(field):
         return FieldFacts(Kind.TEXT, optional=True)
-    if _MEASURE.match(field):
+    if _MEASURE.fullmatch(field):
         return FieldFacts(Kind.WHOLE, optional=field.endswith((".headroom", ".ceiling")))
-    if not _ARGUMENT.match(field):
+    if not _ARGUMENT.fullmatch(field):
         raise ValueError(
             f"{field!r} cannot be compared. Use amount, currency, or an argument such as args.supplier"
         )
@@ -137,7 +137,7 @@ def condition_of(
 
 def _read(field: str, kind: Kind) -> tuple[str, str]:
     """Return how CEL reads a field, and how it asks whether it is there."""
-    if match := _PROVENANCE.match(field):
+    if match := _PROVENANCE.fullmatch(field):
         key = json.dumps(match.group(1))
         return f"provenance[{key}]", f"({key} in provenance)"
     read = f"fold({field})" if kind == Kind.TEXT and field.startswith("args.") else field
@@ -160,7 +160,7 @@ def _literal(value: str, kind: Kind, currency: str) -> str:
     if kind == Kind.MONEY:
         return str(major_to_minor(value, currency))
     if kind == Kind.WHOLE:
-        if not _WHOLE.match(value):
+        if not _WHOLE.fullmatch(value):
             raise ValueError(f"{value!r} is not a whole number")
         return value
     if kind == Kind.DECIMAL:

@@ -28,7 +28,7 @@ NAMES = frozenset(
         "now",
     }
 )
-_DECIMAL = re.compile(r"^([+-]?)(\d{1,19})(?:\.(\d+))?$")
+_DECIMAL = re.compile(r"^([+-]?)([0-9]{1,19})(?:\.([0-9]+))?$")
 _LABEL = re.compile(r"^[a-z][a-z0-9_.:-]{0,63}$")
 _MAX_DEPTH = 40
 
@@ -39,7 +39,7 @@ class NotDecidable(Exception):
 
 def millionths(text: str) -> int:
     """Return a decimal text as whole millionths; raises NotDecidable when that is not exact."""
-    match = _DECIMAL.match(text)
+    match = _DECIMAL.fullmatch(text)
     if match is None:
         raise NotDecidable(f"{text[:40]!r} is not a decimal number")
     sign, whole, rest = match.group(1), match.group(2), (match.group(3) or "").rstrip("0")
@@ -194,7 +194,7 @@ def labels(provenance: Mapping[str, Any]) -> dict[str, str]:
     return {
         key: value
         for key, value in provenance.items()
-        if isinstance(key, str) and isinstance(value, str) and len(key) <= 120 and _LABEL.match(value)
+        if isinstance(key, str) and isinstance(value, str) and len(key) <= 120 and _LABEL.fullmatch(value)
     }
 
 

@@ -14,7 +14,7 @@ _EXPONENTS = {
     "CLF": 4, "UYW": 4,
 }  # fmt: skip
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
-_MAJOR = re.compile(r"^(\d{1,15})(?:\.(\d{1,4}))?$")
+_MAJOR = re.compile(r"^([0-9]{1,15})(?:\.([0-9]{1,4}))?$")
 MILLION = 1_000_000
 INT64_MAX = 2**63 - 1
 
@@ -35,8 +35,8 @@ def format_minor(minor: int, currency: str) -> str:
 def major_to_minor(text: str, currency: str) -> int:
     """Return the minor units of an amount in major units (``10,000.00``, ``10000``); raises ValueError."""
     bare = text.strip().removesuffix(currency).strip()
-    grouped = re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d{1,4})?", bare)
-    match = _MAJOR.match(bare.replace(",", "") if grouped else bare)
+    grouped = re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]{1,4})?", bare)
+    match = _MAJOR.fullmatch(bare.replace(",", "") if grouped else bare)
     digits = exponent(currency)
     if match is None or len(match.group(2) or "") > digits:
         example = format_minor(10**digits * 10_000, currency).replace(",", "").removesuffix(f" {currency}")
@@ -80,7 +80,7 @@ def money_at(arguments: Mapping[str, Any], money_path: str) -> tuple[str, int] |
     if not isinstance(found, Mapping):
         return None
     currency, minor = found.get("currency"), found.get("minor")
-    if not isinstance(currency, str) or not _CURRENCY.match(currency):
+    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
         return None
     if not isinstance(minor, int) or isinstance(minor, bool) or abs(minor) > INT64_MAX:
         return None

@@ -12,7 +12,7 @@ _PATTERN = re.compile(r"^[a-z0-9_*]+(\.[a-z0-9_*]+)*$")
 
 @lru_cache(maxsize=2048)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    if not _PATTERN.match(pattern):
+    if not _PATTERN.fullmatch(pattern):
         raise ValueError(f"{pattern!r} is no pattern of operation codes. Write e.g. erp.invoice.post or erp.*")
     return re.compile(re.sub(r"\*+", ".*", pattern.replace(".", r"\.")), re.DOTALL)
 

@@ -54,7 +54,7 @@ def propose_change(
             proposer=proposer,
             reason=reason,
         )
-        change_request.full_clean()
+        change_request.full_clean(exclude=["payload"])
         stamp(change_request, actor=actor, reason=reason).save()
         _record(actor, "agents.change_proposed", change_request, f"{actor.label} proposed: {summary}", reason)
         registry.tell_change_listeners(actor, change_request)

@@ -140,8 +140,7 @@ def create_rule(*, actor: Actor, policy: Policy, content: Mapping[str, Any], rea
 
 def preview_rule_change(rule: Rule, edits: Mapping[str, Any]) -> tuple[Direction, str]:
     """Return what a change would do (tighten, loosen, nothing) and its summary in words; changes nothing."""
-    wanted = _with(copy.copy(rule), _known(edits, RULE_FIELDS))
-    _complete_rule(wanted, edits)
+    wanted = _edited(rule, edits)
     direction = direction_of_rule(rule_facts(rule), rule_facts(wanted), currency=company_currency())
     return direction, _difference(rule, wanted, RULE_FIELDS)
 
@@ -152,8 +151,7 @@ def propose_rule_change(*, actor: Actor, rule: Rule, changes: Mapping[str, Any],
         rule = lock_row(Rule, rule.pk)
         policies.require(policies.may_publish_rule(actor, rule.policy))
         policies.require_reason(reason)
-        wanted = _with(copy.copy(rule), _known(changes, RULE_FIELDS))
-        _complete_rule(wanted, changes)
+        wanted = _edited(rule, changes)
         changed = _changed(rule, wanted, RULE_FIELDS)
         if not changed:
             return RuleChange(applied=True, rule=rule)
@@ -216,6 +214,32 @@ def _delete_rule(actor: Actor, rule: Rule, reason: str) -> None:
     )
 
 
+def _edited(rule: Rule, edits: Mapping[str, Any]) -> Rule:
+    """Return the rule as it would be; a sentence that the form wrote is written anew."""
+    wanted = _with(copy.copy(rule), _known(edits, RULE_FIELDS))
+    if "sentence" not in edits and rule.sentence == _built_sentence(rule):
+        wanted.sentence = ""
+    _complete_rule(wanted, edits)
+    return wanted
+
+
+def _built_sentence(rule: Rule) -> str:
+    currency = company_currency()
+    facts = comparison.as_built(rule_facts(rule), currency)
+    return "" if facts is None else _sentence(rule, currency, facts.kind)
+
+
+def _sentence(rule: Rule, currency: str, kind: str) -> str:
+    return comparison.sentence_of(
+        field=rule.field,
+        comparison=rule.comparison,
+        value=rule.value,
+        currency=currency,
+        verdict=rule.verdict,
+        kind=kind,
+    )
+
+
 def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
     """Build the condition from the form, or drop the form when the condition was written by hand; then lint."""
     hit = _operations_hit(rule)
@@ -232,17 +256,18 @@ def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
 
 
 def _build_from_form(rule: Rule, operations: Sequence[OperationFacts]) -> None:
-    form = {"field": rule.field, "comparison": rule.comparison, "value": rule.value}
     currency = company_currency()
     try:
         facts = comparison.field_facts(rule.field, operations)
         rule.condition = comparison.condition_of(
-            **form, currency=currency, kind=facts.kind, optional=facts.optional
+            field=rule.field,
+            comparison=rule.comparison,
+            value=rule.value,
+            currency=currency,
+            kind=facts.kind,
+            optional=facts.optional,
         )
-        if not rule.sentence.strip():
-            rule.sentence = comparison.sentence_of(
-                **form, currency=currency, verdict=rule.verdict, kind=facts.kind
-            )
+        rule.sentence = rule.sentence.strip() or _sentence(rule, currency, facts.kind)
     except ValueError as error:
         _refuse_findings([Finding("value", "comparison_invalid", f"{error}.")], rule.name)
 

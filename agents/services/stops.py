@@ -160,7 +160,7 @@ def _scope_label(scope_kind: str, scope_id: str) -> str:
         operation = registry.find_operation(scope_id)
         return operation.name if operation else scope_id
     model = {"department": Department, "role": Role, "agent": Agent}.get(scope_kind)
-    if model is None and scope_kind in Stop.ScopeKind.values and scope_id:
+    if scope_kind in (Stop.ScopeKind.SYSTEM, Stop.ScopeKind.WORKFLOW) and scope_id:
         return scope_id
     found = model._default_manager.filter(pk=scope_id).first() if model and _is_uuid(scope_id) else None
     if found is None:
