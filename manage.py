@@ -17,8 +17,14 @@ def main() -> None:
     if len(sys.argv) > 1:
         os.environ.setdefault("DATABASE_ROLE", ROLE_OF_COMMAND.get(sys.argv[1], "app"))
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - settings come first
+    from environs import EnvError  # noqa: PLC0415
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvError as error:
+        sys.exit(
+            f"A setting is missing: {error}. `make up` makes them in var/portal.env; or set them yourself."
+        )
 
 
 if __name__ == "__main__":

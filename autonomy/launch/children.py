@@ -23,12 +23,14 @@ LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
 def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
-    """Ask the kernel for a signal when our parent is gone (Linux; elsewhere the next start cleans up).
-
-    In a child before its program starts: signals we ignore must not be ignored there, too.
-    """
+    """In a child before its program starts: end with the parent, and ignore no signal as the parent may."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    tell_when_parent_dies(signal_number)
+
+
+def tell_when_parent_dies(signal_number: int) -> None:
+    """Ask the kernel for a signal when our parent is gone (Linux; elsewhere the next start cleans up)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
 

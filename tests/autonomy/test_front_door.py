@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import websockets.sync.client
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -62,3 +63,16 @@ def test_the_processes_start_and_the_worker_ends_gracefully(processes: Any) -> N
     worker = processes.running["worker"]
     worker.terminate()
     assert worker.wait(25) == 0, processes.log("worker")[-2000:]
+
+
+@pytest.mark.full
+def test_a_killed_worker_takes_its_pool_along(processes: Any) -> None:
+    processes.start("worker")
+    worker = processes.running["worker"]
+    deadline = time.monotonic() + 60
+    while "ready." not in processes.log("worker") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    pool = psutil.Process(worker.pid).children()
+    assert pool
+    worker.kill()
+    assert psutil.wait_procs(pool, timeout=10)[1] == []
