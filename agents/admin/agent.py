@@ -1,0 +1,430 @@
+"""The agent's file: who it is, what it may do, how it behaves, how it signs in, and everything that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from agents import registry, selectors
+from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
+from agents.admin.people import without_reason
+from agents.forms import AutonomyForm, LifetimeForm, ReassignForm, active_people, wanted
+from agents.models import Agent, ClientSecret
+from agents.services import credentials, lifecycle
+from audit.adminkit import ReadOnlyAdmin, ReasonModelForm, actor_of, reason_action
+
+IDENTITY = ("name", "code", "purpose", "sponsor", "deputy", "department", "role")
+MACHINE = ("provider", "model", "version", "reached_by")
+STANDING = ("lifecycle", "brake", "autonomy", "risk_tier", "attest_by")
+LABELS = {
+    "shown_lifecycle": {"Draft": "info", "Active": "success", "Retired": "warning"},
+    "shown_brake": {"None": "success", "Paused": "warning", "Suspended": "danger"},
+}
+
+
+def _working(agent: Agent) -> bool:
+    return agent.lifecycle != Agent.Lifecycle.RETIRED
+
+
+def _unbraked(agent: Agent) -> bool:
+    return _working(agent) and agent.brake == Agent.Brake.NONE
+
+
+def _not_suspended(agent: Agent) -> bool:
+    return _working(agent) and agent.brake != Agent.Brake.SUSPENDED
+
+
+def _braked(agent: Agent) -> bool:
+    return _working(agent) and agent.brake != Agent.Brake.NONE
+
+
+def _draft(agent: Agent) -> bool:
+    return agent.lifecycle == Agent.Lifecycle.DRAFT
+
+
+def _active(agent: Agent) -> bool:
+    return agent.lifecycle == Agent.Lifecycle.ACTIVE
+
+
+@admin.register(Agent)
+class AgentAdmin(WorkforceAdmin):
+    """Agents as staff: registered as drafts, activated by two people, stopped by one."""
+
+    form = ReasonModelForm
+    list_display = ("name", "role", "department", "sponsor", "shown_lifecycle", "shown_brake", "autonomy")
+    list_filter = ("lifecycle", "brake", "autonomy", "department", "role")
+    list_select_related = ("role", "department", "sponsor")
+    search_fields = ("name", "code", "purpose")
+    actions_detail = [
+        "pause",
+        "lift_brake",
+        "activate",
+        "issue_secret",
+        {
+            "title": "More",
+            "items": [
+                "suspend",
+                "autonomy",
+                "reassign",
+                "rotate_secret",
+                "revoke_tokens",
+                "revoke_secrets",
+                "retire",
+            ],
+        },
+    ]
+    panels = ("shown_panels", "shown_contract", "shown_limits", "shown_credentials", "shown_trail")
+    fieldsets = (
+        ("Identity", {"classes": ["tab"], "fields": (*IDENTITY, *MACHINE)}),
+        ("Authority", {"classes": ["tab"], "fields": (*STANDING, "shown_panels")}),
+        ("Contract", {"classes": ["tab"], "fields": ("shown_contract", "shown_limits")}),
+        ("Credentials", {"classes": ["tab"], "fields": ("shown_credentials",)}),
+        ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
+        (None, {"fields": ("reason",)}),
+    )
+    add_fieldsets = (
+        ("Identity", {"fields": IDENTITY}),
+        ("How it works", {"fields": (*MACHINE, "autonomy", "risk_tier", "attest_by")}),
+        (None, {"fields": ("reason",)}),
+    )
+
+    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Return what this person may see by right on the agent, or because they answer for it."""
+        return selectors.visible_agents(request.user)  # type: ignore[arg-type]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        found = super().get_fieldsets(request, obj)
+        return found if self.has_change_permission(request, obj) else without_reason(found)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Governed fields change by verbs; only a draft's place is still open."""
+        closed = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return closed
+        governed = () if _draft(obj) else lifecycle.GOVERNED
+        return (*closed, "code", "lifecycle", "brake", "autonomy", *governed, *self.panels)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only an active person can answer for an agent."""
+        if db_field.name in ("sponsor", "deputy"):
+            kwargs["queryset"] = active_people()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def create(self, request: HttpRequest, form: Any) -> Agent:
+        return lifecycle.register_agent(
+            actor=actor_of(request), reason=form.cleaned_data["reason"], **values_of(form)
+        )
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> Agent:
+        return lifecycle.update_agent(
+            actor=actor_of(request),
+            agent=obj,  # type: ignore[arg-type]
+            changes=changed_values(form),
+            reason=form.cleaned_data["reason"],
+        )
+
+    @display(description="Lifecycle", ordering="lifecycle", label=LABELS["shown_lifecycle"])
+    def shown_lifecycle(self, agent: Agent) -> str:
+        return agent.get_lifecycle_display()
+
+    @display(description="Brake", ordering="brake", label=LABELS["shown_brake"])
+    def shown_brake(self, agent: Agent) -> str:
+        return agent.get_brake_display()
+
+    @display(description="What it may use")
+    def shown_panels(self, agent: Any) -> SafeString:
+        found = [panel(agent, agent.viewer) for panel in registry.agent_file_panels().values()]
+        parts = [
+            table(panel.columns, panel.rows, empty=panel.empty, title=panel.title, links=panel.links)
+            for panel in found
+            if panel is not None
+        ]
+        return mark_safe("".join(parts)) or table((), (), empty="Nothing is granted yet.")  # noqa: S308
+
+    @display(description="Rules that bind it")
+    def shown_contract(self, agent: Any) -> SafeString:
+        rules = selectors.visible_rules(agent.user).filter(policy__in=selectors.visible_policies(agent.viewer))
+        rows = [
+            (
+                link("rule", rule.pk, rule.sentence),
+                rule.policy,
+                rule.get_verdict_display(),
+                rule.get_mode_display(),
+            )
+            for rule in rules.select_related("policy")
+        ]
+        return table(("Rule", "Policy", "Then", "Mode"), rows, empty="No rule binds it yet.")
+
+    @display(description="Limits that bind it")
+    def shown_limits(self, agent: Any) -> SafeString:
+        if not agent.viewer.has_perm("agents.view_measure"):
+            return table((), (), empty="You may not see limits.")
+        rows = [
+            (link("measure", it.pk, it.name), it.operations, it.ceiling or "-", it.get_window_display())
+            for it in selectors.visible_measures(agent.user)
+        ]
+        return table(("Limit", "Operations", "Ceiling", "Window"), rows, empty="No limit binds it yet.")
+
+    @display(description="How it signs in")
+    def shown_credentials(self, agent: Any) -> SafeString:
+        application = getattr(agent, "oauth_application", None)
+        if application is None or not agent.viewer.has_perm("agents.view_clientsecret"):
+            return table((), (), empty="You may not see credentials.")
+        now = timezone.now()
+        rows = [
+            (
+                link("clientsecret", secret.pk, f"…{secret.hint}"),
+                f"{secret.created_at:%Y-%m-%d %H:%M}",
+                f"{secret.expires_at:%Y-%m-%d %H:%M}",
+                f"{secret.last_used_at:%Y-%m-%d %H:%M}" if secret.last_used_at else "never",
+                "valid" if secret.is_valid(now) else "revoked" if secret.revoked_at else "expired",
+            )
+            for secret in application.secrets.all()
+        ]
+        columns = ("Secret", "Issued", "Ends", "Last used", "State")
+        return format_html(
+            "<p>Client id <code>{}</code></p>{}",
+            application.client_id,
+            table(columns, rows, empty="No secret yet: issue one, it is shown once."),
+        )
+
+    @display(description="Trail")
+    def shown_trail(self, agent: Agent) -> SafeString:
+        return trail("agents.agent", agent)
+
+    @reason_action(
+        title="Pause this agent",
+        description="Pause",
+        text="Every further call is refused at once. It keeps its place and its token, and is told why.",
+        submit="Pause",
+        permission="agents.pause_agent",
+        available=_unbraked,
+        icon="pause_circle",
+        variant=ActionVariant.WARNING,
+    )
+    def pause(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Pause it."""
+        lifecycle.pause_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"{obj.name} is paused."
+
+    @reason_action(
+        title="Suspend this agent",
+        description="Suspend",
+        text="Its access is closed: tokens are void and none is issued until the brake is lifted.",
+        submit="Suspend",
+        permission="agents.suspend_agent",
+        available=_not_suspended,
+        icon="block",
+    )
+    def suspend(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Suspend it."""
+        lifecycle.suspend_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"{obj.name} is suspended."
+
+    @reason_action(
+        title="Lift the brake",
+        description="Lift brake",
+        text="It may act again, within the authority it had. What was refused is not repeated by itself.",
+        submit="Lift brake",
+        permission="agents.lift_brake",
+        available=_braked,
+        icon="play_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    def lift_brake(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Lift its brake."""
+        lifecycle.lift_brake(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"The brake of {obj.name} is off."
+
+    @reason_action(
+        title="Let this agent start work",
+        description="Activate",
+        text="A second person approves it, with exactly the file and the grants it has now.",
+        submit="Ask for activation",
+        permission="agents.activate_agent",
+        available=_draft,
+        icon="rocket_launch",
+        variant=ActionVariant.PRIMARY,
+    )
+    def activate(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Propose its activation."""
+        change = lifecycle.activate_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return waiting_words(change)
+
+    @reason_action(
+        title="Retire this agent",
+        description="Retire",
+        text="For good: its access is closed, secrets and tokens are revoked. Its records stay.",
+        submit="Retire",
+        permission="agents.retire_agent",
+        available=_working,
+        icon="logout",
+        variant=ActionVariant.DANGER,
+    )
+    def retire(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Retire it."""
+        lifecycle.retire_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"{obj.name} is retired."
+
+    @reason_action(
+        title="Change how freely it works",
+        description="Change autonomy",
+        submit="Change",
+        permission="agents.set_autonomy",
+        form_class=AutonomyForm,
+        available=_working,
+        icon="tune",
+    )
+    def autonomy(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Change its autonomy; more of it waits."""
+        change = lifecycle.set_autonomy(
+            actor=actor_of(request), agent=obj, autonomy=data["autonomy"], reason=data["reason"]
+        )
+        return waiting_words(change) if change else f"The autonomy of {obj.name} was changed."
+
+    @reason_action(
+        title="Change its place",
+        description="Reassign",
+        text="Another sponsor, department, role, risk or attestation date. A second person approves it.",
+        submit="Propose",
+        permission="agents.activate_agent",
+        form_class=ReassignForm,
+        available=_active,
+        icon="move_up",
+    )
+    def reassign(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Propose another place for it."""
+        change = lifecycle.propose_reassignment(
+            actor=actor_of(request), agent=obj, changes_wanted=wanted(data), reason=data["reason"]
+        )
+        return waiting_words(change)
+
+    @reason_action(
+        title="Issue a client secret",
+        description="Issue secret",
+        text="It is shown once, right here. Other secrets of this agent stay valid.",
+        submit="Issue",
+        permission="agents.issue_credentials",
+        form_class=LifetimeForm,
+        available=_working,
+        icon="key",
+    )
+    def issue_secret(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> HttpResponse:
+        """Issue a secret and show it once."""
+        issued = credentials.issue_client_secret(
+            actor=actor_of(request), agent=obj, reason=data["reason"], lifetime=timedelta(days=data["days"])
+        )
+        return shown_once(request, obj, issued)
+
+    @reason_action(
+        title="Rotate the client secret",
+        description="Rotate secret",
+        text="Issues a new one; the newest of the present ones works for another 24 hours, older ones stop now.",
+        submit="Rotate",
+        permission="agents.issue_credentials",
+        form_class=LifetimeForm,
+        available=_working,
+        icon="autorenew",
+    )
+    def rotate_secret(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> HttpResponse:
+        """Issue a secret that replaces the present ones, and show it once."""
+        issued = credentials.rotate_client_secret(
+            actor=actor_of(request), agent=obj, reason=data["reason"], lifetime=timedelta(days=data["days"])
+        )
+        return shown_once(request, obj, issued)
+
+    @reason_action(
+        title="Revoke its tokens",
+        description="Revoke tokens",
+        text="Every access token is void on the next call; a valid secret still buys a new one.",
+        submit="Revoke",
+        permission="agents.pause_agent",
+        available=_working,
+        icon="link_off",
+    )
+    def revoke_tokens(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Revoke its tokens."""
+        count = credentials.revoke_tokens(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"{count} tokens of {obj.name} were revoked."
+
+    @reason_action(
+        title="Revoke all its secrets",
+        description="Revoke secrets",
+        text="Every secret and every token is void on the next call. It needs a new secret to come back.",
+        submit="Revoke",
+        permission="agents.pause_agent",
+        available=_working,
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke_secrets(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Revoke its secrets and tokens."""
+        count = credentials.revoke_client_secrets(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return f"{count} secrets of {obj.name} were revoked."
+
+
+@admin.register(ClientSecret)
+class ClientSecretAdmin(ReadOnlyAdmin):
+    """One secret of one agent: when it was issued, used and ends. The secret itself is nowhere."""
+
+    list_display = ("shown_agent", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ("application__agent",)
+    fields = ("shown_agent", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
+    actions_detail = ["revoke"]
+
+    @display(description="Agent")
+    def shown_agent(self, secret: ClientSecret) -> SafeString:
+        agent = secret.application.agent
+        return link("agent", agent.pk, agent.name)
+
+    @reason_action(
+        title="Revoke this secret",
+        description="Revoke",
+        text="It and every token it bought are void on the next call.",
+        submit="Revoke",
+        permission="agents.issue_credentials",
+        available=lambda secret: secret.revoked_at is None,
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke(self, request: HttpRequest, obj: ClientSecret, data: Mapping[str, Any]) -> str:
+        """Revoke it."""
+        credentials.revoke_client_secret(actor=actor_of(request), secret=obj, reason=data["reason"])
+        return "The secret was revoked."
+
+
+def shown_once(request: HttpRequest, agent: Agent, issued: credentials.IssuedSecret) -> HttpResponse:
+    """Replace the whole dialog by the secret, so that it can be neither asked for again nor sent twice."""
+    context = {
+        "agent": agent,
+        "issued": issued,
+        "portal": settings.PUBLIC_URL.rstrip("/"),
+        "back": reverse("admin:agents_agent_change", args=[agent.pk]),
+    }
+    answer = HttpResponse(render_to_string("agents/secret_once.html", context, request))
+    answer["Cache-Control"] = "no-store"
+    answer["HX-Retarget"] = answer["HX-Reselect"] = "#dialog"
+    answer["HX-Reswap"] = "outerHTML"
+    return answer
+
+
+def link(model: str, key: Any, text: Any) -> SafeString:
+    """Return a link to an object's page in this room."""
+    return format_html(
+        '<a class="portal-link" href="{}">{}</a>', reverse(f"admin:agents_{model}_change", args=[key]), text
+    )

@@ -1,0 +1,114 @@
+"""What every page of this room shares: services save, refusals show, a change that waits says that it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from agents.models import ChangeRequest
+from audit import selectors as ledger
+from audit.adminkit import LabelledFieldsMixin, ServiceAdmin
+from audit.vocabulary import Refusal, RefusalKind
+
+TRAIL_LENGTH = 50
+
+
+class WorkforceAdmin(LabelledFieldsMixin, ServiceAdmin):
+    """A governed object of the workforce. Nothing is deleted: it is retired, lifted or taken out of force."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the object with the person who looks at it, so that panels show what that person may see."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.viewer = request.user
+        return found
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer no shortcuts to make or change what a field points to: those have pages of their own."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for shortcut in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, shortcut):
+                setattr(field.widget, shortcut, False)
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Call the service; what it finds wrong with a value comes back on the form like any refusal."""
+        try:
+            super().save_model(request, obj, form, change)
+        except ValidationError as error:
+            raise Refusal("invalid", " ".join(error.messages), kind=RefusalKind.INVALID) from error
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Leave relations to the service that saved the object."""
+
+    def waits(self, request: HttpRequest, change_request: ChangeRequest | None) -> None:
+        """Remember that this save became a change for a second person."""
+        if change_request is not None:
+            request.waiting_change = change_request  # type: ignore[attr-defined]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log only what did change."""
+        return None if hasattr(request, "waiting_change") else super().log_change(request, obj, message)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Never say that something was changed while it waits for a second person."""
+        change_request = getattr(request, "waiting_change", None)
+        if change_request is None:
+            return super().response_change(request, obj)
+        messages.warning(request, waiting_words(change_request))
+        return HttpResponseRedirect(request.path)
+
+
+def waiting_words(change_request: ChangeRequest) -> SafeString:
+    """Return the message that a change waits, with the way to it."""
+    address = reverse("admin:agents_changerequest_change", args=[change_request.pk])
+    return format_html(
+        'Not in force yet: this gives more authority, so it waits for a second person. <a href="{}">{}</a>',
+        address,
+        change_request.summary,
+    )
+
+
+def changed_values(form: Any) -> dict[str, Any]:
+    """Return what the person changed in the form, without the reason."""
+    return {field: form.cleaned_data[field] for field in form.changed_data if field != "reason"}
+
+
+def values_of(form: Any) -> dict[str, Any]:
+    """Return everything the form holds, without the reason."""
+    return {field: value for field, value in form.cleaned_data.items() if field != "reason"}
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    empty: str,
+    title: str = "",
+    links: Sequence[tuple[str, str]] = (),
+) -> SafeString:
+    """Render a table inside a page; cells are escaped unless they are safe already."""
+    context = {"columns": columns, "rows": list(rows), "empty": empty, "title": title, "links": links}
+    return render_to_string("agents/table.html", context)
+
+
+def trail(kind: str, obj: Any) -> SafeString:
+    """Render what the person looking at ``obj`` may see of its story, newest first."""
+    viewer = getattr(obj, "viewer", None)
+    if viewer is None or not viewer.has_perm("audit.view_event"):
+        return table((), (), empty="You may not read the ledger.")
+    newest = ledger.timeline(kind, str(obj.pk), viewer).order_by("-occurred_at", "-id")[:TRAIL_LENGTH]
+    rows = [(f"{event.occurred_at:%Y-%m-%d %H:%M:%S}", event.sentence, event.reason) for event in newest]
+    return table(("When (UTC)", "What", "Why"), rows, empty="Nothing has happened yet.")

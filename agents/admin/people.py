@@ -1,0 +1,105 @@
+"""People's accounts. The identity of an agent is shown, and never touched, here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db import models
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm
+
+from agents.admin.base import WorkforceAdmin, changed_values, trail
+from agents.forms import NewPersonForm, PersonForm
+from agents.models import User
+from agents.services import people
+from audit.adminkit import actor_of
+
+
+@admin.register(User)
+class PersonAdmin(WorkforceAdmin, UserAdmin):  # type: ignore[misc,type-arg]
+    """Who may sign in, and with which groups. Rights come from groups only."""
+
+    form = PersonForm
+    add_form = NewPersonForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("shown_name", "username", "shown_kind", "department", "shown_groups", "is_active")
+    list_filter = ("kind", "is_active", "groups", "department")
+    list_select_related = ("department",)
+    search_fields = ("username", "first_name", "last_name", "email")
+    ordering = ("username",)
+    filter_horizontal = ()
+    autocomplete_fields = ()
+    readonly_fields = ("shown_kind", "last_login", "date_joined", "shown_trail")
+    add_fieldsets = (
+        (None, {"fields": ("username", "first_name", "last_name", "email", "department")}),
+        ("Signing in", {"fields": ("usable_password", "password1", "password2")}),
+        ("Rights", {"fields": ("groups", "reason")}),
+    )
+    fieldsets = (
+        (
+            "Person",
+            {"classes": ["tab"], "fields": ("username", "first_name", "last_name", "email", "department")},
+        ),
+        ("Rights", {"classes": ["tab"], "fields": ("is_active", "groups")}),
+        ("Account", {"classes": ["tab"], "fields": ("shown_kind", "last_login", "date_joined")}),
+        ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
+        (None, {"fields": ("reason",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        return found if self.has_change_permission(request, obj) else without_reason(found)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An agent's identity has no password and no rights of its own: nobody edits it."""
+        return not (obj is not None and obj.is_agent) and super().has_change_permission(request, obj)
+
+    def create(self, request: HttpRequest, form: Any) -> User:
+        values = dict(form.cleaned_data)
+        usable = values.pop("usable_password", "true") != "false"
+        password, _ = values.pop("password1"), values.pop("password2", None)
+        return people.create_person(actor=actor_of(request), password=password if usable else None, **values)
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> User:
+        changes = changed_values(form)
+        groups = changes.pop("groups", None)
+        reason = form.cleaned_data["reason"]
+        return people.update_person(
+            actor=actor_of(request),
+            person=obj,
+            changes=changes,
+            groups=groups,
+            reason=reason,  # type: ignore[arg-type]
+        )
+
+    @display(description="Name", ordering="first_name")
+    def shown_name(self, user: User) -> str:
+        return user.get_full_name() or user.username
+
+    @display(description="Kind", ordering="kind", label={"person": "info", "agent": "warning"})
+    def shown_kind(self, user: User) -> tuple[str, str]:
+        return user.kind, user.get_kind_display()
+
+    @display(description="Groups")
+    def shown_groups(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all())) or "-"
+
+    @display(description="Trail")
+    def shown_trail(self, user: User) -> str:
+        return trail("agents.user", user)
+
+
+def without_reason(fieldsets: Any) -> list[Any]:
+    """Return the fieldsets without the reason: a page that cannot be saved asks for none."""
+    kept = []
+    for name, options in fieldsets:
+        fields = tuple(field for field in options["fields"] if field != "reason")
+        if fields:
+            kept.append((name, {**options, "fields": fields}))
+    return kept

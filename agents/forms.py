@@ -1,0 +1,325 @@
+"""What people fill in: every form asks why, and none decides anything itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from unfold.forms import UserCreationForm
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminDateWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from agents import registry
+from agents.decision.facts import OperationFacts
+from agents.models import Agent, Department, ExchangeRate, Measure, Role, Rule, Stop, User
+from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+
+MILLIONTHS = 1_000_000
+EFFECTS = (
+    ("read", "Reading"),
+    ("write", "Writing"),
+    ("financial", "Moving money"),
+    ("destructive", "Destroying"),
+)
+
+
+def groups_of_people() -> QuerySet[Group]:
+    """Return the groups that carry people's rights; a role's group belongs to agents."""
+    return Group.objects.filter(role__isnull=True).order_by("name")
+
+
+def active_people() -> QuerySet[User]:
+    """Return who can answer for an agent."""
+    return User.objects.filter(kind=User.Kind.PERSON, is_active=True).order_by("first_name", "username")
+
+
+def _groups_field() -> forms.ModelMultipleChoiceField:
+    return forms.ModelMultipleChoiceField(
+        queryset=groups_of_people(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultiple,
+        help_text="What this person may do here.",
+    )
+
+
+class PersonForm(ReasonModelForm):
+    """A person's account; the password has a page of its own."""
+
+    groups = _groups_field()
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "department", "is_active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["groups"] = list(self.instance.groups.all())
+
+
+class NewPersonForm(UserCreationForm):  # type: ignore[type-arg]
+    """A new account for a person."""
+
+    groups = _groups_field()
+    reason = reason_field()
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "department"]  # type: ignore[assignment]
+
+
+class LifetimeForm(ReasonForm):
+    """How long a new secret is good for."""
+
+    days = forms.IntegerField(
+        min_value=1,
+        max_value=365,
+        initial=90,
+        label="Valid for days",
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="At most 365. Issue the next one before it ends; both work meanwhile.",
+    )
+
+    @property
+    def lifetime(self) -> timedelta:
+        """Return the answer as a duration."""
+        return timedelta(days=self.cleaned_data["days"])
+
+
+class AutonomyForm(ReasonForm):
+    """How freely an agent works."""
+
+    autonomy = forms.ChoiceField(
+        choices=Agent.Autonomy.choices,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Less applies at once; more waits for a second person.",
+    )
+
+
+class ReassignForm(ReasonForm):
+    """What of an agent's standing is to change; what stays empty stays as it is."""
+
+    sponsor = forms.ModelChoiceField(
+        queryset=User.objects.none(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Who answers for it.",
+    )
+    department = forms.ModelChoiceField(
+        queryset=Department.objects.all(), required=False, widget=UnfoldAdminSelectWidget
+    )
+    role = forms.ModelChoiceField(queryset=Role.objects.all(), required=False, widget=UnfoldAdminSelectWidget)
+    risk_tier = forms.ChoiceField(
+        choices=[("", "---------"), *Agent.RiskTier.choices], required=False, widget=UnfoldAdminSelectWidget
+    )
+    attest_by = forms.DateField(required=False, widget=UnfoldAdminDateWidget, help_text="Next confirmation by.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["sponsor"].queryset = active_people()  # type: ignore[attr-defined]
+
+    def clean(self) -> Any:
+        """Ask for at least one change."""
+        cleaned = super().clean() or self.cleaned_data
+        if not wanted(cleaned):
+            raise forms.ValidationError("Choose what is to change.")
+        return cleaned
+
+
+def wanted(cleaned: Any) -> dict[str, Any]:
+    """Return what a ReassignForm asks for, without what was left empty."""
+    fields = ("sponsor", "department", "role", "risk_tier", "attest_by")
+    return {field: cleaned[field] for field in fields if cleaned.get(field)}
+
+
+class CompanyForm(ReasonModelForm):
+    """The company's name and currency."""
+
+
+class ExchangeRateForm(ReasonModelForm):
+    """A rate as people write it: 0.92, not millionths."""
+
+    rate = forms.DecimalField(
+        min_value=Decimal("0.000001"),
+        max_digits=18,
+        decimal_places=6,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="What one unit is worth in company currency, e.g. 0.92.",
+    )
+
+    class Meta:
+        model = ExchangeRate
+        fields = ["currency", "rate", "valid_from"]
+
+    def clean_currency(self) -> str:
+        """ISO 4217 codes are written in capitals."""
+        return str(self.cleaned_data["currency"]).upper()
+
+    def clean_rate(self) -> int:
+        """Return the rate in millionths."""
+        return int(self.cleaned_data["rate"] * MILLIONTHS)
+
+
+class StopForm(ReasonModelForm):
+    """What to stop, chosen from what there is."""
+
+    scope = forms.ChoiceField(
+        label="Stop", widget=UnfoldAdminSelectWidget, help_text="Nothing in it starts any more."
+    )
+
+    class Meta:
+        model = Stop
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "scope" in self.fields:
+            self.fields["scope"].choices = stop_choices()  # type: ignore[attr-defined]
+
+
+def stop_choices() -> list[Any]:
+    """Return everything that can be stopped, grouped."""
+    operations = registry.all_operations()
+    systems = {operation.system_id: operation.system_code for operation in operations}
+    agents = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
+    return [
+        ("everything:", "Everything"),
+        ("Departments", [(f"department:{it.pk}", it.name) for it in Department.objects.all()]),
+        ("Roles", [(f"role:{it.pk}", it.name) for it in Role.objects.all()]),
+        ("Agents", [(f"agent:{it.pk}", it.name) for it in agents]),
+        ("Systems", [(f"system:{key}", code) for key, code in sorted(systems.items(), key=lambda it: it[1])]),
+        ("Operations", [(f"operation:{it.code}", f"{it.name} ({it.code})") for it in operations]),
+    ]
+
+
+class RuleForm(ReasonModelForm):
+    """One comparison in words; the portal writes the exact condition and shows it."""
+
+    field = forms.ChoiceField(
+        required=False,
+        label="Compare",
+        widget=UnfoldAdminSelectWidget,
+        help_text="What is compared. Nothing: the rule always applies, or you write the condition below.",
+    )
+    effects = forms.MultipleChoiceField(
+        choices=EFFECTS,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultiple,
+        help_text="Only calls with these effects. None ticked: all.",
+    )
+    redact = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Arguments hidden in records and pages, separated by commas, e.g. args.iban.",
+    )
+
+    class Meta:
+        model = Rule
+        fields = [
+            "policy",
+            "name",
+            "operations",
+            "effects",
+            "field",
+            "comparison",
+            "value",
+            "condition",
+            "sentence",
+            "verdict",
+            "approver_group",
+            "quorum",
+            "note",
+            "redact",
+            "mode",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "field" in self.fields:
+            self.fields["field"].choices = field_choices(  # type: ignore[attr-defined]
+                registry.all_operations(), getattr(self.instance, "field", "")
+            )
+        if "approver_group" in self.fields:
+            self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "sentence" in self.fields:
+            self.fields["sentence"].required = False
+        if isinstance(self.initial.get("redact"), list):
+            self.initial["redact"] = ", ".join(self.initial["redact"])
+
+    def clean_redact(self) -> list[str]:
+        """Return the arguments as a list."""
+        return [part.strip() for part in self.cleaned_data["redact"].split(",") if part.strip()]
+
+
+COMMON_FIELDS = (
+    ("amount", "the amount, in company currency"),
+    ("currency", "the currency of the amount"),
+    ("agent.code", "which agent it is"),
+    ("agent.role", "the agent's role"),
+    ("agent.department", "the agent's department"),
+    ("agent.risk_tier", "the agent's risk"),
+    ("system.code", "which system it is"),
+    ("system.environment", "production, test or sandbox"),
+)
+
+
+def field_choices(operations: Any, current: str = "") -> list[Any]:
+    """Return what can be compared: what every call has, then the arguments each operation's schema declares."""
+    choices: list[Any] = [("", "Nothing"), ("Every call", list(COMMON_FIELDS))]
+    known = {field for field, _ in COMMON_FIELDS}
+    for operation in operations:
+        found = [(path, f"{path.removeprefix('args.')} ({title})") for path, title in arguments_of(operation)]
+        choices.append((operation.name, found))
+        known |= {path for path, _ in found}
+    if current and current not in known:
+        choices.append((current, current))
+    return choices
+
+
+def arguments_of(operation: OperationFacts) -> list[tuple[str, str]]:
+    """Return (``args.<path>``, type) for every plain value in the operation's input schema."""
+    return list(_leaves(operation.input_schema or {}, "args", depth=4))
+
+
+def _leaves(schema: Any, path: str, depth: int) -> Any:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or not depth:
+        return
+    for name, inner in properties.items():
+        here = f"{path}.{name}"
+        if isinstance(inner, dict) and inner.get("type") in ("string", "integer", "boolean"):
+            yield here, inner.get("title") or inner.get("format") or inner["type"]
+        else:
+            yield from _leaves(inner, here, depth - 1)
+
+
+class MeasureForm(ReasonModelForm):
+    """A limit or a counter."""
+
+    class Meta:
+        model = Measure
+        fields = [
+            "code",
+            "name",
+            "scope_kind",
+            "scope_id",
+            "operations",
+            "key",
+            "amount",
+            "unit",
+            "window",
+            "window_seconds",
+            "ceiling",
+            "on_exceed",
+            "mode",
+        ]
