@@ -21,7 +21,7 @@ from unfold.widgets import (
 
 from agents import registry
 from agents.decision.facts import OperationFacts
-from agents.models import Agent, Department, ExchangeRate, Measure, Role, Rule, Stop, User
+from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, User
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
 
 MILLIONTHS = 1_000_000
@@ -303,7 +303,47 @@ def _leaves(schema: Any, path: str, depth: int) -> Any:
             yield from _leaves(inner, here, depth - 1)
 
 
-class MeasureForm(ReasonModelForm):
+def scope_choices() -> list[Any]:
+    """Return whom a policy or a limit can bind, grouped."""
+    agents = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
+    return [
+        ("company:", "The whole company"),
+        ("Departments", [(f"department:{it.pk}", it.name) for it in Department.objects.all()]),
+        ("Roles", [(f"role:{it.pk}", it.name) for it in Role.objects.all()]),
+        ("Agents", [(f"agent:{it.pk}", it.name) for it in agents]),
+    ]
+
+
+def scope_label(kind: str, scope_id: str) -> str:
+    """Return whom a scope means, by name."""
+    model: Any = {"department": Department, "role": Role, "agent": Agent}.get(kind)
+    if model is None:
+        return "The whole company"
+    found = model.objects.filter(pk=scope_id).first()
+    return f"{kind.capitalize()} {found or 'that no longer exists'}"
+
+
+class ScopedForm(ReasonModelForm):
+    """A form of something that binds somebody."""
+
+    scope = forms.ChoiceField(label="Binds", widget=UnfoldAdminSelectWidget, help_text="Whom it binds.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "scope" in self.fields:
+            self.fields["scope"].choices = scope_choices()  # type: ignore[attr-defined]
+            self.initial.setdefault("scope", f"{self.instance.scope_kind}:{self.instance.scope_id}")
+
+
+class PolicyForm(ScopedForm):
+    """A set of rules and whom it binds."""
+
+    class Meta:
+        model = Policy
+        fields = ["code", "name", "purpose"]
+
+
+class MeasureForm(ScopedForm):
     """A limit or a counter."""
 
     class Meta:
@@ -311,8 +351,6 @@ class MeasureForm(ReasonModelForm):
         fields = [
             "code",
             "name",
-            "scope_kind",
-            "scope_id",
             "operations",
             "key",
             "amount",

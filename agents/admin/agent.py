@@ -1,4 +1,4 @@
-"""The agent's file: who it is, what it may do, how it behaves, how it signs in, and everything that happened."""
+"""The agent's file: who it is, what it may do, how it behaves, how it signs in, and what happened."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ class AgentAdmin(WorkforceAdmin):
     @reason_action(
         title="Rotate the client secret",
         description="Rotate secret",
-        text="Issues a new one; the newest of the present ones works for another 24 hours, older ones stop now.",
+        text="Issues a new one; the newest present one works for another 24 hours, older ones stop now.",
         submit="Rotate",
         permission="agents.issue_credentials",
         form_class=LifetimeForm,

@@ -19,7 +19,7 @@ from audit.adminkit import ReasonModelForm, actor_of
 
 @admin.register(Department)
 class DepartmentAdmin(WorkforceAdmin):
-    """The tree of departments; moving one brings other rules for its agents, so that waits for a second person."""
+    """The tree of departments; moving one brings other rules for its agents, so it waits for two."""
 
     form = ReasonModelForm
     list_display = ("name", "code", "parent", "manager", "shown_agents")

@@ -1,0 +1,243 @@
+"""What stops everything, and what waits for a second person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from agents import selectors
+from agents.admin.agent import link
+from agents.admin.base import WorkforceAdmin, table, trail
+from agents.forms import StopForm
+from agents.models import Agent, ChangeRequest, Stop
+from agents.services import changes, stops
+from audit.adminkit import actor_of, reason_action
+
+SHOWN_AFFECTED = 50
+WITH_PAGE = frozenset({"agent", "rule", "measure", "policy", "department", "companysettings"})
+
+
+class ActiveFilter(admin.SimpleListFilter):
+    """Stops that still stop something, or those that were lifted."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("active", "Active"), ("lifted", "Lifted")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if self.value() in ("active", "lifted"):
+            return queryset.filter(lifted_at__isnull=self.value() == "active")
+        return queryset
+
+
+@admin.register(Stop)
+class StopAdmin(WorkforceAdmin):
+    """Big red buttons: pressed by one person, lifted by a manager."""
+
+    form = StopForm
+    list_display = ("shown_scope", "shown_state", "reason", "raised_by", "raised_at", "lifted_by")
+    list_filter = (ActiveFilter, "scope_kind")
+    search_fields = ("scope_label", "scope_id", "reason", "raised_by")
+    change_form_outer_after_template = "agents/stop_preview.html"
+    actions_detail = ["lift"]
+    add_fieldsets = ((None, {"fields": ("scope", "reason")}),)
+    fieldsets = (
+        (
+            "Stop",
+            {"classes": ["tab"], "fields": ("shown_scope", "shown_state", "reason", "raised_by", "raised_at")},
+        ),
+        ("Lifted", {"classes": ["tab"], "fields": ("lifted_by", "lifted_at", "lift_reason")}),
+        ("Who is affected", {"classes": ["tab"], "fields": ("shown_affected",)}),
+        ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
+    )
+    readonly_fields = ("shown_scope", "shown_state", "shown_affected", "shown_trail")
+
+    def get_urls(self) -> Any:
+        """Add the preview of who would be affected, which stops nothing."""
+        preview = path("affected/", self.admin_site.admin_view(self.affected), name="agents_stop_affected")
+        return [preview, *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("agents.raise_stop"))
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_readonly_fields(request, obj) if obj else ()
+
+    def create(self, request: HttpRequest, form: Any) -> Stop:
+        kind, _, scope_id = form.cleaned_data["scope"].partition(":")
+        return stops.raise_stop(
+            actor=actor_of(request), scope_kind=kind, scope_id=scope_id, reason=form.cleaned_data["reason"]
+        )
+
+    def affected(self, request: HttpRequest) -> HttpResponse:
+        """Answer whom a stop of ``scope`` would hit. Stops nothing."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        kind, _, scope_id = request.POST.get("scope", "").partition(":")
+        return render(request, "agents/stop_preview_parts.html", {"agents": _affected(kind, scope_id)})
+
+    @display(description="Stopped", ordering="scope_label")
+    def shown_scope(self, stop: Stop) -> str:
+        return stop.scope_label or stop.get_scope_kind_display()
+
+    @display(description="State", label={"active": "danger", "lifted": "success"})
+    def shown_state(self, stop: Stop) -> tuple[str, str]:
+        return ("active", "Active") if stop.is_active else ("lifted", "Lifted")
+
+    @display(description="Agents it hits now")
+    def shown_affected(self, stop: Stop) -> SafeString:
+        found = _affected(stop.scope_kind, stop.scope_id)
+        rows = [(link("agent", it.pk, it.name), it.role, it.department) for it in found]
+        return table(("Agent", "Role", "Department"), rows, empty="No working agent.")
+
+    @display(description="Trail")
+    def shown_trail(self, stop: Stop) -> SafeString:
+        return trail("agents.stop", stop)
+
+    @reason_action(
+        title="Lift this stop",
+        description="Lift",
+        text="Nothing resumes by itself: what waited is decided again.",
+        submit="Lift the stop",
+        permission="agents.lift_stop",
+        available=lambda stop: stop.is_active,
+        icon="play_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    def lift(self, request: HttpRequest, obj: Stop, data: Mapping[str, Any]) -> str:
+        """Lift it."""
+        stops.lift_stop(actor=actor_of(request), stop=obj, reason=data["reason"])
+        return "The stop was lifted."
+
+
+def _affected(kind: str, scope_id: str) -> list[Agent]:
+    found = selectors.agents_affected(kind, scope_id).select_related("role", "department")
+    return list(found[:SHOWN_AFFECTED])
+
+
+@admin.register(ChangeRequest)
+class ChangeRequestAdmin(WorkforceAdmin):
+    """Changes that give more authority; another person than the one who asks decides."""
+
+    list_display = ("summary", "shown_state", "proposer", "created_at", "approver", "decided_at")
+    list_filter = ("state", "kind")
+    list_select_related = ("proposer", "approver")
+    search_fields = ("summary", "target_label", "reason")
+    actions_detail = ["apply", "reject", "withdraw"]
+    fieldsets = (
+        (
+            "Change",
+            {"fields": ("summary", "reason", "proposer", "created_at", "shown_target", "shown_payload")},
+        ),
+        ("Decision", {"fields": ("shown_state", "approver", "decided_at", "decision_reason")}),
+        ("Trail", {"fields": ("shown_trail",)}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Return what this person proposed, may decide or may view."""
+        return selectors.visible_change_requests(request.user)  # type: ignore[arg-type]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            *super().get_readonly_fields(request, obj),
+            "shown_state",
+            "shown_target",
+            "shown_payload",
+            "shown_trail",
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """The proposer may withdraw, everybody else may decide."""
+        own = self.get_object(request, str(object_id))
+        mine = own is not None and own.proposer_id == request.user.pk
+        kept = ("_withdraw",) if mine else ("_apply", "_reject")
+        return [it for it in super().get_actions_detail(request, object_id) if it.action_name.endswith(kept)]
+
+    @display(
+        description="State",
+        ordering="state",
+        label={"pending": "warning", "applied": "success", "rejected": "danger", "withdrawn": "info"},
+    )
+    def shown_state(self, change: ChangeRequest) -> tuple[str, str]:
+        return change.state, change.get_state_display()
+
+    @display(description="Of")
+    def shown_target(self, change: ChangeRequest) -> Any:
+        model = change.target_kind.removeprefix("agents.")
+        return link(model, change.target_id, change.target_label) if model in WITH_PAGE else change.target_label
+
+    @display(description="Exactly this")
+    def shown_payload(self, change: ChangeRequest) -> SafeString:
+        rows = [(key, value) for key, value in sorted(change.payload.items())]
+        return table(("Field", "Becomes"), rows, empty="See the summary.")
+
+    @display(description="Trail")
+    def shown_trail(self, change: ChangeRequest) -> SafeString:
+        return trail("agents.changerequest", change)
+
+    @reason_action(
+        title="Approve this change",
+        description="Approve",
+        text="It takes effect at once, exactly as shown.",
+        submit="Approve",
+        permission="agents.decide_changerequest",
+        available=lambda change: change.state == ChangeRequest.State.PENDING,
+        icon="check_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    def apply(self, request: HttpRequest, obj: ChangeRequest, data: Mapping[str, Any]) -> str:
+        """Apply it."""
+        changes.apply_change(actor=actor_of(request), change_request=obj, reason=data["reason"])
+        return "The change is in force."
+
+    @reason_action(
+        title="Reject this change",
+        description="Reject",
+        text="Nothing changes; its proposer learns why.",
+        submit="Reject",
+        permission="agents.decide_changerequest",
+        available=lambda change: change.state == ChangeRequest.State.PENDING,
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+    )
+    def reject(self, request: HttpRequest, obj: ChangeRequest, data: Mapping[str, Any]) -> str:
+        """Reject it."""
+        changes.reject_change(actor=actor_of(request), change_request=obj, reason=data["reason"])
+        return "The change was rejected."
+
+    @reason_action(
+        title="Withdraw this change",
+        description="Withdraw",
+        submit="Withdraw",
+        permission="agents.view_changerequest",
+        available=lambda change: change.state == ChangeRequest.State.PENDING,
+        icon="undo",
+    )
+    def withdraw(self, request: HttpRequest, obj: ChangeRequest, data: Mapping[str, Any]) -> str:
+        """Take back one's own proposal."""
+        changes.withdraw_change(actor=actor_of(request), change_request=obj, reason=data["reason"])
+        return "The change was withdrawn."

@@ -1,0 +1,344 @@
+"""Policies, their rules and limits. Tightening applies at once; anything looser waits for a second person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from agents import registry, selectors
+from agents.admin.agent import link
+from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
+from agents.admin.people import without_reason
+from agents.decision import comparison
+from agents.decision.patterns import pattern_matches
+from agents.forms import MeasureForm, PolicyForm, RuleForm, scope_label
+from agents.models import Measure, Policy, Rule
+from agents.services import policies
+from audit.adminkit import actor_of, reason_action
+
+MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
+FORM_FIELDS = ("field", "comparison", "value")
+
+
+@admin.register(Policy)
+class PolicyAdmin(WorkforceAdmin):
+    """Sets of rules with a scope; the policy of a role or an agent is its behavioural contract."""
+
+    form = PolicyForm
+    list_display = ("name", "shown_scope", "shown_count", "version")
+    list_filter = ("scope_kind",)
+    search_fields = ("name", "code", "purpose")
+    fieldsets = (
+        ("Rules", {"classes": ["tab"], "fields": ("shown_rules",)}),
+        ("Policy", {"classes": ["tab"], "fields": ("code", "name", "purpose", "scope", "version")}),
+        ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
+        (None, {"fields": ("reason",)}),
+    )
+    add_fieldsets = ((None, {"fields": ("code", "name", "purpose", "scope", "reason")}),)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
+        return super().get_queryset(request).annotate(rule_count=models.Count("rules"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        found = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return found
+        tabs = without_reason(found)
+        tabs[1] = ("Policy", {**tabs[1][1], "fields": ("code", "name", "purpose", "shown_scope", "version")})
+        return tabs
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        closed = super().get_readonly_fields(request, obj)
+        return (
+            (*closed, "code", "purpose", "version", "name", "shown_rules", "shown_trail", "shown_scope")
+            if obj
+            else closed
+        )
+
+    def create(self, request: HttpRequest, form: Any) -> Policy:
+        values = values_of(form)
+        kind, _, scope_id = values.pop("scope").partition(":")
+        reason = form.cleaned_data["reason"]
+        return policies.create_policy(
+            actor=actor_of(request), scope_kind=kind, scope_id=scope_id, reason=reason, **values
+        )
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
+        kind, _, scope_id = form.cleaned_data["scope"].partition(":")
+        stored = Policy.objects.get(pk=obj.pk)
+        if (kind, scope_id) != (stored.scope_kind, stored.scope_id):
+            outcome = policies.propose_policy_move(
+                actor=actor_of(request),
+                policy=stored,
+                scope_kind=kind,
+                scope_id=scope_id,
+                reason=form.cleaned_data["reason"],
+            )
+            self.waits(request, outcome.change_request)
+        return Policy.objects.get(pk=obj.pk)
+
+    @display(description="Binds")
+    def shown_scope(self, policy: Policy) -> str:
+        return scope_label(policy.scope_kind, policy.scope_id)
+
+    @display(description="Rules", ordering="rule_count")
+    def shown_count(self, policy: Any) -> int:
+        return int(policy.rule_count)
+
+    @display(description="Its rules")
+    def shown_rules(self, policy: Any) -> SafeString:
+        rows = [
+            (
+                link("rule", rule.pk, rule.sentence),
+                rule.operations,
+                rule.get_verdict_display(),
+                rule.get_mode_display(),
+            )
+            for rule in policy.rules.all()
+        ]
+        address = f"{reverse('admin:agents_rule_add')}?policy={policy.pk}"
+        links = [("Add a rule", address)] if policy.viewer.has_perm("agents.add_rule") else []
+        columns = ("Rule", "Operations", "Then", "Mode")
+        return table(columns, rows, empty="No rule yet: it neither permits nor forbids anything.", links=links)
+
+    @display(description="Trail")
+    def shown_trail(self, policy: Policy) -> SafeString:
+        return trail("agents.policy", policy)
+
+
+@admin.register(Rule)
+class RuleAdmin(WorkforceAdmin):
+    """One comparison in words. The portal writes the exact condition, and shows both."""
+
+    form = RuleForm
+    list_display = ("sentence", "policy", "operations", "verdict", "shown_mode")
+    list_filter = ("mode", "verdict", "policy")
+    list_select_related = ("policy",)
+    search_fields = ("name", "sentence", "operations")
+    change_form_outer_after_template = "agents/rule_preview.html"
+    actions_detail = ["remove"]
+    add_fieldsets = (
+        (None, {"fields": ("policy", "name", "operations", "effects")}),
+        ("When", {"fields": (FORM_FIELDS, "sentence", "condition")}),
+        ("Then", {"fields": (("verdict", "approver_group", "quorum"), "note", "redact")}),
+        (None, {"fields": ("mode", "reason")}),
+    )
+    fieldsets = (
+        ("Rule", {"classes": ["tab"], "fields": ("policy", "name", "operations", "effects")}),
+        ("When", {"fields": (FORM_FIELDS, "sentence", "condition")}),
+        ("Then", {"fields": (("verdict", "approver_group", "quorum"), "note", "redact", "mode", "reason")}),
+        ("Trail", {"classes": ["tab"], "fields": ("version", "shown_trail")}),
+    )
+
+    def get_urls(self) -> Any:
+        """Add the preview, which writes nothing."""
+        preview = path("preview/", self.admin_site.admin_view(self.preview), name="agents_rule_preview")
+        return [preview, *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        found = super().get_fieldsets(request, obj)
+        return found if self.has_change_permission(request, obj) else without_reason(found)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        closed = super().get_readonly_fields(request, obj)
+        return (*closed, "policy", "version", "shown_trail") if obj else closed
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """Start with the operation's usual form: hold, enforced."""
+        return {"mode": Rule.Mode.ENFORCED, **super().get_changeform_initial_data(request)}
+
+    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """A rule is seen by whoever sees its policy."""
+        return selectors.visible_rules(request.user)  # type: ignore[arg-type]
+
+    def create(self, request: HttpRequest, form: Any) -> Rule:
+        content = values_of(form)
+        policy = content.pop("policy")
+        return policies.create_rule(
+            actor=actor_of(request), policy=policy, content=content, reason=form.cleaned_data["reason"]
+        )
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
+        stored = Rule.objects.get(pk=obj.pk)
+        outcome = policies.propose_rule_change(
+            actor=actor_of(request),
+            rule=stored,
+            changes=_with_fresh_sentence(stored, changed_values(form)),
+            reason=form.cleaned_data["reason"],
+        )
+        self.waits(request, outcome.change_request)
+        return Rule.objects.get(pk=obj.pk)
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the form as it stands would write: condition and sentence. Saves nothing."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        return render(request, "agents/rule_preview_parts.html", preview_of(request.POST))
+
+    @display(
+        description="Mode", ordering="mode", label={"draft": "info", "shadow": "warning", "enforced": "success"}
+    )
+    def shown_mode(self, rule: Rule) -> tuple[str, str]:
+        return rule.mode, rule.mode.capitalize()
+
+    @display(description="Trail")
+    def shown_trail(self, rule: Rule) -> SafeString:
+        return trail("agents.rule", rule)
+
+    @reason_action(
+        title="Remove this rule",
+        description="Remove",
+        text="An enforced rule is removed only when a second person agrees.",
+        submit="Remove",
+        permission="agents.publish_rule",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    def remove(self, request: HttpRequest, obj: Rule, data: Any) -> str | HttpResponse:
+        """Remove the rule, or propose it."""
+        policy = obj.policy_id
+        outcome = policies.remove_rule(actor=actor_of(request), rule=obj, reason=data["reason"])
+        if outcome.change_request is not None:
+            return waiting_words(outcome.change_request)
+        self.message_user(request, f"The rule {obj.name} was removed.")
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:agents_policy_change", args=[policy])})
+
+
+@admin.register(Measure)
+class MeasureAdmin(WorkforceAdmin):
+    """Limits and counters: so much, per key, in a window."""
+
+    form = MeasureForm
+    list_display = ("name", "code", "operations", "ceiling", "unit", "window", "on_exceed", "shown_mode")
+    list_filter = ("mode", "unit", "window")
+    search_fields = ("name", "code", "operations")
+    fieldsets = (
+        ("Limit", {"fields": (("code", "name"), "scope", "operations")}),
+        ("What is counted", {"fields": (("unit", "amount"), "key", ("window", "window_seconds"))}),
+        ("How much", {"fields": (("ceiling", "on_exceed"), "mode")}),
+        (None, {"fields": ("reason",)}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = list(super().get_fieldsets(request, obj))
+        if obj is None:
+            return found
+        if not self.has_change_permission(request, obj):
+            found = without_reason(found)
+            found[0] = ("Limit", {"fields": (("code", "name"), "shown_scope", "operations")})
+        return [*found, ("Standing", {"fields": ("shown_standing", "shown_trail")})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        closed = super().get_readonly_fields(request, obj)
+        return (*closed, "code", "shown_scope", "shown_standing", "shown_trail") if obj else closed
+
+    def create(self, request: HttpRequest, form: Any) -> Measure:
+        return policies.create_measure(
+            actor=actor_of(request), content=_with_scope(values_of(form)), reason=form.cleaned_data["reason"]
+        )
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
+        outcome = policies.propose_measure_change(
+            actor=actor_of(request),
+            measure=Measure.objects.get(pk=obj.pk),
+            changes=_with_scope(changed_values(form)),
+            reason=form.cleaned_data["reason"],
+        )
+        self.waits(request, outcome.change_request)
+        return Measure.objects.get(pk=obj.pk)
+
+    @display(description="Binds")
+    def shown_scope(self, measure: Measure) -> str:
+        return scope_label(measure.scope_kind, measure.scope_id)
+
+    @display(
+        description="Mode", ordering="mode", label={"draft": "info", "shadow": "warning", "enforced": "success"}
+    )
+    def shown_mode(self, measure: Measure) -> tuple[str, str]:
+        return measure.mode, measure.mode.capitalize()
+
+    @display(description="What stands against it")
+    def shown_standing(self, measure: Measure) -> SafeString:
+        newest = measure.counters.order_by("-window_start", "key")[:20]
+        rows = [
+            (it.key or "all", f"{it.window_start:%Y-%m-%d %H:%M}", it.reserved, it.settled) for it in newest
+        ]
+        return table(("For", "Since (UTC)", "In flight", "Done"), rows, empty="Nothing was counted yet.")
+
+    @display(description="Trail")
+    def shown_trail(self, measure: Measure) -> SafeString:
+        return trail("agents.measure", measure)
+
+
+def _with_scope(values: dict[str, Any]) -> dict[str, Any]:
+    if "scope" not in values:
+        return values
+    kind, _, scope_id = values.pop("scope").partition(":")
+    return {**values, "scope_kind": kind, "scope_id": scope_id}
+
+
+def _with_fresh_sentence(rule: Rule, changes: dict[str, Any]) -> dict[str, Any]:
+    """Let the sentence follow the comparison, unless a person wrote one of their own."""
+    if "sentence" in changes or not {*FORM_FIELDS, "verdict"} & changes.keys():
+        return changes
+    written = sentence_of(
+        {"field": rule.field, "comparison": rule.comparison, "value": rule.value}, rule.operations, rule.verdict
+    )
+    return {**changes, "sentence": ""} if rule.sentence in ("", written) else changes
+
+
+def sentence_of(form: dict[str, str], operations: str, verdict: str) -> str:
+    """Return the sentence the portal writes for a comparison, '' when it cannot."""
+    try:
+        kind = comparison.field_facts(form["field"], _matching(operations)).kind
+        currency = selectors.company_currency()
+        return comparison.sentence_of(**form, currency=currency, verdict=verdict, kind=kind)
+    except (ValueError, KeyError):
+        return ""
+
+
+def preview_of(data: Any) -> dict[str, Any]:
+    """Return the condition and the sentence of a form as typed, or what is wrong with it."""
+    form = {name: data.get(name, "") for name in FORM_FIELDS}
+    if not (form["field"] and form["comparison"]):
+        return {"condition": data.get("condition", ""), "operations": _codes(data.get("operations", "*"))}
+    try:
+        operations = data.get("operations", "*")
+        facts = comparison.field_facts(form["field"], _matching(operations))
+        condition = comparison.condition_of(
+            **form, currency=selectors.company_currency(), kind=facts.kind, optional=facts.optional
+        )
+    except ValueError as error:
+        return {"error": f"{error}.", "operations": _codes(data.get("operations", "*"))}
+    sentence = data.get("sentence") or sentence_of(form, operations, data.get("verdict", ""))
+    return {"condition": condition, "sentence": sentence, "operations": _codes(operations)}
+
+
+def _matching(pattern: str) -> list[Any]:
+    return [operation for operation in registry.all_operations() if pattern_matches(pattern, operation.code)]
+
+
+def _codes(pattern: str) -> list[str]:
+    try:
+        return [operation.code for operation in _matching(pattern)]
+    except ValueError:
+        return []
+
+
+def sentence_and_condition(rule: Rule) -> SafeString:
+    """Return a rule as people and as the portal read it."""
+    return format_html("<p>{}</p><p><code>{}</code></p>", rule.sentence, rule.condition or "always")

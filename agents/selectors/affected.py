@@ -1,0 +1,65 @@
+"""Whom a stop hits, and what of the ledger belongs to somebody's agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from agents import registry
+from agents.models import Agent, Department, Stop, User
+from agents.selectors.visible import visible_agents
+
+Kind = Stop.ScopeKind
+
+
+def agents_affected(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
+    """Return the active agents that a stop of this scope keeps from acting (or from this operation or system)."""
+    working = Agent.objects.filter(lifecycle=Agent.Lifecycle.ACTIVE)
+    if scope_kind == Kind.EVERYTHING:
+        return working
+    if scope_kind == Kind.DEPARTMENT:
+        return working.filter(department_id__in=_with_descendants(scope_id))
+    if scope_kind == Kind.ROLE:
+        return working.filter(role_id=scope_id)
+    if scope_kind == Kind.AGENT:
+        return working.filter(pk=scope_id)
+    if scope_kind in (Kind.OPERATION, Kind.SYSTEM):
+        return working.filter(_holds_grant_of(scope_kind, scope_id))
+    return working.none()
+
+
+def _with_descendants(department_id: str) -> list[str]:
+    children: dict[str, list[str]] = {}
+    for key, parent in Department.objects.values_list("pk", "parent_id"):
+        children.setdefault(str(parent), []).append(str(key))
+    found, todo = [], [str(department_id)]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def _holds_grant_of(scope_kind: str, scope_id: str) -> Q:
+    codes = {it.code for it in registry.all_operations() if scope_id in (it.code, it.system_id)}
+    holders: dict[str, set[str]] = {"user": set(), "group": set()}
+    for grant in registry.grants():
+        if grant.operation in codes:
+            holders[grant.holder_kind].add(grant.holder_id)
+    return Q(user_id__in=holders["user"]) | Q(role__group_id__in=holders["group"])
+
+
+def visible_events(user: Any) -> Q | None:
+    """What an agent does belongs to whoever may see that agent; an agent sees what happened to itself."""
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    if user.is_agent:
+        return Q(agent_id__in=[str(key) for key in _keys(user)], verb__startswith="agents.")
+    if user.has_perm("agents.view_agent"):
+        return Q(verb__startswith="agents.") | ~Q(agent_id="")
+    keys = _keys(user)
+    return Q(agent_id__in=[str(key) for key in keys]) if keys else None
+
+
+def _keys(user: User) -> list[Any]:
+    return list(visible_agents(user).values_list("pk", flat=True))
