@@ -96,12 +96,14 @@ class AgentsConfig(AppConfig):
     verbose_name = "Workforce"
 
     def ready(self) -> None:
-        from agents import registry
+        from agents import registry, selectors
         from agents.receivers import ensure_groups
         from agents.services import lifecycle, organisation, policies
+        from audit import visibility
         from audit.registry import register_verbs
 
         register_verbs(VERBS)
+        visibility.register("agents", selectors.visible_events)
         lifecycle.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from unfold.forms import UserCreationForm
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDateWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -47,7 +47,7 @@ def _groups_field() -> forms.ModelMultipleChoiceField:
     return forms.ModelMultipleChoiceField(
         queryset=groups_of_people(),
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="What this person may do here.",
     )
 
@@ -67,7 +67,7 @@ class PersonForm(ReasonModelForm):
             self.initial["groups"] = list(self.instance.groups.all())
 
 
-class NewPersonForm(UserCreationForm):  # type: ignore[type-arg]
+class NewPersonForm(UserCreationForm):
     """A new account for a person."""
 
     groups = _groups_field()
@@ -75,7 +75,7 @@ class NewPersonForm(UserCreationForm):  # type: ignore[type-arg]
 
     class Meta(UserCreationForm.Meta):
         model = User
-        fields = ["username", "first_name", "last_name", "email", "department"]  # type: ignore[assignment]
+        fields = ["username", "first_name", "last_name", "email", "department"]
 
 
 class LifetimeForm(ReasonForm):
@@ -126,7 +126,7 @@ class ReassignForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["sponsor"].queryset = active_people()  # type: ignore[attr-defined]
+        self.fields["sponsor"].queryset = active_people()
 
     def clean(self) -> Any:
         """Ask for at least one change."""
@@ -214,7 +214,7 @@ class RuleForm(ReasonModelForm):
     effects = forms.MultipleChoiceField(
         choices=EFFECTS,
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Only calls with these effects. None ticked: all.",
     )
     redact = forms.CharField(

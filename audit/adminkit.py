@@ -387,7 +387,7 @@ class ServiceAdmin(GovernedAdmin):
     def get_form(
         self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        form_class = super().get_form(request, obj, change, **kwargs)
+        form_class = super().get_form(request, obj, change=change, **kwargs)
         refusal: Refusal | None = getattr(request, "refusal", None)
         return form_class if refusal is None else _refused(form_class, refusal)
 

@@ -387,6 +387,11 @@ class ClientSecretAdmin(ReadOnlyAdmin):
     fields = ("shown_agent", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
     actions_detail = ["revoke"]
 
+    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Whoever sees an agent sees that it has secrets."""
+        agents = selectors.visible_agents(request.user)  # type: ignore[arg-type]
+        return ClientSecret.objects.filter(application__agent__in=agents)
+
     @display(description="Agent")
     def shown_agent(self, secret: ClientSecret) -> SafeString:
         agent = secret.application.agent

@@ -19,7 +19,7 @@ from audit.adminkit import actor_of
 
 
 @admin.register(User)
-class PersonAdmin(WorkforceAdmin, UserAdmin):  # type: ignore[misc,type-arg]
+class PersonAdmin(WorkforceAdmin, UserAdmin):
     """Who may sign in, and with which groups. Rights come from groups only."""
 
     form = PersonForm
@@ -61,10 +61,11 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):  # type: ignore[misc,type-arg]
         return not (obj is not None and obj.is_agent) and super().has_change_permission(request, obj)
 
     def create(self, request: HttpRequest, form: Any) -> User:
-        values = dict(form.cleaned_data)
-        usable = values.pop("usable_password", "true") != "false"
-        password, _ = values.pop("password1"), values.pop("password2", None)
-        return people.create_person(actor=actor_of(request), password=password if usable else None, **values)
+        wanted = ("username", "first_name", "last_name", "email", "department", "groups", "reason")
+        values = {field: form.cleaned_data[field] for field in wanted}
+        usable = form.cleaned_data.get("set_usable_password", True)
+        password = form.cleaned_data["password1"] if usable else None
+        return people.create_person(actor=actor_of(request), password=password, **values)
 
     def update(self, request: HttpRequest, obj: models.Model, form: Any) -> User:
         changes = changed_values(form)
@@ -72,10 +73,10 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):  # type: ignore[misc,type-arg]
         reason = form.cleaned_data["reason"]
         return people.update_person(
             actor=actor_of(request),
-            person=obj,
+            person=obj,  # type: ignore[arg-type]
             changes=changes,
             groups=groups,
-            reason=reason,  # type: ignore[arg-type]
+            reason=reason,
         )
 
     @display(description="Name", ordering="first_name")

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class AgentTokenScheme(OpenApiAuthenticationExtension):
     """OAuth 2.0 client credentials (RFC 6749 section 4.4)."""
 
     target_class = "agents.authentication.AgentTokenAuthentication"

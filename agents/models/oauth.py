@@ -74,7 +74,7 @@ class OAuthApplication(AbstractApplication):
         return agent.lifecycle != agent.Lifecycle.RETIRED and agent.brake != agent.Brake.SUSPENDED
 
 
-class ClientSecret(KeyedModel):
+class ClientSecret(KeyedModel):  # type: ignore[django-manager-missing]
     """One secret of one agent's OAuth client, kept as SHA-256 only; several may be valid at the same time.
 
     A plain hash is right here: the secret is 256 random bits, so there is nothing to guess that stretching

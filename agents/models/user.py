@@ -9,7 +9,7 @@ from agents.models.tracked import tracked
 from audit.vocabulary import Actor, ActorKind, Ref
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]
     """Somebody the portal knows: a person who signs in, or the identity of one agent (no password, no page)."""
 
     class Kind(models.TextChoices):

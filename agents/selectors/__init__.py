@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from agents.selectors.affected import agents_affected, visible_events
 from agents.selectors.authority import (
     agent_facts,
     authority_snapshot,
@@ -19,6 +20,7 @@ from agents.selectors.visible import (
 
 __all__ = [
     "agent_facts",
+    "agents_affected",
     "authority_snapshot",
     "company_currency",
     "measure_definition",
@@ -27,6 +29,7 @@ __all__ = [
     "to_company_minor",
     "visible_agents",
     "visible_change_requests",
+    "visible_events",
     "visible_measures",
     "visible_policies",
     "visible_rules",

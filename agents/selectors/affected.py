@@ -14,7 +14,7 @@ Kind = Stop.ScopeKind
 
 
 def agents_affected(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
-    """Return the active agents that a stop of this scope keeps from acting (or from this operation or system)."""
+    """Return the active agents a stop of this scope keeps from acting (or from this system)."""
     working = Agent.objects.filter(lifecycle=Agent.Lifecycle.ACTIVE)
     if scope_kind == Kind.EVERYTHING:
         return working
