@@ -183,7 +183,9 @@ def remove_rule(*, actor: Actor, rule: Rule, reason: str) -> RuleChange:
             _delete_rule(actor, rule, reason)
             return RuleChange(applied=True)
         summary = f"Remove the rule {rule.name} of {rule.policy.name}: {rule.sentence or rule.condition}"
-        change_request = _propose(actor, REMOVE_RULE, rule, {"removed": rule.name}, summary, reason, rule_state(rule))
+        change_request = _propose(
+            actor, REMOVE_RULE, rule, {"removed": rule.name}, summary, reason, rule_state(rule)
+        )
         return RuleChange(applied=False, rule=rule, change_request=change_request)
 
 
