@@ -243,7 +243,7 @@ OAUTH2_PROVIDER = {
 }
 
 # --- Secrets of enterprise systems: base64 keys of 32 bytes that wrap them; the first one writes, all can read.
-CONNECTOR_KEKS = env.list("CONNECTOR_KEKS", default=[])
+CONNECTOR_KEKS: list[str] = env.list("CONNECTOR_KEKS", default=[])
 
 # --- Celery: a message is only a hint, PostgreSQL holds the truth (workflow.md 3.13).
 CELERY_BROKER_URL = REDIS_URL
