@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -132,6 +133,8 @@ class Client:
             headers={"Accept-Encoding": "gzip, identity;q=0.5", "User-Agent": "autonomy-os"},
             timeout=httpx.Timeout(system.read_timeout, connect=system.connect_timeout),
         )
+        # Nothing a system sets is sent back to it: every request stands on the account alone.
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def __enter__(self) -> Client:
         return self

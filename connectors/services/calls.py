@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ from connectors.vocabulary import (
 logger = logging.getLogger(__name__)
 EXCERPT_CHARACTERS = 4096
 GRACE = timedelta(seconds=30)
+SHORTEST_SECRET = 4
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ def conduct(call: Call, work: Callable[[Driver, DriverRequest], DriverResult], *
         attempt.error = OutcomeUnknown("driver_error", f"The driver broke ({type(error).__name__}).")
     attempt.milliseconds = int((time.monotonic() - began) * 1000)
     attempt.outcome = _outcome(call, attempt.error)
-    _hide(credential, attempt)
+    _clean(attempt, credential.secret)
     return attempt
 
 
@@ -129,10 +130,10 @@ def finish_call(call: Call, attempt: Attempt, *, actor: Actor) -> None:
             call.finished_at = timezone.now()
             call.status = error.status if error else result.status
             call.request_summary = attempt.trail[:50]
-            call.response_excerpt = _holdable(error.excerpt if error else result.excerpt)[:EXCERPT_CHARACTERS]
-            call.remote_ref = _holdable(result.remote_ref)[:200]
+            call.response_excerpt = (error.excerpt if error else result.excerpt)[:EXCERPT_CHARACTERS]
+            call.remote_ref = result.remote_ref[:200]
             call.error_code = error.code[:60] if error else ""
-            call.error_message = _holdable(error.message)[:1000] if error else ""
+            call.error_message = error.message[:1000] if error else ""
             call.save(update_fields=FINISHED_FIELDS)
             _record_end(call, actor)
     _tell_breaker(call.system, error)
@@ -225,7 +226,7 @@ def _subject(call: Call) -> Any:
     return call.operation.as_ref() if call.operation else call.system.as_ref()
 
 
-def _refs(call: Call) -> dict[str, str]:
+def _refs(call: Call) -> dict[str, Any]:
     return {
         "action_id": call.action_id,
         "agent_id": call.agent_id,
@@ -234,35 +235,33 @@ def _refs(call: Call) -> dict[str, str]:
     }
 
 
-def _hide(credential: Credential, attempt: Attempt) -> None:
-    """A system that repeats our key in its answer must not bring it into the record."""
-    secret = credential.secret
-    if len(secret) < 4:
-        return
-    if attempt.error:
-        attempt.error.excerpt = attempt.error.excerpt.replace(secret, "[secret]")
-        attempt.error.message = attempt.error.message.replace(secret, "[secret]")
-    if secret in repr(attempt.result):
-        attempt.result = DriverResult(
-            output=_without(attempt.result.output, secret),
-            remote_ref=attempt.result.remote_ref.replace(secret, "[secret]"),
-            status=attempt.result.status,
-            excerpt=attempt.result.excerpt.replace(secret, "[secret]"),
-            found=attempt.result.found,
-            stage=attempt.result.stage,
-            complete=attempt.result.complete,
-        )
+def _clean(attempt: Attempt, secret: str) -> None:
+    """Take out of an answer what no record can hold, and our own key when a system repeats it."""
+
+    def text(value: str) -> str:
+        return _holdable(value.replace(secret, "[secret]") if len(secret) >= SHORTEST_SECRET else value)
+
+    if error := attempt.error:
+        error.excerpt, error.message = text(error.excerpt), text(error.message)
+    found = attempt.result
+    attempt.result = replace(
+        found,
+        output=_each_text(found.output, text),
+        remote_ref=text(found.remote_ref),
+        excerpt=text(found.excerpt),
+        stage=text(found.stage),
+    )
 
 
-def _without(value: Any, secret: str) -> Any:
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return value.replace(secret, "[secret]")
+        return change(value)
     if isinstance(value, Mapping):
-        return {key: _without(item, secret) for key, item in value.items()}
+        return {change(str(key)): _each_text(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without(item, secret) for item in value]
+        return [_each_text(item, change) for item in value]
     return value
 
 
 def _holdable(text: str) -> str:
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,8 @@ from connectors.services.accounts import account_for, agent_of
 from connectors.services.authorizations import claim_authorization
 from connectors.services.calls import Attempt, begin_call, conduct, finish_call
 from connectors.vocabulary import CallResult
+
+MAX_OUTPUT_BYTES = 1024 * 1024
 
 
 def execute(
@@ -128,6 +131,15 @@ def _record_refusal(actor: Actor, authorization_id: str, refusal: Refusal, corre
     )
 
 
+def _too_large(output: Mapping[str, Any]) -> str:
+    size = len(json.dumps(output, ensure_ascii=False).encode())
+    return (
+        f"The answer is larger than {MAX_OUTPUT_BYTES} bytes and was left out."
+        if size > MAX_OUTPUT_BYTES
+        else ""
+    )
+
+
 def _result(call: Call, attempt: Attempt) -> CallResult:
     error, output = attempt.error, attempt.result.output
     if error:
@@ -138,7 +150,9 @@ def _result(call: Call, attempt: Attempt) -> CallResult:
             error_message=error.message,
             temporary=error.temporary,
         )
-    wrong = unexpected_output(call.revision.output_schema if call.revision else {}, output)
+    wrong = _too_large(output) or unexpected_output(
+        call.revision.output_schema if call.revision else {}, output
+    )
     return CallResult(
         outcome=attempt.outcome.value,
         call_id=str(call.pk),

@@ -93,12 +93,16 @@ def open_secret(secret: Secret, *, purpose: str) -> str:
 
 
 def rotate_secrets(*, actor: Actor, batch: int = 200) -> int:
-    """Wrap every data key with the primary KEK; return how many changed. Safe beside traffic and to repeat."""
+    """Wrap every data key with the primary KEK; return how many changed. Safe beside traffic and to repeat.
+
+    Secrets under a key that is not in CONNECTOR_KEKS stay as they are; ``unreadable_secrets`` counts them.
+    """
     primary = _primary_id()
+    older = [key for key in _keks() if key != primary]
     done = 0
     while True:
         with transaction.atomic():
-            stale = Secret.objects.select_for_update(skip_locked=True).exclude(kek_id=primary)[:batch]
+            stale = Secret.objects.select_for_update(skip_locked=True).filter(kek_id__in=older)[:batch]
             changed = [_rewrap(secret) for secret in stale]
         done += len(changed)
         if not changed:
@@ -107,6 +111,11 @@ def rotate_secrets(*, actor: Actor, batch: int = 200) -> int:
         with transaction.atomic():
             _record_rotation(actor, done, primary)
     return done
+
+
+def unreadable_secrets() -> int:
+    """Return how many secrets were written under a key that is no longer configured."""
+    return Secret.objects.exclude(kek_id__in=list(_keks())).count()
 
 
 def _record_rotation(actor: Actor, done: int, primary: str) -> None:
