@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -144,7 +145,8 @@ def test_arguments_that_do_not_fit_are_422_with_pointers(agent: APIClient) -> No
 )
 def test_hostile_bodies_are_refused_clearly(agent: APIClient, data: Any) -> None:
     for path in ("/api/v1/actions", "/api/v1/decisions"):
-        response = agent.post(path, data, format="json", headers={"Idempotency-Key": str(uuid.uuid4())})
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        response = agent.post(path, json.dumps(data), content_type="application/json", headers=headers)
         assert 400 <= response.status_code < 500, (path, response.content)
         assert response.json()["detail"]
 

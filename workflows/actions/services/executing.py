@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import close_old_connections, transaction
+from django.db import transaction
 
 from agents.registry import find_operation
 from agents.selectors import agent_facts
@@ -113,14 +113,11 @@ def scopes_of(action: Action) -> list[Ref]:
 
 
 def _run_in_pool(action_id: object) -> Action:
-    close_old_connections()
     try:
         return run_action(action_id=action_id)
     except Exception:
         logger.exception("Action %s was interrupted; the sweeper finds out what became of it.", action_id)
         raise
-    finally:
-        close_old_connections()
 
 
 @transaction.atomic
