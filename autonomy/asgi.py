@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autonomy.settings")
 django_asgi = get_asgi_application()
 
 from autonomy.wsgi import application as django_wsgi  # noqa: E402 - the apps must be loaded first
+from workflows.api.long_poll import wait_for_action  # noqa: E402
 from workflows.routing import long_poll_paths, websocket_urlpatterns  # noqa: E402
 
 API_WORKERS = int(os.environ.get("API_THREADS", "16"))
@@ -35,7 +36,7 @@ async def http(scope, receive, send):  # type: ignore[no-untyped-def]
     scope = {**scope, "headers": [header for header in scope["headers"] if b"_" not in header[0]]}
     target = f"{path}?{scope['query_string'].decode('latin-1')}"
     if any(pattern.match(target) for pattern in long_poll_paths):
-        await django_asgi(scope, receive, send)
+        await wait_for_action(api, scope, receive, send)
     elif path.startswith(("/api/", "/oauth/")):
         await api(scope, receive, send)
     else:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from workflows.api.actions import Actions, Resolution, Withdrawal
+from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
 from workflows.api.approvals import ApprovalDetail, Approvals, Votes
 from workflows.api.decisions import Decisions
-from workflows.api.long_poll import action_detail
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 
 urlpatterns = [
     path("actions", Actions.as_view(), name="actions"),
-    path("actions/<uuid:action_id>", action_detail, name="action"),
+    path("actions/<uuid:action_id>", ActionDetail.as_view(), name="action"),
     path("actions/<uuid:action_id>/withdraw", Withdrawal.as_view(), name="action-withdraw"),
     path("actions/<uuid:action_id>/resolve", Resolution.as_view(), name="action-resolve"),
     path("operations", Operations.as_view(), name="operations"),
