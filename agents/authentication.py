@@ -65,13 +65,20 @@ def _live_token(text: str) -> AccessToken:
     )
     if found is None or found.user is None:
         raise _failed("token_unknown", "The token is unknown or was revoked. Fetch a new one.")
-    if found.expires <= timezone.now():
-        raise _failed("token_expired", "The token has expired. Fetch a new one.")
-    if found.secret.revoked_at is not None:
-        raise _failed("token_unknown", "The secret behind the token was revoked. Ask for a new secret.")
-    if refusal := policies.may_authenticate(found.application.agent):
+    if refusal := _why_not(found):
+        credentials.note_token_refused(token=found, refusal=refusal)
         raise _failed(refusal.code, refusal.message)
     return found
+
+
+def _why_not(token: AccessToken) -> Refusal | None:
+    if token.expires <= timezone.now():
+        code, words = "token_expired", "The token has expired. Fetch a new one."
+    elif token.secret.revoked_at is not None:
+        code, words = "token_unknown", "The secret behind the token was revoked. Ask for a new secret."
+    else:
+        return policies.may_authenticate(token.application.agent)
+    return Refusal(code, words, kind=RefusalKind.UNAUTHENTICATED)
 
 
 def _failed(code: str, words: str) -> AuthenticationFailed:

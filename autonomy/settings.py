@@ -222,7 +222,8 @@ OAUTH2_PROVIDER = {
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
     "OAUTH2_VALIDATOR_CLASS": "agents.authentication.ClientCredentialsValidator",
     "ACCESS_TOKEN_GENERATOR": "agents.services.credentials.new_access_token",
-    "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
+    # Five minutes at most: how long a token that nobody revoked can outlive its welcome.
+    "ACCESS_TOKEN_EXPIRE_SECONDS": min(env.int("ACCESS_TOKEN_SECONDS", default=300), 300),
     "OAUTH_PRE_TOKEN_VALIDATION": [],
     "SCOPES": {"portal": "What the agent's own authority allows, no more."},
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],

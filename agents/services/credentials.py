@@ -27,6 +27,7 @@ LONGEST_LIFETIME = timedelta(days=365)
 OVERLAP = timedelta(hours=24)
 MOST_VALID_SECRETS = 5
 FAILURES_A_MINUTE = 10
+KEEP_EXPIRED = timedelta(hours=1)
 LONGEST_CREDENTIAL = 256
 
 
@@ -311,9 +312,23 @@ def note_token_issued(*, token: AccessToken) -> None:
     )
 
 
+def note_token_refused(*, token: AccessToken, refusal: Refusal) -> None:
+    """Record that a call came with a token that is no longer good; whose it was is known."""
+    agent = token.application.agent
+    record_refusal(
+        actor=Actor(ActorKind.AGENT, str(agent.user_id), agent.name),
+        verb="agents.call_refused",
+        subject=agent.as_ref(),
+        refusal=refusal,
+        agent_id=str(agent.pk),
+        department_id=str(agent.department_id),
+    )
+
+
 def _drop_expired(application: OAuthApplication) -> None:
+    # Kept for a while after its time, so that who uses it late is told that it expired, not that it is unknown.
     # Locked with SKIP LOCKED, so that two token requests of one client never wait for each other in a circle.
-    stale = AccessToken.objects.filter(application=application, expires__lt=timezone.now())
+    stale = AccessToken.objects.filter(application=application, expires__lt=timezone.now() - KEEP_EXPIRED)
     ids = list(stale.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:100])
     if ids:
         AccessToken.objects.filter(pk__in=ids).delete()

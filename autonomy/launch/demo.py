@@ -37,6 +37,8 @@ def main() -> int:
     console = Console(sys.stderr)
     for name in NOT_FOR_THE_DEMO:
         os.environ.pop(name, None)
+    # A token expires within the story.
+    os.environ["ACCESS_TOKEN_SECONDS"] = "45"  # noqa: S105 - a duration
     data = Path(tempfile.mkdtemp(prefix="aos-demo-")).resolve()
     result: dict[str, Any] = {"ok": False}
     try:

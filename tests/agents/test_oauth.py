@@ -106,11 +106,14 @@ class TestTokenEndpoint:
             answer = ask(web, **known, resource=wrong)
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
 
-    def test_expired_tokens_are_dropped_when_the_next_is_issued(
+    def test_tokens_that_expired_an_hour_ago_are_dropped_when_the_next_is_issued(
         self, web: Client, credential: credentials.IssuedSecret
     ) -> None:
         token_for(web, credential)
-        AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
+        AccessToken.objects.update(expires=timezone.now() - timedelta(minutes=59))
+        token_for(web, credential)
+        assert AccessToken.objects.count() == 2
+        AccessToken.objects.update(expires=timezone.now() - timedelta(minutes=61))
         token_for(web, credential)
         assert AccessToken.objects.count() == 1
 
@@ -340,6 +343,7 @@ class TestBearerTokens:
         AccessToken.objects.update(expires=timezone.now())
         answer = web.get(WHO, **bearer(token))
         assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
+        assert Event.objects.get(verb="agents.call_refused").code == "token_expired"
         assert 'error="invalid_token"' in answer["WWW-Authenticate"]
 
     def test_revoked_with_its_secret_on_the_next_call(

@@ -41,7 +41,7 @@ def hire(stage: Stage) -> Hired:
         name=name,
         code=f"invoice-clerk-{stage.mark}",
         purpose="Enters the invoices of suppliers",
-        sponsor="Alice Ahrens",
+        sponsor="alice",
         department="Finance",
         role="Bookkeeper",
         autonomy="by_contract",
@@ -69,7 +69,7 @@ def grant(stage: Stage, path: str) -> None:
     wanted = [office.key_of(office.row(stage.alice, "connectors/operation", code)) for code in GRANTS]
     page = office.change(
         stage.alice,
-        f"/admin/connectors/operation/grant/{office.key_of(path)}/",
+        office.link(stage.alice, path, "/admin/connectors/operation/"),
         "operations",
         operations=wanted,
         reason="Its job needs it",
@@ -131,7 +131,7 @@ def set_ceiling(stage: Stage, agent: Hired, number: str) -> None:
 
 def issue_credential(stage: Stage, path: str) -> dict[str, str]:
     """Have a secret issued in the admin: shown once, and handed to the agent's process."""
-    words = office.press(stage.alice, path, "issue-secret", days=30, reason="For its process").words
+    words = office.press(stage.alice, path, "issue_secret", days=30, reason="For its process").words
     client, secret = re.search(r"Client id\s+(\S+)", words), re.search(r"(aos_cs_[\w-]+)", words)
     if client is None or secret is None:
         raise Surprise(f"No credential was shown: {words[:400]}")

@@ -29,7 +29,8 @@ def change(person: Visitor, path: str, having: str, **values: Any) -> Page:
 
 def press(person: Visitor, path: str, action: str, **answers: Any) -> Page:
     """Open the dialog behind a button of an object's page, answer it, and return the page that follows."""
-    button = next((link for link, _ in person.page(path).links if link.rstrip("/").endswith(action)), None)
+    links = [target for target, _ in person.page(path).links]
+    button = next((to for to in links if to.rstrip("/").replace("-", "_").endswith(f"/{action}")), None)
     if button is None:
         raise Surprise(f"{person.name} sees no button {action} on {path}.")
     reply = person.submit(button, person.page(button).form("reason"), **answers)
@@ -37,6 +38,14 @@ def press(person: Visitor, path: str, action: str, **answers: Any) -> Page:
         raise Surprise(f"{action}: {reply.status_code} {errors(Page(reply.text))}")
     following = reply.headers.get("HX-Redirect") or reply.headers.get("Location")
     return person.page(following) if following else Page(reply.text)
+
+
+def link(person: Visitor, path: str, beginning: str) -> str:
+    """Return the first link of an object's page that begins so and names this object."""
+    for target, _ in person.page(path).links:
+        if target.startswith(beginning) and key_of(path) in target:
+            return target
+    raise Surprise(f"{person.name} sees no link to {beginning} on {path}.")
 
 
 def row(person: Visitor, model: str, words: str) -> str:

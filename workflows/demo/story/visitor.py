@@ -28,7 +28,8 @@ class Form:
 
     def filled(self, **values: Any) -> list[tuple[str, str]]:
         """Return the fields with these values in them; a choice may be given by its words."""
-        unknown = [name for name in values if name not in self.names]
+        # Names with an underscore are the admin's save buttons, which may stand outside the form.
+        unknown = [name for name in values if name not in self.names and not name.startswith("_")]
         if unknown:
             raise Surprise(f"The form has no {', '.join(unknown)}; it has {', '.join(sorted(self.names))}.")
         kept = [(name, value) for name, value in self.fields if name not in values]
