@@ -179,3 +179,29 @@ def dave(any_db: None) -> Any:
 def mallory(any_db: None) -> Any:
     """Mallory has a sign-in and no right at all."""
     return _person("mallory")
+
+
+@pytest.fixture
+def robo(alice: Any) -> Any:
+    """Robo is an agent at work: a bookkeeper in Finance, sponsored by Alice, held to its contract alone."""
+    from agents.models import Agent, Department, Role
+    from agents.services.lifecycle import register_agent
+
+    department, _ = Department.objects.get_or_create(code="finance", defaults={"name": "Finance"})
+    role = Role.objects.filter(code="bookkeeper").first() or Role.objects.create(
+        code="bookkeeper", name="Bookkeeper", group=Group.objects.create(name="Role: bookkeeper")
+    )
+    agent = register_agent(
+        actor=alice.as_actor(),
+        name="Robo",
+        code="robo",
+        purpose="Posts supplier invoices.",
+        sponsor=alice,
+        department=department,
+        role=role,
+        reason="The team needs a bookkeeper",
+    )
+    # Being activated takes a second person; what that is worth is tested in tests/agents.
+    agent.lifecycle, agent.autonomy = Agent.Lifecycle.ACTIVE, Agent.Autonomy.BY_CONTRACT
+    agent.save(update_fields=["lifecycle", "autonomy"])
+    return agent

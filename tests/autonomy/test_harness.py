@@ -23,6 +23,19 @@ def test_a_database_test_leaves_nothing_behind(db: None, alice: Any, turn: int) 
     assert _count() == 1
 
 
+def test_the_cast_is_complete(alice: Any, bob: Any, carol: Any, dave: Any, mallory: Any, robo: Any) -> None:
+    assert [
+        list(person.groups.values_list("name", flat=True)) for person in (alice, bob, carol, dave, mallory)
+    ] == [
+        ["Managers"],
+        ["Approvers"],
+        ["Auditors"],
+        ["Operators"],
+        [],
+    ]
+    assert robo.user.kind == "agent"
+
+
 @pytest.mark.parametrize("turn", [1, 2])
 def test_a_live_database_is_fresh_and_seen_by_threads(live_db: Any, alice: Any, turn: int) -> None:
     seen: list[int] = []
