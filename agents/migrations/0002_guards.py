@@ -47,6 +47,9 @@ AGENT = f"""
 CREATE TRIGGER bump_authority AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF {AGENT_COLUMNS} ON agents_agent
     FOR EACH STATEMENT EXECUTE FUNCTION bump_authority();
 ALTER TABLE agents_agent ENABLE ALWAYS TRIGGER bump_authority;
+CREATE TRIGGER bump_authority AFTER DELETE OR TRUNCATE OR UPDATE OF is_active, kind ON agents_user
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_authority();
+ALTER TABLE agents_user ENABLE ALWAYS TRIGGER bump_authority;
 """
 
 # A second line of defence behind the service: the database itself knows that agents do not decide changes.

@@ -64,6 +64,7 @@ def test_every_write_to_a_table_of_authority_bumps_the_version(working, company_
         lambda: working.user.groups.add(Group.objects.create(name="G")),
         lambda: working.user.groups.clear(),
         lambda: User.groups.through.objects.all().delete(),
+        lambda: User.objects.filter(pk=alice.pk).update(is_active=False),
         lambda: Group.objects.filter(name="Approvers").update(name="Signers"),
     ]
     for number, write in enumerate(writes):

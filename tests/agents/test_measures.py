@@ -222,10 +222,11 @@ def _in_threads(work: Any, items: list[Any], threads: int = 12) -> list[Any]:
 @pytest.mark.parametrize("window", [{"window": "day"}, {"window": "rolling", "window_seconds": 3600}])
 def test_of_500_at_once_exactly_as_many_pass_as_the_ceiling_allows(live_db, working, window):
     limit(ceiling=37, **window)
-    authority_snapshot()
+    request, snapshot = asked(working), authority_snapshot()
 
     def one(number: int) -> str:
-        reserve(working, f"a{number}")
+        with transaction.atomic():
+            measures.reserve(action_id=f"a{number}", request=request, snapshot=snapshot)
         return "passed"
 
     results = Counter(_in_threads(one, list(range(500))))
