@@ -1,0 +1,98 @@
+"""A queue is cleared with the keyboard alone; what is held appears by itself; two people decide once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.workflows.conftest import ask, hold_above
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.services import cast_vote
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def held(clerk, bob):
+    """Three requests that wait for bob."""
+    hold_above(1_000_000)
+    return [ask(clerk, number=f"RE-{number}", minor=2_000_000 + number) for number in (1, 2, 3)]
+
+
+def test_a_queue_is_cleared_with_the_keyboard_alone(page: Page, portal, bob, held):
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    rows = page.locator("[data-approval]")
+    expect(rows).to_have_count(3)
+    page.keyboard.press("j")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[0].approval_id))
+    page.keyboard.press("j")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[1].approval_id))
+    page.keyboard.press("k")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[0].approval_id))
+    page.keyboard.press("r")
+    page.keyboard.type("The order does not exist")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Approve")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("^Rejected: "))).to_have_count(2)  # the note and the status line
+    expect(rows).to_have_count(2)
+    expect(page.locator("[data-approval] a").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[1].approval_id))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    rejected = Approval.objects.get(pk=held[0].approval_id)
+    assert (rejected.state, rejected.reason) == ("rejected", "The order does not exist")
+
+
+def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
+    hold_above(1_000_000)
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    ask(clerk, number="RE-9", minor=3_000_000)
+    expect(page.locator("[data-approval]")).to_have_count(1, timeout=5000)
+    expect(page.locator(".portal-badge[data-count=inbox]")).to_have_text("1")
+
+
+def test_a_second_decision_changes_nothing_and_says_so(page: Page, portal, bob, dave, held, complaints):
+    dave.groups.set(bob.groups.all())
+    approval = Approval.objects.get(pk=held[0].approval_id)
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/{approval.pk}/")
+    cast_vote(
+        actor=dave.as_actor(),
+        approval_id=approval.pk,
+        verdict=Vote.Verdict.REJECT,
+        reason="Twice the same invoice",
+        digest=approval.digest,
+    )
+    page.get_by_label("Your reason").fill("Looks right to me")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("alert")).to_contain_text("already rejected")
+    assert Vote.objects.filter(approval=approval).count() == 1
+    # The browser reports every 409 in its console; this one is what the test asks for.
+    assert [said for said in complaints if "409" not in said] == []
+    complaints.clear()
+
+
+def test_activity_shows_every_event_once_through_a_lost_connection(page: Page, portal, carol, clerk):
+    carol.groups.add(*clerk.user.groups.none())
+    sign_in(page, portal, carol)
+    page.goto(f"{portal.url}/activity/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    before = page.locator("[data-feed] > li").count()
+    ask(clerk, number="RE-20", minor=100)
+    expect(page.locator("[data-feed] > li")).not_to_have_count(before, timeout=5000)
+    positions = page.eval_on_selector_all(
+        "[data-feed] > li", "rows => rows.map(row => Number(row.dataset.position))"
+    )
+    assert positions == sorted(set(positions), reverse=True)

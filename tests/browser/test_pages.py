@@ -1,0 +1,71 @@
+"""Every page, as a person sees it: no barrier, no console error, no policy report, no sideways scroll."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import barriers, check_page, sign_in
+from tests.conftest import PASSWORD
+from tests.workflows.conftest import ask, hold_above
+
+pytestmark = pytest.mark.browser
+HOSTILE = '<img src=x onerror=alert(1)><div hx-get="/live/" hx-trigger="load">x</div>'
+
+
+def test_a_person_signs_in_and_sees_the_home_page(page: Page, portal, mallory):
+    mallory.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
+    mallory.save(update_fields=["password"])
+    page.goto(f"{portal.url}/inbox/?show=decided")
+    assert barriers(page) == []
+    page.get_by_label("User name").fill("mallory")
+    page.get_by_label("Password").fill("not this")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/inbox/?show=decided")
+    page.goto(portal.url)
+    expect(page.get_by_text("You have no rights here yet")).to_be_visible()
+    check_page(page)
+
+
+def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol, clerk):
+    bob.groups.add(*carol.groups.all())
+    hold_above(1_000_000)
+    held = ask(clerk, number="RE-2", minor=2_000_000, reason=HOSTILE, evidence=[HOSTILE])
+    refused = ask(clerk, number="RE-3", minor=100)
+    sign_in(page, portal, bob)
+    for path in (
+        "/",
+        "/inbox/",
+        f"/inbox/{held.approval_id}/",
+        "/activity/",
+        f"/actions/{held.pk}/",
+        f"/actions/{refused.pk}/",
+        "/admin/actions/action/",
+        f"/admin/actions/action/{held.pk}/change/",
+        "/admin/approvals/approval/",
+        f"/admin/approvals/approval/{held.approval_id}/change/",
+        "/admin/audit/event/",
+    ):
+        answer = page.goto(portal.url + path)
+        assert answer and answer.status == 200, path
+        check_page(page)
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_the_menu_shows_and_hides_and_the_theme_is_chosen(page: Page, portal, carol):
+    sign_in(page, portal, carol)
+    page.goto(portal.url)
+    page.get_by_role("button", name="Show or hide the menu").click()
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+    page.get_by_role("button", name="Show or hide the menu").click()
+    page.locator("#user-menu").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_class("dark")
+    page.goto(f"{portal.url}/activity/")
+    expect(page.locator("html")).to_have_class("dark")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
