@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.test import Client
 from playwright.sync_api import Page
 
@@ -40,7 +42,9 @@ def chromium() -> str:
         pytest.skip("BROWSER=0: the browser tests are left out on purpose")
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found:
-        pytest.exit("The browser tests need Chromium. Install it with: apt-get install -y chromium", returncode=4)
+        pytest.exit(
+            "The browser tests need Chromium. Install it with: apt-get install -y chromium", returncode=4
+        )
     return found
 
 
@@ -57,6 +61,10 @@ def browser_type_launch_args(chromium: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def static_files() -> None:
     """The hashed files that the front door serves; also proves that every one of them can be hashed."""
+    sources = (storage.path(path) for finder in get_finders() for path, storage in finder.list([]))
+    manifest = harness.data_folder() / "static" / "staticfiles.json"
+    if manifest.exists() and manifest.stat().st_mtime > max(Path(source).stat().st_mtime for source in sources):
+        return
     environment = {**os.environ, **harness.environment(), "DJANGO_SETTINGS_MODULE": "autonomy.settings"}
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
     subprocess.run(command, cwd=harness.ROOT, env=environment, check=True, capture_output=True)

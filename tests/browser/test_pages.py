@@ -51,7 +51,8 @@ def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol
         "/admin/audit/event/",
     ):
         answer = page.goto(portal.url + path)
-        assert answer and answer.status == 200, path
+        assert answer is not None
+        assert answer.status == 200, path
         check_page(page)
     assert page.locator("img[src='x']").count() == 0
 

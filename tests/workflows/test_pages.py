@@ -1,0 +1,140 @@
+"""The pages as the server gives them: who sees what, what a decision answers, what hostile words become."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.workflows.conftest import ask, hold_above
+from workflows.approvals.models import Approval
+from workflows.pages.words import Fact, facts_of, in_words, values_in
+
+HOSTILE = '<script>alert(1)</script><div hx-get="/live/" hx-trigger="load">x</div>'
+
+
+@pytest.fixture
+def held(clerk):
+    hold_above(1_000_000)
+    return ask(clerk, number="RE-7", minor=2_000_000, reason=HOSTILE, evidence=[HOSTILE])
+
+
+def browser(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def vote(user, action, verdict="reject", reason="Not our supplier", digest=None, **headers):
+    approval = Approval.objects.get(pk=action.approval_id)
+    body = {"verdict": verdict, "reason": reason, "digest": digest or approval.digest}
+    return browser(user).post(reverse("inbox-vote", args=[approval.pk]), body, headers=headers)
+
+
+def test_nobody_sees_a_page_without_signing_in(db):
+    for name in ("home", "inbox", "activity", "live"):
+        answer = Client().get(reverse(name))
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(reverse("admin:login"))
+
+
+def test_an_agent_has_no_pages(clerk):
+    assert browser(clerk.user).get(reverse("inbox")).status_code == 403
+    assert browser(clerk.user).get(reverse("live")).status_code == 403
+
+
+def test_what_is_not_yours_does_not_exist(held, mallory):
+    for name, key in (
+        ("inbox-approval", held.approval_id),
+        ("inbox-detail", held.approval_id),
+        ("action", held.pk),
+    ):
+        assert browser(mallory).get(reverse(name, args=[key])).status_code == 404
+    assert vote(mallory, held).status_code == 404
+    assert browser(mallory).get(reverse("live")).json()["counts"] == {"inbox": 0}
+
+
+def test_hostile_words_stay_words(held, bob):
+    for name, key in (("inbox-approval", held.approval_id), ("action", held.pk)):
+        page = browser(bob).get(reverse(name, args=[key])).content.decode()
+        assert "<script>alert" not in page
+        assert '<div hx-get="/live/"' not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_detail_says_what_why_and_who(held, bob):
+    page = browser(bob).get(reverse("inbox-approval", args=[held.approval_id])).content.decode()
+    for words in ("What will happen", "Why you are asked", "20,000.00", "need a person", "Approvers"):
+        assert words in page
+    assert "What the agent says" in page
+    assert "Nobody has checked them" in page
+
+
+def test_a_vote_without_a_reason_changes_nothing(held, bob):
+    answer = vote(bob, held, reason="  ")
+    assert answer.status_code == 422
+    assert Approval.objects.get(pk=held.approval_id).state == "pending"
+
+
+def test_a_vote_on_something_else_than_was_shown_is_a_conflict(held, bob):
+    answer = vote(bob, held, digest="0" * 64, reason="It looked right")
+    assert answer.status_code == 409
+    assert b"not what you were shown" in answer.content
+    assert b"It looked right" in answer.content
+
+
+def test_a_vote_by_form_goes_on_to_what_waits_next(held, bob):
+    answer = vote(bob, held)
+    assert answer.status_code == 302
+    assert answer["Location"] == reverse("inbox")
+    assert Approval.objects.get(pk=held.approval_id).state == "rejected"
+    again = vote(bob, held)
+    assert again.status_code == 409
+    assert b"already rejected" in again.content
+
+
+def test_a_vote_needs_the_token_of_the_form(held, bob):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(bob)
+    assert (
+        client.post(reverse("inbox-vote", args=[held.approval_id]), {"verdict": "approve"}).status_code == 403
+    )
+
+
+def test_the_inbox_changes_its_mark_when_its_list_changes(held, bob, clerk):
+    before = browser(bob).get(reverse("live")).json()
+    ask(clerk, number="RE-8", minor=3_000_000)
+    after = browser(bob).get(reverse("live")).json()
+    assert (before["counts"]["inbox"], after["counts"]["inbox"]) == (1, 2)
+    assert before["inbox"] != after["inbox"]
+
+
+def test_the_inbox_costs_the_same_for_one_and_for_many(held, bob, clerk, django_assert_max_num_queries):
+    for number in range(6):
+        ask(clerk, number=f"RE-{number}", minor=3_000_000)
+    client = browser(bob)
+    client.get(reverse("inbox"))
+    with django_assert_max_num_queries(45):
+        client.get(reverse("inbox"))
+
+
+def test_facts_follow_the_schema_and_leave_lists_for_the_end():
+    schema = {"required": ["supplier", "total"], "properties": {"supplier": {"title": "From"}}}
+    arguments = {
+        "lines": [{"text": "Pump"}],
+        "total": {"currency": "EUR", "minor": 1250000},
+        "supplier": "Acme",
+    }
+    assert facts_of(arguments, schema) == [
+        Fact("From", "Acme"),
+        Fact("Total", "12,500.00 EUR"),
+        Fact("Lines 1: text", "Pump"),
+    ]
+
+
+def test_a_condition_shows_the_values_of_this_case():
+    found = values_in(
+        'amount > 100 && args.supplier.name == "Acme"', {"supplier": {"name": "Acme"}}, "12.00 EUR"
+    )
+    assert found == [Fact("amount", "12.00 EUR"), Fact("supplier.name", "Acme")]
+    assert in_words(None) == "none"
