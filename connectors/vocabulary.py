@@ -201,6 +201,10 @@ class Driver(Protocol):
         """Return what is wrong with a mapping, in words; an empty list publishes it."""
         ...
 
+    def resumes(self, mapping: Mapping[str, Any]) -> bool:
+        """Tell whether another attempt with the same reference goes on from where an earlier one stopped."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
@@ -222,7 +226,9 @@ class CallResult:
 class LookUp:
     """What a look-up found: ``found``, ``absent``, ``partial`` (begun, see ``stage``) or ``unknown``.
 
-    After a read-back ``differences`` names what is not as it was asked for: pointer, expected, found.
+    ``resumable``: another attempt of the same action goes on from where it stopped and makes nothing twice,
+    once the longest a call can take has passed. After a read-back ``differences`` names what is not as it was asked
+    for: pointer, expected, found.
     """
 
     result: str
@@ -233,6 +239,7 @@ class LookUp:
     error_code: str = ""
     error_message: str = ""
     differences: tuple[Mapping[str, Any], ...] = ()
+    resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class FakeSystem:
         self.latency = 0.0
         self.hang_seconds = 30.0
         self.most_at_once = 0
+        self.extra: dict[str, Any] = {}
         self._modes: list[str] = []
         self._at_once = 0
         self._lock = threading.Lock()
@@ -141,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(self.fake.latency)
         made = self.fake._effect(body) if happens else {}
         if then == "answer":
-            return self._answer(201, made)
+            return self._answer(201, {**made, **self.fake.extra})
         if then == "hang":
             self.fake._closing.wait(self.fake.hang_seconds)
             self.close_connection = True

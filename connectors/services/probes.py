@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from connectors.policies.digests import reference_of
 from connectors.policies.schemas import validate_arguments
 from connectors.services.accounts import account_for, agent_of
 from connectors.services.calls import Attempt, begin_call, close_abandoned, conduct, finish_call
+from connectors.services.drivers import load_driver
 from connectors.vocabulary import CallResult, Driver, DriverRequest, DriverResult, LookUp, Probe, TestResult
 
 
@@ -29,7 +31,7 @@ def look_up(*, probe: Probe, operation: Operation, arguments: Mapping[str, Any])
     close_abandoned(probe.action_id)
     finder = _finder(operation)
     call, attempt = _probed(probe, Purpose.LOOK_UP, finder, _known(finder, arguments, probe.action_id))
-    return _look_up(call, attempt)
+    return replace(_look_up(call, attempt), resumable=_resumes(operation))
 
 
 def read_back(
@@ -51,9 +53,7 @@ def read_back(
     expected = operation.current_revision.mapping.get("read_back", {})
     scope = Scope(arguments, operation.system.config, reference_of(probe.action_id))
     differences = tuple(_differences(expected, scope, found.output))
-    return LookUp(
-        found.result, found.call_id, found.output, found.remote_ref, found.stage, differences=differences
-    )
+    return replace(found, differences=differences)
 
 
 def read(*, probe: Probe, operation: Operation, arguments: Mapping[str, Any]) -> CallResult:
@@ -86,6 +86,11 @@ def test_connection(*, actor: Actor, system: System) -> TestResult:
 
 
 test_connection.__test__ = False  # type: ignore[attr-defined]
+
+
+def _resumes(operation: Operation) -> bool:
+    revision = operation.current_revision
+    return revision is not None and load_driver(operation.system.kind).resumes(revision.mapping)
 
 
 def _finder(operation: Operation) -> Operation:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from agents.services import stops
 from audit.models import Event
-from audit.vocabulary import Refusal
+from audit.vocabulary import Ref, Refusal
 from connectors.models import Authorization, Call
 from connectors.policies.digests import reference_of
 from connectors.services import execute, publish_operation
@@ -212,6 +213,86 @@ def test_twenty_at_once_with_one_authorization_make_one_call(
         thread.join(30)
     assert sorted(found) == ["authorization_used"] * 19 + ["confirmed"]
     assert fake.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_stop_refuses_before_anything_is_used_up(book: dict[str, Any], fake: FakeSystem, alice: Any) -> None:
+    given = arguments()
+    passed = authorized(book["post"], given)
+    scopes = [Ref("everything", ""), Ref("system", str(book["system"].pk))]
+    stops.raise_stop(
+        actor=alice.as_actor(), scope_kind="system", scope_id=str(book["system"].pk), reason="month end"
+    )
+    with pytest.raises(Refusal) as refused:
+        execute(actor=PORTAL, authorization_id=passed.pk, arguments=given, stop_scopes=scopes)
+    assert refused.value.code == "stopped"
+    assert Event.objects.get(verb="connectors.call_refused").code == "stopped"
+    passed.refresh_from_db()
+    assert (passed.consumed_at, fake.count()) == (None, 0)
+
+
+@pytest.mark.django_db
+def test_an_answer_that_no_record_can_hold_is_cleaned(book: dict[str, Any], fake: FakeSystem) -> None:
+    given = arguments()
+    passed = authorized(book["post"], given)
+    fake.extra = {"id": "inv\x00\ud800", "state": f"echo {fake.key}"}
+    result = execute(actor=PORTAL, authorization_id=passed.pk, arguments=given, stop_scopes=[])
+    assert result.outcome == "confirmed"
+    assert result.output == {"id": "inv\N{REPLACEMENT CHARACTER}?", "state": "echo [secret]"}
+
+
+@pytest.mark.django_db
+def test_a_huge_answer_is_left_out_and_the_effect_stands(book: dict[str, Any], fake: FakeSystem) -> None:
+    given = arguments()
+    passed = authorized(book["post"], given)
+    fake.extra = {"state": "x" * 1_100_000}
+    result = execute(actor=PORTAL, authorization_id=passed.pk, arguments=given, stop_scopes=[])
+    assert (result.outcome, result.output, result.error_code) == ("confirmed", {}, "answer_unexpected")
+
+
+def test_a_call_inside_a_transaction_is_refused(live_db: Any, book: dict[str, Any], fake: FakeSystem) -> None:
+    passed = authorized(book["post"], arguments())
+    with pytest.raises(RuntimeError), transaction.atomic():
+        execute(actor=PORTAL, authorization_id=passed.pk, arguments=arguments(), stop_scopes=[])
+    assert fake.count() == 0
+
+
+def test_a_stop_and_a_call_never_overlap(
+    live_db: Any, book: dict[str, Any], fake: FakeSystem, alice: Any
+) -> None:
+    """Whichever commits first wins: after the stop has committed, no call begins."""
+    system_id = str(book["system"].pk)
+    scopes = [Ref("everything", ""), Ref("system", system_id)]
+    stopped = threading.Event()
+    begun_late: list[str] = []
+    refused: list[str] = []
+
+    def work(number: int) -> None:
+        given = arguments(f"RE-{number}")
+        passed = authorized(book["post"], given, action_id=f"a{number}")
+        late = stopped.is_set()
+        try:
+            execute(actor=PORTAL, authorization_id=passed.pk, arguments=given, stop_scopes=scopes)
+            if late:
+                begun_late.append(f"a{number}")
+        except Refusal as refusal:
+            refused.append(refusal.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        if number == 10:
+            stops.raise_stop(
+                actor=alice.as_actor(), scope_kind="system", scope_id=system_id, reason="stop it now"
+            )
+            stopped.set()
+    for thread in threads:
+        thread.join(30)
+    assert begun_late == []
+    assert set(refused) == {"stopped"}
+    assert fake.count() == Call.objects.count() == 20 - len(refused)
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -16,7 +16,7 @@ from connectors.services.secrets import open_secret, purpose_of, reveal_for_call
 from tests.connectors.conftest import PORTAL
 from tests.fakes import KEY
 
-OLD, NEW = (base64.b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+OLD, OLDER, NEW = (base64.b64encode(letter * 32).decode() for letter in (b"o", b"p", b"n"))
 
 
 @pytest.fixture
@@ -92,10 +92,25 @@ def test_rotation_wraps_every_key_anew_and_loses_nothing(keks: Any) -> None:
     assert "5" in out.getvalue()
     assert rotate_secrets(actor=PORTAL) == 0
     keks(NEW)
+    call_command("rotate_secrets", stdout=out)
     for number, secret in enumerate(secrets):
         secret.refresh_from_db()
         assert open_secret(secret, purpose="a") == f"s{number}"
         assert secret.rotated_at
+
+
+@pytest.mark.django_db
+def test_rotation_passes_over_what_it_cannot_read_and_says_so(keks: Any) -> None:
+    lost = seal(plaintext="lost", purpose="a")
+    keks(OLDER)
+    kept = seal(plaintext="kept", purpose="a")
+    keks(NEW, OLDER)
+    with pytest.raises(CommandError, match="1 secrets are under a key"):
+        call_command("rotate_secrets", stdout=StringIO())
+    kept.refresh_from_db()
+    assert open_secret(kept, purpose="a") == "kept"
+    with pytest.raises(Refusal):
+        open_secret(lost, purpose="a")
 
 
 @pytest.mark.django_db

@@ -176,7 +176,7 @@ def test_an_invoice_is_created_checked_and_posted(erp: dict[str, Any], tryton: F
     assert invoice["comment"] == reference_of("action-1")
     assert invoice["invoice_date"] == {"__class__": "date", "year": 2026, "month": 11, "day": 20}
     steps = [step["step"] for step in Call.objects.get(pk=result.call_id).request_summary]
-    assert steps == ["search", "search", "search", "create", "read", "post", "read"]
+    assert steps == ["search", "search", "search", "create", "search", "read", "post", "read"]
 
 
 @pytest.mark.django_db
@@ -246,7 +246,7 @@ def test_an_attempt_that_broke_off_is_found_where_it_stopped_and_resumed_not_rep
     assert run(erp).outcome == "unknown"
     tryton.fail.clear()
     seen = looked_up(erp)
-    assert (seen.result, seen.stage) == (found, stage)
+    assert (seen.result, seen.stage, seen.resumable) == (found, stage, True)
     for _ in range(2):
         assert run(erp).outcome == "confirmed"
         assert tryton.states() == ["posted"]
@@ -269,6 +269,23 @@ def test_two_records_with_our_reference_are_for_a_person(erp: dict[str, Any], tr
     tryton.invoices[2] = {**copy.deepcopy(tryton.invoices[1]), "id": 2}
     result = run(erp)
     assert (result.outcome, result.error_code) == ("unknown", "several_records")
+
+
+@pytest.mark.django_db
+def test_an_attempt_given_up_too_early_never_ends_in_two_final_records(
+    erp: dict[str, Any], tryton: FakeTryton
+) -> None:
+    make, late = tryton.make, []
+
+    def slow_twin(values: dict[str, Any]) -> dict[str, Any]:
+        if not late:
+            late.append(make(copy.deepcopy(values)))
+        return make(values)
+
+    tryton.make = slow_twin  # type: ignore[method-assign]
+    result = run(erp)
+    assert (result.outcome, result.error_code) == ("unknown", "several_records")
+    assert tryton.states() == ["draft", "draft"]
 
 
 @pytest.mark.django_db

@@ -110,6 +110,10 @@ class HttpDriver:
             )
         return DriverResult(status=reply.status, excerpt=reply.excerpt)
 
+    def resumes(self, mapping: Mapping[str, Any]) -> bool:
+        """One request is all or nothing: there is nothing to go on from."""
+        return False
+
     def check_mapping(self, mapping: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a mapping, in words."""
         found = [

@@ -116,6 +116,10 @@ class TrytonDriver:
             )
         return DriverResult(output={"count": len(found)}, status=200)
 
+    def resumes(self, mapping: Mapping[str, Any]) -> bool:
+        """A record that carries our reference is found again and finished."""
+        return "record" in mapping
+
     def check_mapping(self, mapping: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a mapping, in words."""
         found = [
@@ -225,7 +229,11 @@ def _write(tryton: Tryton) -> DriverResult:
     values = tryton.filled(wanted["values"], found)
     key = _own(tryton, found)
     if key is None:
-        key = tryton.create(wanted["model"], values) or _seen(tryton, found)
+        made = tryton.create(wanted["model"], values)
+        # An attempt given up as lost may have been late: then two records exist now, and none is made final.
+        key = _seen(tryton, found)
+        if made not in (None, key):
+            raise OutcomeUnknown("record_unseen", f"Tryton made {made}, but our reference leads to {key}.")
     record = _finished(tryton, key, found)
     return DriverResult(
         output={"id": key, **_result(mapping, record)},
