@@ -227,8 +227,8 @@ class LookUp:
     """What a look-up found: ``found``, ``absent``, ``partial`` (begun, see ``stage``) or ``unknown``.
 
     ``resumable``: another attempt of the same action goes on from where it stopped and makes nothing twice,
-    once the longest a call can take has passed. After a read-back ``differences`` names what is not as it was asked
-    for: pointer, expected, found.
+    once the longest a call can take has passed. After a read-back ``differences`` names what is not as it was
+    asked for: pointer, expected, found.
     """
 
     result: str
