@@ -1,0 +1,239 @@
+"""Whatever people, agents, systems and crashes do in whatever order: every invariant holds after every step."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from agents.models import Agent, Reservation, Stop
+from agents.services import lifecycle, stops
+from audit.vocabulary import Refusal
+from connectors.services import grant_operation, revoke_grant
+from tests.conftest import _person
+from tests.fakes import FakeSystem, install
+from tests.workflows.conftest import TESTS, ask, grant, hold_above, limit, new_agent
+from workflows.actions.choices import TRANSITIONS, State
+from workflows.actions.models import Action, Lease
+from workflows.actions.selectors import violations
+from workflows.actions.services import (
+    executing,
+    look_up_early,
+    reconcile_action,
+    reconciling,
+    resolve_in_doubt,
+    run_action,
+    sweep_due,
+    withdraw_action,
+)
+from workflows.approvals.models import Approval
+from workflows.approvals.services import cast_vote
+
+CEILING = 4
+MODES = ["ok", "422", "500", "effect_then_500", "reset", "effect_then_reset"]
+
+
+class Life(RuleBasedStateMachine):
+    """One agent, one limit, one rule that holds, two approvers, and everything that can go wrong."""
+
+    @initialize()
+    def take_on(self) -> None:
+        self.atomic = transaction.atomic()
+        self.atomic._from_testcase = True  # the outermost transaction of this run; undone at its end
+        self.atomic.__enter__()
+        self.late = reconciling.LATE_ANSWER_SECONDS
+        self.fake = FakeSystem().start()
+        self.book = install(self.fake, breaker_threshold=1000)
+        self.alice, self.dave = _person("alice", "Managers"), _person("dave", "Operators")
+        self.voters = [_person("bob", "Approvers"), _person("barbara", "Approvers")]
+        self.agent = new_agent(self.alice)
+        grant(self.agent, self.book["post"])
+        hold_above(10_000)
+        limit("ever", CEILING, window="ever")
+        self.before: dict[uuid.UUID, str] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "fake"):
+            self.fake.stop()
+            reconciling.LATE_ANSWER_SECONDS = self.late
+            transaction.set_rollback(True)
+            self.atomic.__exit__(None, None, None)
+
+    def attempt(self, work: Callable[[], Any]) -> Any:
+        """Do it; a refusal is an answer like any other."""
+        try:
+            return work()
+        except Refusal as refusal:
+            return refusal
+
+    def pick(self, which: int, *states: str) -> Action | None:
+        found = list(Action.objects.filter(state__in=states or list(State)).order_by("pk"))
+        return found[which % len(found)] if found else None
+
+    @rule(minor=st.sampled_from([500, 20_000]), key=st.sampled_from(["", "a", "b"]))
+    def asks(self, minor: int, key: str) -> None:
+        self.agent.refresh_from_db()
+        number = key or str(uuid.uuid4())
+        self.attempt(lambda: ask(self.agent, key=key, number=number, minor=minor))
+
+    @rule(which=st.integers(0, 9), voter=st.integers(0, 1), verdict=st.sampled_from(["approve", "reject"]))
+    def votes(self, which: int, voter: int, verdict: str) -> None:
+        approvals = list(Approval.objects.order_by("pk"))
+        if approvals:
+            asked = approvals[which % len(approvals)]
+            vote = {"verdict": verdict, "reason": "seen and decided", "digest": asked.digest}
+            self.attempt(lambda: cast_vote(actor=self.voters[voter].as_actor(), approval_id=asked.pk, **vote))
+
+    @rule(which=st.integers(0, 9))
+    def withdraws(self, which: int) -> None:
+        if action := self.pick(which):
+            actor = self.agent.user.as_actor()
+            self.attempt(lambda: withdraw_action(actor=actor, action_id=action.pk, reason="changed its mind"))
+
+    @rule(which=st.integers(0, 9), mode=st.sampled_from(MODES))
+    def runs(self, which: int, mode: str) -> None:
+        if action := self.pick(which, "authorized", "dispatched", "confirmed"):
+            self.fake._modes = [mode] if action.state == "authorized" else []
+            run_action(action_id=action.pk)
+            self.fake._modes = []
+
+    @rule(which=st.integers(0, 9))
+    def crashes_before_the_call(self, which: int) -> None:
+        if action := self.pick(which, "authorized"):
+            executing._begin(action.pk)
+
+    @rule(which=st.integers(0, 9), mode=st.sampled_from(["ok", "effect_then_500"]))
+    def crashes_after_the_call(self, which: int, mode: str) -> None:
+        if (action := self.pick(which, "authorized")) and (claim := executing._begin(action.pk)):
+            from connectors import services as connectors
+
+            self.fake._modes = [mode]
+            self.attempt(
+                lambda: connectors.execute(
+                    actor=self.agent.user.as_actor(),
+                    authorization_id=claim.action.authorization_id,
+                    arguments=action.arguments,
+                    stop_scopes=claim.scopes,
+                )
+            )
+            self.fake._modes = []
+
+    @rule(which=st.integers(0, 9), mode=st.sampled_from(MODES), late=st.booleans())
+    def reconciles(self, which: int, mode: str, late: bool) -> None:
+        if action := self.pick(which, "dispatched", "in_doubt"):
+            Lease.objects.filter(pk=action.pk).update(until=Now())
+            reconciling.LATE_ANSWER_SECONDS = -3600 if late else self.late
+            self.fake._modes = [mode]
+            reconcile_action(action_id=action.pk)
+            self.fake._modes = []
+
+    @rule(which=st.integers(0, 9))
+    def looks_up(self, which: int) -> None:
+        if action := self.pick(which):
+            look_up_early(action_id=action.pk)
+
+    @rule(which=st.integers(0, 9))
+    def resolves(self, which: int) -> None:
+        if action := self.pick(which, "in_doubt"):
+            from connectors.policies.digests import reference_of
+
+            there = self.fake.count(reference_of(str(action.pk)))
+            outcome = "confirmed" if there else "failed"
+            actor = self.dave.as_actor()
+            resolve_in_doubt(actor=actor, action_id=action.pk, outcome=outcome, reason="looked it up")
+
+    @rule(lift=st.booleans())
+    def stops_or_lifts(self, lift: bool) -> None:
+        actor = self.alice.as_actor()
+        active = Stop.objects.filter(lifted_at=None).first()
+        if lift and active:
+            stops.lift_stop(actor=actor, stop=active, reason="all is well again")
+        elif not lift and not active:
+            stops.raise_stop(actor=actor, scope_kind="everything", reason="something is wrong")
+
+    @rule()
+    def pauses_or_resumes(self) -> None:
+        agent, actor = Agent.objects.get(pk=self.agent.pk), self.alice.as_actor()
+        if agent.brake == Agent.Brake.NONE:
+            lifecycle.pause_agent(actor=actor, agent=agent, reason="looking into it")
+        else:
+            lifecycle.lift_brake(actor=actor, agent=agent, reason="all is well again")
+
+    @rule(give=st.booleans())
+    def grants_or_revokes(self, give: bool) -> None:
+        change = grant_operation if give else revoke_grant
+        self.attempt(
+            lambda: change(actor=TESTS, operation=self.book["post"], agent=self.agent, reason="set up")
+        )
+
+    @rule(which=st.integers(0, 9))
+    def time_runs_out(self, which: int) -> None:
+        if action := self.pick(which, "authorized"):
+            Action.objects.filter(pk=action.pk).update(expires_at=Now())
+
+    @rule()
+    def sweeps(self) -> None:
+        sweep_due()
+
+    @invariant()
+    def every_invariant_holds(self) -> None:
+        if hasattr(self, "before"):
+            assert violations() == []
+            self._moves_are_legal()
+            self._nothing_is_done_twice()
+
+    def _moves_are_legal(self) -> None:
+        after = dict(Action.objects.values_list("pk", "state"))
+        for key, state in after.items():
+            assert state in _reachable(self.before.get(key, "requested")), (self.before.get(key), state)
+        self.before = after
+
+    def _nothing_is_done_twice(self) -> None:
+        effects = Counter(effect["reference"] for effect in self.fake.effects)
+        assert all(count == 1 for count in effects.values()), effects
+        settled = Reservation.objects.filter(state="settled").count()
+        assert settled == Action.objects.filter(state="confirmed").count() <= CEILING
+        assert len(effects) <= CEILING
+
+
+def _reachable(state: str) -> set[str]:
+    found, todo = set(), [State(state)]
+    while todo:
+        here = todo.pop()
+        if here not in found:
+            found.add(here)
+            todo += TRANSITIONS[here]
+    return {here.value for here in found}
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, hints: Any, caplog: Any) -> None:
+    import logging
+
+    caplog.set_level(logging.CRITICAL)
+
+
+@pytest.mark.usefixtures("live_db", "quiet")
+@pytest.mark.parametrize(
+    ("examples", "steps"),
+    [pytest.param(6, 20, id="short"), pytest.param(300, 50, id="long", marks=pytest.mark.full)],
+)
+def test_every_invariant_holds_whatever_happens(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
