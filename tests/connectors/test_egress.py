@@ -443,3 +443,17 @@ def test_a_host_has_one_spelling() -> None:
     for odd in ("127.1", "0x7f.1", "1", "a..b", "-a.b", "", "a" * 64):
         with pytest.raises(ValueError):
             plain_host(odd)
+
+
+def test_a_cookie_is_not_sent_back() -> None:
+    def baking(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = Canary(baking)
+    system = facts(f"http://127.0.0.1:{server.port}/", networks=("127.0.0.1/32",))
+    with Client(system, passage(), Credential()) as client:
+        client.send("GET")
+        client.send("GET")
+    server.close()
+    assert len(server.requests) == 2
+    assert b"cookie" not in server.requests[1].lower()
