@@ -19,6 +19,7 @@ VERBS = {
     "agents.token_issued": "An agent traded its secret for an access token.",
     "agents.token_refused": "A request for an access token was refused.",
     "agents.call_refused": "A call came with a token that is no longer good.",
+    "agents.agent_overreached": "An agent tried what only people may do.",
     "agents.person_changed": "The account of a person was made or changed.",
     "agents.department_created": "A department was added.",
     "agents.department_changed": "A department was changed or moved.",

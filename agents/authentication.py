@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from agents import policies
-from agents.models import AccessToken, User
+from agents.models import AccessToken, OAuthApplication, User
 from agents.services import credentials
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -34,14 +34,20 @@ class AgentTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
         """Return the agent and its token; None when no bearer token is presented; else raise (401)."""
-        if "access_token" in request.query_params:
-            raise _failed(
-                "token_in_url", "A token in the address is refused. Send it in the Authorization header."
-            )
         scheme, _, rest = get_authorization_header(request).partition(b" ")
-        if scheme.lower() != b"bearer":
+        in_address = "access_token" in request.query_params
+        if scheme.lower() != b"bearer" and not in_address:
             return None
-        token = _live_token(_text_of(rest))
+        try:
+            if in_address:
+                raise _refusal("token_in_url", "A token in the address is refused. Send it in a header.")
+            token = _live_token(_text_of(rest))
+        except _AccessRefused as refused:
+            address = request.META.get("REMOTE_ADDR", "")
+            credentials.note_call_refused(
+                refusal=refused.refusal, application=refused.application, address=address
+            )
+            raise AuthenticationFailed(refused.refusal.message, code=refused.refusal.code) from None
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -50,10 +56,21 @@ class AgentTokenAuthentication(BaseAuthentication):
         return 'Bearer realm="portal"' + (', error="invalid_token"' if presented else "")
 
 
+class _AccessRefused(Exception):
+    def __init__(self, refusal: Refusal, application: OAuthApplication | None = None) -> None:
+        super().__init__(refusal.code)
+        self.refusal, self.application = refusal, application
+
+
+def _refusal(code: str, words: str, token: AccessToken | None = None) -> _AccessRefused:
+    refusal = Refusal(code, words, kind=RefusalKind.UNAUTHENTICATED)
+    return _AccessRefused(refusal, token.application if token else None)
+
+
 def _text_of(presented: bytes) -> str:
     token = presented.strip()
     if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii() or b" " in token or b"\x00" in token:
-        raise _failed("token_malformed", "The Authorization header does not hold one bearer token.")
+        raise _refusal("token_malformed", "The Authorization header does not hold one bearer token.")
     return token.decode("ascii")
 
 
@@ -64,25 +81,14 @@ def _live_token(text: str) -> AccessToken:
         .first()
     )
     if found is None or found.user is None:
-        raise _failed("token_unknown", "The token is unknown or was revoked. Fetch a new one.")
-    if refusal := _why_not(found):
-        credentials.note_token_refused(token=found, refusal=refusal)
-        raise _failed(refusal.code, refusal.message)
+        raise _refusal("token_unknown", "The token is unknown or was revoked. Fetch a new one.")
+    if found.expires <= timezone.now():
+        raise _refusal("token_expired", "The token has expired. Fetch a new one.", found)
+    if found.secret.revoked_at is not None:
+        raise _refusal("token_unknown", "The secret behind the token was revoked. Ask for a new one.", found)
+    if refusal := policies.may_authenticate(found.application.agent):
+        raise _AccessRefused(refusal, found.application)
     return found
-
-
-def _why_not(token: AccessToken) -> Refusal | None:
-    if token.expires <= timezone.now():
-        code, words = "token_expired", "The token has expired. Fetch a new one."
-    elif token.secret.revoked_at is not None:
-        code, words = "token_unknown", "The secret behind the token was revoked. Ask for a new secret."
-    else:
-        return policies.may_authenticate(token.application.agent)
-    return Refusal(code, words, kind=RefusalKind.UNAUTHENTICATED)
-
-
-def _failed(code: str, words: str) -> AuthenticationFailed:
-    return AuthenticationFailed(words, code=code)
 
 
 class TokenRequest(OAuthLibCore):

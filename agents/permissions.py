@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.backends import BaseBackend
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from agents.models import Agent, User
+from agents.services import credentials
+from audit.vocabulary import Refusal
 
 # What answering for an agent brings with it: to see it, and to stop it. Freeing it is for managers.
 RIGHTS_OF_SPONSOR = frozenset({"agents.view_agent", "agents.pause_agent", "agents.suspend_agent"})
@@ -44,4 +46,10 @@ class IsPerson(IsSignedIn):
     code = "agents_refused"
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return super().has_permission(request, view) and not is_agent(request.user)
+        if not super().has_permission(request, view):
+            return False
+        if not is_agent(request.user):
+            return True
+        actor = cast("User", request.user).as_actor()
+        credentials.note_overreach(actor=actor, refusal=Refusal(self.code, self.message))
+        return False

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db import models
-from django.http import HttpRequest
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
@@ -78,6 +78,14 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
             groups=groups,
             reason=reason,
         )
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Set a person's password; that it happened is in the ledger, the password is nowhere."""
+        with transaction.atomic():
+            answer = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and answer.status_code == 302:
+                people.note_new_password(actor=actor_of(request), person=User.objects.get(pk=id))
+            return answer
 
     @display(description="Name", ordering="first_name")
     def shown_name(self, user: User) -> str:

@@ -65,10 +65,14 @@ class MeView(APIView):
             "name": user.as_actor().label,
             "agent": agent,
             "groups": sorted(group.name for group in user.groups.all()),
-            "operations": lifecycle.granted_operations(agent) if agent else [],
+            "operations": _operations(agent) if agent else [],
             "contract": rules if agent else [],
         }
         return Response(MeSerializer(body).data)
+
+
+def _operations(agent: Agent) -> list[str]:
+    return lifecycle.granted_operations(agent, selectors.authority_snapshot().grants)
 
 
 def _agents(user: User) -> QuerySet[Agent]:

@@ -262,8 +262,7 @@ def _good(secret: ClientSecret | None) -> ClientSecret:
 def _recorded(refusal: Refusal, application: OAuthApplication | None, client_id: str, address: str) -> Refusal:
     """Record the refusal and return it; past the limit of failures return the limit instead, unrecorded."""
     key = application.client_id if application else f"address {address}"
-    failures = _count_failure(key)
-    if failures > FAILURES_A_MINUTE:
+    if not within_limit(f"token {key}"):
         return Refusal(
             "too_many_failures",
             f"No token was issued: more than {FAILURES_A_MINUTE} failed attempts in a minute. "
@@ -271,27 +270,61 @@ def _recorded(refusal: Refusal, application: OAuthApplication | None, client_id:
             detail={"retry_after": 60},
             kind=RefusalKind.LIMITED,
         )
-    shown = client_id[:64].replace("\x00", "")
-    subject = application.agent.as_ref() if application else Ref("agents.oauthapplication", "", shown)
-    record_refusal(
-        actor=Actor.system("token endpoint"),
-        verb="agents.token_refused",
-        subject=subject,
-        refusal=refusal,
-        agent_id=str(application.agent_id) if application else "",
-    )
+    endpoint = Actor.system("token endpoint")
+    _record_refusal("agents.token_refused", endpoint, refusal, application, client_id)
     return refusal
 
 
-def _count_failure(key: str) -> int:
-    """Return how many attempts failed in the present minute; 0 when the counter cannot be reached."""
-    name = "oauth-failures:" + hashlib.sha256(key.encode()).hexdigest()
+def note_call_refused(
+    *, refusal: Refusal, application: OAuthApplication | None = None, address: str = ""
+) -> None:
+    """Record that a call came with a token that is no good; at most ten a minute of one client or address."""
+    key = application.client_id if application else f"address {address}"
+    if within_limit(f"call {key}"):
+        actor = application.agent.user.as_actor() if application else Actor.system("API")
+        _record_refusal("agents.call_refused", actor, refusal, application, "a token nobody knows")
+
+
+def note_overreach(*, actor: Actor, refusal: Refusal) -> None:
+    """Record that an agent tried what only people may do; at most ten a minute of one agent."""
+    if not within_limit(f"overreach {actor.id}"):
+        return
+    agent = Agent.objects.filter(user_id=actor.id).first()
+    record_refusal(
+        actor=actor,
+        verb="agents.agent_overreached",
+        subject=agent.as_ref() if agent else Ref("agents.user", actor.id, actor.label),
+        refusal=refusal,
+        agent_id=str(agent.pk) if agent else "",
+    )
+
+
+def _record_refusal(
+    verb: str, actor: Actor, refusal: Refusal, application: OAuthApplication | None, shown: str
+) -> None:
+    unknown = Ref("agents.oauthapplication", "", shown[:64].replace("\x00", ""))
+    record_refusal(
+        actor=actor,
+        verb=verb,
+        subject=application.agent.as_ref() if application else unknown,
+        refusal=refusal,
+        agent_id=str(application.agent_id) if application else "",
+        department_id=str(application.agent.department_id) if application else "",
+    )
+
+
+def within_limit(key: str) -> bool:
+    """Count one more failure of ``key`` in the present minute; tell whether it is among the first ten.
+
+    A counter that cannot be reached counts nothing: it must not turn a refusal into an error.
+    """
+    name = "failures:" + hashlib.sha256(key.encode()).hexdigest()
     try:
         cache.add(name, 0, timeout=60)
-        return int(cache.incr(name))
-    except Exception:  # a counter that is down must not become a 500; the secret still decides
-        logger.warning("The counter of failed token requests cannot be reached.", exc_info=True)
-        return 0
+        return int(cache.incr(name)) <= FAILURES_A_MINUTE
+    except Exception:
+        logger.warning("The counter of failed requests cannot be reached.", exc_info=True)
+        return True
 
 
 def note_token_issued(*, token: AccessToken) -> None:
@@ -309,19 +342,6 @@ def note_token_issued(*, token: AccessToken) -> None:
         agent_id=str(agent.pk),
         sentence=f"{agent.name} was issued an access token until {token.expires:%H:%M:%S} UTC.",
         payload={"secret_id": str(secret.pk)},
-    )
-
-
-def note_token_refused(*, token: AccessToken, refusal: Refusal) -> None:
-    """Record that a call came with a token that is no longer good; whose it was is known."""
-    agent = token.application.agent
-    record_refusal(
-        actor=Actor(ActorKind.AGENT, str(agent.user_id), agent.name),
-        verb="agents.call_refused",
-        subject=agent.as_ref(),
-        refusal=refusal,
-        agent_id=str(agent.pk),
-        department_id=str(agent.department_id),
     )
 
 

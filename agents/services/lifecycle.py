@@ -7,16 +7,16 @@ of this agent commits after the brake has (architecture, invariant 8).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
 import rfc8785
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
 from agents import policies, registry
+from agents.decision.facts import GrantFacts
 from agents.models import Agent, ChangeRequest, Department, OAuthApplication, Role, User
 from agents.services import changes, credentials, stops
 from agents.services.history import lock_row, stamp
@@ -249,10 +249,11 @@ def register_change_kinds() -> None:
     registry.register_change_kind(LOOSEN_AUTONOMY, _apply_loosening, _current_version)
 
 
-def granted_operations(agent: Agent) -> list[str]:
-    """Return the codes of the operations granted to the agent or to its role, sorted."""
+def granted_operations(agent: Agent, grants: Iterable[GrantFacts] | None = None) -> list[str]:
+    """Return the codes of the operations granted to the agent or to its role, sorted; fresh unless given."""
     holders = {("user", str(agent.user_id)), ("group", str(agent.role.group_id))}
-    return sorted({g.operation for g in registry.grants() if (g.holder_kind, g.holder_id) in holders})
+    found = registry.grants() if grants is None else grants
+    return sorted({grant.operation for grant in found if (grant.holder_kind, grant.holder_id) in holders})
 
 
 def file_version(agent: Agent) -> str:
@@ -360,12 +361,7 @@ def _record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) -
         department_id=str(agent.department_id),
         sentence=sentence,
         reason=reason,
-        payload={
-            "lifecycle": agent.lifecycle,
-            "autonomy": agent.autonomy,
-            "brake": agent.brake,
-            "at": timezone.now().isoformat(),
-        },
+        payload={"lifecycle": agent.lifecycle, "autonomy": agent.autonomy, "brake": agent.brake},
     )
 
 

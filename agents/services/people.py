@@ -67,6 +67,12 @@ def update_person(
         return person
 
 
+def note_new_password(*, actor: Actor, person: User) -> None:
+    """Record that somebody set a person's password (in the transaction that did)."""
+    sentence = f"{actor.label} set a new password for {person}."
+    _record(actor, person, sentence, "A new password was asked for on the account's page.")
+
+
 def _set_groups(person: User, groups: Iterable[Group]) -> str:
     found = list(groups)
     person.groups.set(found)
