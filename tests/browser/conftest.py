@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.test import Client
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests import harness
 from tests.workflows.conftest import book, clerk, fake, robo
@@ -32,6 +32,8 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
+# A busy machine hashes a password for seconds; what is right arrives long before this in peace.
+expect.set_options(timeout=20_000)
 SETTLED = "document.fonts.ready.then(() => true)"
 
 

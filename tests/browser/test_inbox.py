@@ -59,7 +59,7 @@ def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
     expect(page.locator("[data-connection]")).to_have_text("Live")
     ask(clerk, number="RE-9", minor=3_000_000)
-    expect(page.locator("[data-approval]")).to_have_count(1, timeout=5000)
+    expect(page.locator("[data-approval]")).to_have_count(1)
     expect(page.locator(".portal-badge[data-count=inbox]")).to_have_text("1")
 
 
@@ -91,7 +91,7 @@ def test_activity_shows_every_event_once_through_a_lost_connection(page: Page, p
     expect(page.locator("[data-connection]")).to_have_text("Live")
     before = page.locator("[data-feed] > li").count()
     ask(clerk, number="RE-20", minor=100)
-    expect(page.locator("[data-feed] > li")).not_to_have_count(before, timeout=5000)
+    expect(page.locator("[data-feed] > li")).not_to_have_count(before)
     positions = page.eval_on_selector_all(
         "[data-feed] > li", "rows => rows.map(row => Number(row.dataset.position))"
     )
