@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from uuid import UUID
 
 import redis
 from django.conf import settings
@@ -11,12 +12,12 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 
-def channel_of(action_id: object) -> str:
+def channel_of(action_id: UUID | str) -> str:
     """Return the Redis channel that tells when an action changed."""
     return f"aos:action:{action_id}"
 
 
-def tell_changed(action_id: object, state: str) -> None:
+def tell_changed(action_id: UUID | str, state: str) -> None:
     """Publish that an action changed; call it after the commit. Losing it only costs a waiter time."""
     try:
         _client().publish(channel_of(action_id), state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import UUID
 
 from celery import current_app
 
@@ -14,22 +15,22 @@ SWEEP = "workflows.actions.jobs.sweep"
 logger = logging.getLogger(__name__)
 
 
-def hint_run(action_id: object) -> None:
+def hint_run(action_id: UUID | str) -> None:
     """Ask a worker to execute an authorized action soon."""
     _send(RUN_ACTION, action_id)
 
 
-def hint_look_up(action_id: object) -> None:
+def hint_look_up(action_id: UUID | str) -> None:
     """Ask a worker to look up at once what became of a call without an answer."""
     _send(LOOK_UP, action_id)
 
 
-def hint_reconcile(action_id: object) -> None:
+def hint_reconcile(action_id: UUID | str) -> None:
     """Ask a worker to find out what became of an action whose lease is over."""
     _send(RECONCILE, action_id)
 
 
-def _send(job: str, action_id: object) -> None:
+def _send(job: str, action_id: UUID | str) -> None:
     try:
         current_app.send_task(job, args=[str(action_id)], retry=False)
     except Exception:  # the broker is not needed for the truth, only for speed

@@ -137,6 +137,17 @@ class Action(models.Model):
         return Ref("actions.action", str(self.pk), self.label)
 
     @property
+    def target(self) -> Operation:
+        """Return its operation; an action that may have an effect always has one (a constraint holds that)."""
+        assert self.operation is not None  # noqa: S101
+        return self.operation
+
+    @property
+    def revision_number(self) -> int:
+        """Return which revision of its operation was asked for; 0 for an operation nobody knows."""
+        return self.revision.number if self.revision else 0
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in FINAL

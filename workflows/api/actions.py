@@ -24,7 +24,7 @@ from workflows.api.serializers import (
     ReasonSerializer,
     ResolutionSerializer,
 )
-from workflows.permissions import IsAgent, IsKnown, IsPerson
+from workflows.permissions import IsAgent, IsKnown, IsPerson, caller
 
 DEFAULT_WAIT = 10
 MOST_WAIT = 30
@@ -55,7 +55,7 @@ class Actions(generics.ListAPIView):
 
     def get_queryset(self) -> Any:
         """Return what the caller may see, by state and operation if asked."""
-        found = selectors.visible_to(self.request.user)
+        found = selectors.visible_to(caller(self.request))
         if state := self.request.query_params.get("state"):
             found = found.filter(state=state[:10])
         if operation := self.request.query_params.get("operation"):
@@ -87,7 +87,7 @@ class Actions(generics.ListAPIView):
         key = _idempotency_key(request)
         preferred = preferred_wait(request.headers.get("Prefer", ""))
         action = services.request_action(
-            actor=request.user.as_actor(), agent=request.user.agent, key=key, ask=body.ask()
+            actor=caller(request).as_actor(), agent=caller(request).agent, key=key, ask=body.ask()
         )
         action = _begin_and_wait(action, DEFAULT_WAIT if preferred is None else preferred)
         response = answer(action)
@@ -105,7 +105,7 @@ class ActionDetail(generics.RetrieveAPIView):
 
     def get_queryset(self) -> Any:
         """Return what the caller may see; anything else is not found."""
-        return selectors.visible_to(self.request.user)
+        return selectors.visible_to(caller(self.request))
 
     @extend_schema(
         operation_id="read_action",
@@ -137,7 +137,7 @@ class Withdrawal(APIView):
         body = ReasonSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         action = services.withdraw_action(
-            actor=request.user.as_actor(), action_id=action_id, reason=body.validated_data["reason"]
+            actor=caller(request).as_actor(), action_id=action_id, reason=body.validated_data["reason"]
         )
         return Response(ActionSerializer(action).data)
 
@@ -158,7 +158,7 @@ class Resolution(APIView):
         body = ResolutionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         action = services.resolve_in_doubt(
-            actor=request.user.as_actor(), action_id=action_id, **body.validated_data
+            actor=caller(request).as_actor(), action_id=action_id, **body.validated_data
         )
         return Response(ActionSerializer(action).data)
 
@@ -171,7 +171,7 @@ def preferred_wait(header: str) -> int | None:
 
 def require_visible(request: Request, action_id: Any) -> None:
     """Raise 404 unless the caller may see the action."""
-    if not selectors.visible_to(request.user).filter(pk=action_id).exists():
+    if not selectors.visible_to(caller(request)).filter(pk=action_id).exists():
         raise Http404
 
 

@@ -19,7 +19,7 @@ from workflows.api.serializers import (
 )
 from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
-from workflows.permissions import IsPerson
+from workflows.permissions import IsPerson, caller
 
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
@@ -32,7 +32,7 @@ class Approvals(generics.ListAPIView):
 
     def get_queryset(self) -> Any:
         """Return the approvals the caller may see, by state if asked."""
-        found = selectors.visible_to(self.request.user).prefetch_related("approver_groups")
+        found = selectors.visible_to(caller(self.request)).prefetch_related("approver_groups")
         if state := self.request.query_params.get("state"):
             found = found.filter(state=state[:10])
         return found
@@ -52,7 +52,7 @@ class ApprovalDetail(generics.RetrieveAPIView):
 
     def get_queryset(self) -> Any:
         """Return what the caller may see; anything else is not found."""
-        return selectors.visible_to(self.request.user).prefetch_related("approver_groups", "votes__user")
+        return selectors.visible_to(caller(self.request)).prefetch_related("approver_groups", "votes__user")
 
     @extend_schema(
         operation_id="read_approval",
@@ -75,10 +75,10 @@ class Votes(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Vote once, with a reason, on the digest that was shown."""
-        if not selectors.visible_to(request.user).filter(pk=approval_id).exists():
+        if not selectors.visible_to(caller(request)).filter(pk=approval_id).exists():
             raise Http404
         body = VoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        services.cast_vote(actor=request.user.as_actor(), approval_id=approval_id, **body.validated_data)
+        services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **body.validated_data)
         voted = Approval.objects.prefetch_related("approver_groups", "votes__user").get(pk=approval_id)
         return Response(ApprovalDetailSerializer(voted).data)

@@ -20,7 +20,7 @@ from workflows.api.serializers import (
     deciding_rules,
     decision_words,
 )
-from workflows.permissions import IsKnown
+from workflows.permissions import IsKnown, caller
 
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
@@ -40,11 +40,11 @@ class Decisions(APIView):
         body = PreviewSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         judgement = services.preview_decision(
-            actor=request.user.as_actor(), agent=_agent(request, body), ask=body.ask()
+            actor=caller(request).as_actor(), agent=_agent(request, body), ask=body.ask()
         )
         decision = judgement.decision
         whole = explanation(decision, judgement.request)
-        is_person = request.user.kind == User.Kind.PERSON
+        is_person = caller(request).kind == User.Kind.PERSON
         return Response(
             {
                 "verdict": str(decision.verdict),
@@ -59,11 +59,11 @@ class Decisions(APIView):
 
 def _agent(request: Request, body: PreviewSerializer) -> Agent:
     code = body.validated_data.get("agent", "")
-    if request.user.kind == User.Kind.AGENT:
-        own = request.user.agent
+    if caller(request).kind == User.Kind.AGENT:
+        own = caller(request).agent
         if code and code != own.code:
             raise ValidationError({"agent": ["An agent asks for itself; leave this member out."]})
         return own
     if not code:
         raise ValidationError({"agent": ["Name the agent by its code."]})
-    return get_object_or_404(visible_agents(request.user), code=code)
+    return get_object_or_404(visible_agents(caller(request)), code=code)

@@ -16,7 +16,7 @@ from agents.models import User
 from connectors.models import Operation
 from connectors.selectors import operations_for_agent, visible_to
 from workflows.api.serializers import OperationDetailSerializer, OperationSerializer, ProblemSerializer
-from workflows.permissions import IsKnown
+from workflows.permissions import IsKnown, caller
 
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
@@ -37,7 +37,7 @@ class Operations(generics.ListAPIView):
 
     def get_queryset(self) -> Any:
         """Return published operations, by grant for agents and by right to view for people."""
-        return usable_by(self.request.user)
+        return usable_by(caller(self.request))
 
     @extend_schema(operation_id="list_operations")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -56,7 +56,7 @@ class OperationDetail(APIView):
     )
     def get(self, request: Request, code: str) -> Response:
         """Read how an operation is called."""
-        found = get_object_or_404(usable_by(request.user), code=code)
+        found = get_object_or_404(usable_by(caller(request)), code=code)
         return Response(OperationDetailSerializer(found).data)
 
 

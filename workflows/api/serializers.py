@@ -172,7 +172,7 @@ class ActionSerializer(serializers.ModelSerializer):
 class ApprovalSerializer(serializers.ModelSerializer):
     """One approval in a list."""
 
-    groups = serializers.SlugRelatedField(
+    groups: Any = serializers.SlugRelatedField(
         source="approver_groups", slug_field="name", many=True, read_only=True
     )
 

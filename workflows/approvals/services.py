@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -81,7 +82,7 @@ def request_approval(
     return approval
 
 
-def cast_vote(*, actor: Actor, approval_id: object, verdict: str, reason: str, digest: str) -> Approval:
+def cast_vote(*, actor: Actor, approval_id: UUID | str, verdict: str, reason: str, digest: str) -> Approval:
     """Vote once, with a reason, on exactly what was shown (``digest``). Refused votes are in the ledger too.
 
     The vote that reaches the quorum, or the first rejection, decides; the subject acts on it in the same
@@ -98,7 +99,7 @@ def cast_vote(*, actor: Actor, approval_id: object, verdict: str, reason: str, d
 
 @transaction.atomic
 def withdraw(
-    *, actor: Actor, approval_id: object, reason: str, state: str = Approval.State.WITHDRAWN
+    *, actor: Actor, approval_id: UUID | str, reason: str, state: str = Approval.State.WITHDRAWN
 ) -> Approval:
     """End a pending approval because whoever asked no longer does (``withdrawn``) or asks otherwise
     (``superseded``). The subject is not told: it is the one that withdraws."""
@@ -122,7 +123,7 @@ def expire_due(*, limit: int = 100) -> int:
     return len(due)
 
 
-def lock(approval_id: object) -> Approval:
+def lock(approval_id: UUID | str) -> Approval:
     """Lock an approval. Order everywhere: approval first, then its subject."""
     approval = Approval.objects.select_for_update(of=("self",)).filter(pk=approval_id).first()
     if approval is None:
@@ -144,7 +145,7 @@ def use(*, approval: Approval) -> None:
         )
 
 
-def _cast(actor: Actor, approval_id: object, verdict: Vote.Verdict, reason: str, digest: str) -> Approval:
+def _cast(actor: Actor, approval_id: UUID | str, verdict: Vote.Verdict, reason: str, digest: str) -> Approval:
     approval = lock(approval_id)
     _require_vote_allowed(actor, approval, reason, digest)
     Vote.objects.create(
@@ -236,7 +237,7 @@ def _record(
     )
 
 
-def _record_refused_vote(actor: Actor, approval_id: object, refusal: Refusal) -> None:
+def _record_refused_vote(actor: Actor, approval_id: UUID | str, refusal: Refusal) -> None:
     approval = Approval.objects.filter(pk=approval_id).first()
     record_refusal(
         actor=actor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -51,7 +52,7 @@ def open_task(
 
 
 @transaction.atomic
-def claim_task(*, actor: Actor, task_id: object, lease_seconds: int | None = None) -> Task:
+def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None = None) -> Task:
     """Take a task for oneself; the epoch it returns fences every later write. Only candidates may.
 
     With ``lease_seconds`` the claim lapses by the database clock unless it is taken again.
@@ -82,7 +83,7 @@ def claim_task(*, actor: Actor, task_id: object, lease_seconds: int | None = Non
 
 
 @transaction.atomic
-def release_task(*, actor: Actor, task_id: object, reason: str = "") -> Task:
+def release_task(*, actor: Actor, task_id: UUID | str, reason: str = "") -> Task:
     """Give a claimed task back to its candidates."""
     task = _locked(task_id)
     _require_claimer(actor, task)
@@ -93,7 +94,7 @@ def release_task(*, actor: Actor, task_id: object, reason: str = "") -> Task:
 
 
 @transaction.atomic
-def complete_task(*, actor: Actor, task_id: object, reason: str = "", epoch: int | None = None) -> Task:
+def complete_task(*, actor: Actor, task_id: UUID | str, reason: str = "", epoch: int | None = None) -> Task:
     """Close a task as done. A worker passes the epoch of its claim; an older one is refused as stale."""
     task = _locked(task_id)
     if actor.kind is not ActorKind.SYSTEM:
@@ -109,7 +110,7 @@ def complete_task(*, actor: Actor, task_id: object, reason: str = "", epoch: int
 
 
 @transaction.atomic
-def cancel_task(*, actor: Actor, task_id: object, reason: str) -> Task:
+def cancel_task(*, actor: Actor, task_id: UUID | str, reason: str) -> Task:
     """Close a task that nobody needs any more."""
     task = _locked(task_id)
     if actor.kind is ActorKind.AGENT:
@@ -133,15 +134,15 @@ def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str) 
 
 
 @transaction.atomic
-def close_if_waiting(*, actor: Actor, task_id: object, state: str, reason: str) -> None:
+def close_if_waiting(*, actor: Actor, task_id: UUID | str, state: str, reason: str) -> None:
     """Close the task of something that was decided elsewhere; a task that is closed already stays as it is."""
     task = Task.objects.select_for_update().filter(pk=task_id).first()
     if task and task.state in Task.WAITING:
-        close_task(actor=actor, task=task, state=state, verb=_CLOSING_VERBS[state], reason=reason)
+        close_task(actor=actor, task=task, state=state, verb=_CLOSING_VERBS[Task.State(state)], reason=reason)
 
 
 @transaction.atomic
-def comment(*, actor: Actor, task_id: object, text: str) -> Comment:
+def comment(*, actor: Actor, task_id: UUID | str, text: str) -> Comment:
     """Say something about a task one may see. Comments are kept for good."""
     task = _locked(task_id)
     if (
@@ -179,7 +180,7 @@ _CLOSING_VERBS = {
 }
 
 
-def _locked(task_id: object) -> Task:
+def _locked(task_id: UUID | str) -> Task:
     task = Task.objects.select_for_update(of=("self",)).filter(pk=task_id).first()
     if task is None:
         raise _not_found(task_id)
@@ -207,7 +208,7 @@ def _user(actor: Actor) -> User:
     return User.objects.get(pk=actor.id)
 
 
-def _not_found(task_id: object) -> Refusal:
+def _not_found(task_id: UUID | str) -> Refusal:
     return Refusal("not_found", f"There is no task {task_id} for you.", kind=RefusalKind.NOT_FOUND)
 
 

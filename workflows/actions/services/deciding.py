@@ -163,8 +163,8 @@ def mint(action: Action) -> dict[str, Any]:
     """Give an action one authorization for exactly its arguments; return the columns that name it."""
     minted = mint_authorization(
         action_id=str(action.pk),
-        operation=action.operation,
-        revision=action.revision.number,
+        operation=action.target,
+        revision=action.revision_number,
         arguments_digest=action.arguments_digest,
         ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS),
         agent_id=str(action.agent_id),
@@ -216,10 +216,9 @@ def approval_digest(action: Action) -> str:
 
     Computed from the arguments as they are now, so that a changed byte shows.
     """
-    revision = action.revision.number if action.revision else 0
     return digest_of(
         {
-            "arguments": canonical_digest(action.operation_code, revision, action.arguments),
+            "arguments": canonical_digest(action.operation_code, action.revision_number, action.arguments),
             "requester": str(action.agent_id),
             "on_behalf_of": str(action.on_behalf_of_id or ""),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -12,7 +13,7 @@ from agents.policies import require_reason
 from agents.services import measures
 from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
-from workflows.actions.choices import State
+from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action
 from workflows.actions.services.moving import lock, move
 from workflows.actions.services.outcome import close_incidents
@@ -21,14 +22,14 @@ from workflows.approvals.models import Approval
 from workflows.tasks.selectors import database_now
 
 
-def withdraw_action(*, actor: Actor, action_id: object, reason: str) -> Action:
+def withdraw_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
     """The agent no longer wants what is held. Only its own, and only while people have not decided."""
     return _recorded(
         actor, action_id, "actions.withdrawal_refused", lambda: _withdraw(actor, action_id, reason)
     )
 
 
-def resolve_in_doubt(*, actor: Actor, action_id: object, outcome: str, reason: str) -> Action:
+def resolve_in_doubt(*, actor: Actor, action_id: UUID | str, outcome: str, reason: str) -> Action:
     """A person who looked says whether an action in doubt was done (``confirmed``) or not (``failed``).
 
     Needs ``actions.resolve_action``; never an agent. Settles or gives back what it reserved.
@@ -72,7 +73,7 @@ def expire_due(*, limit: int = 100) -> int:
 
 
 @transaction.atomic
-def _withdraw(actor: Actor, action_id: object, reason: str) -> Action:
+def _withdraw(actor: Actor, action_id: UUID | str, reason: str) -> Action:
     approval_id = Action.objects.filter(pk=action_id).values_list("approval", flat=True).first()
     if approval_id:
         approvals.lock(approval_id)
@@ -86,7 +87,7 @@ def _withdraw(actor: Actor, action_id: object, reason: str) -> Action:
             kind=RefusalKind.CONFLICT,
             next_step="Only what waits for a person can be withdrawn.",
         )
-    approvals.withdraw(actor=actor, approval_id=action.approval_id, reason=reason)
+    approvals.withdraw(actor=actor, approval_id=str(action.approval_id), reason=reason)
     return move(
         actor=actor,
         action=action,
@@ -98,7 +99,7 @@ def _withdraw(actor: Actor, action_id: object, reason: str) -> Action:
 
 
 @transaction.atomic
-def _resolve(actor: Actor, action_id: object, outcome: str, reason: str) -> Action:
+def _resolve(actor: Actor, action_id: UUID | str, outcome: str, reason: str) -> Action:
     action = lock(action_id)
     _require_resolver(actor, action)
     if outcome not in (State.CONFIRMED, State.FAILED):
@@ -125,7 +126,7 @@ def _resolve(actor: Actor, action_id: object, outcome: str, reason: str) -> Acti
         sentence=f"{actor.label} found that it was {'done' if done else 'not done'}",
         reason=reason,
         epoch=action.epoch + 1,
-        **({"outcome": "unknown"} if done else {}),
+        outcome=Outcome.UNKNOWN if done else "",
     )
     close_incidents(action, reason)
     return action
@@ -163,7 +164,7 @@ def _end_held(actor: Actor, approval: Approval, to: State, code: str, sentence: 
     )
 
 
-def _recorded(actor: Actor, action_id: object, verb: str, attempt: Callable[[], Action]) -> Action:
+def _recorded(actor: Actor, action_id: UUID | str, verb: str, attempt: Callable[[], Action]) -> Action:
     try:
         return attempt()
     except Refusal as refusal:

@@ -8,6 +8,8 @@ import socket
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -49,13 +51,13 @@ def dispatch_action(*, action: Action) -> Future[Action] | None:
         return None
     action_id = action.pk
     try:
-        return connectors.run_bounded(action.operation.system, lambda: _run_in_pool(action_id))
+        return connectors.run_bounded(action.target.system, lambda: _run_in_pool(action_id))
     except Refusal:
         dispatch.hint_run(action_id)
         return None
 
 
-def run_action(*, action_id: object) -> Action:
+def run_action(*, action_id: UUID | str) -> Action:
     """Execute an authorized action, whoever calls: the asking process, a worker, the sweeper.
 
     Safe to call twice or late: what is not authorized any more is left alone.
@@ -72,7 +74,7 @@ def perform(claim: Claim) -> None:
     try:
         result = connectors.execute(
             actor=action.agent.user.as_actor(),
-            authorization_id=action.authorization_id,
+            authorization_id=str(action.authorization_id),
             arguments=action.arguments,
             stop_scopes=claim.scopes,
             correlation_id=action.correlation_id,
@@ -86,7 +88,7 @@ def perform(claim: Claim) -> None:
 
 def take_lease(action: Action) -> Claim:
     """Lease a locked action to this process for longer than its call can take; the epoch goes up by one."""
-    seconds = action.operation.system.total_timeout + LEASE_MARGIN_SECONDS
+    seconds = action.target.system.total_timeout + LEASE_MARGIN_SECONDS
     action.epoch += 1
     action.save(update_fields=["epoch"])
     Lease.objects.update_or_create(
@@ -112,7 +114,7 @@ def scopes_of(action: Action) -> list[Ref]:
     return stops.stop_scopes(agent_facts(action.agent), operation)
 
 
-def _run_in_pool(action_id: object) -> Action:
+def _run_in_pool(action_id: UUID | str) -> Action:
     try:
         return run_action(action_id=action_id)
     except Exception:
@@ -121,7 +123,7 @@ def _run_in_pool(action_id: object) -> Action:
 
 
 @transaction.atomic
-def _begin(action_id: object) -> Claim | None:
+def _begin(action_id: UUID | str) -> Claim | None:
     """Commit that an action is being done, unless it no longer may: stopped, expired or authority withdrawn.
 
     The shared locks on its stop scopes are held until this commits: a stop that committed before wins, one
@@ -131,23 +133,26 @@ def _begin(action_id: object) -> Claim | None:
     if action.state != State.AUTHORIZED:
         return None
     actor = action.agent.user.as_actor()
-    if action.expires_at <= database_now():
-        return _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")
+    if action.expires_at is None or action.expires_at <= database_now():
+        _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")
+        return None
     try:
         stops.lock_and_check(scopes_of(action))
     except Refusal as refusal:
-        return _end(actor, action, State.STOPPED, refusal.code, refusal.message, refusal.next_step)
+        _end(actor, action, State.STOPPED, refusal.code, refusal.message, refusal.next_step)
+        return None
     if no_longer := still_allowed(action):
-        return _end(
+        _end(
             actor, action, State.DENIED, no_longer.code, no_longer.sentence, no_longer.next_step,
             explanation=explanation(no_longer),
         )  # fmt: skip
+        return None
     move(
         actor=actor,
         action=action,
         to=State.DISPATCHED,
         code="dispatched",
-        sentence=f"being done in {action.operation.system.name}",
+        sentence=f"being done in {action.target.system.name}",
         next_step="Wait for the outcome.",
         dispatched_at=database_now(),
     )
@@ -155,7 +160,7 @@ def _begin(action_id: object) -> Claim | None:
 
 
 def _end(
-    actor: Actor, action: Action, to: State, code: str, why: str, next_step: str = "", **fields: object
+    actor: Actor, action: Action, to: State, code: str, why: str, next_step: str = "", **fields: Any
 ) -> None:
     """End an authorized action before anything left, and give back what it reserved."""
     measures.release(action_id=str(action.pk))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,7 +17,7 @@ from workflows.actions.models import Action, Lease
 from workflows.tasks.selectors import database_now
 
 
-def lock(action_id: object) -> Action:
+def lock(action_id: UUID | str) -> Action:
     """Lock an action and return it fresh. Order everywhere: approval, action, stop scopes, measures."""
     action = (
         Action.objects.select_for_update(of=("self",))

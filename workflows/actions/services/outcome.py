@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def record_confirmed(
-    action_id: object, epoch: int, *, output: Mapping[str, Any], remote_ref: str, how: str = "done"
+    action_id: UUID | str, epoch: int, *, output: Mapping[str, Any], remote_ref: str, how: str = "done"
 ) -> None:
     """The system did it: read it back, settle the limits, say whether what stands there is what was asked."""
     action = Action.objects.select_related(
@@ -51,7 +52,7 @@ def record_confirmed(
             action=locked,
             to=State.CONFIRMED,
             code="confirmed",
-            sentence=f"{how} in {locked.operation.system.name}{reference}",
+            sentence=f"{how} in {locked.target.system.name}{reference}",
             payload={
                 "result": dict(output),
                 "remote_ref": remote_ref,
@@ -67,11 +68,13 @@ def record_confirmed(
             _open_incident(
                 locked,
                 f"Differs: {locked.label}",
-                f"{locked.operation.system.name} holds something else than was asked. Compare and correct it.",
+                f"{locked.target.system.name} holds something else than was asked. Compare and correct it.",
             )
 
 
-def record_failed(action_id: object, epoch: int, *, code: str, sentence: str, temporary: bool = False) -> None:
+def record_failed(
+    action_id: UUID | str, epoch: int, *, code: str, sentence: str, temporary: bool = False
+) -> None:
     """Nothing was done: give back what was reserved and say what the agent may do next."""
     with transaction.atomic():
         action = _fenced(action_id, epoch)
@@ -93,7 +96,7 @@ def record_failed(action_id: object, epoch: int, *, code: str, sentence: str, te
         close_incidents(action, "Nothing was done.")
 
 
-def record_in_doubt(action_id: object, epoch: int, *, why: str) -> None:
+def record_in_doubt(action_id: UUID | str, epoch: int, *, why: str) -> None:
     """Nobody can tell whether it was done: keep what is reserved, look again later, and call a person."""
     with transaction.atomic():
         action = _fenced(action_id, epoch)
@@ -111,7 +114,7 @@ def record_in_doubt(action_id: object, epoch: int, *, why: str) -> None:
         _open_incident(
             action,
             f"In doubt: {action.label}",
-            f"{why} Look in {action.operation.system.name} whether it is there, then resolve the action as "
+            f"{why} Look in {action.target.system.name} whether it is there, then resolve the action as "
             "done or not done.",
         )
 
@@ -128,7 +131,7 @@ def look_again_at(action: Action, seconds: int) -> None:
     )
 
 
-def _fenced(action_id: object, epoch: int) -> Action | None:
+def _fenced(action_id: UUID | str, epoch: int) -> Action | None:
     action = lock(action_id)
     if action.epoch != epoch or action.state not in DONE_STATES:
         logger.warning("A late answer for action %s was dropped: epoch %s is over.", action_id, epoch)
@@ -138,7 +141,7 @@ def _fenced(action_id: object, epoch: int) -> Action | None:
 
 def _read_back(action: Action, remote_ref: str) -> tuple[str, list[Any]]:
     """Read the record back and compare it with what was asked; what cannot be read is unknown, no error."""
-    operation = action.operation
+    operation = action.target
     if operation.lookup_operation_id is None or operation.current_revision is None:
         return Outcome.UNKNOWN, []
     probe = Probe(

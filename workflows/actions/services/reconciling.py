@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -29,7 +30,7 @@ MOST_ATTEMPTS = 2
 LATE_ANSWER_SECONDS = 5
 
 
-def reconcile_action(*, action_id: object) -> Action:
+def reconcile_action(*, action_id: UUID | str) -> Action:
     """Take over an action whose lease is over: run it if nothing was sent, else look it up and act on that.
 
     Found: confirmed. Absent after the longest a call can take, or idempotent: done once more under a new
@@ -41,7 +42,7 @@ def reconcile_action(*, action_id: object) -> Action:
     return Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
 
 
-def look_up_early(*, action_id: object) -> None:
+def look_up_early(*, action_id: UUID | str) -> None:
     """Look at once after a call without an answer: found confirms it; anything else waits for its lease."""
     action = Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
     if action.state != State.DISPATCHED:
@@ -71,8 +72,8 @@ def _follow_up(claim: Claim, call: Call) -> None:
         return
     follows = remedy(
         found=found.result,
-        effect=action.operation.effect,
-        idempotent=action.operation.idempotent,
+        effect=action.target.effect,
+        idempotent=action.target.idempotent,
         settled=_settled(action, call),
         attempts_left=0 if action.state == State.IN_DOUBT else max(0, MOST_ATTEMPTS - action.attempt),
     )
@@ -115,7 +116,7 @@ def _run_again(claim: Claim) -> None:
         if action.epoch != claim.epoch:
             return
         usable = Authorization.objects.filter(
-            pk=action.authorization_id, consumed_at=None, expires_at__gt=database_now()
+            pk=str(action.authorization_id), consumed_at=None, expires_at__gt=database_now()
         ).exists()
         if not usable:
             _give_new_authorization(action)
@@ -128,12 +129,12 @@ def _repeat(claim: Claim) -> None:
         action = lock(claim.action.pk)
         if action.epoch != claim.epoch:
             return
+        stopped: Refusal | None = None
         try:
             stops.lock_and_check(claim.scopes)
         except Refusal as refusal:
             stopped = refusal
         else:
-            stopped = None
             note(
                 actor=Actor.system("portal"),
                 action=action,
@@ -156,7 +157,7 @@ def _give_new_authorization(action: Action) -> None:
 
 
 @transaction.atomic
-def _take_over(action_id: object) -> Claim | None:
+def _take_over(action_id: UUID | str) -> Claim | None:
     action = lock(action_id)
     lease = Lease.objects.filter(pk=action.pk).first()
     if action.state not in (State.DISPATCHED, State.IN_DOUBT) or (lease and lease.until > database_now()):
@@ -168,9 +169,9 @@ def _take_over(action_id: object) -> Claim | None:
 
 
 @transaction.atomic
-def _look_again(action_id: object, epoch: int) -> None:
+def _look_again(action_id: UUID | str, epoch: int) -> None:
     action = lock(action_id)
-    if action.epoch == epoch and not action.is_final:
+    if action.epoch == epoch and not action.is_final and action.dispatched_at:
         waited = (database_now() - action.dispatched_at).total_seconds()
         look_again_at(action, int(min(max(waited, 5), 600)))
 
@@ -182,7 +183,7 @@ def _confirm(action: Action, found: LookUp) -> None:
 
 
 def _look_up(action: Action) -> LookUp:
-    if action.operation.lookup_operation_id is None:
+    if action.target.lookup_operation_id is None:
         return LookUp(result="none", call_id="")
     probe = Probe(
         actor=Actor.system("portal"),
@@ -191,9 +192,9 @@ def _look_up(action: Action) -> LookUp:
         action_id=str(action.pk),
         correlation_id=action.correlation_id,
     )
-    return connectors.look_up(probe=probe, operation=action.operation, arguments=action.arguments)
+    return connectors.look_up(probe=probe, operation=action.target, arguments=action.arguments)
 
 
 def _settled(action: Action, call: Call) -> bool:
-    longest = timedelta(seconds=action.operation.system.total_timeout + LATE_ANSWER_SECONDS)
+    longest = timedelta(seconds=action.target.system.total_timeout + LATE_ANSWER_SECONDS)
     return database_now() > call.started_at + longest
