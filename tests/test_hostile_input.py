@@ -1,0 +1,288 @@
+"""Whatever is sent to the API, it answers with a 4xx problem that says what is wrong, never with a 5xx."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.fakes import FakeSystem
+from tests.surface import Route, routes
+from tests.test_permission_matrix import address, body
+from tests.world import World, build, undone
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+PROBLEM = "application/problem+json"
+# Who gets furthest: the agent where only agents may ask, else somebody who may do everything.
+AGENTS_ONLY = re.compile(r"api/v1/(actions$|actions/.*/withdraw$)")
+
+BODIES: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", JSON),
+    "not JSON": (b"reason=please", JSON),
+    "cut off": (b'{"reason": "the test', JSON),
+    "deep lists": (b"[" * 100_000 + b"]" * 100_000, JSON),
+    "deep objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, JSON),
+    "deep inside a field": (b'{"reason":' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON),
+    "a key twice": (b'{"reason": "the test asks", "reason": "and asks again"}', JSON),
+    "a key twice, deep inside": (b'{"reason": "the test asks", "x": [{"a": 1, "a": 2}]}', JSON),
+    "NUL escaped": (b'{"reason": "the \\u0000 test asks"}', JSON),
+    "NUL in a key": (b'{"rea\\u0000son": "the test asks"}', JSON),
+    "NUL raw": (b'{"reason": "the \x00 test asks"}', JSON),
+    "half a surrogate": (b'{"reason": "the \\ud800 test asks"}', JSON),
+    "not UTF-8": (b'{"reason": "the \xff\xfe test asks"}', JSON),
+    "UTF-16": ('{"reason": "the test asks"}'.encode("utf-16"), JSON),
+    "UTF-16, declared": ('{"reason": "the test asks"}'.encode("utf-16"), f"{JSON}; charset=utf-16"),
+    "an unknown charset": (b'{"reason": "the test asks"}', f"{JSON}; charset=klingon"),
+    "a huge whole number": (b'{"reason": ' + b"9" * 100_000 + b"}", JSON),
+    "a huge exponent": (b'{"reason": 1e999999999}', JSON),
+    "a fraction": (b'{"reason": 0.1}', JSON),
+    "NaN": (b'{"reason": NaN}', JSON),
+    "Infinity": (b'{"reason": -Infinity}', JSON),
+    "10 MB": (b'{"reason": "' + b"x" * 10_000_000 + b'"}', JSON),
+    "10 MB of spaces": (b" " * 10_000_000 + b"{}", JSON),
+    "a list": (b"[]", JSON),
+    "a text": (b'"reason"', JSON),
+    "a number": (b"7", JSON),
+    "true": (b"true", JSON),
+    "null": (b"null", JSON),
+    "a reason of another type": (b'{"reason": {"text": ["the test asks"]}}', JSON),
+    "an empty reason": (b'{"reason": "   "}', JSON),
+    "a form": (b"reason=the+test+asks", FORM),
+    "a form with parts": (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x"),
+    "a form with parts and no boundary": (b"reason", "multipart/form-data"),
+    "plain text": (b'{"reason": "the test asks"}', "text/plain"),
+    "XML": (b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>", "application/xml"),
+    "no type": (b'{"reason": "the test asks"}', ""),
+    "a type that is none": (b'{"reason": "the test asks"}', ";;;/\xff"),
+}
+JUNK: list[Any] = [
+    *(None, True, -1, 0, 2**31, 2**63, 10**29, "", " ", "x", "x" * 5_000, "\u202e", "🂡", "'; DROP TABLE x; --"),
+    *([], [[]], [None], {}, {"a": {"b": []}}, {"": ""}, "00000000-0000-0000-0000-000000000000", "2026-02-30"),
+]
+KEYS = [
+    *(
+        "x",
+        "0",
+        "-1",
+        "%00",
+        "%ff",
+        "..%2f..%2fetc",
+        "%F0%9F%82%A1",
+        "'",
+        "0" * 36,
+        "null",
+        "undefined",
+        "a" * 3000,
+    ),
+    *("00000000-0000-0000-0000-00000000000", "00000000-0000-0000-0000-0000000000000"),
+    *("00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "{}", "*", "a b", "a\\b"),
+]
+QUERIES = [
+    *(
+        "cursor=",
+        "cursor=x",
+        "cursor=%00",
+        "cursor=%ff",
+        "cursor=cD0x",
+        "cursor=" + "A" * 3_000,
+        "cursor=bz05OTk5OTk5OTk=",
+    ),
+    *("cursor=cD0lMDA%3D", "cursor=cD1ub3QtYS11dWlk", "cursor=bz0tMSZwPXg%3D"),
+    *(
+        "page_size=x",
+        "page_size=-1",
+        "page_size=0",
+        "page_size=99999999999999999999",
+        "page_size=%00",
+        "page=9",
+    ),
+    *(
+        "after=x",
+        "after=-1",
+        "after=9223372036854775808",
+        "after=%D9%A3",
+        "limit=x",
+        "limit=0",
+        "limit=1e9",
+        "after=%00",
+    ),
+    *("wait=x", "wait=-1", "wait=1e9", "wait=%00", "wait=%D9%A3", "wait=99999999999999999999"),
+    *("state=x", "state=%00", "state=%ff", "state=" + "x" * 3_000, "state[]=x", "state=held&state=x"),
+    *("operation=x", "operation=%00", "operation=%ff", "operation=" + "x" * 3_000, "operation='"),
+    *("format=xml", "format=%00", "version=9", "lang=xx", "?", "&&&=", "%", "%00=1", "a" * 4_000, "x[y]=z;w"),
+]
+HEADERS: list[dict[str, str]] = [
+    {"Idempotency-Key": ""},
+    {"Idempotency-Key": "x" * 256},
+    {"Idempotency-Key": "schlüssel"},
+    {"Idempotency-Key": "a\tb"},
+    {"Prefer": "wait=x"},
+    {"Prefer": "wait=-1, respond-async"},
+    {"Prefer": "wait=" + "9" * 400},
+    {"Prefer": ";;==,,"},
+    {"Accept": "text/html"},
+    {"Accept": ";;;"},
+    {"Accept": "application/xml;q=x"},
+    {"Accept-Language": "\xff" * 100},
+    {"Content-Encoding": "gzip"},
+    {"X-HTTP-Method-Override": "DELETE"},
+    {"Host": "evil.example"},
+]
+TOKENS = [
+    *("", "Bearer", "Bearer ", "Bearer x", "Bearer " + "x" * 5_000, "Bearer a b", "bearer \xff", "Bearer \x00"),
+    *("Basic", "Basic eDp5", "Basic %%%", "Digest x", "Bearer aos_at_", "Bearer aos_at_" + "A" * 43, "Token x"),
+]
+
+
+@pytest.fixture
+def world(db: None) -> Iterator[World]:
+    with FakeSystem() as fake:
+        yield build(fake)
+
+
+def api() -> list[Route]:
+    return [route for route in routes() if route.is_api]
+
+
+def writes() -> list[tuple[Route, str]]:
+    return [(route, method) for route in api() for method in route.methods if method != "GET"]
+
+
+def reads() -> list[Route]:
+    # The description of the API takes seconds and reads nothing of the request.
+    return [route for route in api() if "GET" in route.methods and not route.pattern.endswith("schema")]
+
+
+def furthest(world: World, route: Route) -> tuple[str, Client]:
+    caller = "robo" if AGENTS_ONLY.match(route.pattern) else "root"
+    return caller, world.clients[caller]
+
+
+def send(client: Client, method: str, url: str, data: bytes = b"", kind: str = JSON, **headers: str) -> Any:
+    """Send one request, undo what it did, and let an unhandled error through as the failure it is."""
+    standard = {"Idempotency-Key": "hostile-1", "Prefer": "wait=0"}
+    with undone():
+        return client.generic(method, url, data, content_type=kind, headers={**standard, **headers})
+
+
+def complaint(answer: Any, least: int = 400) -> str:
+    """Return what is wrong with an answer, or nothing."""
+    if not least <= answer.status_code < 500:
+        return f"answered {answer.status_code}: {answer.content[:200]!r}"
+    if answer.status_code < 400:
+        return ""
+    if answer["Content-Type"].split(";")[0] not in (PROBLEM, JSON):
+        return f"{answer.status_code} as {answer['Content-Type']}"
+    told = json.loads(answer.content)
+    if answer["Content-Type"] == JSON:
+        # RFC 6749 section 5.2 has its own words for errors of the token endpoint.
+        return "" if told.get("error") and told.get("error_description") else f"a bare {told}"
+    return "" if told["status"] == answer.status_code and told["code"] and told["detail"] else f"a bare {told}"
+
+
+def assert_none(complaints: dict[str, str]) -> None:
+    wrong = [f"{what}: {text}" for what, text in complaints.items() if text]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_every_body_that_makes_no_sense_is_refused(world):
+    complaints = {}
+    for route, method in writes():
+        url, _ = address(world, route.pattern, "own")
+        _, client = furthest(world, route)
+        for name, (data, kind) in BODIES.items():
+            if route.pattern == "oauth/token" and kind == FORM:
+                continue
+            complaints[f"{method} {route.pattern}, {name}"] = complaint(send(client, method, url, data, kind))
+    assert_none(complaints)
+
+
+def test_a_field_that_holds_something_else_is_never_an_error_of_ours(world):
+    complaints = {}
+    for route, method in writes():
+        url, found = address(world, route.pattern, "own")
+        caller, client = furthest(world, route)
+        sensible = body(route.pattern, caller, found)
+        for field in [*sensible, "unknown"]:
+            for junk in JUNK:
+                data = json.dumps({**sensible, field: junk}).encode()
+                complaints[f"{method} {route.pattern}, {field} = {junk!r:.60}"] = complaint(
+                    send(client, method, url, data), least=200
+                )
+    assert_none(complaints)
+
+
+def test_an_address_with_a_key_that_is_none_is_not_found(world):
+    complaints = {}
+    for route in api():
+        if "<" not in route.pattern:
+            continue
+        _, client = furthest(world, route)
+        for key in KEYS:
+            before, _, after = re.split(r"(<[^>]+>)", route.pattern)
+            url = f"/{before}{key}{after}"
+            answer = send(client, route.methods[0], url, b'{"reason": "the test asks"}')
+            complaints[f"{route.pattern} {key:.40}"] = complaint(answer)
+    assert_none(complaints)
+
+
+def test_a_question_with_strange_parameters_is_never_an_error_of_ours(world):
+    complaints = {}
+    for route in reads():
+        url, _ = address(world, route.pattern, "own")
+        for caller in ("robo", "root"):
+            for query in QUERIES:
+                answer = send(world.clients[caller], "GET", f"{url}?{query}")
+                complaints[f"{caller} {route.pattern}?{query:.50}"] = complaint(answer, least=200)
+    assert_none(complaints)
+
+
+def test_strange_headers_are_never_an_error_of_ours(world):
+    complaints = {}
+    for route in api():
+        if route.pattern.endswith("schema"):
+            continue
+        url, found = address(world, route.pattern, "own")
+        caller, client = furthest(world, route)
+        data = json.dumps(body(route.pattern, caller, found)).encode()
+        for headers in HEADERS:
+            answer = send(client, route.methods[0], url, data, **headers)
+            complaints[f"{route.pattern} {headers!s:.60}"] = complaint(answer, least=200)
+    assert_none(complaints)
+
+
+def test_a_token_that_is_none_is_refused_at_every_door(world):
+    complaints = {}
+    for route in api():
+        if route.pattern == "oauth/token":
+            continue
+        url, _ = address(world, route.pattern, "own")
+        for token in TOKENS:
+            answer = send(Client(), route.methods[0], url, b"{}", Authorization=token)
+            wrong = complaint(answer) or ("" if answer.status_code == 401 else f"answered {answer.status_code}")
+            complaints[f"{route.pattern} {token[:30]!r}"] = wrong
+    assert_none(complaints)
+
+
+def test_a_method_that_nobody_offers_is_refused(world):
+    complaints = {}
+    for route in api():
+        url, _ = address(world, route.pattern, "own")
+        for method in ("PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "X"):
+            answer = send(world.clients["root"], method, url, b"{}")
+            complaints[f"{method} {route.pattern}"] = complaint(answer)
+    assert_none(complaints)
+
+
+def test_an_address_that_nobody_serves_is_a_problem_too(world):
+    complaints = {}
+    for path in ("", "nothing", "actions/", "agents//", "../admin/", "%00", "%ff", ".env", "v2/actions"):
+        for client in (world.clients["robo"], Client()):
+            complaints[path] = complaint(send(client, "POST", f"/api/v1/{path}", b"{}"))
+            complaints[path] = complaint(send(client, "GET", f"/api/v1/{path}"))
+    assert_none(complaints)

@@ -1,0 +1,288 @@
+"""Rules of the whole house that no room can keep alone. Exceptions stand here, by hand, with their reason."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from guardian.models import GroupObjectPermissionAbstract, UserObjectPermissionAbstract
+from simple_history.models import HistoricalChanges
+
+from audit import registry
+from audit.adminkit import GovernedAdmin, ReadOnlyAdmin
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("audit", "agents", "connectors", "workflows", "autonomy")
+
+LEDGER = "it is the ledger, or a queue of it: append-only by itself"
+EVIDENCE = "written once as evidence and never configured by anybody"
+STATE = "a state that services move; every step is an event in the ledger"
+COUNTER = "a number that the system keeps at every call; its limit has a history"
+TOKEN = "short-lived proof of identity, kept as a checksum; issuing and revoking are events"
+
+WITHOUT_HISTORY = {
+    "audit.Event": LEDGER,
+    "audit.Payload": LEDGER,
+    "audit.PendingEvent": LEDGER,
+    "audit.Position": LEDGER,
+    "agents.AuthorityVersion": "one number that triggers raise when authority changes",
+    "agents.PolicyVersion": "each row is a version: immutable by itself",
+    "agents.MeasureCounter": COUNTER,
+    "agents.Reservation": COUNTER,
+    "agents.AccessToken": TOKEN,
+    "agents.Grant": TOKEN,
+    "agents.RefreshToken": TOKEN,
+    "agents.IDToken": TOKEN,
+    "connectors.SystemHealth": "what the breaker measured last; opening and closing are events",
+    "connectors.Secret": "a history would keep what was replaced; writing and rotating are events",
+    "connectors.OperationRevision": "each row is a revision: immutable by itself",
+    "connectors.Authorization": EVIDENCE,
+    "connectors.Call": EVIDENCE,
+    "tasks.Task": STATE,
+    "tasks.Task_candidate_groups": "set when the task is opened",
+    "tasks.Task_candidate_users": "set when the task is opened",
+    "tasks.Comment": "added once, never edited",
+    "approvals.Approval": STATE,
+    "approvals.Approval_approver_groups": "set when the approval is asked for",
+    "approvals.Vote": EVIDENCE,
+    "actions.Action": STATE,
+    "actions.IdempotencyKey": EVIDENCE,
+    "actions.Lease": "who is at work on an action for these seconds",
+}
+
+WITHOUT_ADMIN = {
+    "audit.Payload": "shown on the page of its event",
+    "audit.PendingEvent": "a queue of milliseconds",
+    "audit.Position": "shown on the page of its event",
+}
+
+# Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.
+BULK_WRITES: dict[tuple[str, str], str] = {
+    ("audit/models.py", "bulk_create"): "the guard of the ledger itself",
+    ("connectors/services/authorizations.py", "claim_authorization"): "a claim; authorizations have no history",
+    ("workflows/actions/services/deciding.py", "_held_again"): "a dictionary, not a queryset",
+}
+
+
+def own_models() -> list:
+    """Return the concrete models of the five rooms, without the tables that simple-history made of them."""
+    return [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model.__module__.split(".")[0] in ROOMS and not issubclass(model, HistoricalChanges)
+    ]
+
+
+def has_history(model) -> bool:
+    if hasattr(model._meta, "simple_history_manager_attribute"):
+        return True
+    owner = model._meta.auto_created
+    if not owner or not hasattr(owner._meta, "simple_history_manager_attribute"):
+        return False
+    history = getattr(owner, owner._meta.simple_history_manager_attribute).model
+    return any(field.remote_field.through is model for field in history._history_m2m_fields)
+
+
+def labels(models) -> set[str]:
+    return {model._meta.label for model in models}
+
+
+@pytest.mark.parametrize("exceptions", [WITHOUT_HISTORY, WITHOUT_ADMIN], ids=["history", "admin"])
+def test_every_exception_names_a_model_that_exists(exceptions):
+    assert set(exceptions) <= labels(own_models())
+
+
+def test_every_model_has_a_history_or_a_reason():
+    assert labels(model for model in own_models() if not has_history(model)) == set(WITHOUT_HISTORY)
+
+
+def test_every_model_has_a_page_in_the_admin_or_a_reason():
+    admin.autodiscover()
+    pages = {model for model in own_models() if model in admin.site._registry}
+    assert labels(own_models()) - labels(pages) == set(WITHOUT_ADMIN)
+
+
+def test_every_page_of_ours_stands_on_the_common_base():
+    admin.autodiscover()
+    for model in own_models():
+        page = admin.site._registry.get(model)
+        assert page is None or isinstance(page, ReadOnlyAdmin | GovernedAdmin), model._meta.label
+
+
+def test_no_page_hands_out_rights_without_a_service():
+    """Stock pages of groups and object permissions change authority without a reason, an event or a limit."""
+    admin.autodiscover()
+    for model in admin.site._registry:
+        guardian_row = issubclass(model, UserObjectPermissionAbstract | GroupObjectPermissionAbstract)
+        assert not guardian_row, model
+        assert model is not Group, "unregister the stock page of groups"
+        assert model is not Permission
+
+
+# -- what the source says ----------------------------------------------------------------------------------
+
+QUERYSET_METHODS = {
+    *("all", "filter", "exclude", "order_by", "select_for_update", "select_related", "using", "distinct"),
+    *("annotate", "get_queryset", "only", "defer", "none", "values", "reverse", "with_position"),
+}
+BULK_METHODS = {"bulk_create", "bulk_update", "abulk_create", "abulk_update", "aupdate", "_raw_delete"}
+SQL_WRITE = re.compile(
+    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\s+\"?(\w+)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of the product."""
+
+    path: str
+    tree: ast.Module
+
+    def functions(self) -> Iterator[tuple[str, ast.AST]]:
+        """Yield every node with the name of the function it stands in."""
+        stack: list[tuple[str, ast.AST]] = [("", self.tree)]
+        while stack:
+            name, node = stack.pop()
+            yield name, node
+            inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else name
+            stack.extend((inner, child) for child in ast.iter_child_nodes(node))
+
+
+@lru_cache
+def sources() -> tuple[Source, ...]:
+    return tuple(
+        Source(str(file.relative_to(ROOT)), ast.parse(file.read_text()))
+        for room in ROOMS
+        for file in sorted((ROOT / room).rglob("*.py"))
+        if "migrations" not in file.parts
+    )
+
+
+def chain(node: ast.AST) -> list[str]:
+    """Return the names of ``Model.objects.filter(...)`` from left to right."""
+    if isinstance(node, ast.Call):
+        return chain(node.func)
+    if isinstance(node, ast.Attribute):
+        return [*chain(node.value), node.attr]
+    return [node.id] if isinstance(node, ast.Name) else [""]
+
+
+def is_bulk_write(call: ast.Call, governed: set[str], known: set[str]) -> bool:
+    """Say whether a call writes many rows past ``save`` on a model with a history, or on one unknown here."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    *receiver, method = chain(call.func)
+    if method in BULK_METHODS:
+        suspicious = True
+    elif method == "update":
+        looks_like_a_queryset = bool(set(receiver) & {*QUERYSET_METHODS, "objects", "queryset", "qs"})
+        suspicious = looks_like_a_queryset or (not call.args and bool(call.keywords))
+    else:
+        return False
+    return suspicious and (receiver[0] in governed or receiver[0] not in known)
+
+
+def test_governed_rows_are_never_written_past_their_history():
+    known = {model.__name__ for model in own_models()}
+    governed = {model.__name__ for model in own_models() if has_history(model)}
+    found = {
+        (source.path, function)
+        for source in sources()
+        for function, node in source.functions()
+        if isinstance(node, ast.Call) and is_bulk_write(node, governed, known)
+    }
+    assert found == set(BULK_WRITES)
+
+
+def test_sql_never_writes_a_governed_table():
+    tables = {model._meta.db_table for model in own_models() if has_history(model)}
+    found = {
+        (source.path, table)
+        for source in sources()
+        for _, node in source.functions()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for table in SQL_WRITE.findall(node.value)
+        if table in tables
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("Thing.objects.update(a=1)", True),
+        ("Thing.objects.filter(a=2).update(a=1)", True),
+        ("Other.objects.filter(a=2).update(a=1)", False),
+        ("queryset.update(a=1)", True),
+        ("self.filter().update(a=1)", True),
+        ("agent.things.update(a=1)", True),
+        ("Thing.objects.bulk_create([])", True),
+        ("thing.save()", False),
+        ("found.update({1: 2})", False),
+        ("digest.update(b'x')", False),
+    ],
+)
+def test_the_search_for_bulk_writes_finds_them(code, expected):
+    call = ast.parse(code).body[0].value
+    assert is_bulk_write(call, {"Thing"}, {"Thing", "Other"}) is expected
+
+
+def texts(source: Source) -> set[str]:
+    """Return every text in a file that is not the key of a dictionary, where verbs are described.
+
+    The beginning of an f-string ends in an ellipsis.
+    """
+    keys = {id(key) for _, node in source.functions() if isinstance(node, ast.Dict) for key in node.keys}
+    beginnings = {
+        id(node.values[0]) for _, node in source.functions() if isinstance(node, ast.JoinedStr) and node.values
+    }
+    return {
+        node.value + ("…" if id(node) in beginnings else "")
+        for _, node in source.functions()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in keys
+    }
+
+
+def test_every_verb_that_is_described_is_recorded_somewhere():
+    used = set().union(*(texts(source) for source in sources()))
+    composed = tuple(
+        text[:-1] for text in used if text.endswith("…") and re.match(r"^[a-z_]+\.[a-z_]+…$", text)
+    )
+    described = {verb for verb in registry.registered_verbs() if not verb.startswith("tests.")}
+    assert {verb for verb in described - used if not verb.startswith(composed)} == set()
+
+
+def test_every_verb_that_is_recorded_is_described():
+    recorded = {
+        keyword.value.value
+        for source in sources()
+        for _, node in source.functions()
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "verb" and isinstance(keyword.value, ast.Constant)
+    }
+    verbs = {verb for verb in recorded if isinstance(verb, str) and registry.VERB.match(verb)}
+    assert verbs
+    assert verbs <= set(registry.registered_verbs())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_rooms_that_are_imported_are_ours(room):
+    """OpenAI's Agents SDK and LlamaIndex Workflows bring packages of the same names."""
+    assert Path(importlib.import_module(room).__file__).is_relative_to(ROOT)
+
+
+@pytest.mark.parametrize("rival", ["openai-agents", "llama-index-workflows"])
+def test_no_package_that_would_take_a_room_is_installed(rival):
+    with pytest.raises(metadata.PackageNotFoundError):
+        metadata.version(rival)
