@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -21,6 +22,7 @@ STATUS_OF_KIND = {
     RefusalKind.LIMITED: 429,
     RefusalKind.UNAVAILABLE: 503,
 }
+MEDIA_TYPE = "application/problem+json"
 TITLE_OF_STATUS = {
     400: "The request could not be read",
     401: "Not signed in",
@@ -33,13 +35,18 @@ TITLE_OF_STATUS = {
     415: "Unsupported media type",
     422: "Not valid",
     429: "Limit reached",
+    500: "Error of the portal",
     503: "Not available",
 }
 
 
 def problem(status: int, code: str, detail: str, **members: Any) -> Response:
     """Return an ``application/problem+json`` response (RFC 9457) with our extension members."""
-    body = {
+    return Response(_body(status, code, detail, **members), status=status, content_type=MEDIA_TYPE)
+
+
+def _body(status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
+    return {
         "type": f"urn:autonomy:problem:{code}",
         "title": TITLE_OF_STATUS.get(status, "Error"),
         "status": status,
@@ -47,7 +54,41 @@ def problem(status: int, code: str, detail: str, **members: Any) -> Response:
         "detail": detail,
         **members,
     }
-    return Response(body, status=status, content_type="application/problem+json")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django itself could not read: a problem below the API, else the ordinary page."""
+    if not _is_api(request):
+        return defaults.bad_request(request, exception)
+    return _plain_problem(
+        400, "bad_request", "The request could not be read: its address or headers are malformed."
+    )
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that nobody serves: a problem below the API, else the ordinary page."""
+    if not _is_api(request):
+        return defaults.page_not_found(request, exception)
+    return _plain_problem(
+        404, "not_found", "There is nothing at this address. GET /api/v1/schema lists what there is."
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error of ours, which the log explains: a problem below the API, else the ordinary page."""
+    if not _is_api(request):
+        return defaults.server_error(request)
+    return _plain_problem(
+        500, "internal_error", "The portal failed to answer. The operator's log says why; ask again."
+    )
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/oauth/"))
+
+
+def _plain_problem(status: int, code: str, detail: str) -> HttpResponse:
+    return JsonResponse(_body(status, code, detail), status=status, content_type=MEDIA_TYPE)
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -12,6 +12,10 @@ from connectors import urls as connectors_urls
 from workflows.api import urls as work_api
 from workflows.urls import page_urlpatterns
 
+handler400 = "autonomy.problems.bad_request"
+handler404 = "autonomy.problems.page_not_found"
+handler500 = "autonomy.problems.server_error"
+
 urlpatterns = [
     path("", include(page_urlpatterns)),
     # The list of tables is no place to begin: the home page is.

@@ -37,7 +37,6 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b'{"reason": "the \xff\xfe test asks"}', JSON),
     "UTF-16": ('{"reason": "the test asks"}'.encode("utf-16"), JSON),
     "UTF-16, declared": ('{"reason": "the test asks"}'.encode("utf-16"), f"{JSON}; charset=utf-16"),
-    "an unknown charset": (b'{"reason": "the test asks"}', f"{JSON}; charset=klingon"),
     "a huge whole number": (b'{"reason": ' + b"9" * 100_000 + b"}", JSON),
     "a huge exponent": (b'{"reason": 1e999999999}', JSON),
     "a fraction": (b'{"reason": 0.1}', JSON),
@@ -164,7 +163,8 @@ def furthest(world: World, route: Route) -> tuple[str, Client]:
 
 
 def send(client: Client, method: str, url: str, data: bytes = b"", kind: str = JSON, **headers: str) -> Any:
-    """Send one request, undo what it did, and let an unhandled error through as the failure it is."""
+    """Send one request and undo what it did; an unhandled error is an answer 500 here."""
+    client.raise_request_exception = False
     standard = {"Idempotency-Key": "hostile-1", "Prefer": "wait=0"}
     with undone():
         return client.generic(method, url, data, content_type=kind, headers={**standard, **headers})
@@ -178,7 +178,12 @@ def complaint(answer: Any, least: int = 400) -> str:
         return ""
     if answer["Content-Type"].split(";")[0] not in (PROBLEM, JSON):
         return f"{answer.status_code} as {answer['Content-Type']}"
-    told = json.loads(answer.content)
+    if answer.request["REQUEST_METHOD"] in ("HEAD", "CONNECT"):
+        return ""
+    try:
+        told = json.loads(answer.content)
+    except ValueError:
+        return f"{answer.status_code} with {answer.content[:100]!r}"
     if answer["Content-Type"] == JSON:
         # RFC 6749 section 5.2 has its own words for errors of the token endpoint.
         return "" if told.get("error") and told.get("error_description") else f"a bare {told}"
