@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "autonomy",
 ]
 MIDDLEWARE = [
+    "autonomy.middleware.RefuseNul",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -178,12 +178,7 @@ def complaint(answer: Any, least: int = 400) -> str:
         return ""
     if answer["Content-Type"].split(";")[0] not in (PROBLEM, JSON):
         return f"{answer.status_code} as {answer['Content-Type']}"
-    if answer.request["REQUEST_METHOD"] in ("HEAD", "CONNECT"):
-        return ""
-    try:
-        told = json.loads(answer.content)
-    except ValueError:
-        return f"{answer.status_code} with {answer.content[:100]!r}"
+    told = json.loads(answer.content)
     if answer["Content-Type"] == JSON:
         # RFC 6749 section 5.2 has its own words for errors of the token endpoint.
         return "" if told.get("error") and told.get("error_description") else f"a bare {told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from workflows.permissions import IsKnown
 
@@ -22,7 +22,7 @@ class AgentTokenScheme(OpenApiAuthenticationExtension):
         }
 
 
-class Schema(SpectacularAPIView):
-    """The OpenAPI document."""
+class Schema(SpectacularJSONAPIView):
+    """The OpenAPI document, as JSON: so that its errors are problems like all others."""
 
     permission_classes = [IsKnown]

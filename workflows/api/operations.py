@@ -7,9 +7,9 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from agents.models import User
@@ -21,8 +21,8 @@ from workflows.permissions import IsKnown, caller
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
 
-class ByCode(CursorPagination):
-    """Pages in the order of codes."""
+class ByCode(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined, misc]
+    """Pages in the order of codes; all else is as on the pages of the house."""
 
     page_size = 100
     ordering = "code"

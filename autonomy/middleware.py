@@ -1,0 +1,24 @@
+"""What is refused before anything else looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+
+from autonomy.problems import bad_request
+
+
+class RefuseNul:
+    """Refuse NUL (U+0000) in an address: no record can hold it, so no question about one can be meant."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer 400 to an address with NUL in its path or its parameters."""
+        asked = request.META.get("QUERY_STRING", "")
+        if "\x00" in request.path_info or "%00" in asked or "\x00" in asked:
+            return bad_request(request, SuspiciousOperation("NUL in the address"))
+        return self.get_response(request)
