@@ -60,10 +60,41 @@ WITHOUT_HISTORY = {
     "actions.Lease": "who is at work on an action for these seconds",
 }
 
+GRANT = "given and taken by services with a reason, shown on the page of what it is a right on"
+AT_WORK = "the portal's own bookkeeping; what it means is on the page of the action or agent"
+LINK = "chosen on the page of the object that has it"
+
 WITHOUT_ADMIN = {
     "audit.Payload": "shown on the page of its event",
     "audit.PendingEvent": "a queue of milliseconds",
     "audit.Position": "shown on the page of its event",
+    "agents.AgentUserObjectPermission": GRANT,
+    "agents.AgentGroupObjectPermission": GRANT,
+    "agents.PolicyUserObjectPermission": GRANT,
+    "agents.PolicyGroupObjectPermission": GRANT,
+    "agents.AuthorityVersion": AT_WORK,
+    "agents.PolicyVersion": "each is a snapshot of a policy, whose page shows its history",
+    "agents.MeasureCounter": AT_WORK,
+    "agents.Reservation": AT_WORK,
+    "agents.OAuthApplication": "made with the agent; its secrets are on the page of the agent",
+    "agents.AccessToken": AT_WORK,
+    "agents.Grant": "a flow that is switched off",
+    "agents.RefreshToken": "a flow that is switched off",
+    "agents.IDToken": "a flow that is switched off",
+    "agents.User_groups": LINK,
+    "agents.User_user_permissions": LINK,
+    "connectors.SystemHealth": "shown on the page of its system",
+    "connectors.Secret": "written on the page of its account and shown nowhere",
+    "connectors.OperationRevision": "shown on the page of its operation",
+    "connectors.OperationUserObjectPermission": GRANT,
+    "connectors.OperationGroupObjectPermission": GRANT,
+    "tasks.Task_candidate_groups": LINK,
+    "tasks.Task_candidate_users": LINK,
+    "tasks.Comment": "shown with its task",
+    "approvals.Approval_approver_groups": LINK,
+    "approvals.Vote": "shown with its approval",
+    "actions.IdempotencyKey": AT_WORK,
+    "actions.Lease": AT_WORK,
 }
 
 # Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.
