@@ -42,15 +42,14 @@ def shown_to(user: User) -> Q | None:
     """Let those who may see an action see what was asked about it."""
     if user.has_perm("actions.view_action"):
         return Q()
-    return Q(subject_id__in=[str(pk) for pk in selectors.visible_to(user).values_list("pk", flat=True)[:1000]])
+    return Q(subject_id__in=selectors.visible_ids(user))
 
 
 def visible_events(user: Any) -> Q | None:
-    """An agent sees the events of its own actions; a person those of actions they may see."""
-    if user.kind == User.Kind.AGENT:
-        agent = getattr(user, "agent", None)
-        return Q(agent_id=str(agent.pk)) & ~Q(action_id="") if agent else None
-    return None
+    """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
+    if user.has_perm("actions.view_action"):
+        return ~Q(action_id="")
+    return Q(action_id__in=selectors.visible_ids(user))
 
 
 ACTION = ApprovalSubject(

@@ -8,6 +8,7 @@ from workflows.actions.selectors.showing import (
     approval_description,
     in_doubt,
     shown_arguments,
+    visible_ids,
     visible_to,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "in_doubt",
     "shown_arguments",
     "violations",
+    "visible_ids",
     "visible_to",
 ]

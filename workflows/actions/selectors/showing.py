@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Q, QuerySet
+from django.db.models.functions import Cast
 
 from agents.models import User
 from agents.selectors import visible_agents
@@ -29,6 +30,11 @@ def visible_to(user: User) -> QuerySet[Action]:
     mine = list(user.groups.values_list("pk", flat=True))
     asked = Approval.objects.filter(approver_groups__in=mine, subject_kind="actions.action").values("pk")
     return actions.filter(Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user))
+
+
+def visible_ids(user: User) -> QuerySet[Action, Any]:
+    """Return the ids of the actions a user may see as text, as other rooms refer to them; a subquery."""
+    return visible_to(user).order_by().annotate(text=Cast("pk", CharField())).values("text")
 
 
 def in_doubt(user: User) -> QuerySet[Action]:
