@@ -56,6 +56,8 @@ clean: ## Remove the virtual environment and the caches; your data in var/ stays
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "'$(PYTHON)' is $$($(PYTHON) -V 2>&1); Python 3.11 or 3.12 is needed: PYTHON=python3.11 make ..." >&2; exit 1; }
 	@echo "  Making the virtual environment .venv ..." >&2
+	@[ ! -L .venv ] || { echo ".venv is a link to $$(readlink .venv), which somebody else may use; it was left alone." \
+		"Remove the link, or run 'touch .venv/.python' to use what it points to." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "The virtual environment could not be made." \
 		"Debian: apt-get install python3.11-venv. If the disk is full, free some space." >&2; exit 1; }
 	@touch $@

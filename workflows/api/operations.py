@@ -21,7 +21,7 @@ from workflows.permissions import IsKnown, caller
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
 
-class ByCode(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined, misc]
+class ByCode(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
     """Pages in the order of codes; all else is as on the pages of the house."""
 
     page_size = 100
