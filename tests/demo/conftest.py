@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from autonomy.launch.programs import manage
+from tests.conftest import LiveDatabase
 from tests.harness import ROOT
+from tests.processes import Processes
 from workflows.demo.erp import server
 from workflows.demo.inspector import Inspector
 
@@ -81,3 +85,37 @@ def erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
     running.start()
     yield running
     running.stop()
+
+
+@dataclass
+class Company:
+    """The demo company at work: portal, worker and sequencer on a database of the test's own, and its ERP."""
+
+    url: str
+    data: Path
+    erp: Erp
+
+    def credential(self, code: str) -> dict[str, str]:
+        return json.loads((self.data / "agents" / f"{code}.json").read_text())
+
+    def agent_environment(self, code: str) -> dict[str, str]:
+        """What an agent process is given, and nothing else."""
+        held = self.credential(code)
+        return {
+            "AUTONOMY_URL": self.url,
+            "AUTONOMY_CLIENT_ID": held["client_id"],
+            "AUTONOMY_CLIENT_SECRET": held["client_secret"],
+        }
+
+
+@pytest.fixture
+def company(erp: Erp, live_db: LiveDatabase, processes: Processes) -> Company:
+    """The seeded demo company with its processes running."""
+    environ = live_db.environ(AUTONOMY_DATA_DIR=str(erp.data), ERP_PORT=str(erp.port))
+    (erp.data / "sign-ins.json").unlink(missing_ok=True)
+    done = subprocess.run(
+        manage("seed_demo"), cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    processes.start("portal", "worker", "sequencer")
+    return Company(processes.url, erp.data, erp)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
+
+import httpx
 
 from workflows.demo.story import acts, attempts, hiring
 from workflows.demo.story.stage import Stage
 from workflows.demo.story.visitor import Surprise
+
+# What ends the story early is a result like any other, and must not hide the table.
+STOPS = (
+    Surprise,
+    AssertionError,
+    LookupError,
+    OSError,
+    ValueError,
+    httpx.HTTPError,
+    subprocess.SubprocessError,
+)
 
 
 def main() -> int:
@@ -24,7 +38,7 @@ def main() -> int:
         attempts.play(stage, agent, hiring.colleague(stage), stale)
         score.counts["events"] = stage.position()
         score.counts["bills"] = len([bill for bill in stage.inspector.bills() if stage.mark in bill.reference])
-    except (Surprise, AssertionError, OSError, KeyError, ValueError) as surprise:
+    except STOPS as surprise:
         error = f"{type(surprise).__name__}: {surprise}"
         score.check("the story goes on to its end", ok=False, seen=error)
     _table(stage)

@@ -23,6 +23,7 @@ from workflows.demo.story.visitor import Surprise, Visitor, eventually
 ROGUE = AGENT.with_name("rogue.py")
 POST = "erp.supplier_invoice.post"
 FEED_PAGE = 500
+ATTEMPT_SECONDS = 300
 
 
 @dataclass
@@ -210,7 +211,9 @@ class Worker:
 
 def rogue(stage: Stage, credential: dict[str, str], attempt: str, case: dict[str, Any]) -> list[dict[str, Any]]:
     """Play one attempt of the rogue script in a process of its own."""
-    return list(json.loads(start_rogue(stage, credential, attempt, case).communicate(timeout=120)[0]))
+    return list(
+        json.loads(start_rogue(stage, credential, attempt, case).communicate(timeout=ATTEMPT_SECONDS)[0])
+    )
 
 
 def start_rogue(
