@@ -55,11 +55,11 @@ def present_token() -> str:
     """Return a token that is at most fifteen seconds old."""
     with LOCK:
         if time.monotonic() > HELD["until"]:
-            HELD.update(token=fetch_token(), until=time.monotonic() + 15)
+            HELD.update(token=fetch_token()["access_token"], until=time.monotonic() + 15)
         return str(HELD["token"])
 
 
-def fetch_token() -> str:
+def fetch_token() -> Told:
     """Trade the credential for a token."""
     pair = f"{os.environ['AUTONOMY_CLIENT_ID']}:{os.environ['AUTONOMY_CLIENT_SECRET']}"
     request = urllib.request.Request(
@@ -68,7 +68,7 @@ def fetch_token() -> str:
         {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
     )
     with urllib.request.urlopen(request, timeout=30) as reply:
-        return str(json.load(reply)["access_token"])
+        return dict(json.load(reply))
 
 
 def ask(wish: Told, *, key: str = "", token: str = "", wait: int = 20) -> Told:
@@ -118,7 +118,7 @@ def token(case: Told) -> list[Told]:
 
 def fresh(case: Told) -> list[Told]:
     """Only fetch a token, to keep it for later."""
-    return [{"status": 200, "token": fetch_token()}]
+    return [{"status": 200, **fetch_token()}]
 
 
 def burst(case: Told) -> list[Told]:
