@@ -47,8 +47,8 @@ class Inspector:
         return [self._bill(row) for row in self._search("account.invoice", fields, domain)]
 
     def parties(self, name: str) -> list[dict[str, Any]]:
-        """Return id, code and name of the parties with exactly this name."""
-        return self._search("party.party", ("code", "name"), [["name", "=", name]])
+        """Return id, code and name of the parties whose name begins so."""
+        return self._search("party.party", ("code", "name"), [["name", "like", f"{name}%"]])
 
     def _bill(self, row: Mapping[str, Any]) -> Bill:
         return Bill(

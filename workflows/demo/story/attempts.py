@@ -142,7 +142,7 @@ def stopped_in_the_middle(stage: Stage, agent: hiring.Hired) -> None:
         "arguments": {"name": f"Flood {stage.mark} {{n}}", "city": "Bremen"},
     }
     flood = start_rogue(stage, agent.credential, "flood", {"wish": wish, "threads": 3, "seconds": 20})
-    eventually(lambda: stage.inspector.parties(f"Flood {stage.mark} 3"), "the flood has begun")
+    eventually(lambda: stage.inspector.parties(f"Flood {stage.mark}"), "the flood has begun")
     body = {"scope_kind": "agent", "scope_id": agent.id, "reason": "Stop everything it does"}
     reply = stage.dave.api("POST", "/stops", body)
     stage.check("dave stops the agent in the middle of it", reply.status_code == 201, reply.text[:300])
