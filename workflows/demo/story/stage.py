@@ -90,7 +90,7 @@ class Stage:
 
     def wait_for_the_erp(self) -> None:
         """Return when the books can be read."""
-        eventually(lambda: server.answers(self.inspector.keys), "The ERP answers", 90)
+        eventually(lambda: server.answers(dict(self.inspector.keys)), "The ERP answers", 90)
 
     @cached_property
     def inspector(self) -> Inspector:

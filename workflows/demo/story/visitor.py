@@ -200,7 +200,7 @@ class Visitor:
         return reply.json()
 
     def _headers(self, path: str) -> dict[str, str]:
-        token = self.http.cookies.get("csrftoken", "")
+        token = self.http.cookies.get("csrftoken") or ""
         return {"Referer": urljoin(self.address, path), "Origin": self.address, "X-CSRFToken": token}
 
 
