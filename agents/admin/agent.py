@@ -20,7 +20,6 @@ from unfold.enums import ActionVariant
 
 from agents import registry, selectors
 from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
-from agents.admin.people import without_reason
 from agents.forms import AutonomyForm, LifetimeForm, ReassignForm, active_people, wanted
 from agents.models import Agent, ClientSecret
 from agents.services import credentials, lifecycle
@@ -28,10 +27,10 @@ from audit.adminkit import ReadOnlyAdmin, ReasonModelForm, actor_of, reason_acti
 
 IDENTITY = ("name", "code", "purpose", "sponsor", "deputy", "department", "role")
 MACHINE = ("provider", "model", "version", "reached_by")
-STANDING = ("lifecycle", "brake", "autonomy", "risk_tier", "attest_by")
+STANDING = ("shown_lifecycle", "shown_brake", "autonomy", "risk_tier", "attest_by")
 LABELS = {
     "shown_lifecycle": {"Draft": "info", "Active": "success", "Retired": "warning"},
-    "shown_brake": {"None": "success", "Paused": "warning", "Suspended": "danger"},
+    "shown_brake": {"No brake": "success", "Paused": "warning", "Suspended": "danger"},
 }
 
 
@@ -93,12 +92,10 @@ class AgentAdmin(WorkforceAdmin):
         ("Contract", {"classes": ["tab"], "fields": ("shown_contract", "shown_limits")}),
         ("Credentials", {"classes": ["tab"], "fields": ("shown_credentials",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
-        (None, {"fields": ("reason",)}),
     )
     add_fieldsets = (
         ("Identity", {"fields": IDENTITY}),
         ("How it works", {"fields": (*MACHINE, "autonomy", "risk_tier", "attest_by")}),
-        (None, {"fields": ("reason",)}),
     )
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
@@ -106,10 +103,7 @@ class AgentAdmin(WorkforceAdmin):
         return selectors.visible_agents(request.user)  # type: ignore[arg-type]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return self.add_fieldsets
-        found = super().get_fieldsets(request, obj)
-        return found if self.has_change_permission(request, obj) else without_reason(found)
+        return self.add_fieldsets if obj is None else super().get_fieldsets(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Governed fields change by verbs; only a draft's place is still open."""
@@ -117,7 +111,7 @@ class AgentAdmin(WorkforceAdmin):
         if obj is None:
             return closed
         governed = () if _draft(obj) else lifecycle.GOVERNED
-        return (*closed, "code", "lifecycle", "brake", "autonomy", *governed, *self.panels)
+        return (*closed, "code", "shown_lifecycle", "shown_brake", "autonomy", *governed, *self.panels)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only an active person can answer for an agent."""
@@ -144,7 +138,7 @@ class AgentAdmin(WorkforceAdmin):
 
     @display(description="Brake", ordering="brake", label=LABELS["shown_brake"])
     def shown_brake(self, agent: Agent) -> str:
-        return agent.get_brake_display()
+        return "No brake" if agent.brake == Agent.Brake.NONE else agent.get_brake_display()
 
     @display(description="What it may use")
     def shown_panels(self, agent: Any) -> SafeString:

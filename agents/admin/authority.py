@@ -52,7 +52,7 @@ class StopAdmin(WorkforceAdmin):
     search_fields = ("scope_label", "scope_id", "reason", "raised_by")
     change_form_outer_after_template = "agents/stop_preview.html"
     actions_detail = ["lift"]
-    add_fieldsets = ((None, {"fields": ("scope", "reason")}),)
+    add_fieldsets = ((None, {"fields": ("scope",)}),)
     fieldsets = (
         (
             "Stop",

@@ -25,6 +25,8 @@ TRAIL_LENGTH = 50
 class WorkforceAdmin(LabelledFieldsMixin, ServiceAdmin):
     """A governed object of the workforce. Nothing is deleted: it is retired, lifted or taken out of force."""
 
+    change_form_after_template = "agents/reason.html"
+
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 

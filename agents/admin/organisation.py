@@ -26,7 +26,7 @@ class DepartmentAdmin(WorkforceAdmin):
     list_display = ("name", "code", "parent", "manager", "shown_agents")
     list_select_related = ("parent", "manager")
     search_fields = ("name", "code")
-    fields = ("code", "name", "parent", "manager", "reason")
+    fields = ("code", "name", "parent", "manager")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Department]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
@@ -68,7 +68,7 @@ class RoleAdmin(WorkforceAdmin):
     form = ReasonModelForm
     list_display = ("name", "code", "shown_agents")
     search_fields = ("name", "code")
-    fields = ("code", "name", "job_description", "responsibilities", "expected_performance", "reason")
+    fields = ("code", "name", "job_description", "responsibilities", "expected_performance")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Role]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
@@ -106,7 +106,7 @@ class CompanySettingsAdmin(WorkforceAdmin):
     """The one company of this installation."""
 
     form = CompanyForm
-    fields = ("name", "currency", "reason")
+    fields = ("name", "currency")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -143,7 +143,7 @@ class ExchangeRateAdmin(WorkforceAdmin):
     form = ExchangeRateForm
     list_display = ("currency", "shown_rate", "valid_from")
     list_filter = ("currency",)
-    fields = ("currency", "rate", "valid_from", "reason")
+    fields = ("currency", "rate", "valid_from")
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
@@ -167,10 +167,5 @@ class ExchangeRateAdmin(WorkforceAdmin):
 
 
 def fields_with_trail(model_admin: Any, request: HttpRequest, obj: models.Model | None) -> tuple[str, ...]:
-    """Return the page's fields: an existing object shows its trail, and asks why only where it can be saved."""
-    fields = tuple(model_admin.fields)
-    if obj is None:
-        return fields
-    if not model_admin.has_change_permission(request, obj):
-        fields = tuple(field for field in fields if field != "reason")
-    return (*fields, "shown_trail")
+    """Return the page's fields: an existing object shows its trail."""
+    return (*model_admin.fields, *(("shown_trail",) if obj else ()))

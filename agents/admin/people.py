@@ -36,7 +36,7 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     add_fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email", "department")}),
         ("Signing in", {"fields": ("usable_password", "password1", "password2")}),
-        ("Rights", {"fields": ("groups", "reason")}),
+        ("Rights", {"fields": ("groups",)}),
     )
     fieldsets = (
         (
@@ -46,15 +46,10 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
         ("Rights", {"classes": ["tab"], "fields": ("is_active", "groups")}),
         ("Account", {"classes": ["tab"], "fields": ("shown_kind", "last_login", "date_joined")}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
-        (None, {"fields": ("reason",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        found = super().get_fieldsets(request, obj)
-        return found if self.has_change_permission(request, obj) else without_reason(found)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """An agent's identity has no password and no rights of its own: nobody edits it."""
@@ -102,13 +97,3 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     @display(description="Trail")
     def shown_trail(self, user: User) -> str:
         return trail("agents.user", user)
-
-
-def without_reason(fieldsets: Any) -> list[Any]:
-    """Return the fieldsets without the reason: a page that cannot be saved asks for none."""
-    kept = []
-    for name, options in fieldsets:
-        fields = tuple(field for field in options["fields"] if field != "reason")
-        if fields:
-            kept.append((name, {**options, "fields": fields}))
-    return kept

@@ -18,7 +18,6 @@ from unfold.enums import ActionVariant
 from agents import registry, selectors
 from agents.admin.agent import link
 from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
-from agents.admin.people import without_reason
 from agents.decision import comparison
 from agents.decision.patterns import pattern_matches
 from agents.forms import MeasureForm, PolicyForm, RuleForm, scope_label
@@ -42,9 +41,8 @@ class PolicyAdmin(WorkforceAdmin):
         ("Rules", {"classes": ["tab"], "fields": ("shown_rules",)}),
         ("Policy", {"classes": ["tab"], "fields": ("code", "name", "purpose", "scope", "version")}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
-        (None, {"fields": ("reason",)}),
     )
-    add_fieldsets = ((None, {"fields": ("code", "name", "purpose", "scope", "reason")}),)
+    add_fieldsets = ((None, {"fields": ("code", "name", "purpose", "scope")}),)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
         return super().get_queryset(request).annotate(rule_count=models.Count("rules"))
@@ -55,7 +53,7 @@ class PolicyAdmin(WorkforceAdmin):
         found = super().get_fieldsets(request, obj)
         if self.has_change_permission(request, obj):
             return found
-        tabs = without_reason(found)
+        tabs = list(found)
         tabs[1] = ("Policy", {**tabs[1][1], "fields": ("code", "name", "purpose", "shown_scope", "version")})
         return tabs
 
@@ -131,14 +129,14 @@ class RuleAdmin(WorkforceAdmin):
     actions_detail = ["remove"]
     add_fieldsets = (
         (None, {"fields": ("policy", "name", "operations", "effects")}),
-        ("When", {"fields": (FORM_FIELDS, "sentence", "condition")}),
-        ("Then", {"fields": (("verdict", "approver_group", "quorum"), "note", "redact")}),
-        (None, {"fields": ("mode", "reason")}),
+        ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
+        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact")}),
+        (None, {"fields": ("mode",)}),
     )
     fieldsets = (
         ("Rule", {"classes": ["tab"], "fields": ("policy", "name", "operations", "effects")}),
-        ("When", {"fields": (FORM_FIELDS, "sentence", "condition")}),
-        ("Then", {"fields": (("verdict", "approver_group", "quorum"), "note", "redact", "mode", "reason")}),
+        ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
+        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
         ("Trail", {"classes": ["tab"], "fields": ("version", "shown_trail")}),
     )
 
@@ -150,8 +148,7 @@ class RuleAdmin(WorkforceAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        found = super().get_fieldsets(request, obj)
-        return found if self.has_change_permission(request, obj) else without_reason(found)
+        return super().get_fieldsets(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed = super().get_readonly_fields(request, obj)
@@ -227,10 +224,9 @@ class MeasureAdmin(WorkforceAdmin):
     list_filter = ("mode", "unit", "window")
     search_fields = ("name", "code", "operations")
     fieldsets = (
-        ("Limit", {"fields": (("code", "name"), "scope", "operations")}),
-        ("What is counted", {"fields": (("unit", "amount"), "key", ("window", "window_seconds"))}),
-        ("How much", {"fields": (("ceiling", "on_exceed"), "mode")}),
-        (None, {"fields": ("reason",)}),
+        ("Limit", {"fields": ("code", "name", "scope", "operations")}),
+        ("What is counted", {"fields": ("unit", "amount", "key", "window", "window_seconds")}),
+        ("How much", {"fields": ("ceiling", "on_exceed", "mode")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -238,8 +234,7 @@ class MeasureAdmin(WorkforceAdmin):
         if obj is None:
             return found
         if not self.has_change_permission(request, obj):
-            found = without_reason(found)
-            found[0] = ("Limit", {"fields": (("code", "name"), "shown_scope", "operations")})
+            found[0] = ("Limit", {"fields": ("code", "name", "shown_scope", "operations")})
         return [*found, ("Standing", {"fields": ("shown_standing", "shown_trail")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
