@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
             name='HistoricalMeasure',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=uuid_utils.compat.uuid7, editable=False)),
-                ('code', models.SlugField(help_text='Short stable name with underscores; rules read it as measures.<code>.', max_length=60)),
+                ('code', models.SlugField(help_text='Short stable name with underscores; rules read it as measures.name_here.', max_length=60)),
                 ('name', models.CharField(help_text='The limit in plain words, e.g. invoices posted per day.', max_length=120)),
                 ('scope_kind', models.CharField(choices=[('company', 'The whole company'), ('department', 'A department and all below it'), ('role', 'A role'), ('agent', 'One agent')], default='company', help_text='Whom it binds.', max_length=12)),
                 ('scope_id', models.CharField(blank=True, help_text='Which department, role or agent; empty for the whole company.', max_length=64)),
@@ -435,7 +435,7 @@ class Migration(migrations.Migration):
             name='Measure',
             fields=[
                 ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.SlugField(help_text='Short stable name with underscores; rules read it as measures.<code>.', max_length=60, unique=True)),
+                ('code', models.SlugField(help_text='Short stable name with underscores; rules read it as measures.name_here.', max_length=60, unique=True)),
                 ('name', models.CharField(help_text='The limit in plain words, e.g. invoices posted per day.', max_length=120)),
                 ('scope_kind', models.CharField(choices=[('company', 'The whole company'), ('department', 'A department and all below it'), ('role', 'A role'), ('agent', 'One agent')], default='company', help_text='Whom it binds.', max_length=12)),
                 ('scope_id', models.CharField(blank=True, help_text='Which department, role or agent; empty for the whole company.', max_length=64)),

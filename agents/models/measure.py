@@ -33,7 +33,7 @@ class Measure(KeyedModel):
     code = models.SlugField(
         max_length=60,
         unique=True,
-        help_text="Short stable name with underscores; rules read it as measures.<code>.",
+        help_text="Short stable name with underscores; rules read it as measures.name_here.",
     )
     name = models.CharField(max_length=120, help_text="The limit in plain words, e.g. invoices posted per day.")
     scope_kind = models.CharField(
