@@ -78,22 +78,35 @@ class Portal:
 
     url: str
     environment: dict[str, str]
-    sequencer: subprocess.Popen[bytes]
 
 
 @pytest.fixture
 def portal(live_db: Any, static_files: None) -> Iterator[Portal]:
-    """Start the front door and the sequencer; stop both, whatever happens."""
+    """Start the front door; stop it, whatever happens."""
     port = _free_port()
     environment = live_db.environ(ALLOWED_HOSTS="127.0.0.1")
-    door = ["-m", "uvicorn", "autonomy.asgi:application", "--port", str(port), "--log-level", "warning"]
-    with contextlib.ExitStack() as stack:
-        sequencer_environment = {**environment, "DATABASE_ROLE": "sequencer"}
-        stack.enter_context(_process(door, environment))
-        sequencer = stack.enter_context(_process(["manage.py", "run_sequencer"], sequencer_environment))
+    door = [
+        *[
+            "-m",
+            "uvicorn",
+            "autonomy.asgi:application",
+            "--timeout-graceful-shutdown",
+            "1",
+            "--log-level",
+            "warning",
+        ]
+    ]
+    with _process([*door, "--port", str(port)], environment):
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/admin/login/")
-        yield Portal(url, environment, sequencer)
+        yield Portal(url, environment)
+
+
+@pytest.fixture
+def sequencer(live_db: Any) -> Iterator[None]:
+    """Number the ledger and tell live pages, as in production."""
+    with _process(["manage.py", "run_sequencer"], live_db.environ(DATABASE_ROLE="sequencer")):
+        yield
 
 
 @contextlib.contextmanager
