@@ -6,6 +6,7 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 
-from agents.models import Agent, Department, Policy, Role, Rule
+from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule
 from agents.services import credentials, lifecycle, policies, stops
 from audit.vocabulary import Actor
 from connectors.services import grant_operation
@@ -24,6 +25,14 @@ from workflows.actions.services import Ask, request_action
 
 SET_UP = Actor.system("tests")
 WHY = "set up for a test"
+LIMIT = {
+    "code": "daily",
+    "name": "Invoices a day",
+    "operations": "*.invoice.post",
+    "window": "day",
+    "ceiling": 100,
+    "mode": "enforced",
+}
 CALLERS = ("anon", "disabled", "robo", "mallory", "sam", "alice", "bob", "dave", "carol", "root")
 PEOPLE = {"alice": "Managers", "bob": "Approvers", "dave": "Operators", "carol": "Auditors"}
 
@@ -49,6 +58,8 @@ def build(fake: FakeSystem) -> World:
     theirs = _hold("amount > 100000 && agent.code == 'rival'", "Managers", name="the rival's")
     other_rule = policies.create_rule(actor=SET_UP, policy=company, content=theirs, reason=WHY)
     robo, rival = _agent("robo", world.people["sam"]), _agent("rival", world.people["root"])
+    policies.create_measure(actor=SET_UP, content=LIMIT, reason=WHY)
+    ExchangeRate.objects.create(currency="USD", rate=925_926, valid_from=date(2020, 1, 1))
     # Stopped, so that a stop exists and stands in nobody's way.
     spare = _agent("spare", world.people["root"])
     for agent, operation in ((robo, "post"), (rival, "post"), (rival, "find")):
