@@ -1,7 +1,7 @@
 """Who may open, add, save and do what in the admin: the table [admin] of permission_matrix.txt, by hand.
 
-Questions are read from the URL resolver as ``app.model question``: list, add, open, save, history, delete and each
-verb. Cells: y (admitted), n (refused, 403), gone (not among what this person may see), in (sign in first).
+Questions are read from the URL resolver as ``app.model question``: list, add, open, save, history, delete and
+each verb. Cells: y (admitted), n (refused, 403), gone (not among what this person may see), in (sign in first).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def questions() -> dict[Key, str]:
             # The list of an app and redirects to a page that asks again.
             continue
         rest = VERSION if page["rest"].startswith("^") else re.sub(r"^<[^>]+>/", "", page["rest"])
-        name = f"{page['app']}.{page['model']} {STANDARD.get(rest, rest.strip('/'))}"
+        name = f"{page['app']}.{page['model']} {STANDARD.get(rest) or re.sub('/<.*', '', rest).strip('/')}"
         for method in ("GET",) if rest in ("", "history/") else ("GET", "POST"):
             key = (
                 name if method == "GET" or rest != "change/" else name.replace(" open", " save"),
