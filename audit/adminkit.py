@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import flatten, flatten_fieldsets, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
@@ -338,9 +338,24 @@ class GovernedAdmin(ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdmi
             raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, extra_context)
 
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        """Leave what only the form asks (a reason, a new secret) out of an earlier version: it has none."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if not _shows_a_version(request):
+            return fieldsets
+        return [
+            (
+                name,
+                {**options, "fields": [field for field in flatten(options["fields"]) if self._is_shown(field)]},
+            )
+            for name, options in fieldsets
+        ]
+
+    def _is_shown(self, field: str) -> bool:
+        return hasattr(self, field) or hasattr(self.model, field)
+
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        match = request.resolver_match
-        if match and (match.url_name or "").endswith(HISTORY_URL_SUFFIX):
+        if _shows_a_version(request):
             return flatten_fieldsets(self.get_fieldsets(request, obj))
         return super().get_readonly_fields(request, obj)
 
@@ -348,6 +363,11 @@ class GovernedAdmin(ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdmi
         if reason := form.cleaned_data.get("reason"):
             obj._change_reason = reason
         super().save_model(request, obj, form, change)
+
+
+def _shows_a_version(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return bool(match and (match.url_name or "").endswith(HISTORY_URL_SUFFIX))
 
 
 class ServiceAdmin(GovernedAdmin):
