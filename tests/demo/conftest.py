@@ -109,13 +109,19 @@ class Company:
 
 
 @pytest.fixture
-def company(erp: Erp, live_db: LiveDatabase, processes: Processes) -> Company:
-    """The seeded demo company with its processes running."""
-    environ = live_db.environ(AUTONOMY_DATA_DIR=str(erp.data), ERP_PORT=str(erp.port))
+def seeded(erp: Erp, live_db: LiveDatabase) -> Erp:
+    """The demo company in a database of the test's own; nothing of the portal runs."""
     (erp.data / "sign-ins.json").unlink(missing_ok=True)
+    environ = live_db.environ(AUTONOMY_DATA_DIR=str(erp.data), ERP_PORT=str(erp.port))
     done = subprocess.run(
         manage("seed_demo"), cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    return erp
+
+
+@pytest.fixture
+def company(seeded: Erp, processes: Processes) -> Company:
+    """The seeded demo company with its processes running."""
     processes.start("portal", "worker", "sequencer")
-    return Company(processes.url, erp.data, erp)
+    return Company(processes.url, seeded.data, seeded)
