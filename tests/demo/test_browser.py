@@ -36,13 +36,11 @@ def signed_in(browser: Browser, company: Company, name: str) -> Page:
 
 def press(page: Page, button: str, submit: str, **answers: str) -> None:
     """Open the dialog behind a button of the page, fill it in and send it."""
-    page.get_by_role("link", name=button, exact=True).or_(
-        page.get_by_role("button", name=button, exact=True)
-    ).first.click()
+    page.locator(f"[href*='/{button}'], [hx-get*='/{button}']").first.click()
     dialog = page.locator("#dialog")
     for name, value in answers.items():
         dialog.locator(f"[name={name}]").fill(value)
-    dialog.get_by_role("button", name=submit, exact=True).click()
+    dialog.get_by_role("button", name=submit).click()
 
 
 def hire(page: Page, company: Company) -> dict[str, str]:
@@ -80,9 +78,10 @@ def hire(page: Page, company: Company) -> dict[str, str]:
     page.locator("[name=_save]").first.click()
     page.wait_for_url(re.compile(r"/admin/agents/rule/(\?.*)?$"))
     page.goto(address)
-    press(page, "Activate", "Ask for activation", reason="Ready to start work")
+    press(page, "activate", "Ask for activation", reason="Ready to start work")
     expect(page.get_by_text("second person").first).to_be_visible()
-    press(page, "Issue secret", "Issue", reason="For its process")
+    press(page, "issue", "Issue", reason="For its process")
+    expect(page.locator("#dialog")).to_contain_text("aos_cs_", timeout=PATIENCE)
     shown = page.locator("#dialog").inner_text()
     secret = re.search(r"aos_cs_[\w-]+", shown)
     client = re.search(r"Client id\s+(\S+)", shown)
