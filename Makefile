@@ -42,7 +42,7 @@ check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrat
 	@echo "system checks" && $(CHECK_ENV) $(BIN)/python manage.py check --fail-level ERROR
 
 help: ## Say what there is
-	@echo "Autonomy OS. The two commands you need: make up, make demo"
+	@echo "Autonomy OS. The two commands you need: make up, make test"
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  Settings: AUTONOMY_PORT, ERP_PORT, AUTONOMY_DATA_DIR, DATABASE_URL, REDIS_URL (docs/installing.md)"
 
