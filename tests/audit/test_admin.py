@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.vocabulary import Actor, ActorKind, Ref
@@ -60,10 +62,12 @@ def test_filters_narrow_the_list(three, reader):
     )
 
 
-def test_the_list_never_counts_the_ledger(three, reader, django_assert_max_num_queries):
-    with django_assert_max_num_queries(12) as captured:
+def test_the_list_reads_the_ledger_once_and_never_counts_it(three, reader):
+    with CaptureQueriesContext(connection) as captured:
         reader.get(LIST)
-    assert not [query for query in captured.captured_queries if "COUNT(" in query["sql"].upper()]
+    about_events = [query["sql"] for query in captured if 'FROM "audit_event"' in query["sql"]]
+    assert len(about_events) == 1
+    assert "COUNT(" not in about_events[0].upper()
 
 
 def test_the_page_of_an_event_shows_its_payload_as_text(three, reader):

@@ -77,8 +77,8 @@ def test_an_agent_sees_what_a_rule_shows_it_and_nothing_else(ledger, mallory, cl
 )
 def test_a_question_that_makes_no_sense_is_refused_with_the_reason(db, auditor, client_of, query):
     answer = client_of(auditor).get(URL, query)
-    assert answer.status_code == 422
-    assert answer.json()["errors"]
+    assert answer.status_code == (400 if "\x00" in "".join(query.values()) else 422)
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -90,5 +90,5 @@ def test_the_number_of_queries_does_not_grow_with_the_page(
     ledger, auditor, client_of, django_assert_max_num_queries
 ):
     client = client_of(auditor)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         assert len(client.get(URL).json()["events"]) == 5
