@@ -34,6 +34,9 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 # A busy machine hashes a password for seconds; what is right arrives long before this in peace.
 expect.set_options(timeout=20_000)
+TOO_WIDE = """[...document.querySelectorAll('body *')]
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 8).map(element => element.outerHTML.slice(0, 160))"""
 SETTLED = "document.fonts.ready.then(() => true)"
 
 
@@ -165,7 +168,7 @@ def check_page(page: Page, *, both_themes: bool = True) -> None:
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(PHONE)
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider <= 0, f"{page.url} scrolls sideways by {wider} px on a phone"
+    assert wider <= 0, f"{page.url} scrolls sideways by {wider} px on a phone: {page.evaluate(TOO_WIDE)}"
     assert barriers(page) == [], f"{page.url} on a phone"
     page.set_viewport_size(DESK)
 
