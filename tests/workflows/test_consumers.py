@@ -109,10 +109,14 @@ def test_whoever_signs_out_hears_no_more(live_db, carol):
     asyncio.run(story())
 
 
-def test_who_loses_every_right_is_told_nothing_more(live_db, carol):
-    assert rights_in(session_of(carol).session_key) == {"events", "inbox"}
+def test_what_somebody_may_follow_is_asked_afresh(live_db, carol):
+    session = session_of(carol)
+    assert "inbox" in rights_in(session.session_key)
     carol.groups.clear()
-    assert rights_in(session_of(carol).session_key) == frozenset()
+    assert "inbox" not in rights_in(session.session_key)
+    carol.is_active = False
+    carol.save(update_fields=["is_active"])
+    assert rights_in(session.session_key) is None
 
 
 def test_nothing_is_ever_said_to_the_portal_over_it(live_db, carol):
