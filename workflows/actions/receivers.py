@@ -49,7 +49,8 @@ def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
     if user.has_perm("actions.view_action"):
         return ~Q(action_id="")
-    return Q(action_id__in=selectors.visible_ids(user))
+    visible = selectors.visible_ids(user)
+    return Q(action_id__in=visible) if visible.exists() else None
 
 
 ACTION = ApprovalSubject(
