@@ -95,6 +95,8 @@ def collect_static() -> None:
     link = harness.data_folder() / "static"
     with FileLock(f"{shared}.lock"):
         if not link.is_symlink():
+            # Another test may have collected into a folder of its own here.
+            shutil.rmtree(link, ignore_errors=True)
             link.symlink_to(shared)
         digest, stamp = _static_digest(), Path(f"{shared}.digest")
         if stamp.exists() and stamp.read_text() == digest:
