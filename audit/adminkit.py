@@ -227,8 +227,13 @@ class ObjectPermissionAdminMixin:
             return False
         if any(holds(request.user, self.permission_name(verb), obj) for verb in ("view", "change")):
             return True
-        permitted = self.permitted_objects(request)
-        return permitted.exists() if obj is None else permitted.filter(pk=obj.pk).exists()
+        if obj is not None:
+            return self.permitted_objects(request).filter(pk=obj.pk).exists()
+        # The menu, the app list and the page ask this of every list, each for itself: one question is enough.
+        answers: dict[Any, bool] = request.__dict__.setdefault("_lists_with_permitted_objects", {})
+        if self.model not in answers:
+            answers[self.model] = self.permitted_objects(request).exists()
+        return answers[self.model]
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return holds(request.user, self.permission_name("change"), obj)

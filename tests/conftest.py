@@ -20,6 +20,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests import harness
 from tests.processes import Processes, chromium, collect_static
@@ -74,8 +75,9 @@ class LiveDatabase:
 
     def environ(self, **changes: str) -> dict[str, str]:
         """Return the environment for a process of the product on this database."""
+        ours = {name: value for name, value in os.environ.items() if name != "DJANGO_ALLOW_ASYNC_UNSAFE"}
         return {
-            **os.environ,
+            **ours,
             **harness.environment(self.name),
             "DJANGO_SETTINGS_MODULE": "autonomy.settings",
             **changes,
@@ -116,15 +118,35 @@ def portal(processes: Processes) -> Processes:
     return processes
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Drive the machine's own Chromium; as root it cannot have its sandbox."""
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """Playwright for one module of tests.
+
+    Its event loop runs in this thread, where the tests use the ORM: Django has to allow that, and no other test
+    of this worker may find the loop there, which is why it does not live as long as the plugin's own.
+    """
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as running:
+        yield running
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="module")
+def browser_context_args() -> dict[str, Any]:
+    """Every test opens a plain window (the plugin's own fixture lives too long for ours)."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """The machine's own Chromium; as root it cannot have its sandbox, and nothing is downloaded."""
+    quiet = (
+        "--disable-dev-shm-usage --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+    )
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return {
-        **browser_type_launch_args,
-        "executable_path": chromium(),
-        "args": [*sandbox, "--disable-dev-shm-usage"],
-    }
+    found = playwright.chromium.launch(executable_path=chromium(), args=[*sandbox, *quiet.split()])
+    yield found
+    found.close()
 
 
 @pytest.fixture(autouse=True)

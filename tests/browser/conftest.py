@@ -1,34 +1,21 @@
-"""A real browser on the real front door: uvicorn and the sequencer as processes on the test's own database."""
+"""What the tests of the pages ask of a real browser on the real front door."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from tests import harness
+from tests.processes import Processes
 from tests.workflows.conftest import book, clerk, fake, robo
 
 __all__ = ["book", "clerk", "fake", "robo"]
 
-# Playwright's synchronous API keeps an event loop in this thread; the tests use the ORM from the same thread.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
@@ -38,106 +25,6 @@ TOO_WIDE = """[...document.querySelectorAll('body *')]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .slice(0, 8).map(element => element.outerHTML.slice(0, 160))"""
 SETTLED = "document.fonts.ready.then(() => true)"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def chromium() -> str:
-    """The browser of the distribution; nothing is downloaded."""
-    if os.environ.get("BROWSER") == "0":
-        pytest.skip("BROWSER=0: the browser tests are left out on purpose")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.exit(
-            "The browser tests need Chromium. Install it with: apt-get install -y chromium", returncode=4
-        )
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(chromium: str) -> dict[str, Any]:
-    """How Playwright starts it."""
-    quiet = (
-        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-        " --disable-component-update --disable-sync"
-    )
-    return {"executable_path": chromium, "args": quiet.split()}
-
-
-@pytest.fixture(scope="session")
-def static_files() -> None:
-    """The hashed files that the front door serves; also proves that every one of them can be hashed."""
-    sources = (storage.path(path) for finder in get_finders() for path, storage in finder.list([]))
-    manifest = harness.data_folder() / "static" / "staticfiles.json"
-    if manifest.exists() and manifest.stat().st_mtime > max(Path(source).stat().st_mtime for source in sources):
-        return
-    environment = {**os.environ, **harness.environment(), "DJANGO_SETTINGS_MODULE": "autonomy.settings"}
-    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(command, cwd=harness.ROOT, env=environment, check=True, capture_output=True)
-
-
-@dataclass
-class Portal:
-    """The running product."""
-
-    url: str
-    environment: dict[str, str]
-
-
-@pytest.fixture
-def portal(live_db: Any, static_files: None) -> Iterator[Portal]:
-    """Start the front door; stop it, whatever happens."""
-    port = _free_port()
-    environment = live_db.environ(ALLOWED_HOSTS="127.0.0.1")
-    door = [
-        *[
-            "-m",
-            "uvicorn",
-            "autonomy.asgi:application",
-            "--timeout-graceful-shutdown",
-            "1",
-            "--log-level",
-            "warning",
-        ]
-    ]
-    with _process([*door, "--port", str(port)], environment):
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/admin/login/")
-        yield Portal(url, environment)
-
-
-@pytest.fixture
-def sequencer(live_db: Any) -> Iterator[None]:
-    """Number the ledger and tell live pages, as in production."""
-    with _process(["manage.py", "run_sequencer"], live_db.environ(DATABASE_ROLE="sequencer")):
-        yield
-
-
-@contextlib.contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, *arguments], cwd=harness.ROOT, env=environment) as running:
-        try:
-            yield running
-        finally:
-            running.terminate()
-            try:
-                running.wait(10)
-            except subprocess.TimeoutExpired:
-                running.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(150):
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        time.sleep(0.2)
-    raise RuntimeError(f"{url} does not answer.")
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +37,7 @@ def complaints(page: Page) -> Iterator[list[str]]:
     assert found == []
 
 
-def sign_in(page: Page, portal: Portal, user: Any) -> None:
+def sign_in(page: Page, portal: Processes, user: Any) -> None:
     """Give the browser a session of this person."""
     client = Client()
     client.force_login(user)

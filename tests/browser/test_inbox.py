@@ -51,7 +51,7 @@ def test_a_queue_is_cleared_with_the_keyboard_alone(page: Page, portal, bob, hel
     assert (rejected.state, rejected.reason) == ("rejected", "The order does not exist")
 
 
-def test_what_is_held_appears_without_a_reload(page: Page, sequencer, portal, bob, clerk):
+def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
     hold_above(1_000_000)
     sign_in(page, portal, bob)
     page.goto(f"{portal.url}/inbox/")
@@ -83,7 +83,7 @@ def test_a_second_decision_changes_nothing_and_says_so(page: Page, portal, bob, 
     complaints.clear()
 
 
-def test_activity_shows_every_event_once_and_by_itself(page: Page, sequencer, portal, carol, clerk):
+def test_activity_shows_every_event_once_and_by_itself(page: Page, portal, carol, clerk):
     sign_in(page, portal, carol)
     page.goto(f"{portal.url}/activity/")
     expect(page.locator("[data-connection]")).to_have_text("Live")

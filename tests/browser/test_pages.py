@@ -31,7 +31,7 @@ def test_a_person_signs_in_and_sees_the_home_page(page: Page, portal, mallory):
     check_page(page)
 
 
-def test_pages_with_work_on_them_have_no_barriers(page: Page, sequencer, portal, bob, carol, clerk):
+def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol, clerk):
     bob.groups.add(*carol.groups.all())
     hold_above(1_000_000)
     held = ask(clerk, number="RE-2", minor=2_000_000, reason=HOSTILE, evidence=[HOSTILE])

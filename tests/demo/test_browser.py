@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from tests.demo.conftest import Company
 from tests.harness import ROOT
 
 pytestmark = pytest.mark.browser
-# Playwright keeps an event loop in this thread, and the fixtures use the ORM from it.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 PATIENCE = 30_000
 
 
