@@ -31,6 +31,7 @@ def test_a_person_signs_in_and_sees_the_home_page(page: Page, portal, mallory):
     check_page(page)
 
 
+@pytest.mark.full
 def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol, clerk):
     bob.groups.add(*carol.groups.all())
     hold_above(1_000_000)

@@ -50,6 +50,7 @@ def attempt(work: Callable[[int], Any], index: int) -> Any:
         return refusal.code
 
 
+@pytest.mark.full
 def test_five_hundred_at_once_against_a_ceiling_pass_exactly_that_often(clerk: Any) -> None:
     limit("per_day", 37)
     answers = at_once(lambda index: ask(clerk, number=str(index)), 500)
