@@ -8,8 +8,9 @@ success: nothing saved, nothing logged as done, and the words of the rule on the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django import forms
 from django.contrib import messages
@@ -28,7 +29,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from audit.vocabulary import Actor, Refusal
+from audit.services import refusals_recorded
+from audit.vocabulary import Actor, Ref, Refusal
 
 REASON_MIN_LENGTH = 5
 REASON_MAX_LENGTH = 500
@@ -102,7 +104,7 @@ def reason_action(
             obj = admin.get_object(request, unquote(object_id))
             if request.method != "POST":
                 raise PermissionDenied
-            answer = _answer(admin, request, lambda: verb(admin, request, obj, form.cleaned_data))
+            answer = _answer(admin, request, obj, lambda: verb(admin, request, obj, form.cleaned_data))
             return answer or HttpResponse(headers={"HX-Redirect": _back_to(admin, object_id)})
 
         dialog = {
@@ -130,10 +132,11 @@ def reason_action(
 
 
 def _answer(
-    admin: Any, request: HttpRequest, verb: Callable[[], str | HttpResponse | None]
+    admin: Any, request: HttpRequest, obj: Any, verb: Callable[[], str | HttpResponse | None]
 ) -> HttpResponse | None:
     try:
-        outcome = verb()
+        with refusals_recorded(actor=actor_of(request), subject=_ref(admin, obj), **_refs(obj)):
+            outcome = verb()
     except Refusal as refusal:
         messages.error(request, _in_full(refusal))
         return None
@@ -144,6 +147,27 @@ def _answer(
         messages.success(request, outcome)
         return None
     return outcome
+
+
+def _ref(admin: Any, obj: Any) -> Ref:
+    """Return what a refused change was about: the object, or the list where it would have been added."""
+    if obj is not None and hasattr(obj, "as_ref"):
+        return cast("Ref", obj.as_ref())
+    label = str(admin.opts.verbose_name)
+    return Ref(admin.opts.label_lower, str(obj.pk) if obj else "", str(obj) if obj else f"A new {label}")
+
+
+def _record(admin: Any, request: HttpRequest, object_id: str | None, refusal: Refusal) -> None:
+    obj = admin.get_object(request, unquote(object_id)) if object_id else None
+    with (
+        suppress(Refusal),
+        refusals_recorded(actor=actor_of(request), subject=_ref(admin, obj), **_refs(obj)),
+    ):
+        raise refusal
+
+
+def _refs(obj: Any) -> dict[str, str]:
+    return obj.event_refs() if hasattr(obj, "event_refs") else {}
 
 
 def _back_to(admin: Any, object_id: str) -> str:
@@ -405,6 +429,7 @@ class ServiceAdmin(GovernedAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Refusal as refusal:
+            _record(self, request, object_id, refusal)
             # Outside the transaction, which has undone everything: show the same form, now invalid.
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)

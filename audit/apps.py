@@ -16,6 +16,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import broadcast, registry, visibility
 
+        registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
         registry.on_sequenced(broadcast.publish_position)

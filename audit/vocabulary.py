@@ -63,6 +63,7 @@ class Refusal(Exception):
     detail: Mapping[str, Any] = field(default_factory=dict)
     kind: RefusalKind = RefusalKind.FORBIDDEN
     next_step: str = ""
+    recorded: bool = field(default=False, init=False)  # whether the ledger holds it already
 
     def __str__(self) -> str:
         return self.message

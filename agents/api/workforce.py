@@ -25,6 +25,8 @@ from agents.serializers import (
     StopSerializer,
 )
 from agents.services import changes, lifecycle, stops
+from audit.services import refusals_recorded
+from audit.vocabulary import Ref
 
 REFUSED = {
     401: OpenApiResponse(description="Not signed in (application/problem+json)."),
@@ -112,7 +114,8 @@ class AgentVerbView(APIView):
         """Call ``verb`` on an agent the person may see."""
         user = _user(request)
         agent = get_object_or_404(_agents(user), pk=pk)
-        verb(actor=user.as_actor(), agent=agent, reason=_reason(request))
+        with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
+            verb(actor=user.as_actor(), agent=agent, reason=_reason(request))
         return Response(AgentSerializer(get_object_or_404(_agents(user), pk=pk)).data)
 
 
@@ -186,7 +189,9 @@ class StopsView(generics.ListAPIView[Stop]):
         """Stop everything in a scope: when this answers, no further dispatch in it commits."""
         form = RaiseStopSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        stop = stops.raise_stop(actor=_user(request).as_actor(), **form.validated_data)
+        actor = _user(request).as_actor()
+        with refusals_recorded(actor=actor, subject=Ref("agents.stop", "", "A new stop")):
+            stop = stops.raise_stop(actor=actor, **form.validated_data)
         return Response(StopSerializer(stop).data, status=status.HTTP_201_CREATED)
 
 
@@ -205,7 +210,8 @@ class LiftStopView(APIView):
         """Lift it; nothing resumes by itself, what waited is decided again."""
         user = _user(request)
         stop = get_object_or_404(selectors.visible_stops(user), pk=pk)
-        lifted = stops.lift_stop(actor=user.as_actor(), stop=stop, reason=_reason(request))
+        with refusals_recorded(actor=user.as_actor(), subject=stop.as_ref()):
+            lifted = stops.lift_stop(actor=user.as_actor(), stop=stop, reason=_reason(request))
         return Response(StopSerializer(lifted).data)
 
 
@@ -236,7 +242,8 @@ class ChangeVerbView(APIView):
         """Call ``verb`` on a change request the person may see."""
         user = _user(request)
         change = get_object_or_404(_changes(user), pk=pk)
-        verb(actor=user.as_actor(), change_request=change, reason=_reason(request))
+        with refusals_recorded(actor=user.as_actor(), subject=change.as_ref()):
+            verb(actor=user.as_actor(), change_request=change, reason=_reason(request))
         return Response(ChangeRequestSerializer(get_object_or_404(_changes(user), pk=pk)).data)
 
 

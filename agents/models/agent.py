@@ -135,6 +135,10 @@ class Agent(KeyedModel):
             ),
         ]
 
+    def event_refs(self) -> dict[str, str]:
+        """Return the indexed references its events carry."""
+        return {"agent_id": str(self.pk), "department_id": str(self.department_id)}
+
     def __str__(self) -> str:
         return self.name
 

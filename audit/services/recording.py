@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,6 +13,7 @@ from audit import broadcast, registry
 from audit.models import Event, Payload
 from audit.vocabulary import Actor, Ref, Refusal
 
+CHANGE_REFUSED = "audit.change_refused"
 _UNHOLDABLE = str.maketrans(dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}"))
 
 
@@ -88,7 +90,7 @@ def record_refusal(
     For boundaries only. Raises RuntimeError inside another transaction, where a rollback would take it along.
     """
     with transaction.atomic(durable=True):
-        return record_event(
+        event = record_event(
             actor=actor,
             verb=verb,
             subject=subject,
@@ -108,6 +110,22 @@ def record_refusal(
                 "detail": dict(refusal.detail),
             },
         )
+    refusal.recorded = True
+    return event
+
+
+@contextmanager
+def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[None]:
+    """Let a Refusal pass on its way to a boundary, and record it there unless its service did already.
+
+    ``refs`` are the indexed references of ``record_event``. For boundaries only, as ``record_refusal``.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        if not refusal.recorded:
+            record_refusal(actor=actor, verb=CHANGE_REFUSED, subject=subject, refusal=refusal, **refs)
+        raise
 
 
 def _text(value: object, most: int | None) -> str:

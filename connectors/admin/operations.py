@@ -16,6 +16,7 @@ from unfold.decorators import display
 from agents.models import Agent, ChangeRequest
 from agents.selectors import visible_agents
 from audit.adminkit import ReadOnlyTabularInline, actor_of, holds, reason_action
+from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from connectors import services
 from connectors.admin.base import ConnectionAdmin, shown_json, values_of
@@ -223,9 +224,10 @@ class OperationAdmin(ConnectionAdmin):
 
 def _grant_and_tell(request: HttpRequest, operation: Operation, agent: Agent, reason: str) -> None:
     try:
-        given = services.grant_operation(
-            actor=actor_of(request), operation=operation, agent=agent, reason=reason
-        )
+        with refusals_recorded(actor=actor_of(request), subject=operation.as_ref(), **agent.event_refs()):
+            given = services.grant_operation(
+                actor=actor_of(request), operation=operation, agent=agent, reason=reason
+            )
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:

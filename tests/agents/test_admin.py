@@ -242,6 +242,8 @@ class TestAgents:
         assert answer.status_code == 200
         assert "already exists" in errors(answer)
         assert not Agent.objects.exists()
+        refused = Event.objects.get(verb="audit.change_refused")
+        assert (refused.actor_label, refused.subject_kind) == ("Alice", "agents.agent")
 
     def test_an_agent_cannot_be_a_sponsor(self, alice: Any, working: Agent) -> None:
         places = {"department": str(working.department_id), "role": str(working.role_id)}
@@ -353,6 +355,8 @@ class TestAgents:
         assert do(signed_in(alice), change, "apply")["HX-Redirect"]
         draft.refresh_from_db()
         assert draft.lifecycle == "draft"
+        refused = Event.objects.get(verb="audit.change_refused")
+        assert (refused.code, refused.subject_id) == ("same_person", str(change.pk))
         assert do(signed_in(bob), change, "apply")["HX-Redirect"]
         draft.refresh_from_db()
         assert draft.lifecycle == "active"

@@ -156,6 +156,8 @@ class TestAgents:
         assert send(operator, f"/api/v1/agents/{working.pk}/suspend").json()["brake"] == "suspended"
         refused = send(operator, f"/api/v1/agents/{working.pk}/lift-brake")
         assert (refused.status_code, refused.json()["code"]) == (403, "permission_missing")
+        recorded = Event.objects.filter(verb="audit.change_refused", agent_id=str(working.pk), actor_label="Dave")
+        assert [event.code for event in recorded.order_by("pk")] == ["brake_already_on", "permission_missing"]
         assert send(signed_in(alice), f"/api/v1/agents/{working.pk}/lift-brake").json()["brake"] == "none"
 
     def test_without_a_csrf_token_a_session_changes_nothing(self, dave: Any, working: Agent) -> None:
@@ -268,6 +270,8 @@ class TestChangeRequests:
         path = f"/api/v1/change-requests/{waiting.pk}/apply"
         own = send(signed_in(alice), path)
         assert (own.status_code, own.json()["code"]) == (403, "same_person")
+        recorded = Event.objects.get(verb="audit.change_refused", subject_id=str(waiting.pk))
+        assert (recorded.actor_label, recorded.code, recorded.decision) == ("Alice", "same_person", "deny")
         with catalogue():
             answer = send(signed_in(bob), path)
         assert (answer.status_code, answer.json()["state"], answer.json()["approver"]) == (
