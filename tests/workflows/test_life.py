@@ -224,7 +224,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, hints: Any, caplog: Any) -> None:
 @pytest.mark.usefixtures("live_db", "quiet")
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [pytest.param(6, 20, id="short"), pytest.param(300, 50, id="long", marks=pytest.mark.full)],
+    [pytest.param(6, 20, id="short"), pytest.param(150, 50, id="long", marks=pytest.mark.full)],
 )
 def test_every_invariant_holds_whatever_happens(examples: int, steps: int) -> None:
     run_state_machine_as_test(
