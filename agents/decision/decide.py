@@ -5,7 +5,14 @@ from collections.abc import Callable
 from agents.decision import cel, gates, wording
 from agents.decision.binding import binding_of
 from agents.decision.context import NotDecidable
-from agents.decision.facts import Decision, DecisionRequest, Obligations, Snapshot, Verdict
+from agents.decision.facts import (
+    ORDINARY_APPROVERS,
+    Decision,
+    DecisionRequest,
+    Obligations,
+    Snapshot,
+    Verdict,
+)
 from agents.decision.findings import STRENGTH, Case, Finding
 
 
@@ -83,9 +90,13 @@ def _conclude(case: Case, findings: list[Finding]) -> Decision:
 
 def _add_up(findings: list[Finding]) -> Obligations:
     duties = [finding.duties for finding in findings]
+    groups = {group for duty in duties for group in duty.approver_groups}
+    # Whoever names a group asks for it as well, never in place of the people that another hold asks.
+    if groups and any(f.verdict == Verdict.HOLD and not f.duties.approver_groups for f in findings):
+        groups.add(ORDINARY_APPROVERS)
     return Obligations(
         quorum=max((duty.quorum for duty in duties), default=1),
-        approver_groups=tuple(sorted({group for duty in duties for group in duty.approver_groups})),
+        approver_groups=tuple(sorted(groups)),
         notes=tuple(sorted({note for duty in duties for note in duty.notes})),
         redact=tuple(sorted({path for duty in duties for path in duty.redact})),
     )

@@ -44,7 +44,7 @@ def direction_of_rule(old: RuleFacts | None, new: RuleFacts | None, *, currency:
         _of_effects(old.effects, new.effects),
         _of_condition(old, new, currency),
         _of_number(old.quorum, new.quorum),
-        _of_text(old.approver_group, new.approver_group),
+        _of_group(old, new),
         _of_text(old.note, new.note),
         _of_set(frozenset(old.redact), frozenset(new.redact)),
     )
@@ -98,6 +98,14 @@ def _all_of(*found: Direction) -> Direction:
 
 def _of_number(old: int | Decimal, new: int | Decimal) -> Direction:
     return _SAME if new == old else _TIGHTER if new > old else _LOOSER
+
+
+def _of_group(old: RuleFacts, new: RuleFacts) -> Direction:
+    """A rule that holds and names nobody asks the ordinary approvers: naming a group asks others instead."""
+    asks_nobody = not old.approver_group and old.verdict == "none"
+    if old.approver_group == new.approver_group:
+        return _SAME
+    return _TIGHTER if asks_nobody else _LOOSER
 
 
 def _of_text(old: str, new: str) -> Direction:

@@ -242,11 +242,16 @@ class RuleResult:
     error: str = ""
 
 
+# Stands among approver groups for the company's ordinary approvers, whose name this room does not know.
+ORDINARY_APPROVERS = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Obligations:
     """Duties that add up over every enforced rule that applied.
 
-    A voter must belong to every one of ``approver_groups`` (names of groups; empty: anybody who may approve).
+    A voter must belong to every one of ``approver_groups`` (names of groups; empty: the ordinary approvers, who
+    are named beside others as ORDINARY_APPROVERS).
     """
 
     quorum: int = 1

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from agents.decision import ApprovalFacts, GrantFacts, MoneyFacts, Snapshot, StopFacts, Verdict, decide
+from agents.decision.facts import ORDINARY_APPROVERS
 from tests.agents.facts import (
     GRANT,
     by_hand,
@@ -164,7 +165,7 @@ def test_without_a_rate_every_rule_about_the_amount_counts_as_a_hold_with_its_du
     decision = decide(request(500, "CHF", rate=None), snapshot(*rules))
     assert decision.verdict == Verdict.HOLD
     assert decision.obligations.quorum == 2
-    assert decision.obligations.approver_groups == ("Approvers",)
+    assert decision.obligations.approver_groups == (ORDINARY_APPROVERS, "Approvers")
     assert decision.deciding == ("a", "b")
 
 
@@ -186,6 +187,15 @@ def test_duties_add_up():
     assert (duties.quorum, duties.approver_groups) == (2, ("Approvers", "Finance"))
     assert duties.notes == ("Check the bank", "Look twice")
     assert duties.redact == ("args.iban",)
+
+
+def test_naming_a_group_never_takes_a_question_from_the_ordinary_approvers():
+    holds = by_hand("true", "a", approver_group="")
+    for verdict in ("hold", "none"):
+        named = by_hand("true", "b", approver_group="Managers", verdict=verdict)
+        duties = decide(request(1), snapshot(holds, named)).obligations
+        assert duties.approver_groups == (ORDINARY_APPROVERS, "Managers")
+    assert decide(request(1), snapshot(holds)).obligations.approver_groups == ()
 
 
 def test_a_hidden_argument_is_not_told():

@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
-from agents.models import Reservation, User
+from agents.models import Policy, Reservation, User
+from agents.services import policies
 from audit.models import Event
 from audit.vocabulary import Actor, Refusal
 from connectors.services import publish_operation
@@ -83,11 +85,30 @@ def test_a_quorum_counts_different_people(clerk: Any, bob: Any, alice: Any) -> N
     assert held.state == "authorized"
 
 
+def test_a_manager_cannot_draw_what_is_held_to_a_group_of_their_own(clerk: Any, alice: Any) -> None:
+    hold_above(10_000)
+    policies.create_rule(
+        actor=alice.as_actor(),
+        policy=Policy.objects.get(code="company"),
+        content={
+            "name": "mine",
+            "operations": "*",
+            "verdict": "none",
+            "approver_group": Group.objects.get(name="Managers"),
+            "mode": "enforced",
+        },
+        reason="I would rather decide that myself",
+    )
+    held = ask(clerk, minor=20_000)
+    with pytest.raises(Refusal) as refused:
+        vote(alice, held.approval)
+    assert refused.value.code == "not_an_approver"
+    assert {group.name for group in held.approval.approver_groups.all()} == {"Approvers", "Managers"}
+
+
 def test_agents_are_refused_by_kind_whatever_group_they_are_in(
     held: Action, approval: Approval, clerk: Any
 ) -> None:
-    from django.contrib.auth.models import Group
-
     clerk.user.groups.add(Group.objects.get(name="Approvers"))
     with pytest.raises(Refusal) as refused:
         vote(clerk.user, approval)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
@@ -207,7 +208,7 @@ _TASK_STATES = {
 
 
 def _groups(names: Iterable[str]) -> list[Group]:
-    wanted = set(names)
+    wanted = {name or settings.DEFAULT_APPROVER_GROUP for name in names}
     groups = selectors.approver_groups(wanted)
     if not groups or wanted - {group.name for group in groups}:
         raise Refusal(
