@@ -156,7 +156,9 @@ class TestAgents:
         assert send(operator, f"/api/v1/agents/{working.pk}/suspend").json()["brake"] == "suspended"
         refused = send(operator, f"/api/v1/agents/{working.pk}/lift-brake")
         assert (refused.status_code, refused.json()["code"]) == (403, "permission_missing")
-        recorded = Event.objects.filter(verb="audit.change_refused", agent_id=str(working.pk), actor_label="Dave")
+        recorded = Event.objects.filter(
+            verb="audit.change_refused", agent_id=str(working.pk), actor_label="Dave"
+        )
         assert [event.code for event in recorded.order_by("pk")] == ["brake_already_on", "permission_missing"]
         assert send(signed_in(alice), f"/api/v1/agents/{working.pk}/lift-brake").json()["brake"] == "none"
 
