@@ -138,7 +138,10 @@ class CompanySettingsAdmin(WorkforceAdmin):
 
 @admin.register(ExchangeRate)
 class ExchangeRateAdmin(WorkforceAdmin):
-    """What foreign money is worth. A rate is never edited: a newer one takes over from its day on."""
+    """What foreign money is worth. A rate is never edited: a newer one takes over from its day on.
+
+    One that makes foreign money count for less waits for a second person.
+    """
 
     form = ExchangeRateForm
     list_display = ("currency", "shown_rate", "valid_from")
@@ -153,13 +156,17 @@ class ExchangeRateAdmin(WorkforceAdmin):
 
     def create(self, request: HttpRequest, form: Any) -> ExchangeRate:
         values = form.cleaned_data
-        return organisation.set_exchange_rate(
+        found = organisation.set_exchange_rate(
             actor=actor_of(request),
             currency=values["currency"],
             rate_millionths=values["rate"],
             valid_from=values["valid_from"],
             reason=values["reason"],
         )
+        if isinstance(found, ExchangeRate):
+            return found
+        self.waits(request, found)
+        return form.instance  # type: ignore[no-any-return]
 
     @display(description="Worth in company currency", ordering="rate")
     def shown_rate(self, rate: ExchangeRate) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import models, transaction
 
 from agents import policies, registry
+from agents.decision.money import MILLION
 from agents.models import ChangeRequest, CompanySettings, Department, ExchangeRate, Role
 from agents.services import changes
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
-from audit.vocabulary import Actor, Ref
+from audit.vocabulary import Actor, ActorKind, Ref
 
 MOVE_DEPARTMENT = "agents.department.move"
 CHANGE_CURRENCY = "agents.company.currency"
+SET_RATE = "agents.exchange_rate.set"
 ROLE_FIELDS = ("name", "job_description", "responsibilities", "expected_performance")
 
 
@@ -108,17 +111,49 @@ def update_company(
 
 
 def set_exchange_rate(
-    *, actor: Actor, currency: str, rate_millionths: int, valid_from: Any, reason: str
-) -> ExchangeRate:
-    """Set what one unit of a currency is worth from a day on, in millionths of the company currency."""
-    policies.require(policies.may(actor, "agents.add_exchangerate", "set an exchange rate"))
-    rate = ExchangeRate(currency=currency, rate=rate_millionths, valid_from=valid_from)
-    return _created(actor, rate, reason, "agents.exchange_rate_set")
+    *, actor: Actor, currency: str, rate_millionths: int, valid_from: date, reason: str
+) -> ExchangeRate | ChangeRequest:
+    """Set what one unit of a currency is worth from a day on, in millionths of the company currency.
+
+    A higher rate counts at once. A lower one lets more pass below every threshold, and a first one ends the
+    hold for want of a rate: those wait for a second person, as a ChangeRequest. The portal itself
+    (Actor.system) sets up directly.
+    """
+    with transaction.atomic():
+        policies.require(policies.may(actor, "agents.add_exchangerate", "set an exchange rate"))
+        rate = ExchangeRate(currency=currency, rate=rate_millionths, valid_from=valid_from)
+        rate.full_clean()
+        before = _rate_before(currency, valid_from)
+        if actor.kind == ActorKind.SYSTEM or (before is not None and rate_millionths >= before):
+            return _created(actor, rate, reason, "agents.exchange_rate_set")
+        return changes.propose_change(
+            actor=actor,
+            kind=SET_RATE,
+            target=Ref("agents.exchangerate", currency, currency),
+            payload={"currency": currency, "rate": str(rate_millionths), "valid_from": valid_from.isoformat()},
+            summary=f"Let 1 {currency} count as {_major(rate_millionths)} of company currency from {valid_from} on "
+            f"(until now {_major(before)}): rules and limits about amounts will let more of it pass.",
+            reason=reason,
+            target_version=str(before),
+        )
+
+
+def _rate_before(currency: str, day: date) -> int | None:
+    """Return the rate that a new one of that day would take the place of."""
+    known = ExchangeRate.objects.filter(currency=currency, valid_from__lte=day).order_by("-valid_from")
+    return known.values_list("rate", flat=True).first()
+
+
+def _major(rate_millionths: int | None) -> str:
+    if rate_millionths is None:
+        return "no rate"
+    return f"{rate_millionths // MILLION}.{rate_millionths % MILLION:06d}"
 
 
 def register_change_kinds() -> None:
     """Tell the registry how this module's changes are applied."""
     registry.register_change_kind(MOVE_DEPARTMENT, _apply_move)
+    registry.register_change_kind(SET_RATE, _apply_rate, _present_rate)
     registry.register_change_kind(
         CHANGE_CURRENCY, _apply_currency, lambda _change: lock_row(CompanySettings, "1").currency
     )
@@ -135,6 +170,21 @@ def _apply_currency(actor: Actor, change_request: ChangeRequest) -> None:
     company = lock_row(CompanySettings, "1")
     values = {"currency": change_request.payload["currency"]}
     _write(actor, company, values, change_request.reason, "agents.company_changed")
+
+
+def _apply_rate(actor: Actor, change_request: ChangeRequest) -> None:
+    wanted = change_request.payload
+    rate = ExchangeRate(
+        currency=wanted["currency"],
+        rate=int(wanted["rate"]),
+        valid_from=date.fromisoformat(wanted["valid_from"]),
+    )
+    _created(actor, rate, change_request.reason, "agents.exchange_rate_set")
+
+
+def _present_rate(change_request: ChangeRequest) -> str:
+    wanted = change_request.payload
+    return str(_rate_before(wanted["currency"], date.fromisoformat(wanted["valid_from"])))
 
 
 def _created(actor: Actor, thing: Any, reason: str, verb: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -681,9 +682,21 @@ class TestOrganisation:
         assert company.currency == "CHF"
 
     def test_exchange_rates_are_written_as_people_do(self, alice: Any, db: None) -> None:
+        ExchangeRate.objects.create(currency="USD", rate=910_000, valid_from="2025-01-01")
         form = {"currency": "usd", "rate": "0.92", "valid_from": "2026-01-01", "reason": "From the bank"}
         answer = signed_in(alice).post(adding(ExchangeRate), form)
         assert answer.status_code == 302, errors(answer)
-        rate = ExchangeRate.objects.get()
+        rate = ExchangeRate.objects.get(valid_from="2026-01-01")
         assert (rate.currency, rate.rate) == ("USD", 920_000)
         assert "0.920000" in signed_in(alice).get(page(rate)).content.decode()
+
+    def test_nobody_makes_large_amounts_small_alone(self, alice: Any, bob: Any) -> None:
+        client = signed_in(alice)
+        form = {"currency": "USD", "rate": "0.92", "valid_from": "2026-01-01", "reason": "From the bank"}
+        assert "waits for a second person" in client.post(adding(ExchangeRate), form, follow=True).content.decode()
+        assert not ExchangeRate.objects.exists()
+        do(signed_in(bob), ChangeRequest.objects.get(), "apply")
+        tiny = {**form, "rate": "0.000001", "valid_from": "2026-02-01"}
+        assert "waits for a second person" in client.post(adding(ExchangeRate), tiny, follow=True).content.decode()
+        assert [rate.rate for rate in ExchangeRate.objects.all()] == [920_000]
+        assert not LogEntry.objects.filter(content_type__model="exchangerate").exists()
