@@ -68,15 +68,15 @@ class WorkforceAdmin(LabelledFieldsMixin, ServiceAdmin):
         """Log only what was added."""
         return None if hasattr(request, "waiting_change") else super().log_addition(request, obj, message)
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
         """Never say that something was added while it waits for a second person: the list does not have it."""
         change_request = getattr(request, "waiting_change", None)
         if change_request is None:
             return super().response_add(request, obj, post_url_continue)
         messages.warning(request, waiting_words(change_request))
-        return HttpResponseRedirect(
-            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        )
+        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Never say that something was changed while it waits for a second person."""

@@ -693,10 +693,14 @@ class TestOrganisation:
     def test_nobody_makes_large_amounts_small_alone(self, alice: Any, bob: Any) -> None:
         client = signed_in(alice)
         form = {"currency": "USD", "rate": "0.92", "valid_from": "2026-01-01", "reason": "From the bank"}
-        assert "waits for a second person" in client.post(adding(ExchangeRate), form, follow=True).content.decode()
+        assert (
+            "waits for a second person" in client.post(adding(ExchangeRate), form, follow=True).content.decode()
+        )
         assert not ExchangeRate.objects.exists()
         do(signed_in(bob), ChangeRequest.objects.get(), "apply")
         tiny = {**form, "rate": "0.000001", "valid_from": "2026-02-01"}
-        assert "waits for a second person" in client.post(adding(ExchangeRate), tiny, follow=True).content.decode()
+        assert (
+            "waits for a second person" in client.post(adding(ExchangeRate), tiny, follow=True).content.decode()
+        )
         assert [rate.rate for rate in ExchangeRate.objects.all()] == [920_000]
         assert not LogEntry.objects.filter(content_type__model="exchangerate").exists()
