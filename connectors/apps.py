@@ -54,7 +54,7 @@ class ConnectorsConfig(AppConfig):
         from audit import visibility
         from audit.registry import register_verbs
         from connectors import selectors
-        from connectors.services import grants
+        from connectors.services import grants, operations
 
         register_verbs(VERBS)
         visibility.register("connectors", selectors.visible_events)
@@ -64,3 +64,6 @@ class ConnectorsConfig(AppConfig):
         registry.register_grants_provider(selectors.grant_facts)
         registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)
+        registry.register_change_kind(
+            operations.CHANGE_KIND, operations.apply_publication, operations.current_content
+        )

@@ -22,7 +22,44 @@ from audit.vocabulary import Refusal, RefusalKind
 TRAIL_LENGTH = 50
 
 
-class WorkforceAdmin(LabelledFieldsMixin, ServiceAdmin):
+class WaitingChangeMixin:
+    """A save that became a change for a second person says so, and never that something was saved."""
+
+    opts: Any
+
+    def waits(self, request: HttpRequest, change_request: ChangeRequest | None) -> None:
+        """Remember that this save became a change for a second person."""
+        if change_request is not None:
+            request.waiting_change = change_request  # type: ignore[attr-defined]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log only what did change."""
+        return None if hasattr(request, "waiting_change") else super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log only what was added."""
+        return None if hasattr(request, "waiting_change") else super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Never say that something was added while it waits for a second person: the list does not have it."""
+        change_request = getattr(request, "waiting_change", None)
+        if change_request is None:
+            return super().response_add(request, obj, post_url_continue)  # type: ignore[misc, no-any-return]
+        messages.warning(request, waiting_words(change_request))
+        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Never say that something was changed while it waits for a second person."""
+        change_request = getattr(request, "waiting_change", None)
+        if change_request is None:
+            return super().response_change(request, obj)  # type: ignore[misc, no-any-return]
+        messages.warning(request, waiting_words(change_request))
+        return HttpResponseRedirect(request.path)
+
+
+class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
     """A governed object of the workforce. Nothing is deleted: it is retired, lifted or taken out of force."""
 
     change_form_after_template = "agents/reason.html"
@@ -54,37 +91,6 @@ class WorkforceAdmin(LabelledFieldsMixin, ServiceAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Leave relations to the service that saved the object."""
-
-    def waits(self, request: HttpRequest, change_request: ChangeRequest | None) -> None:
-        """Remember that this save became a change for a second person."""
-        if change_request is not None:
-            request.waiting_change = change_request  # type: ignore[attr-defined]
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Log only what did change."""
-        return None if hasattr(request, "waiting_change") else super().log_change(request, obj, message)
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Log only what was added."""
-        return None if hasattr(request, "waiting_change") else super().log_addition(request, obj, message)
-
-    def response_add(
-        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
-    ) -> HttpResponse:
-        """Never say that something was added while it waits for a second person: the list does not have it."""
-        change_request = getattr(request, "waiting_change", None)
-        if change_request is None:
-            return super().response_add(request, obj, post_url_continue)
-        messages.warning(request, waiting_words(change_request))
-        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """Never say that something was changed while it waits for a second person."""
-        change_request = getattr(request, "waiting_change", None)
-        if change_request is None:
-            return super().response_change(request, obj)
-        messages.warning(request, waiting_words(change_request))
-        return HttpResponseRedirect(request.path)
 
 
 def waiting_words(change_request: ChangeRequest) -> SafeString:

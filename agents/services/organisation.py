@@ -131,8 +131,8 @@ def set_exchange_rate(
             kind=SET_RATE,
             target=Ref("agents.exchangerate", currency, currency),
             payload={"currency": currency, "rate": str(rate_millionths), "valid_from": valid_from.isoformat()},
-            summary=f"Let 1 {currency} count as {_major(rate_millionths)} of company currency from {valid_from} "
-            f"on (until now {_major(before)}): rules and limits about amounts will let more of it pass.",
+            summary=f"Let 1 {currency} count as {_major(rate_millionths)} of company currency from "
+            f"{valid_from} on (until now {_major(before)}): rules and limits will let more of it pass.",
             reason=reason,
             target_version=str(before),
         )

@@ -11,11 +11,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agents.admin.base import WaitingChangeMixin
 from audit.adminkit import LabelledFieldsMixin, ServiceAdmin
 from audit.vocabulary import Refusal, RefusalKind
 
 
-class ConnectionAdmin(LabelledFieldsMixin, ServiceAdmin):
+class ConnectionAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
     """A configured part of a connection. It is switched off, never deleted: calls refer to it."""
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:

@@ -118,7 +118,13 @@ class OperationAdmin(ConnectionAdmin):
 
     def _publish(self, request: HttpRequest, form: Any, values: dict[str, Any]) -> Operation:
         values["output_schema"] = values.get("output_schema") or {}
-        return services.publish_operation(actor=actor_of(request), reason=form.cleaned_data["reason"], **values)
+        found = services.publish_operation(
+            actor=actor_of(request), reason=form.cleaned_data["reason"], **values
+        )
+        if isinstance(found, Operation):
+            return found
+        self.waits(request, found)
+        return Operation.objects.get(code=values["code"])
 
     @display(description="Revision")
     def shown_revision(self, operation: Operation) -> str:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
+from agents.models import ChangeRequest
 from agents.policies import may, require, require_reason
+from agents.services import changes
 from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from connectors.engine import ABSENT, at
-from connectors.models import Operation, OperationRevision, System
+from connectors.models import (
+    Operation,
+    OperationGroupObjectPermission,
+    OperationRevision,
+    OperationUserObjectPermission,
+    System,
+)
 from connectors.policies.digests import digest_of
 from connectors.policies.schemas import schema_problems
 from connectors.services.drivers import load_driver
 
+CHANGE_KIND = "connectors.operation"
+PARTS = ("input_schema", "output_schema", "mapping")
 FACTS = (
     "name",
     "description",
@@ -40,8 +52,12 @@ def publish_operation(
     reason: str,
     output_schema: Mapping[str, Any] | None = None,
     **facts: Any,
-) -> Operation:
+) -> Operation | ChangeRequest:
     """Create an operation or publish it anew; a new revision is written only when its hash changed.
+
+    What somebody may use already, or another operation is looked up or undone with, keeps its grants: to give
+    it other content becomes a ChangeRequest ``connectors.operation`` that another person applies. The portal
+    itself (Actor.system) sets up directly.
 
     ``facts``: name and effect (both required the first time), description, idempotent, money_path,
     reference_field, label_template, lookup_operation, undo_operation. Raises Refusal ``invalid_operation`` with
@@ -53,13 +69,69 @@ def publish_operation(
         operation = Operation.objects.select_for_update(of=("self",)).filter(code=code).first()
         operation = operation or Operation(code=code)
         _require_known(facts)
+        before = _content(operation) if operation.current_revision else {}
         operation.system = system
         for name, value in facts.items():
             setattr(operation, name, value)
-        _require_sound(operation, dict(input_schema), dict(output_schema or {}), dict(mapping))
+        parts = dict(input_schema), dict(output_schema or {}), dict(mapping)
+        _require_sound(operation, *parts)
         operation.full_clean(exclude=["current_revision"])
-        stamp(operation, actor=actor, reason=reason).save()
-        _publish(actor, operation, dict(input_schema), dict(output_schema or {}), dict(mapping), reason)
+        after = {**_content(operation), **dict(zip(PARTS, parts, strict=True))}
+        if actor.kind != "system" and before and before != after and _in_use(operation):
+            return _propose(actor, operation, before, after, reason)
+        return _write(actor, operation, *parts, reason)
+
+
+def apply_publication(actor: Actor, change_request: ChangeRequest) -> None:
+    """Publish what a ChangeRequest asked for; agents.services.changes calls this and asks for two people."""
+    wanted: dict[str, Any] = dict(change_request.payload)
+    operation = Operation.objects.select_for_update(of=("self",)).get(pk=change_request.target_id)
+    parts = wanted.pop("input_schema"), wanted.pop("output_schema"), wanted.pop("mapping")
+    for name, value in wanted.items():
+        setattr(operation, Operation._meta.get_field(name).attname, value)
+    _require_sound(operation, *parts)
+    operation.full_clean(exclude=["current_revision"])
+    _write(actor, operation, *parts, change_request.reason)
+
+
+def current_content(change_request: ChangeRequest) -> str:
+    """Return a digest of the operation as it stands, so that a publication proposed on another is stale."""
+    return digest_of(_content(Operation.objects.get(pk=change_request.target_id)))
+
+
+def _in_use(operation: Operation) -> bool:
+    held = (OperationUserObjectPermission, OperationGroupObjectPermission)
+    if any(model._default_manager.filter(content_object=operation).exists() for model in held):
+        return True
+    return Operation.objects.filter(Q(lookup_operation=operation) | Q(undo_operation=operation)).exists()
+
+
+def _content(operation: Operation) -> dict[str, Any]:
+    """Return all that decides what a call of it does and what people are told, as plain JSON."""
+    revision = operation.current_revision
+    found = {name: getattr(operation, Operation._meta.get_field(name).attname) for name in ("system", *FACTS)}
+    plain = {name: str(value) if isinstance(value, UUID) else value for name, value in found.items()}
+    return {**plain, **{part: getattr(revision, part) if revision else {} for part in PARTS}}
+
+
+def _propose(
+    actor: Actor, operation: Operation, before: dict[str, Any], after: dict[str, Any], reason: str
+) -> ChangeRequest:
+    changed = ", ".join(name.replace("_", " ") for name in after if after[name] != before[name])
+    return changes.propose_change(
+        actor=actor,
+        kind=CHANGE_KIND,
+        target=operation.as_ref(),
+        payload=after,
+        summary=f"Publish {operation.code} anew ({changed}): who may use it already will do what it says then.",
+        reason=reason,
+        target_version=digest_of(before),
+    )
+
+
+def _write(actor: Actor, operation: Operation, given: Any, answer: Any, mapping: Any, reason: str) -> Operation:
+    stamp(operation, actor=actor, reason=reason).save()
+    _publish(actor, operation, given, answer, mapping, reason)
     return operation
 
 

@@ -98,6 +98,58 @@ def test_a_grant_proposed_for_another_revision_is_stale(
 
 
 @pytest.mark.django_db
+def test_what_somebody_may_use_is_not_given_other_content_by_one_person(
+    book: dict[str, Any], robot: Agent, alice: Any, bob: Any
+) -> None:
+    grant_operation(actor=PORTAL, operation=book["find"], agent=robot, reason=WHY)
+    harmless = {"system": book["system"], "code": "fake.invoice.find", "effect": "read", "reason": WHY}
+    wanted: Any = publish_operation(
+        actor=alice.as_actor(), input_schema=POST_SCHEMA, mapping=POST_MAPPING, **harmless
+    )
+    assert isinstance(wanted, ChangeRequest)
+    assert "input schema, mapping" in wanted.summary
+    found = Operation.objects.get(code="fake.invoice.find")
+    assert (found.current_revision.number, found.current_revision.mapping) == (1, FIND_MAPPING)
+    with pytest.raises(Refusal) as refused:
+        changes.apply_change(actor=alice.as_actor(), change_request=wanted, reason="looks right to me")
+    assert refused.value.code == "same_person"
+    changes.apply_change(actor=bob.as_actor(), change_request=wanted, reason="looks right")
+    found.refresh_from_db()
+    assert (found.current_revision.number, found.current_revision.mapping) == (2, POST_MAPPING)
+
+
+@pytest.mark.django_db
+def test_a_look_up_counts_as_used_and_what_nobody_may_use_is_published_at_once(
+    book: dict[str, Any], alice: Any
+) -> None:
+    given = {"actor": alice.as_actor(), "system": book["system"], "reason": WHY}
+    find: Any = publish_operation(
+        code="fake.invoice.find", input_schema=POST_SCHEMA, mapping=POST_MAPPING, **given
+    )
+    assert isinstance(find, ChangeRequest)
+    post = publish_operation(
+        code="fake.invoice.post", description="x", input_schema=POST_SCHEMA, mapping=POST_MAPPING, **given
+    )
+    assert isinstance(post, Operation)
+    same = publish_operation(code="fake.invoice.find", input_schema=FIND_SCHEMA, mapping=FIND_MAPPING, **given)
+    assert isinstance(same, Operation)
+
+
+@pytest.mark.django_db
+def test_a_publication_proposed_on_another_content_is_stale(
+    book: dict[str, Any], robot: Agent, alice: Any, bob: Any
+) -> None:
+    grant_operation(actor=PORTAL, operation=book["post"], agent=robot, reason=WHY)
+    given = {"system": book["system"], "code": "fake.invoice.post", "reason": WHY}
+    parts = {"input_schema": POST_SCHEMA, "mapping": POST_MAPPING}
+    wanted: Any = publish_operation(actor=alice.as_actor(), label_template="Invoice of 1 EUR", **given, **parts)
+    publish_operation(actor=PORTAL, description="does more now", **given, **parts)
+    with pytest.raises(Refusal) as refused:
+        changes.apply_change(actor=bob.as_actor(), change_request=wanted, reason="looks right")
+    assert refused.value.code == "stale_target"
+
+
+@pytest.mark.django_db
 def test_a_role_carries_grants_for_every_agent_of_it(book: dict[str, Any], robot: Agent) -> None:
     given = grant_operation(actor=PORTAL, operation=book["find"], role=robot.role, reason=WHY)
     assert isinstance(given, OperationGroupObjectPermission)
