@@ -8,6 +8,7 @@ VERBS = {
     "connectors.account_added": "An account at a system was added.",
     "connectors.account_changed": "An account at a system was changed.",
     "connectors.secret_written": "The secret of an account was written.",
+    "connectors.secret_dropped": "The secret of an account was taken away, as its system was moved.",
     "connectors.secrets_rotated": "Secrets were put under another key.",
     "connectors.operation_published": "An operation was published, in a new revision.",
     "connectors.operation_switched": "An operation was switched on or off.",

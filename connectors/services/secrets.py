@@ -53,6 +53,24 @@ def set_secret(*, actor: Actor, account: Account, secret: str, reason: str) -> A
     return account
 
 
+def drop_secret(*, actor: Actor, account: Account, reason: str) -> None:
+    """Take an account's credential away, in the transaction of the service that asked the policy."""
+    old = account.secret
+    if old is None:
+        return
+    account.secret = None
+    account.save(update_fields=["secret"])
+    old.delete()
+    record_event(
+        actor=actor,
+        verb="connectors.secret_dropped",
+        subject=account.as_ref(),
+        sentence=f"The secret of {account} was taken away, because its system was moved. Write it again.",
+        system_id=str(account.system_id),
+        reason=reason,
+    )
+
+
 def purpose_of(account: Account) -> str:
     """Return what the secret of this account is for; it is part of what the ciphertext is bound to."""
     return f"connectors.account:{account.pk}"

@@ -12,20 +12,28 @@ from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor
 from connectors.models import Account, System
-from connectors.services.secrets import set_secret
+from connectors.services.secrets import drop_secret, set_secret
+from connectors.vocabulary import Origin
 
 
 def save_system(*, actor: Actor, reason: str, system: System | None = None, **fields: Any) -> System:
-    """Install a system, or change one; where it leads and what it may reach is checked before it is kept."""
+    """Install a system, or change one; where it leads and what it may reach is checked before it is kept.
+
+    A system that a person moves to another scheme, host or port forgets the secrets of its accounts: they were
+    written for the old place, and who can change an address must not be able to have them sent to a new one.
+    """
     with transaction.atomic():
         verb = "change" if system else "install"
         require(may(actor, f"connectors.{'change' if system else 'add'}_system", f"{verb} a system"))
         require_reason(reason)
         held = System.objects.select_for_update().get(pk=system.pk) if system else System()
+        known = _origin(held) if system else None
         for name, value in fields.items():
             setattr(held, name, value)
         held.full_clean()
         stamp(held, actor=actor, reason=reason).save()
+        if known and known != _origin(held) and actor.kind != "system":
+            _forget_secrets(actor, held, reason)
         record_event(
             actor=actor,
             verb="connectors.system_changed" if system else "connectors.system_installed",
@@ -36,6 +44,15 @@ def save_system(*, actor: Actor, reason: str, system: System | None = None, **fi
             payload={"fields": sorted(fields)},
         )
     return held
+
+
+def _origin(system: System) -> str:
+    return str(Origin.of_url(system.base_url))
+
+
+def _forget_secrets(actor: Actor, system: System, reason: str) -> None:
+    for account in system.accounts.select_for_update(of=("self",)).exclude(secret=None):
+        drop_secret(actor=actor, account=account, reason=reason)
 
 
 def set_system_enabled(*, actor: Actor, system: System, enabled: bool, reason: str) -> System:

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.models import Account, Secret
-from connectors.services import set_secret
+from connectors.services import save_system, set_secret
 from connectors.services import test_connection as try_connection
 from connectors.services.secrets import open_secret, purpose_of, reveal_for_call, rotate_secrets, seal
 from tests.connectors.conftest import PORTAL
@@ -48,6 +48,27 @@ def test_what_is_copied_from_another_row_is_refused(keks: Any, part: str) -> Non
     mine.refresh_from_db()
     with pytest.raises(Refusal):
         open_secret(mine, purpose="a")
+
+
+@pytest.mark.django_db
+def test_nobody_has_a_key_sent_to_a_place_of_their_own(book: dict[str, Any], alice: Any) -> None:
+    system, account, actor = book["system"], book["account"], alice.as_actor()
+    save_system(actor=actor, system=system, base_url=f"{system.base_url}/books", reason="another path")
+    account.refresh_from_db()
+    assert reveal_for_call(account) == KEY
+    elsewhere = "https://collector.example"
+    save_system(
+        actor=actor, system=system, base_url=elsewhere, allowed_hosts=[f"{elsewhere}:443"], reason="it moved"
+    )
+    account.refresh_from_db()
+    with pytest.raises(Refusal) as refused:
+        reveal_for_call(account)
+    assert refused.value.code == "secret_missing"
+    assert not Secret.objects.exists()
+    assert Event.objects.get(verb="connectors.secret_dropped").actor_id == actor.id
+    system.refresh_from_db()
+    save_system(actor=actor, system=system, base_url=book["system"].base_url, reason="back again")
+    assert not Secret.objects.exists()
 
 
 @pytest.mark.django_db
