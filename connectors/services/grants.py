@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db import transaction
+from django.db.models.functions import Now
 
 from agents.models import Agent, ChangeRequest, Role
 from agents.policies import may, require, require_reason
@@ -13,7 +14,12 @@ from agents.services import changes, stops
 from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
-from connectors.models import Operation, OperationGroupObjectPermission, OperationUserObjectPermission
+from connectors.models import (
+    Authorization,
+    Operation,
+    OperationGroupObjectPermission,
+    OperationUserObjectPermission,
+)
 from connectors.models.operations import USE_OPERATION
 
 CHANGE_KIND = "connectors.grant"
@@ -70,8 +76,20 @@ def revoke_grant(
             )
         for grant in grants:
             stamp(grant, actor=actor, reason=reason).delete()
+        _use_up_authorizations(operation, holder)
         _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
     return len(grants)
+
+
+def _use_up_authorizations(operation: Operation, holder: Agent | Role) -> None:
+    """A call that was decided and not yet begun would otherwise leave in spite of it."""
+    agents = [holder] if isinstance(holder, Agent) else Agent.objects.filter(role=holder)
+    Authorization.objects.filter(
+        operation=operation,
+        agent_id__in=[str(agent.pk) for agent in agents],
+        consumed_at=None,
+        expires_at__gt=Now(),
+    ).update(consumed_at=Now())
 
 
 def apply_grant(actor: Actor, change_request: ChangeRequest) -> None:

@@ -10,7 +10,8 @@ from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.models import Operation
-from tests.workflows.conftest import ask, limit
+from connectors.services import revoke_grant
+from tests.workflows.conftest import TESTS, ask, limit
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies import Remedy, remedy
 from workflows.actions.services import (
@@ -20,6 +21,7 @@ from workflows.actions.services import (
     run_action,
     sweep_due,
 )
+from workflows.actions.services.executing import perform
 from workflows.tasks.models import Task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("holds")]
@@ -243,3 +245,45 @@ def test_the_sweeper_expires_what_nobody_began_in_time(clerk: Any, hints: Any) -
     assert sweep_due()["actions_expired"] == 1
     action.refresh_from_db()
     assert (action.state, Reservation.objects.get().state) == ("expired", "released")
+
+
+@pytest.mark.parametrize("died", ["before the call", "after a call that left nothing"])
+def test_what_may_no_longer_be_done_is_not_done_after_all(
+    died: str, lost: Any, clerk: Any, fake: Any, let_time_pass: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if died == "before the call":
+        monkeypatch.setattr("workflows.actions.services.executing.perform", lambda claim: None)
+        action = run_action(action_id=ask(clerk).pk)
+    else:
+        action = lost("500")
+    assert action.state == "dispatched"
+    revoke_grant(actor=TESTS, operation=action.target, agent=clerk, reason="it is done with invoices")
+    let_time_pass(action)
+    action = reconcile_action(action_id=action.pk)
+    assert (action.state, action.code, fake.count()) == ("failed", "no_grant", 0)
+    assert not Reservation.objects.filter(state="reserved").exists()
+
+
+def test_what_may_have_been_done_is_not_called_failed_because_it_may_not_be_repeated(
+    lost: Any, clerk: Any, fake: Any, let_time_pass: Any
+) -> None:
+    action = lost("effect_then_500")
+    Operation.objects.filter(pk=action.operation_id).update(idempotent=True, lookup_operation=None)
+    revoke_grant(actor=TESTS, operation=action.target, agent=clerk, reason="it is done with invoices")
+    let_time_pass(action)
+    assert reconcile_action(action_id=action.pk).state == "in_doubt"
+    assert Reservation.objects.get().state == "reserved"
+
+
+def test_a_grant_taken_away_between_the_decision_and_the_call_stops_the_call(
+    clerk: Any, fake: Any, let_time_pass: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(claim: Any) -> None:
+        revoke_grant(actor=TESTS, operation=claim.action.target, agent=clerk, reason="it is done with invoices")
+        perform(claim)
+
+    monkeypatch.setattr("workflows.actions.services.executing.perform", late)
+    action = run_action(action_id=ask(clerk).pk)
+    assert fake.count() == 0
+    let_time_pass(action)
+    assert (reconcile_action(action_id=action.pk).code, fake.count()) == ("no_grant", 0)

@@ -15,7 +15,7 @@ from connectors.vocabulary import LookUp, Probe
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies import Remedy, remedy
-from workflows.actions.services.deciding import mint
+from workflows.actions.services.deciding import mint, still_allowed
 from workflows.actions.services.executing import Claim, perform, take_lease
 from workflows.actions.services.moving import lock, note
 from workflows.actions.services.outcome import (
@@ -70,22 +70,25 @@ def _follow_up(claim: Claim, call: Call) -> None:
     if call.outcome == Call.Outcome.CONFIRMED and found.result != "found":
         record_confirmed(action.pk, claim.epoch, output={}, remote_ref=call.remote_ref)
         return
+    settled = _settled(action, call)
     follows = remedy(
         found=found.result,
         effect=action.target.effect,
         idempotent=action.target.idempotent,
-        settled=_settled(action, call),
+        settled=settled,
         attempts_left=0 if action.state == State.IN_DOUBT else max(0, MOST_ATTEMPTS - action.attempt),
     )
-    _apply(claim, found, follows)
+    if follows is Remedy.RETRY:
+        conclusive = action.target.reads_only or (found.result == "absent" and settled)
+        _repeat(claim, found, nothing_done=conclusive)
+    else:
+        _apply(claim, found, follows)
 
 
 def _apply(claim: Claim, found: LookUp, follows: Remedy) -> None:
     action = claim.action
     if follows is Remedy.CONFIRM:
         _confirm(action, found)
-    elif follows is Remedy.RETRY:
-        _repeat(claim)
     elif follows is Remedy.FAIL:
         record_failed(
             action.pk, claim.epoch, code="no_answer", sentence="The system gave no answer.", temporary=True
@@ -97,8 +100,12 @@ def _apply(claim: Claim, found: LookUp, follows: Remedy) -> None:
     elif follows is Remedy.WAIT:
         _look_again(action.pk, claim.epoch)
     else:
-        _look_again(action.pk, claim.epoch)
-        record_in_doubt(action.pk, claim.epoch, why=_DOUBTS[found.result])
+        _leave_in_doubt(claim, found)
+
+
+def _leave_in_doubt(claim: Claim, found: LookUp) -> None:
+    _look_again(claim.action.pk, claim.epoch)
+    record_in_doubt(claim.action.pk, claim.epoch, why=_DOUBTS[found.result])
 
 
 _DOUBTS = {
@@ -110,31 +117,31 @@ _DOUBTS = {
 
 
 def _run_again(claim: Claim) -> None:
-    """Nothing was sent: the same authorization serves, or a new one when it has lapsed."""
+    """Nothing was sent: if it still may be done, the same authorization serves, or a new one once it lapsed."""
     with transaction.atomic():
         action = lock(claim.action.pk)
         if action.epoch != claim.epoch:
             return
-        usable = Authorization.objects.filter(
-            pk=str(action.authorization_id), consumed_at=None, expires_at__gt=database_now()
-        ).exists()
-        if not usable:
+        refused = _why_not_now(action, claim)
+        if refused is None and not _has_authorization(action):
             _give_new_authorization(action)
+    if refused:
+        record_failed(action.pk, claim.epoch, code=refused.code, sentence=refused.message)
+        return
     perform(Claim(action, claim.epoch, claim.scopes))
 
 
-def _repeat(claim: Claim) -> None:
-    """Do it once more under a new authorization, and say in the ledger on what evidence."""
+def _repeat(claim: Claim, found: LookUp, *, nothing_done: bool) -> None:
+    """Do it once more under a new authorization, and say in the ledger on what evidence.
+
+    When it no longer may be done, it has failed only if the evidence is conclusive (``nothing_done``).
+    """
     with transaction.atomic():
         action = lock(claim.action.pk)
         if action.epoch != claim.epoch:
             return
-        stopped: Refusal | None = None
-        try:
-            stops.lock_and_check(claim.scopes)
-        except Refusal as refusal:
-            stopped = refusal
-        else:
+        refused = _why_not_now(action, claim)
+        if refused is None:
             note(
                 actor=Actor.system("portal"),
                 action=action,
@@ -143,10 +150,28 @@ def _repeat(claim: Claim) -> None:
                 code="repeated",
             )
             _give_new_authorization(action)
-    if stopped:
-        record_failed(action.pk, claim.epoch, code=stopped.code, sentence=stopped.message)
-        return
-    perform(Claim(action, claim.epoch, claim.scopes))
+    if refused is None:
+        perform(Claim(action, claim.epoch, claim.scopes))
+    elif nothing_done:
+        record_failed(action.pk, claim.epoch, code=refused.code, sentence=refused.message)
+    else:
+        _leave_in_doubt(claim, found)
+
+
+def _why_not_now(action: Action, claim: Claim) -> Refusal | None:
+    """Ask again what the first attempt was asked: authority may have been withdrawn since."""
+    try:
+        stops.lock_and_check(claim.scopes)
+    except Refusal as refusal:
+        return refusal
+    no_longer = still_allowed(action)
+    return Refusal(no_longer.code, no_longer.sentence) if no_longer else None
+
+
+def _has_authorization(action: Action) -> bool:
+    return Authorization.objects.filter(
+        pk=str(action.authorization_id), consumed_at=None, expires_at__gt=database_now()
+    ).exists()
 
 
 def _give_new_authorization(action: Action) -> None:
