@@ -31,6 +31,7 @@ from connectors.vocabulary import Credential, Network, Origin, Passage, SystemFa
 
 MAX_REQUEST_BYTES = 256 * 1024
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
+MAX_RESPONSE_DEPTH = 64
 MAX_EXCERPT_CHARACTERS = 4096
 MAX_ADDRESSES = 32
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
@@ -104,8 +105,13 @@ class Reply:
         return self.text[:MAX_EXCERPT_CHARACTERS].replace("\x00", "�")
 
     def json(self) -> Any:
-        """Return the decoded JSON body; raise ValueError when it is not JSON. Fractions stay text."""
-        return json.loads(self.body, parse_float=str, parse_constant=str)
+        """Return the decoded JSON body; raise ValueError when it is none we can hold. Fractions stay text."""
+        try:
+            found = json.loads(self.body, parse_float=str, parse_constant=str)
+        except RecursionError:
+            raise _too_deep() from None
+        _require_shallow(found)
+        return found
 
 
 class Client:
@@ -357,6 +363,26 @@ def why_forbidden(address: Address, networks: Iterable[Network]) -> str:
         if reason := _why_forbidden(real, list(networks)):
             return reason
     return ""
+
+
+def _require_shallow(document: Any) -> None:
+    """Refuse what later code, which goes into each level by a call, could not go through."""
+    level, depth = [document], 0
+    while level:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        depth += 1
+        if depth > MAX_RESPONSE_DEPTH:
+            raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested deeper than {MAX_RESPONSE_DEPTH} levels")
 
 
 def path_part(part: str) -> str:

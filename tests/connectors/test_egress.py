@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from connectors import egress
-from connectors.egress import Client, why_forbidden
+from connectors.egress import Client, Reply, why_forbidden
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, PassageClosed, Rejected
 from connectors.vocabulary import _MINT, Credential, Origin, Passage, SystemFacts, parse_network, plain_host
 
@@ -457,3 +457,15 @@ def test_a_cookie_is_not_sent_back() -> None:
     server.close()
     assert len(server.requests) == 2
     assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("depth", [65, 600, 100_000])
+def test_an_answer_nested_beyond_reason_is_no_json(depth: int) -> None:
+    for opened, closed in (("[", "]"), ('{"a":', "}")):
+        text = opened * depth + "1" + closed * depth
+        with pytest.raises(ValueError, match="nested"):
+            Reply(200, {}, text.encode()).json()
+
+
+def test_an_answer_of_ordinary_depth_is_read() -> None:
+    assert Reply(200, {}, b'{"a": [{"b": [1, "x", 1.5]}]}').json() == {"a": [{"b": [1, "x", "1.5"]}]}

@@ -303,3 +303,16 @@ def test_the_expiry_is_counted_from_the_database_clock(book: dict[str, Any]) -> 
     )
     passed.refresh_from_db()
     assert timedelta(minutes=4) < passed.expires_at - passed.created_at < timedelta(minutes=6)
+
+
+@pytest.mark.django_db
+def test_an_answer_nested_beyond_reason_leaves_no_call_unfinished(
+    book: dict[str, Any], fake: FakeSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested = b'{"id": ' + b"[" * 600 + b"]" * 600 + b', "state": "posted"}'
+    monkeypatch.setattr("connectors.egress.Client._read", lambda self, response: nested)
+    given = arguments()
+    passed = authorized(book["post"], given)
+    result = execute(actor=PORTAL, authorization_id=passed.pk, arguments=given, stop_scopes=[])
+    assert (result.outcome, result.error_code) == ("unknown", "answer_unexpected")
+    assert Call.objects.get().outcome == "unknown"
