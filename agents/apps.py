@@ -21,6 +21,7 @@ VERBS = {
     "agents.call_refused": "A call came with a token that is no longer good.",
     "agents.agent_overreached": "An agent tried what only people may do.",
     "agents.person_changed": "The account of a person was made or changed.",
+    "agents.sign_in_refused": "Somebody failed to sign in.",
     "agents.department_created": "A department was added.",
     "agents.department_changed": "A department was changed or moved.",
     "agents.role_created": "A role was added.",

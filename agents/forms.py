@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from unfold.forms import UserCreationForm
+from unfold.forms import AuthenticationForm, UserCreationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDateWidget,
@@ -22,7 +22,9 @@ from unfold.widgets import (
 from agents import registry
 from agents.decision.facts import OperationFacts
 from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, User
+from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+from audit.vocabulary import Refusal
 
 MILLIONTHS = 1_000_000
 EFFECTS = (
@@ -31,6 +33,26 @@ EFFECTS = (
     ("financial", "Moving money"),
     ("destructive", "Destroying"),
 )
+
+
+class SignInForm(AuthenticationForm):
+    """The sign-in page: whoever guesses is slowed down and on record."""
+
+    def clean(self) -> Any:
+        """Ask whether this name may be tried now before any password is looked at."""
+        tried = {
+            "username": self.cleaned_data.get("username", ""),
+            "address": self.request.META.get("REMOTE_ADDR", "") if self.request else "",
+        }
+        try:
+            people.require_sign_in_try(**tried)
+        except Refusal as refusal:
+            raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
+        try:
+            return super().clean()
+        except forms.ValidationError:
+            people.note_sign_in_refused(**tried)
+            raise
 
 
 def groups_of_people() -> QuerySet[Group]:

@@ -142,6 +142,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "autonomy.ui.site_icon"}],
     "ENVIRONMENT": "autonomy.ui.environment",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"image": None, "redirect_after": None, "form": "agents.forms.SignInForm"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {

@@ -318,13 +318,26 @@ def within_limit(key: str) -> bool:
 
     A counter that cannot be reached counts nothing: it must not turn a refusal into an error.
     """
-    name = "failures:" + hashlib.sha256(key.encode()).hexdigest()
+    name = _counter(key)
     try:
         cache.add(name, 0, timeout=60)
         return int(cache.incr(name)) <= FAILURES_A_MINUTE
     except Exception:
         logger.warning("The counter of failed requests cannot be reached.", exc_info=True)
         return True
+
+
+def is_exhausted(key: str) -> bool:
+    """Tell whether ``key`` has failed as often as it may in the present minute; counts nothing."""
+    try:
+        return int(cache.get(_counter(key), 0)) >= FAILURES_A_MINUTE
+    except Exception:
+        logger.warning("The counter of failed requests cannot be reached.", exc_info=True)
+        return False
+
+
+def _counter(key: str) -> str:
+    return "failures:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def note_token_issued(*, token: AccessToken) -> None:

@@ -10,9 +10,10 @@ from django.db import transaction
 
 from agents import policies
 from agents.models import User
+from agents.services import credentials
 from agents.services.history import lock_row, stamp
-from audit.services import record_event
-from audit.vocabulary import Actor, Refusal
+from audit.services import record_event, record_refusal
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 FIELDS = ("username", "first_name", "last_name", "email", "department", "is_active")
 
@@ -71,6 +72,42 @@ def note_new_password(*, actor: Actor, person: User) -> None:
     """Record that somebody set a person's password (in the transaction that did)."""
     sentence = f"{actor.label} set a new password for {person}."
     _record(actor, person, sentence, "A new password was asked for on the account's page.")
+
+
+def require_sign_in_try(*, username: str, address: str) -> None:
+    """Raise Refusal (LIMITED) after ten failures of one name from one address in a minute.
+
+    A password, unlike an agent's secret, can be guessed; and who guesses an approver's is the second person.
+    """
+    if credentials.is_exhausted(_sign_in_key(username, address)):
+        raise Refusal(
+            "too_many_failures",
+            "Too many failed attempts under this name. Wait a minute and try again.",
+            detail={"retry_after": 60},
+            kind=RefusalKind.LIMITED,
+        )
+
+
+def note_sign_in_refused(*, username: str, address: str) -> None:
+    """Count and record a failed sign-in. A name that nobody has is not recorded: it may be a password."""
+    person = User.objects.filter(username=username).first() if "\x00" not in username else None
+    known = credentials.within_limit(_sign_in_key(username, address))
+    if known and (person is not None or credentials.within_limit(f"sign-in of nobody {address}")):
+        record_refusal(
+            actor=Actor.system("sign-in page"),
+            verb="agents.sign_in_refused",
+            subject=person.as_ref() if person else Ref("agents.user", "", "a name nobody has"),
+            refusal=Refusal(
+                "wrong_credentials",
+                f"Somebody at {address or 'an unknown address'} failed to sign in as "
+                f"{person or 'a name nobody has'}.",
+                kind=RefusalKind.UNAUTHENTICATED,
+            ),
+        )
+
+
+def _sign_in_key(username: str, address: str) -> str:
+    return f"sign-in {username.casefold()} {address}"
 
 
 def _set_groups(person: User, groups: Iterable[Group]) -> str:
