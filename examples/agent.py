@@ -74,6 +74,8 @@ class Portal:
         answer = self._send(
             "POST", "/oauth/token", b"grant_type=client_credentials", {"Authorization": f"Basic {pair}"}
         )
+        if _come_back(answer):
+            raise ConnectionError(f"no token yet: {answer.status}")
         if answer.status != 200:
             raise SystemExit(f"The portal refused the credential: {answer.status} {answer.body}")
         self._token = answer.body["access_token"]
@@ -102,8 +104,14 @@ class Agent:
 
     def operations(self) -> list[str]:
         """2. Learn what you may do: the portal lists the operations granted to you, with their schemas."""
-        found = self.portal.call("GET", "/api/v1/operations").body
-        return [operation["code"] for operation in found.get("results", [])]
+        for attempt in range(ATTEMPTS):
+            try:
+                found = self.portal.call("GET", "/api/v1/operations").body
+                return [operation["code"] for operation in found.get("results", [])]
+            except OSError as error:
+                say(f"no answer ({error}); once more in {2**attempt} s")
+                time.sleep(2**attempt)
+        raise SystemExit("The portal does not answer. Is the address right, and does it run?")
 
     def do(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Ask for one action and see it through to its end."""
@@ -140,11 +148,15 @@ class Agent:
         """4. Wait for a person without asking all the time: a long poll answers when something changes."""
         path = f"/api/v1/actions/{answer.body['id']}?wait={LONG_POLL_SECONDS}"
         try:
-            return self.portal.call("GET", path)
+            found = self.portal.call("GET", path)
         except OSError as error:
             say(f"no answer ({error}); waiting on")
             time.sleep(2)
             return answer
+        if _come_back(found):
+            time.sleep(int(found.headers.get("Retry-After") or 2))
+            return answer
+        return found
 
     def outcome(self, operation: str, answer: Answer) -> dict[str, Any]:
         """5. Take a refusal for what it is. It names the next move; asking again another way is not it."""
