@@ -137,6 +137,9 @@ class Agent:
             except OSError as error:
                 say(f"no answer ({error}); once more with the same key in {pause} s")
             else:
+                if answer.body.get("code") == "action_in_flight":
+                    # An earlier attempt got through and its answer was lost: the action is there to be read.
+                    return Answer(202, answer.headers, {"id": answer.body["action"], "state": "dispatched"})
                 if not _come_back(answer):
                     return answer
                 pause = int(answer.headers.get("Retry-After") or answer.body.get("retry_after") or pause)
@@ -179,8 +182,7 @@ class Agent:
 
 def _come_back(answer: Answer) -> bool:
     """Say whether to send it again: nothing was decided yet. A limit that is used up is an answer."""
-    in_flight = answer.body.get("code") == "action_in_flight"
-    return answer.status in NOT_NOW or in_flight or "Retry-After" in answer.headers
+    return answer.status in NOT_NOW or "Retry-After" in answer.headers
 
 
 def say(line: str) -> None:

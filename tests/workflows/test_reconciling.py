@@ -11,12 +11,14 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.models import Operation
 from connectors.services import revoke_grant
+from connectors.vocabulary import LookUp
 from tests.workflows.conftest import TESTS, ask, limit
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies import Remedy, remedy
 from workflows.actions.services import (
     look_up_early,
     reconcile_action,
+    reconciling,
     resolve_in_doubt,
     run_action,
     sweep_due,
@@ -44,7 +46,6 @@ def lost(clerk: Any, fake: Any, hints: Any) -> Any:
 @pytest.fixture
 def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that ends a lease, and the longest a call can take with it."""
-    from workflows.actions.services import reconciling
 
     def passes(action: Action) -> None:
         Lease.objects.filter(pk=action.pk).update(until=Now())
@@ -57,13 +58,20 @@ def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("resumable", [True, False])
 def test_what_is_not_idempotent_is_repeated_only_on_conclusive_evidence(
-    found: str, idempotent: bool, settled: bool, left: int
+    found: str, idempotent: bool, settled: bool, left: int, resumable: bool
 ) -> None:
-    follows = remedy(found=found, effect="write", idempotent=idempotent, settled=settled, attempts_left=left)
-    if follows is Remedy.RETRY:
-        assert left
-        assert idempotent or (found == "absent" and settled)
+    follows = remedy(
+        found=found,
+        effect="write",
+        idempotent=idempotent,
+        settled=settled,
+        attempts_left=left,
+        resumable=resumable,
+    )
+    conclusive = settled and (found == "absent" or (found == "partial" and resumable))
+    assert (follows is Remedy.RETRY) == bool(left and found != "found" and (idempotent or conclusive))
     if found == "found":
         assert follows is Remedy.CONFIRM
     if not left and found != "found":
@@ -104,19 +112,31 @@ def test_nothing_there_too_early_waits(lost: Any, fake: Any) -> None:
     assert Lease.objects.filter(pk=action.pk).exists()
 
 
-def test_a_second_call_without_an_answer_and_trace_goes_to_a_person(
+def test_a_third_call_without_an_answer_and_trace_goes_to_a_person(
     lost: Any, fake: Any, let_time_pass: Any
 ) -> None:
     action = lost("500")
-    let_time_pass(action)
-    fake.fail_next("500")
-    assert reconcile_action(action_id=action.pk).state == "dispatched"
+    for _ in range(2):
+        let_time_pass(action)
+        fake.fail_next("500")
+        assert reconcile_action(action_id=action.pk).state == "dispatched"
     let_time_pass(action)
     doubt = reconcile_action(action_id=action.pk)
-    assert (doubt.state, doubt.attempt) == ("in_doubt", 2)
+    assert (doubt.state, doubt.attempt) == ("in_doubt", 3)
     incident = Task.objects.get(kind="incident")
     assert (incident.subject_id, incident.state) == (str(action.pk), "open")
     assert Reservation.objects.get().state == "reserved"
+
+
+@pytest.mark.parametrize(("resumable", "state"), [(True, "confirmed"), (False, "in_doubt")])
+def test_what_is_begun_is_taken_up_again_only_where_an_attempt_goes_on_with_it(
+    lost: Any, let_time_pass: Any, monkeypatch: pytest.MonkeyPatch, resumable: bool, state: str
+) -> None:
+    action = lost("500")
+    begun = LookUp(result="partial", call_id="", stage="draft", resumable=resumable)
+    monkeypatch.setattr(reconciling.connectors, "look_up", lambda **asked: begun)
+    let_time_pass(action)
+    assert reconcile_action(action_id=action.pk).state == state
 
 
 def test_without_a_look_up_there_is_no_blind_repeat(lost: Any, fake: Any, let_time_pass: Any) -> None:

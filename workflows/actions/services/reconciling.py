@@ -26,15 +26,16 @@ from workflows.actions.services.outcome import (
 )
 from workflows.tasks.selectors import database_now
 
-MOST_ATTEMPTS = 2
+MOST_ATTEMPTS = 3
 LATE_ANSWER_SECONDS = 5
 
 
 def reconcile_action(*, action_id: UUID | str) -> Action:
     """Take over an action whose lease is over: run it if nothing was sent, else look it up and act on that.
 
-    Found: confirmed. Absent after the longest a call can take, or idempotent: done once more under a new
-    authorization. Anything else: in doubt, for a person. In doubt already: looked up again, never repeated.
+    Found: confirmed. Absent, or begun and resumable, after the longest a call can take, or idempotent: done
+    again under a new authorization, three times in all. Anything else: in doubt, for a person. In doubt
+    already: looked up again, never repeated.
     """
     claim = _take_over(action_id)
     if claim:
@@ -73,6 +74,7 @@ def _follow_up(claim: Claim, call: Call) -> None:
     settled = _settled(action, call)
     follows = remedy(
         found=found.result,
+        resumable=found.resumable,
         effect=action.target.effect,
         idempotent=action.target.idempotent,
         settled=settled,
@@ -116,6 +118,13 @@ _DOUBTS = {
 }
 
 
+_ONCE_MORE = {
+    "absent": "done once more, because the call left nothing in the system",
+    "partial": "taken up again, because the system has begun it and not finished",
+    "unknown": "done once more, because doing it twice is the same as doing it once",
+}
+
+
 def _run_again(claim: Claim) -> None:
     """Nothing was sent: if it still may be done, the same authorization serves, or a new one once it lapsed."""
     with transaction.atomic():
@@ -146,7 +155,7 @@ def _repeat(claim: Claim, found: LookUp, *, nothing_done: bool) -> None:
                 actor=Actor.system("portal"),
                 action=action,
                 verb="actions.action_repeated",
-                sentence=f"{action.label}: done once more, because the first call left nothing in the system",
+                sentence=f"{action.label}: {_ONCE_MORE.get(found.result, _ONCE_MORE['unknown'])}",
                 code="repeated",
             )
             _give_new_authorization(action)
