@@ -23,12 +23,22 @@ def require(refusal: Refusal | None) -> None:
 
 def require_reason(reason: str) -> None:
     """Raise Refusal unless ``reason`` says something: it goes into the ledger under a name."""
+    _require_holdable(reason)
     if not REASON_MIN_LENGTH <= len(reason.strip()) <= REASON_MAX_LENGTH:
         raise Refusal(
             "reason_missing",
             f"Nothing was changed: say why, in {REASON_MIN_LENGTH} to {REASON_MAX_LENGTH} characters.",
             kind=RefusalKind.INVALID,
             next_step="Repeat it with a reason.",
+        )
+
+
+def _require_holdable(reason: str) -> None:
+    if "\x00" in reason:
+        raise Refusal(
+            "reason_invalid",
+            "Nothing was changed: the reason contains the character NUL, which no record can hold. Remove it.",
+            kind=RefusalKind.INVALID,
         )
 
 

@@ -22,3 +22,17 @@ class RefuseNul:
         if "\x00" in request.path_info or "%00" in asked or "\x00" in asked:
             return bad_request(request, SuspiciousOperation("NUL in the address"))
         return self.get_response(request)
+
+
+class StoreNoAnswer:
+    """Let nobody keep what the API answers: it is about people and money, and fresh at each call."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Say no-store on every answer below /api/ that says nothing about it itself."""
+        response = self.get_response(request)
+        if request.path_info.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response

@@ -60,6 +60,13 @@ def test_an_approval_decides_again_and_authorizes(
     assert fake.count() == 1
 
 
+def test_a_reason_that_no_record_can_hold_is_refused(approval: Approval, bob: Any) -> None:
+    with pytest.raises(Refusal) as refused:
+        vote(bob, approval, reason="looks right\x00 to me")
+    assert refused.value.code == "reason_invalid"
+    assert not approval.votes.exists()
+
+
 def test_a_rejection_reaches_the_agent_with_its_reason(held: Action, approval: Approval, bob: Any) -> None:
     vote(bob, approval, "reject", reason="we never ordered this")
     held.refresh_from_db()

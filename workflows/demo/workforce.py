@@ -57,7 +57,8 @@ MEASURES: tuple[dict[str, Any], ...] = (
         "code": "invoice_once",
         "name": "Each invoice of a supplier once",
         "operations": "erp.supplier_invoice.post",
-        "key": 'args.supplier + "/" + args.number',
+        # However it is written: INV-7 and inv-7 are one invoice.
+        "key": 'fold(args.supplier) + "/" + fold(args.number)',
         "window": Measure.Window.EVER,
         "ceiling": 1,
         "mode": "enforced",
