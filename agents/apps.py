@@ -38,6 +38,7 @@ VERBS = {
     "agents.change_proposed": "A change that gives more authority was proposed and waits for a second person.",
     "agents.change_applied": "A second person approved a change, and it was made.",
     "agents.change_rejected": "A second person rejected a change.",
+    "agents.change_expired": "Nobody decided a proposed change in time; nothing was changed.",
     "agents.change_withdrawn": "A proposed change was taken back.",
     "agents.stop_raised": "Work was stopped: nothing in that scope starts any more.",
     "agents.stop_lifted": "A stop was lifted.",

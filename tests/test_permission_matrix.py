@@ -14,10 +14,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
 
 from tests.fakes import FakeSystem, arguments
 from tests.surface import Route, routes
 from tests.world import CALLERS, World, build, undone
+from workflows.consumers import rights_in
+from workflows.routing import websocket_urlpatterns
 
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
@@ -137,3 +140,19 @@ def compare(expected: Cells, found_of: Callable[[str, Key], str]) -> None:
 @pytest.mark.parametrize("section", ["api", "pages"])
 def test_everybody_is_answered_as_the_table_says(world, section):
     compare(table(section), lambda caller, key: ask(world, caller, key))
+
+
+def test_every_socket_has_its_row_and_no_row_is_left_over():
+    asked = {(str(entry.pattern), "-", "FOLLOW") for entry in websocket_urlpatterns}
+    assert asked == set(table("sockets")), "list the sockets in permission_matrix.txt"
+
+
+def test_everybody_follows_over_a_socket_what_the_table_says(world):
+    """A socket asks ``rights_in`` when it opens and every few seconds; what it follows is what that returns."""
+
+    def follows(caller: str, key: Key) -> str:
+        cookie = world.clients[caller].cookies.get(settings.SESSION_COOKIE_NAME)
+        rights = rights_in(cookie.value if cookie else None)
+        return "closed" if rights is None else "+".join(sorted(rights)) or "nothing"
+
+    compare(table("sockets"), follows)

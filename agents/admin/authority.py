@@ -180,7 +180,13 @@ class ChangeRequestAdmin(WorkforceAdmin):
     @display(
         description="State",
         ordering="state",
-        label={"pending": "warning", "applied": "success", "rejected": "danger", "withdrawn": "info"},
+        label={
+            "pending": "warning",
+            "applied": "success",
+            "rejected": "danger",
+            "withdrawn": "info",
+            "expired": "info",
+        },
     )
     def shown_state(self, change: ChangeRequest) -> tuple[str, str]:
         return change.state, change.get_state_display()

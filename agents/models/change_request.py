@@ -15,6 +15,7 @@ class ChangeRequest(KeyedModel):
         APPLIED = "applied", "Applied"
         REJECTED = "rejected", "Rejected"
         WITHDRAWN = "withdrawn", "Withdrawn"
+        EXPIRED = "expired", "Expired"
 
     kind = models.CharField(max_length=60, help_text="What kind of change, e.g. agents.rule.change.")
     target_kind = models.CharField(max_length=60, help_text="What it changes.")
@@ -63,7 +64,7 @@ class ChangeRequest(KeyedModel):
             ),
             models.CheckConstraint(
                 condition=Q(state="pending", decided_at__isnull=True, approver__isnull=True)
-                | Q(state="withdrawn", decided_at__isnull=False, approver__isnull=True)
+                | Q(state__in=["withdrawn", "expired"], decided_at__isnull=False, approver__isnull=True)
                 | Q(state__in=["applied", "rejected"], decided_at__isnull=False, approver__isnull=False),
                 name="agents_changerequest_decided",
             ),

@@ -122,6 +122,19 @@ def withdraw_change(*, actor: Actor, change_request: ChangeRequest, reason: str)
         return change_request
 
 
+def expire_change(*, change_request: ChangeRequest, reason: str) -> ChangeRequest:
+    """Close a proposal that nobody decided in time: it changes nothing and may be proposed again."""
+    actor = Actor.system("portal")
+    with transaction.atomic():
+        change_request = lock_row(ChangeRequest, change_request.pk)
+        _require_pending(change_request)
+        _decide(change_request, State.EXPIRED, actor, None, reason)
+        sentence = f"Nobody decided in time what {change_request.proposer} proposed: {change_request.summary}"
+        _record(actor, "agents.change_expired", change_request, sentence, reason)
+        registry.tell_change_listeners(actor, change_request)
+        return change_request
+
+
 def digest_of(kind: str, target_kind: str, target_id: str, payload: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of the RFC 8785 form of what is to be changed."""
     document: Any = {"kind": kind, "target": [target_kind, target_id], "payload": dict(payload)}

@@ -313,3 +313,20 @@ def test_the_inbox_shows_what_one_can_decide(held: Action, bob: Any, alice: Any,
     assert shown["label"] == "Invoice RE-1 of S-1"
     assert shown["amount"] == "200.00 EUR"
     assert held.approval.expires_at > held.requested_at + timedelta(hours=1)
+
+
+def test_a_change_that_nobody_decides_in_time_is_closed_and_may_be_proposed_again(
+    alice: Any, rule: Any, settings: Any
+) -> None:
+    def propose() -> Any:
+        return policies.propose_rule_change(
+            actor=alice.as_actor(), rule=rule, changes={"mode": "shadow"}, reason="We look at it first"
+        ).change_request
+
+    settings.APPROVAL_SECONDS = 0
+    change = propose()
+    assert sweep_due()["approvals_expired"] == 1
+    change.refresh_from_db()
+    assert (change.state, change.approver) == ("expired", None)
+    assert Event.objects.filter(verb="agents.change_expired", subject_id=str(change.pk)).exists()
+    assert propose().state == "pending"

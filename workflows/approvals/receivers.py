@@ -67,7 +67,8 @@ def on_rejected(actor: Actor, approval: Approval) -> None:
 
 
 def on_expired(approval: Approval) -> None:
-    """Leave it pending: a change that nobody decided changes nothing, and may be proposed again."""
+    """Close the change with it: what nobody decided changes nothing, and may be proposed again."""
+    changes.expire_change(change_request=_change(approval), reason=approval.reason)
 
 
 def shown_to(user: User) -> Q | None:

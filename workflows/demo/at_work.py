@@ -40,8 +40,8 @@ def main() -> None:
     pace = float(os.environ.get("DEMO_PACE_SECONDS", "45"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     desks = [
-        threading.Thread(target=_desk, args=(SMALL, 10, pace), daemon=True),
-        threading.Thread(target=_desk, args=(LARGE, 25, 4 * pace), daemon=True),
+        threading.Thread(target=_desk, args=(SMALL, min(10, pace), pace), daemon=True),
+        threading.Thread(target=_desk, args=(LARGE, min(25, pace), 4 * pace), daemon=True),
     ]
     for desk in desks:
         desk.start()
@@ -91,10 +91,13 @@ def _desk(amounts: tuple[int, int], first: float, pace: float) -> None:
     credential = Path(os.environ.get("AUTONOMY_DATA_DIR", "var")) / "agents" / "ledger-clerk.json"
     time.sleep(first)
     while True:
-        with start_agent(url, json.loads(credential.read_text()), stdout=subprocess.PIPE) as agent:
-            assert agent.stdin is not None and agent.stdout is not None  # noqa: S101, PT018
-            _hand_over(agent.stdin, agent.stdout, amounts, pace)
-        # It ended, perhaps because the portal was away; the next one begins afresh.
+        agent = start_agent(url, json.loads(credential.read_text()), stdout=subprocess.PIPE)
+        assert agent.stdin is not None and agent.stdout is not None  # noqa: S101, PT018
+        _hand_over(agent.stdin, agent.stdout, amounts, pace)
+        with contextlib.suppress(BrokenPipeError):
+            agent.stdin.close()
+        agent.wait()
+        # It ended, perhaps because the portal was away or its credential was revoked; the next begins afresh.
         time.sleep(pace)
 
 
