@@ -210,6 +210,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "workflows.api.openapi.as_answered",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ApprovalState": "workflows.approvals.models.Approval.State",
+        "ChangeState": "agents.models.ChangeRequest.State",
+        "VoteVerdict": "workflows.approvals.models.Vote.Verdict",
+    },
 }
 
 # --- OAuth: client credentials only; short opaque tokens, stored as checksums, checked at every call.

@@ -95,6 +95,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
+        "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
     }
     if route.endswith(("/votes", "/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}

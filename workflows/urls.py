@@ -8,7 +8,7 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
-from workflows.pages.story import story, story_parts
+from workflows.pages.story import resolve, story, story_parts
 
 page_urlpatterns = [
     path("", home, name="home"),
@@ -23,4 +23,5 @@ page_urlpatterns = [
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),
     path("actions/<uuid:action_id>/parts/", story_parts, name="action-parts"),
+    path("actions/<uuid:action_id>/resolve/", resolve, name="action-resolve"),
 ]

@@ -21,8 +21,8 @@ from workflows.api.serializers import (
     ActionSerializer,
     AskSerializer,
     ProblemSerializer,
-    ReasonSerializer,
     ResolutionSerializer,
+    WithdrawalSerializer,
 )
 from workflows.permissions import IsAgent, IsKnown, IsPerson, caller
 
@@ -128,13 +128,13 @@ class Withdrawal(APIView):
 
     @extend_schema(
         operation_id="withdraw_action",
-        request=ReasonSerializer,
+        request=WithdrawalSerializer,
         responses={200: ActionSerializer, **dict.fromkeys((401, 403, 404, 409, 422), problem)},
     )
     def post(self, request: Request, action_id: Any) -> Response:
         """Withdraw an action that is held."""
         require_visible(request, action_id)
-        body = ReasonSerializer(data=request.data)
+        body = WithdrawalSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         action = services.withdraw_action(
             actor=caller(request).as_actor(), action_id=action_id, reason=body.validated_data["reason"]

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from workflows.actions import selectors
+from workflows.actions.choices import Outcome
 from workflows.actions.models import Action
 from workflows.actions.services import Ask
 from workflows.approvals.models import Approval, Vote
@@ -95,23 +96,28 @@ class PreviewSerializer(AskSerializer):
     )
 
 
-class ReasonSerializer(StrictSerializer):
-    """A reason, which is kept."""
+class WithdrawalSerializer(StrictSerializer):
+    """Why the agent takes it back."""
 
     reason = serializers.CharField(max_length=1000, help_text="Why; it is kept and shown.")
 
 
-class ResolutionSerializer(ReasonSerializer):
+class ResolutionSerializer(WithdrawalSerializer):
     """What a person found out about an action in doubt."""
 
     outcome = serializers.ChoiceField(choices=["confirmed", "failed"])
 
 
-class VoteSerializer(ReasonSerializer):
+class VoteSerializer(WithdrawalSerializer):
     """A vote on exactly what was shown."""
 
     verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the approval as it was shown.")
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class ResultField(serializers.JSONField):
+    """What the system answered, or null."""
 
 
 class ActionSerializer(serializers.ModelSerializer):
@@ -120,7 +126,14 @@ class ActionSerializer(serializers.ModelSerializer):
     agent = serializers.CharField(source="agent.code", help_text="Code of the agent.")
     operation = serializers.CharField(source="operation_code")
     arguments = serializers.SerializerMethodField()
-    result = serializers.JSONField(allow_null=True, read_only=True)
+    result = ResultField(
+        allow_null=True, read_only=True, help_text="What the system answered, as output_schema says; or null."
+    )
+    outcome = serializers.ChoiceField(
+        choices=[("", "Not done (yet)"), *Outcome.choices],
+        read_only=True,
+        help_text="What was found when the record was read back.",
+    )
     next = serializers.CharField(source="next_step", help_text="The legal next move.")
     url = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
@@ -255,6 +268,11 @@ class DecisionSerializer(serializers.Serializer):
     explanation = JSONObjectField()
 
 
+@extend_schema_field({"type": ["object", "array"], "items": {"type": "object"}})
+class ErrorsField(serializers.JSONField):
+    """What was refused, member by member."""
+
+
 class ProblemSerializer(serializers.Serializer):
     """A refusal (RFC 9457): what was refused, why, and the legal next move."""
 
@@ -265,8 +283,11 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField()
     next = serializers.CharField(required=False)
     rules = serializers.ListField(child=serializers.CharField(), required=False)
-    action = serializers.UUIDField(required=False)
-    url = serializers.CharField(required=False)
+    action = serializers.UUIDField(required=False, help_text="The record of the refusal, if there is one.")
+    url = serializers.CharField(required=False, help_text="Where to read that record.")
+    state = serializers.CharField(required=False, help_text="The state of that action.")
+    errors = ErrorsField(required=False, help_text="What is wrong, by member or as a list with pointers.")
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds, as in the header Retry-After.")
 
 
 def action_url(action: Action) -> str:

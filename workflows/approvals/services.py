@@ -165,11 +165,12 @@ def _cast(actor: Actor, approval_id: UUID | str, verdict: Vote.Verdict, reason: 
 
 
 def _require_vote_allowed(actor: Actor, approval: Approval, reason: str, digest: str) -> None:
-    require_reason(reason)
+    """Ask whether there is anything to decide before the form of the reason: no reason would help then."""
     is_member = selectors.is_approver(actor.id, approval)
     refusal = why_not_vote(actor, _ballot(approval), digest=digest, is_member=is_member)
     if refusal:
         raise refusal
+    require_reason(reason)
 
 
 def _ballot(approval: Approval) -> Ballot:

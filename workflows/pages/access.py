@@ -15,8 +15,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents.models import User
+from audit.vocabulary import RefusalKind
 
 View = Callable[..., HttpResponse]
+# What a form answers to a refusal; any other kind is 403.
+STATUS_OF_KIND = {RefusalKind.CONFLICT: 409, RefusalKind.INVALID: 422, RefusalKind.NOT_FOUND: 404}
 
 
 def is_person(user: Any) -> TypeGuard[User]:

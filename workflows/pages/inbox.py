@@ -18,17 +18,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
-from audit.vocabulary import Refusal, RefusalKind
+from audit.vocabulary import Refusal
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import pending_for, visible_to
 from workflows.approvals.services import cast_vote
-from workflows.pages.access import for_people, page, part
+from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.live import inbox_mark
 from workflows.pages.question import question_for
+from workflows.pages.words import without_verdict
 
 MOST_ROWS = 200
 DECIDED_DAYS = 30
-STATUS = {RefusalKind.CONFLICT: 409, RefusalKind.INVALID: 422, RefusalKind.NOT_FOUND: 404}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
         )
     except Refusal as refusal:
         approval.refresh_from_db()
-        status = STATUS.get(refusal.kind, 403)
+        status = STATUS_OF_KIND.get(refusal.kind, 403)
         return _detail(request, approval, status=status, refused=_in_full(refusal), reason=reason)
     return _decided(request, decided, verdict)
 
@@ -148,7 +148,7 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     found = _approvals(user, shelf.key)
     rows = list(found[: MOST_ROWS + 1])
     return {
-        "approvals": rows[:MOST_ROWS],
+        "approvals": [(row, without_verdict(row.sentence)) for row in rows[:MOST_ROWS]],
         "more": len(rows) > MOST_ROWS,
         "shelf": shelf,
         "shelves": SHELVES,

@@ -12,8 +12,9 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.decision.money import format_minor
+from agents.decision.money import format_minor, major_to_minor
 from agents.models import Agent, ChangeRequest, Rule, User
+from agents.selectors import company_currency
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
@@ -100,10 +101,17 @@ def question_for(approval: Approval, user: User) -> Question:
     )
 
 
+_OVER: dict[str, str] = {
+    Approval.State.EXPIRED: "Nobody decided in time, so it counts as refused. Whoever asked may ask again.",
+    Approval.State.WITHDRAWN: "Whoever asked took it back. There is nothing left to decide.",
+    Approval.State.SUPERSEDED: "It was asked anew in another form. There is nothing left to decide here.",
+}
+
+
 def why_not_vote(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
     """Say why this person may not vote now; empty when they may. The service decides, this explains."""
     if approval.state != Approval.State.PENDING:
-        return f"Already decided: {approval.get_state_display().lower()}."
+        return _OVER.get(approval.state, f"Already {approval.get_state_display().lower()}.")
     if approval.expires_at <= timezone.now():
         return "The time to decide is over. Whoever asked may ask again."
     if str(user.pk) == approval.requester_id or str(user.pk) in approval.excluded_ids:
@@ -133,7 +141,7 @@ def _of_action(approval: Approval) -> Matter:
         limits=limits_in_words(explanation),
         notes=list(explanation.get("obligations", {}).get("notes", ())),
         statement=statement_of(action),
-        result=_result(action),
+        result=_result(action, approval),
         link=reverse("action", args=[action.pk]),
     )
 
@@ -155,7 +163,7 @@ def _of_change(approval: Approval) -> Matter:
         limits=[],
         notes=[],
         statement=Statement(reason=change.reason),
-        result="Approving puts exactly this change into force at once.",
+        result=_result_of_change(change, approval),
         link=admin_page(change),
     )
 
@@ -208,21 +216,26 @@ def _rule_line(
 
 
 def condition_in_words(rule: Rule) -> str:
-    """Return the condition as the form says it (``amount is above 10000.00``), or else its exact text."""
-    if rule.comparison and rule.field:
-        return f"{rule.field.removeprefix('args.')} {rule.get_comparison_display()} {rule.value}"
-    return rule.condition
+    """Return the condition as the form says it (``amount is above 10,000.00 EUR``), or else its exact text."""
+    if not (rule.comparison and rule.field):
+        return rule.condition
+    value = rule.value
+    if rule.field == "amount":
+        currency = company_currency()
+        with contextlib.suppress(ValueError):
+            value = format_minor(major_to_minor(rule.value, currency), currency)
+    return f"{rule.field.removeprefix('args.')} {rule.get_comparison_display()} {value}"
 
 
 def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
-    """Return how much of every limit is left, e.g. ``Invoices a day: this adds 1, 11 of 12 are left``."""
+    """Return how much of every limit is left, e.g. ``Invoices a day: 11 of 12 were left, this uses 1``."""
     found = []
     for limit in explanation.get("limits", ()):
         if limit.get("ceiling") is None:
             continue
         unit = limit.get("unit") or ""
         left, ceiling, adds = (_in_unit(limit.get(name), unit) for name in ("headroom", "ceiling", "adds"))
-        found.append(f"{limit.get('name')}: this adds {adds}; {left} of {ceiling} are left before it.")
+        found.append(f"{limit.get('name')}: {left} of {ceiling} were left, this uses {adds}.")
     return found
 
 
@@ -240,7 +253,7 @@ def statement_of(action: Action) -> Statement | None:
         reason=action.reason,
         confidence=str(action.confidence),
         evidence=[_evidence(item) for item in action.evidence],
-        provenance=[Fact(humanize(str(key)), str(value)) for key, value in action.provenance.items()],
+        provenance=[Fact(humanize(str(key).removeprefix("args.")), str(value)) for key, value in action.provenance.items()],
     )
 
 
@@ -276,9 +289,19 @@ def operation_tags(action: Action, amount: str) -> list[Tag]:
     )
 
 
-def _result(action: Action) -> str:
+def _result(action: Action, approval: Approval) -> str:
+    if action.is_final:
+        return f"{action.get_state_display()}: {action.sentence}"
+    if approval.state != Approval.State.PENDING:
+        return f"{action.get_state_display()}. The whole story says what becomes of it."
     where = f" in {action.operation.system.name}" if action.operation else ""
     return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
+
+
+def _result_of_change(change: ChangeRequest, approval: Approval) -> str:
+    if approval.state == Approval.State.PENDING:
+        return "Approving puts exactly this change into force at once. Rejecting leaves all as it is."
+    return f"{change.get_state_display()}."
 
 
 def _changes(change: ChangeRequest) -> list[Fact]:

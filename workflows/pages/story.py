@@ -8,16 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
 from audit.selectors import newest_position, timeline
+from audit.vocabulary import Refusal
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments, visible_to
-from workflows.pages.access import for_people, page, part
+from workflows.actions.services import resolve_in_doubt
+from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.question import (
     RuleLine,
     deciding_rules,
@@ -53,7 +56,26 @@ class Chapter:
 def story(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Show one action from its first word to what was read back."""
     action = _find(request, action_id)
-    return page(request, "portal/story.html", "Action", subtitle=action.label, **_told(action, request))
+    return _page(request, action)
+
+
+@require_POST
+@for_people
+def resolve(request: HttpRequest, action_id: UUID) -> HttpResponse:
+    """Say what became of an action in doubt. The service asks every question again."""
+    action = _find(request, action_id)
+    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
+    if outcome not in ("confirmed", "failed"):
+        return _page(request, action, status=422, refused="Choose whether it was done.", reason=reason)
+    user: User = request.user  # type: ignore[assignment]
+    try:
+        resolve_in_doubt(actor=user.as_actor(), action_id=action.pk, outcome=outcome, reason=reason)
+    except Refusal as refusal:
+        words = f"{refusal.message} {refusal.next_step}".strip()
+        status = STATUS_OF_KIND.get(refusal.kind, 403)
+        return _page(request, _find(request, action_id), status=status, refused=words, reason=reason)
+    messages.success(request, f"On record as {'done' if outcome == 'confirmed' else 'not done'}: {action.label}")
+    return redirect("action", action.pk)
 
 
 @never_cache
@@ -62,6 +84,13 @@ def story(request: HttpRequest, action_id: UUID) -> HttpResponse:
 def story_parts(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Return the same without the frame, for a page that follows it live."""
     return part(request, "portal/story_parts.html", **_told(_find(request, action_id), request))
+
+
+def _page(request: HttpRequest, action: Action, status: int = 200, **said: Any) -> HttpResponse:
+    user: User = request.user  # type: ignore[assignment]
+    may_resolve = action.state == Action.State.IN_DOUBT and user.has_perm("actions.resolve_action")
+    shown: dict[str, Any] = {"subtitle": action.label, "may_resolve": may_resolve, **said}
+    return page(request, "portal/story.html", "Action", status, **shown, **_told(action, request))
 
 
 def _find(request: HttpRequest, action_id: UUID) -> Action:

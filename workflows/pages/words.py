@@ -37,6 +37,11 @@ def humanize(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def without_verdict(sentence: str) -> str:
+    """Return why something waits without the verdict before it: in a list of what waits all are held."""
+    return sentence.removeprefix("Held: ")
+
+
 def facts_of(arguments: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[Fact]:
     """Return arguments as facts, named by their schema. Hand over what may be shown: nothing is hidden here."""
     found = list(_facts(arguments, schema or {}, ""))

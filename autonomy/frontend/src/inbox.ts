@@ -12,6 +12,8 @@ export function inbox(root: HTMLElement): void {
   const rows = () => all("[data-approval]", list);
   const links = () => all<HTMLAnchorElement>("[data-approval] a", list);
   const current = () => rows().findIndex((row) => row.hasAttribute("aria-current"));
+  const shown = () => one("[data-detail]", root)?.dataset.detail;
+  const isNarrow = () => window.matchMedia("(max-width: 60rem)").matches;
 
   const select = (row: HTMLElement | undefined) => {
     for (const other of rows()) other.removeAttribute("aria-current");
@@ -23,17 +25,34 @@ export function inbox(root: HTMLElement): void {
     const link = one<HTMLAnchorElement>("a", row)!;
     link.focus();
     link.click();
-    row.scrollIntoView({ block: "nearest" });
+    if (!isNarrow()) row.scrollIntoView({ block: "nearest" });
+  };
+  // After a decision the next row is chosen but not open yet: that one is the next step, not the one after it.
+  const step = (by: number) => {
+    const at = current();
+    const isOpen = at < 0 || rows()[at]?.dataset.approval === shown();
+    open(isOpen ? at + by : at);
   };
 
   async function refresh(): Promise<void> {
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
-    const opened = rows()[current()]?.id;
+    const at = current();
+    const opened = rows()[at]?.id;
     await window.htmx.ajax("GET", list.dataset.address!, { target: list, swap: "innerHTML" });
     more.hidden = true;
     refreshTimes(list);
-    if (opened) select(document.getElementById(opened) ?? undefined);
-    if (focused) one("a", document.getElementById(focused) ?? list)?.focus();
+    // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
+    if (opened) select(document.getElementById(opened) ?? rows()[Math.min(at, rows().length - 1)]);
+    if (focused) one("a", document.getElementById(focused) ?? rows()[Math.max(0, current())] ?? list)?.focus();
+    tellIfGone();
+  }
+
+  // Say so when what is open was decided elsewhere; it stays as it is, so that nobody loses what they typed.
+  function tellIfGone(): void {
+    const gone = one("[data-gone]", root);
+    if (!gone || list.dataset.shelf !== "mine" || rows().some((row) => row.dataset.approval === shown())) return;
+    if (gone.hidden) say(gone.querySelector("p")?.textContent ?? "");
+    gone.hidden = false;
   }
 
   // New rows never move the list under somebody's pointer or focus: then a button brings them in.
@@ -44,9 +63,10 @@ export function inbox(root: HTMLElement): void {
     const before = rows().length;
     mark = summary.inbox;
     const now = summary.counts.inbox ?? 0;
-    if (now > before && isBusy() && before > 0) {
+    const isMine = list.dataset.shelf === "mine";
+    if ((now > before || !isMine) && isBusy() && before > 0) {
       more.hidden = false;
-      more.textContent = `${now - before} new: show`;
+      more.textContent = isMine ? `${now - before} new: show` : "This list has changed: show";
     } else {
       await refresh();
     }
@@ -67,26 +87,36 @@ export function inbox(root: HTMLElement): void {
     if (index < 0) return;
     rows()[index]?.remove();
     const next = links()[Math.min(index, links().length - 1)];
-    if (next) {
-      select(next.closest<HTMLElement>("[data-approval]") ?? undefined);
-      next.focus();
-    } else {
+    if (!next) {
       void refresh();
+      return;
     }
+    select(next.closest<HTMLElement>("[data-approval]") ?? undefined);
+    const onwards = one<HTMLButtonElement>("[data-decide=next]", root);
+    if (onwards) onwards.hidden = false;
+    // On a narrow screen the list is far below: the way on is beside the word that it is done.
+    if (onwards && isNarrow()) onwards.focus();
+    else next.focus();
+  });
+  root.addEventListener("click", (event) => {
+    if ((event.target as Element).closest("[data-decide=next]")) open(current());
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     refreshTimes(root);
     if ((event.target as Element).id !== "inbox-detail") return;
     // On a narrow screen the opened request comes first and the list follows it.
     root.toggleAttribute("data-open", true);
-    if (window.matchMedia("(max-width: 60rem)").matches) (event.target as Element).scrollIntoView();
+    if (isNarrow()) (event.target as Element).scrollIntoView();
+    else (event.target as Element).scrollTop = 0;
+    // A refused decision took the focus with it: it comes back to the reason, or to the words of the refusal.
+    if (one("#refused", root)) (one("[data-decide=reason]", root) ?? one("#refused", root))?.focus();
   });
 
   const keys: Record<string, () => void> = {
-    j: () => open(current() + 1),
-    ArrowDown: () => open(current() + 1),
-    k: () => open(current() - 1),
-    ArrowUp: () => open(current() - 1),
+    j: () => step(1),
+    ArrowDown: () => step(1),
+    k: () => step(-1),
+    ArrowUp: () => step(-1),
     a: () => one("[data-decide=approve]", root)?.focus(),
     r: () => one("[data-decide=reason]", root)?.focus(),
     u: () => !more.hidden && more.click(),
