@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -16,14 +19,49 @@ from workflows.pages.words import ECHOES
 FIRST_PAGE = 60
 GAP_PAGE = 100
 
-# What may be shown alone: its word, and what holds for an event of it.
-SHOWN: dict[str, tuple[str, dict[str, str]]] = {
-    "all": ("Everything", {}),
-    "held": ("Held for people", {"decision": "hold"}),
-    "refused": ("Refused", {"decision": "deny"}),
-    "agents": ("By agents", {"actor_kind": "agent"}),
-    "people": ("By people", {"actor_kind": "person"}),
-}
+# The steps in between, which the outcome says again: a person who follows the work need not read them.
+STEPS = (
+    "actions.action_dispatched",
+    "agents.token_issued",
+    "connectors.call_begun",
+    "connectors.call_finished",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What may be shown alone: its word, what holds for an event of it, and what is left out."""
+
+    key: str
+    word: str
+    is_so: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = (*ECHOES, *STEPS)
+
+    def narrow(self, events: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the events of this choice."""
+        found = events.filter(**self.is_so).exclude(verb__in=self.without)
+        return found.filter(verb__in=self.only) if self.only else found
+
+    def matches(self, event: Any) -> bool:
+        """Say the same of one event that is at hand already."""
+        is_so = all(getattr(event, name) == value for name, value in self.is_so.items())
+        return is_so and event.verb not in self.without and (not self.only or event.verb in self.only)
+
+
+CHOICES = (
+    Choice("all", "What happened"),
+    Choice("held", "Held for people", {"decision": "hold"}),
+    Choice("refused", "Refused", {"decision": "deny"}),
+    Choice(
+        "failed",
+        "Failed or in doubt",
+        only=("actions.action_failed", "actions.action_in_doubt", "connectors.breaker_opened"),
+    ),
+    Choice("agents", "By agents", {"actor_kind": "agent"}),
+    Choice("people", "By people", {"actor_kind": "person"}),
+    Choice("steps", "Every step", without=ECHOES),
+)
 
 
 @never_cache
@@ -31,23 +69,22 @@ SHOWN: dict[str, tuple[str, dict[str, str]]] = {
 @for_people
 def activity(request: HttpRequest) -> HttpResponse:
     """Show the newest events this person may see."""
-    shown = _shown(request)
+    shown, before = _shown(request), _position(request, "before")
     # Read the position first: what comes between the two reads is fetched again as the gap, never lost.
     position = newest_position()
-    newest = (
-        visible_events(request.user)
-        .filter(placement__position__lte=position, **SHOWN[shown][1])
-        .exclude(verb__in=ECHOES)
-        .order_by("-placement__position")[:FIRST_PAGE]
-    )
+    last = before - 1 if before else position
+    events = shown.narrow(visible_events(request.user).filter(placement__position__lte=last))
+    newest = lines_of(events.order_by("-placement__position")[: FIRST_PAGE + 1])
     return page(
         request,
         "portal/activity.html",
         "Activity",
-        lines=lines_of(newest),
+        lines=newest[:FIRST_PAGE],
+        earlier=newest[FIRST_PAGE - 1].position if len(newest) > FIRST_PAGE else None,
+        before=before,
         position=position,
         shown=shown,
-        choices=[(key, word) for key, (word, _) in SHOWN.items()],
+        choices=CHOICES,
     )
 
 
@@ -56,24 +93,19 @@ def activity(request: HttpRequest) -> HttpResponse:
 @for_people
 def activity_rows(request: HttpRequest) -> HttpResponse:
     """Return the rows after a position, oldest first, and how far the feed has looked."""
-    found = feed(request.user, _after(request), limit=GAP_PAGE)
-    lines = lines_of(event for event in found.events if _matches(event, _shown(request)))
+    found = feed(request.user, _position(request, "after"), limit=GAP_PAGE)
+    shown = _shown(request)
+    lines = lines_of(event for event in found.events if shown.matches(event))
     response = part(request, "portal/activity_rows.html", lines=lines)
     response["X-Feed-Position"] = str(found.next_after)
     return response
 
 
-def _shown(request: HttpRequest) -> str:
-    shown = request.GET.get("show", "all")
-    return shown if shown in SHOWN else "all"
+def _shown(request: HttpRequest) -> Choice:
+    key = request.GET.get("show", "all")
+    return next((choice for choice in CHOICES if choice.key == key), CHOICES[0])
 
 
-def _after(request: HttpRequest) -> int:
-    text = request.GET.get("after", "0")
+def _position(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "0")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-
-
-def _matches(event: Any, shown: str) -> bool:
-    return event.verb not in ECHOES and all(
-        getattr(event, name) == value for name, value in SHOWN[shown][1].items()
-    )

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from agents.models import Agent, User
+from agents.models import Agent, Stop, User
 from agents.selectors import visible_agents, visible_stops
 from audit.selectors import newest_position, visible_events
 from workflows.actions.models import Action
@@ -22,6 +22,7 @@ from workflows.actions.selectors import visible_to
 from workflows.approvals.selectors import pending_for
 from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.lines import lines_of
+from workflows.pages.words import ECHOES
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import waiting_for
 
@@ -63,17 +64,25 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "position": position,
         "waiting": list(pending_for(user)[:FEW]),
         "waiting_count": pending_for(user).count(),
-        "tasks": list(_tasks(user)),
+        "tasks": [(task, _work_of(task)) for task in _tasks(user)],
         "troubles": troubles_for(user),
         "today": _today(user),
         "lines": lines_of(_changes(user)),
         "agents": visible_agents(user).count(),
-        "may_register": _may_register(request),
+        "may_register": _may_add(request, Agent),
+        "may_stop": _may_add(request, Stop),
     }
 
 
 def _tasks(user: User) -> Any:
     return waiting_for(user).exclude(kind=Task.Kind.APPROVAL).order_by("priority", "due_at")[:FEW]
+
+
+def _work_of(task: Task) -> str:
+    """Return where a task is done: an action's is done on its story, for others their own page has to do."""
+    if task.subject_kind == "actions.action":
+        return reverse("action", args=[task.subject_id])
+    return reverse("admin:tasks_task_change", args=[task.pk])
 
 
 def troubles_for(user: User) -> list[Trouble]:
@@ -153,14 +162,16 @@ def _today(user: User) -> dict[str, int]:
 
 
 def _changes(user: User) -> Any:
-    """What people changed: the doings of agents have a page of their own."""
+    """What people changed or decided, each once: what follows from a vote or was refused is left out."""
+    follows = Q(verb__startswith="actions.") | Q(verb__startswith="approvals.approval_")
     return (
         visible_events(user)
         .filter(actor_kind="person", placement__isnull=False)
+        .exclude(follows | Q(verb__in=ECHOES) | Q(verb__endswith="_refused"))
         .order_by("-placement__position")[:FEW]
     )
 
 
-def _may_register(request: HttpRequest) -> bool:
-    model_admin = admin.site._registry.get(Agent)
+def _may_add(request: HttpRequest, model: type[Model]) -> bool:
+    model_admin = admin.site._registry.get(model)
     return model_admin is not None and model_admin.has_add_permission(request)

@@ -253,7 +253,10 @@ def statement_of(action: Action) -> Statement | None:
         reason=action.reason,
         confidence=str(action.confidence),
         evidence=[_evidence(item) for item in action.evidence],
-        provenance=[Fact(humanize(str(key).removeprefix("args.")), str(value)) for key, value in action.provenance.items()],
+        provenance=[
+            Fact(humanize(str(key).removeprefix("args.")), str(value))
+            for key, value in action.provenance.items()
+        ],
     )
 
 

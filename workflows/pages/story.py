@@ -15,12 +15,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
+from agents.selectors import visible_agents
 from audit.selectors import newest_position, timeline
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments, visible_to
 from workflows.actions.services import resolve_in_doubt
-from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
+from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page, part
 from workflows.pages.question import (
     RuleLine,
     deciding_rules,
@@ -74,7 +75,9 @@ def resolve(request: HttpRequest, action_id: UUID) -> HttpResponse:
         words = f"{refusal.message} {refusal.next_step}".strip()
         status = STATUS_OF_KIND.get(refusal.kind, 403)
         return _page(request, _find(request, action_id), status=status, refused=words, reason=reason)
-    messages.success(request, f"On record as {'done' if outcome == 'confirmed' else 'not done'}: {action.label}")
+    messages.success(
+        request, f"On record as {'done' if outcome == 'confirmed' else 'not done'}: {action.label}"
+    )
     return redirect("action", action.pk)
 
 
@@ -109,6 +112,7 @@ def _told(action: Action, request: HttpRequest) -> dict[str, Any]:
         "position": position,
         "action": action,
         "amount": amount_words(action),
+        "agent_link": _agent_link(action, user),
         "tags": _tags(action),
         "facts": facts_of(arguments, action.revision.input_schema if action.revision else None),
         "raw": pretty(arguments),
@@ -116,6 +120,11 @@ def _told(action: Action, request: HttpRequest) -> dict[str, Any]:
         "statement": statement_of(action),
         "chapters": chapters_of(action, user),
     }
+
+
+def _agent_link(action: Action, user: User) -> str:
+    """Return the page on which the agent can be paused, if this person may open it."""
+    return admin_page(action.agent) if visible_agents(user).filter(pk=action.agent_id).exists() else ""
 
 
 def chapters_of(action: Action, user: User) -> list[Chapter]:
