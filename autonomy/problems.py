@@ -103,7 +103,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
-    response = _of_api_exception(error)
+    response = _of_api_exception(error, context)
     if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
         response["WWW-Authenticate"] = getattr(error, "auth_header", "Bearer")
         response.status_code = 401
@@ -122,8 +122,46 @@ def _of_refusal(refusal: Refusal) -> Response:
     return response
 
 
-def _of_api_exception(error: exceptions.APIException) -> Response:
+# The next legal move after what the front door itself refuses; a room says its own.
+SIGN_IN = "Fetch a token from POST /oauth/token and send it as: Authorization: Bearer <token>."
+NEXT_OF_CODE = {
+    "not_authenticated": SIGN_IN,
+    "token_malformed": SIGN_IN,
+    "token_in_url": SIGN_IN,
+    "token_unknown": f"{SIGN_IN} The request may be repeated with the same Idempotency-Key.",
+    "token_expired": f"{SIGN_IN} The request may be repeated with the same Idempotency-Key.",
+    "parse_error": "Mend the body and send it again. The Idempotency-Key is still free.",
+    "not_found": "List what you may use or see; what belongs to others is not shown.",
+    "unsupported_media_type": "Send the body as JSON with the header Content-Type: application/json.",
+    "invalid": "Correct what errors names and send it again.",
+}
+
+
+def _of_api_exception(error: exceptions.APIException, context: dict[str, Any]) -> Response:
     if isinstance(error, exceptions.ValidationError):
-        return problem(422, "invalid", "Some fields were refused; see errors.", errors=error.detail)
-    code = error.get_codes()
-    return problem(error.status_code, code if isinstance(code, str) else error.default_code, str(error.detail))
+        words = f"The request was refused{_first_error(error.detail)}"
+        return problem(422, "invalid", words, next=NEXT_OF_CODE["invalid"], errors=error.detail)
+    found = error.get_codes()
+    code = found if isinstance(found, str) else error.default_code
+    words, following = str(error.detail), NEXT_OF_CODE.get(code, "")
+    if isinstance(error, exceptions.NotAuthenticated):
+        words = "The request was refused: it says nothing about who is calling."
+    elif isinstance(error, exceptions.NotFound) and words == str(error.default_detail):
+        words = "There is no such thing here for you."
+    elif isinstance(error, exceptions.MethodNotAllowed):
+        following = f"Use {' or '.join(_methods(context))} here."
+    return problem(error.status_code, code, words, **({"next": following} if following else {}))
+
+
+def _first_error(detail: Any, path: str = "") -> str:
+    """Return the first refused member with its words, so that the sentence alone helps already."""
+    if isinstance(detail, dict) and detail:
+        name, inner = next(iter(detail.items()))
+        return _first_error(inner, f"{path}.{name}" if path else str(name))
+    if isinstance(detail, list) and detail:
+        return _first_error(detail[0], path)
+    return f" at {path}: {detail}" if path and path != "non_field_errors" else f": {detail}"
+
+
+def _methods(context: dict[str, Any]) -> list[str]:
+    return [method for method in context["view"].allowed_methods if method != "OPTIONS"]

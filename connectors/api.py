@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
 
 from connectors.permissions import MayViewSystems
@@ -12,11 +12,13 @@ from connectors.selectors import visible_systems
 from connectors.serializers import SystemSerializer
 
 
-@extend_schema(
-    operation_id="systems_list",
-    summary="List systems and their health",
-    description="People only. Health is what recent calls showed: nothing is called to answer this.",
-    tags=["systems"],
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="systems_list",
+        summary="List systems and their health",
+        description="People only. Health is what recent calls showed: nothing is called to answer this.",
+        tags=["systems"],
+    )
 )
 class SystemList(ListAPIView[Any]):
     """The systems a person may see."""

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from workflows.actions import selectors, services
+from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.api.answers import answer
 from workflows.api.serializers import (
@@ -23,6 +24,7 @@ from workflows.api.serializers import (
     ProblemSerializer,
     ResolutionSerializer,
     WithdrawalSerializer,
+    require_choice,
 )
 from workflows.permissions import IsAgent, IsKnown, IsPerson, caller
 
@@ -57,14 +59,18 @@ class Actions(generics.ListAPIView):
         """Return what the caller may see, by state and operation if asked."""
         found = selectors.visible_to(caller(self.request))
         if state := self.request.query_params.get("state"):
-            found = found.filter(state=state[:10])
+            found = found.filter(state=require_choice("state", state, State.values))
         if operation := self.request.query_params.get("operation"):
             found = found.filter(operation_code=operation[:120].replace("\x00", ""))
         return found
 
     @extend_schema(
         operation_id="list_actions",
-        parameters=[OpenApiParameter("state", str), OpenApiParameter("operation", str)],
+        parameters=[
+            OpenApiParameter("state", str, enum=State.values),
+            OpenApiParameter("operation", str, description="Code of an operation."),
+        ],
+        responses={200: ActionSerializer(many=True), 422: problem},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the actions the caller may see, newest first."""

@@ -16,6 +16,7 @@ from workflows.api.serializers import (
     ApprovalSerializer,
     ProblemSerializer,
     VoteSerializer,
+    require_choice,
 )
 from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
@@ -34,10 +35,14 @@ class Approvals(generics.ListAPIView):
         """Return the approvals the caller may see, by state if asked."""
         found = selectors.visible_to(caller(self.request)).prefetch_related("approver_groups")
         if state := self.request.query_params.get("state"):
-            found = found.filter(state=state[:10])
+            found = found.filter(state=require_choice("state", state, Approval.State.values))
         return found
 
-    @extend_schema(operation_id="list_approvals", parameters=[OpenApiParameter("state", str)])
+    @extend_schema(
+        operation_id="list_approvals",
+        parameters=[OpenApiParameter("state", str, enum=Approval.State.values)],
+        responses={200: ApprovalSerializer(many=True), 422: problem},
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the approvals the caller may see, newest first."""
         return super().get(request, *args, **kwargs)

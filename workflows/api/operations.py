@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -56,7 +56,11 @@ class OperationDetail(APIView):
     )
     def get(self, request: Request, code: str) -> Response:
         """Read how an operation is called."""
-        found = get_object_or_404(usable_by(caller(request)), code=code)
+        found = usable_by(caller(request)).filter(code=code).first()
+        if found is None:
+            raise NotFound(
+                f"You may not use an operation {code[:120]!r}, or there is none. See GET /api/v1/operations."
+            )
         return Response(OperationDetailSerializer(found).data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.urls import reverse
@@ -20,16 +21,30 @@ MOST_EVIDENCE = 50
 MOST_LABELS = 100
 
 
+def require_choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return a choice of a query as it is; a misspelt one is refused, for an empty list would be a lie."""
+    known = list(choices)
+    if value not in known:
+        raise serializers.ValidationError(
+            {name: [f"There is no {value[:40]!r}. Use one of: {', '.join(known)}."]}
+        )
+    return value
+
+
 class StrictSerializer(serializers.Serializer):
     """A request body: every member is known."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse members nobody declared, then validate as usual."""
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError(
-                {str(name)[:100]: ["This member is not known."] for name in unknown}
-            )
-        return super().to_internal_value(data)
+        """Refuse members nobody declared together with whatever else is wrong: all is told at once."""
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        wrong: dict[str, Any] = {str(name)[:100]: ["This member is not known."] for name in unknown}
+        try:
+            found = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**wrong, **error.detail}) from None
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return found
 
 
 class JSONObjectField(serializers.DictField):
