@@ -164,4 +164,4 @@ def _first_error(detail: Any, path: str = "") -> str:
 
 
 def _methods(context: dict[str, Any]) -> list[str]:
-    return [method for method in context["view"].allowed_methods if method != "OPTIONS"]
+    return [method for method in context["view"].allowed_methods if method not in ("HEAD", "OPTIONS")]

@@ -118,9 +118,10 @@ def _say_denied(case: Case, strongest: list[Finding], duties: Obligations) -> tu
 
 
 def _say_held(case: Case, strongest: list[Finding], duties: Obligations) -> tuple[str, str, str]:
-    first = strongest[0]
-    more = f"{len(strongest) - 1} more reasons are listed" if len(strongest) > 1 else ""
-    return first.code, wording.sentence("Held", *_why(case, first, duties.redact), more), wording.WAIT
+    first, *others = strongest
+    words = _why(case, first, duties.redact)
+    also = [f"Also: {finding.why}" for finding in others if finding.why]
+    return first.code, wording.sentence("Held", *words, *also), wording.WAIT
 
 
 def _say_allowed(case: Case, strongest: list[Finding], duties: Obligations) -> tuple[str, str, str]:

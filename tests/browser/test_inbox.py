@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import PHONE, sign_in
 from tests.workflows.conftest import ask, hold_above
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.services import cast_vote
@@ -49,6 +49,55 @@ def test_a_queue_is_cleared_with_the_keyboard_alone(page: Page, portal, bob, hel
     page.keyboard.press("Escape")
     rejected = Approval.objects.get(pk=held[0].approval_id)
     assert (rejected.state, rejected.reason) == ("rejected", "The order does not exist")
+
+
+def test_after_a_decision_the_next_request_is_not_skipped(page: Page, portal, bob, held):
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    page.keyboard.press("j")
+    page.get_by_label("Your reason").fill("The order does not exist")
+    page.get_by_role("button", name="Reject").click()
+    expect(page.locator("[data-approval]")).to_have_count(2)
+    page.keyboard.press("j")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[1].approval_id))
+    page.keyboard.press("j")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[2].approval_id))
+    page.goto(f"{portal.url}/")
+    expect(page.get_by_text("The order does not exist")).to_have_count(1)
+
+
+def test_on_a_phone_the_way_on_is_beside_the_word_that_it_is_done(page: Page, portal, bob, held):
+    sign_in(page, portal, bob)
+    page.set_viewport_size(PHONE)
+    page.goto(f"{portal.url}/inbox/{held[0].approval_id}/")
+    page.get_by_label("Your reason").fill("It matches the order")
+    page.get_by_role("button", name="Approve").click()
+    onwards = page.get_by_role("button", name="Next request")
+    expect(onwards).to_be_focused()
+    expect(onwards).to_be_in_viewport()
+    onwards.click()
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[1].approval_id))
+    page.get_by_role("link", name="All requests").click()
+    expect(page.locator("[data-approval]")).to_have_count(2)
+
+
+def test_what_somebody_else_decided_says_so_and_keeps_what_was_typed(page: Page, portal, bob, dave, held):
+    dave.groups.set(bob.groups.all())
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/{held[0].approval_id}/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    page.get_by_label("Your reason").fill("Looks right to me")
+    approval = Approval.objects.get(pk=held[0].approval_id)
+    cast_vote(
+        actor=dave.as_actor(),
+        approval_id=approval.pk,
+        verdict=Vote.Verdict.REJECT,
+        reason="Twice the same invoice",
+        digest=approval.digest,
+    )
+    expect(page.get_by_text("This waits for you no longer")).to_be_visible()
+    expect(page.get_by_label("Your reason")).to_have_value("Looks right to me")
+    expect(page.get_by_label("Your reason")).to_be_focused()
 
 
 def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):

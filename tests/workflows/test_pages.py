@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tests.fakes import arguments
 from tests.workflows.conftest import ask, hold_above
+from workflows.actions.models import Action
+from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals.models import Approval
+from workflows.pages.activity import CHOICES
 from workflows.pages.words import Fact, facts_of, in_words, values_in
 
 HOSTILE = '<script>alert(1)</script><div hx-get="/live/" hx-trigger="load">x</div>'
@@ -138,3 +144,75 @@ def test_a_condition_shows_the_values_of_this_case():
     )
     assert found == [Fact("amount", "12.00 EUR"), Fact("supplier.name", "Acme")]
     assert in_words(None) == "none"
+
+
+def test_an_amount_that_nobody_can_compare_says_so(clerk, bob):
+    hold_above(1_000_000)
+    foreign = {**arguments("RE-8", 100), "total": {"minor": 100, "currency": "XXX"}}
+    action = request_action(
+        actor=clerk.user.as_actor(),
+        agent=clerk,
+        key="x",
+        ask=Ask(operation="fake.invoice.post", arguments=foreign),
+    )
+    assert action.state == "held"
+    assert "no exchange rate for XXX" in action.sentence
+    page = browser(bob).get(reverse("inbox-approval", args=[action.approval_id])).content.decode()
+    assert "Also: the company has no exchange rate for XXX" in page
+
+
+def test_what_nobody_has_to_decide_any_more_is_not_called_decided(held, bob):
+    from workflows.actions.services import withdraw_action
+
+    withdraw_action(actor=held.agent.user.as_actor(), action_id=held.pk, reason="sent twice")
+    late = vote(bob, held, reason="no")
+    assert late.status_code == 409
+    page = late.content.decode()
+    assert "Whoever asked took it back" in page
+    assert "say why, in 5" not in page
+
+
+@pytest.fixture
+def doubtful(clerk, fake, hints):
+    """An action whose call had no answer, and whose system cannot be asked either."""
+    fake.fail_next("effect_then_hang")
+    action = run_action(action_id=ask(clerk, number="RE-6").pk)
+    Action.objects.filter(pk=action.pk).update(state="in_doubt")
+    action.refresh_from_db()
+    return action
+
+
+def test_a_doubt_is_resolved_on_the_page_of_the_action(doubtful, dave, bob):
+    address = reverse("action", args=[doubtful.pk])
+    assert "Was it done?" in browser(dave).get(address).content.decode()
+    assert "Was it done?" not in browser(bob).get(address).content.decode()
+    resolve = reverse("action-resolve", args=[doubtful.pk])
+    said = {"outcome": "confirmed", "reason": "It is invoice 4711 in the books"}
+    assert browser(bob).post(resolve, said).status_code == 403
+    assert browser(dave).post(resolve, {**said, "outcome": "perhaps"}).status_code == 422
+    assert browser(dave).post(resolve, {**said, "reason": ""}).status_code == 422
+    assert browser(dave).post(resolve, said)["Location"] == address
+    doubtful.refresh_from_db()
+    assert (doubtful.state, doubtful.code) == ("confirmed", "resolved_by_person")
+    assert browser(dave).post(resolve, said).status_code == 409
+
+
+def test_activity_leaves_out_the_steps_and_shows_them_when_asked():
+    shown = {choice.key: choice for choice in CHOICES}
+    done, step, failed = (
+        SimpleNamespace(verb=verb, decision="", actor_kind="agent")
+        for verb in ("actions.action_confirmed", "connectors.call_finished", "actions.action_failed")
+    )
+    assert [choice.matches(step) for choice in (shown["all"], shown["agents"], shown["steps"])] == [
+        False,
+        False,
+        True,
+    ]
+    assert [shown["failed"].matches(event) for event in (done, step, failed)] == [False, False, True]
+    assert not shown["held"].matches(done)
+
+
+def test_earlier_activity_does_not_follow_the_ledger(carol):
+    page = browser(carol).get(f"{reverse('activity')}?before=1&show=people").content.decode()
+    assert 'data-page="activity"' not in page
+    assert "Back to the newest" in page

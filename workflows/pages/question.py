@@ -69,6 +69,7 @@ class Matter:
     statement: Statement | None
     result: str
     link: str = ""
+    also: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def _of_action(approval: Approval) -> Matter:
         facts=facts_of(arguments, action.revision.input_schema if action.revision else None),
         raw=pretty(arguments),
         rules=deciding_rules(explanation, arguments, amount),
+        also=approval.sentence.partition(" Also: ")[2].split(" Also: "),
         limits=limits_in_words(explanation),
         notes=list(explanation.get("obligations", {}).get("notes", ())),
         statement=statement_of(action),
