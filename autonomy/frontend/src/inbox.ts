@@ -84,9 +84,10 @@ export function inbox(root: HTMLElement): void {
     const { approval, sentence } = (event as CustomEvent<{ approval: string; sentence: string }>).detail;
     const index = rows().findIndex((row) => row.dataset.approval === approval);
     say(sentence);
-    if (index < 0) return;
+    if (list.dataset.shelf !== "mine") return;
+    // The live list may have heard of it before this answer came: then the row that followed is chosen already.
     rows()[index]?.remove();
-    const next = links()[Math.min(index, links().length - 1)];
+    const next = links()[Math.min(index < 0 ? Math.max(0, current()) : index, links().length - 1)];
     if (!next) {
       void refresh();
       return;
