@@ -46,7 +46,7 @@ class WaitingChangeMixin:
         """Never say that something was added while it waits for a second person: the list does not have it."""
         change_request = getattr(request, "waiting_change", None)
         if change_request is None:
-            return super().response_add(request, obj, post_url_continue)  # type: ignore[misc, no-any-return]
+            return super().response_add(request, obj, post_url_continue)  # type: ignore[misc]
         messages.warning(request, waiting_words(change_request))
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
@@ -54,7 +54,7 @@ class WaitingChangeMixin:
         """Never say that something was changed while it waits for a second person."""
         change_request = getattr(request, "waiting_change", None)
         if change_request is None:
-            return super().response_change(request, obj)  # type: ignore[misc, no-any-return]
+            return super().response_change(request, obj)  # type: ignore[misc]
         messages.warning(request, waiting_words(change_request))
         return HttpResponseRedirect(request.path)
 

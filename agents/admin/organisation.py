@@ -166,7 +166,7 @@ class ExchangeRateAdmin(WorkforceAdmin):
         if isinstance(found, ExchangeRate):
             return found
         self.waits(request, found)
-        return form.instance  # type: ignore[no-any-return]
+        return form.instance
 
     @display(description="Worth in company currency", ordering="rate")
     def shown_rate(self, rate: ExchangeRate) -> str:

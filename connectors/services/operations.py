@@ -29,6 +29,7 @@ from connectors.services.drivers import load_driver
 
 CHANGE_KIND = "connectors.operation"
 PARTS = ("input_schema", "output_schema", "mapping")
+COLUMNS = {name: f"{name}_id" for name in ("system", "lookup_operation", "undo_operation")}
 FACTS = (
     "name",
     "description",
@@ -88,7 +89,7 @@ def apply_publication(actor: Actor, change_request: ChangeRequest) -> None:
     operation = Operation.objects.select_for_update(of=("self",)).get(pk=change_request.target_id)
     parts = wanted.pop("input_schema"), wanted.pop("output_schema"), wanted.pop("mapping")
     for name, value in wanted.items():
-        setattr(operation, Operation._meta.get_field(name).attname, value)
+        setattr(operation, COLUMNS.get(name, name), value)
     _require_sound(operation, *parts)
     operation.full_clean(exclude=["current_revision"])
     _write(actor, operation, *parts, change_request.reason)
@@ -109,7 +110,7 @@ def _in_use(operation: Operation) -> bool:
 def _content(operation: Operation) -> dict[str, Any]:
     """Return all that decides what a call of it does and what people are told, as plain JSON."""
     revision = operation.current_revision
-    found = {name: getattr(operation, Operation._meta.get_field(name).attname) for name in ("system", *FACTS)}
+    found = {name: getattr(operation, COLUMNS.get(name, name)) for name in ("system", *FACTS)}
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in found.items()}
     return {**plain, **{part: getattr(revision, part) if revision else {} for part in PARTS}}
 
