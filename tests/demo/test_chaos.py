@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from autonomy.launch.programs import manage
+from tests import harness
 from tests.conftest import LiveDatabase
 from tests.demo.conftest import Company
 from tests.harness import ROOT
 from tests.processes import Processes
 
-AGENTS, INVOICES, LEAST_KILLS = 3, 10, 9
+AGENTS, INVOICES, LEAST_KILLS = 3, 10, 10
+VICTIMS = ("portal", "worker", "connections", "sequencer", "valkey")
 PATIENCE_SECONDS = 420
 
 
@@ -53,6 +56,22 @@ def start_agent(company: Company, numbers: list[str]) -> subprocess.Popen[str]:
     return process
 
 
+def strike(victim: str, processes: Processes, live_db: LiveDatabase) -> None:
+    """Kill a process, cut every connection to the database, or empty Valkey and cut its connections."""
+    if victim == "connections":
+        with harness.superuser() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [live_db.name]
+            )
+    elif victim == "valkey":
+        with redis.Redis.from_url(harness.redis_url()) as client:
+            client.flushdb()
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_kill_filter(_type="pubsub", skipme=True)
+    else:
+        processes.restart(victim)
+
+
 @pytest.fixture
 def agents() -> Iterator[list[subprocess.Popen[str]]]:
     """The agents at work; none outlives the test."""
@@ -73,13 +92,13 @@ def test_whatever_is_killed_each_invoice_is_posted_once(
     agents += [start_agent(company, each) for each in numbers]
     chance, kills = random.Random(4711), Counter[str]()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    for victim in itertools.cycle(("portal", "worker", "sequencer")):
+    for victim in itertools.cycle(VICTIMS):
         assert time.monotonic() < deadline, f"not done after {PATIENCE_SECONDS} s: {kills}"
         if kills.total() >= LEAST_KILLS and all(agent.poll() is not None for agent in agents):
             break
         if kills.total() < LEAST_KILLS * 2:
             time.sleep(chance.uniform(0.3, 3))
-            processes.restart(victim)
+            strike(victim, processes, live_db)
             kills[victim] += 1
         time.sleep(1)
     answers = [json.loads(line) for agent in agents for line in agent.communicate()[0].splitlines()]
