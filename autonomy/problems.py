@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -22,6 +24,7 @@ STATUS_OF_KIND = {
     RefusalKind.LIMITED: 429,
     RefusalKind.UNAVAILABLE: 503,
 }
+DATABASE_AWAY_SECONDS = "2"
 MEDIA_TYPE = "application/problem+json"
 TITLE_OF_STATUS = {
     400: "The request could not be read",
@@ -78,6 +81,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error of ours, which the log explains: a problem below the API, else the ordinary page."""
     if not _is_api(request):
         return defaults.server_error(request)
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        answer = _plain_problem(
+            503,
+            "database_away",
+            "The portal lost its database for a moment, so it is not known whether this was recorded. Send the"
+            " same request again, with the same Idempotency-Key: it is done once at most.",
+        )
+        answer["Retry-After"] = DATABASE_AWAY_SECONDS
+        return answer
     return _plain_problem(
         500, "internal_error", "The portal failed to answer. The operator's log says why; ask again."
     )
