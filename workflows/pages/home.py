@@ -92,12 +92,13 @@ def troubles_for(user: User) -> list[Trouble]:
 
 def _stops(user: User) -> list[Trouble]:
     active = visible_stops(user).filter(lifted_at__isnull=True).order_by("raised_at")[:FEW]
+    way_back = "" if user.has_perm("agents.lift_stop") else " (a manager lifts it)"
     return [
         Trouble(
             "front_hand",
             "bad",
             f"Stopped: {stop.scope_label or stop.scope_id or stop.get_scope_kind_display()}",
-            f"{stop.raised_by}: {stop.reason}",
+            f"{stop.raised_by}: {stop.reason}{way_back}",
             admin_page(stop),
         )
         for stop in active
@@ -139,7 +140,7 @@ def _braked_agents(user: User) -> list[Trouble]:
             "pause_circle",
             "wait",
             f"{agent.name} is {agent.get_brake_display().lower()}",
-            "It may do nothing until somebody resumes it.",
+            "It may do nothing until a manager resumes it.",
             admin_page(agent),
         )
         for agent in braked
