@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agents.models import Agent
 from tests.fakes import arguments
 from tests.workflows.conftest import ask, hold_above
 from workflows.actions.models import Action
@@ -216,3 +217,11 @@ def test_earlier_activity_does_not_follow_the_ledger(carol):
     page = browser(carol).get(f"{reverse('activity')}?before=1&show=people").content.decode()
     assert 'data-page="activity"' not in page
     assert "Back to the newest" in page
+
+
+def test_an_approval_that_comes_to_nothing_says_so(held, bob):
+    Agent.objects.filter(pk=held.agent_id).update(brake="paused")
+    answer = vote(bob, held, verdict="approve", reason="Matches the order", **{"HX-Request": "true"})
+    page = answer.content.decode()
+    assert "But it is not done: Robo is paused" in page
+    assert "Denied: Denied" not in page

@@ -24,7 +24,7 @@ from workflows.approvals.selectors import pending_for, visible_to
 from workflows.approvals.services import cast_vote
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.live import inbox_mark
-from workflows.pages.question import question_for
+from workflows.pages.question import not_done_after, question_for
 from workflows.pages.words import without_verdict
 
 MOST_ROWS = 200
@@ -110,7 +110,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
 def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResponse:
     word = "Approved" if verdict == Vote.Verdict.APPROVE else "Rejected"
     more = " It still needs another person." if approval.state == Approval.State.PENDING else ""
-    sentence = f"{word}: {approval.subject_label}.{more}"
+    sentence = f"{word}: {approval.subject_label}.{more}{not_done_after(approval)}"
     if not request.htmx:  # type: ignore[attr-defined]
         messages.success(request, sentence)
         return redirect(_next(_user(request)))

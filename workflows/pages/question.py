@@ -296,11 +296,24 @@ def operation_tags(action: Action, amount: str) -> list[Tag]:
 
 def _result(action: Action, approval: Approval) -> str:
     if action.is_final:
-        return f"{action.get_state_display()}: {action.sentence}"
+        return f"{action.get_state_display()}: {_without_verdict(action)}"
     if approval.state != Approval.State.PENDING:
         return f"{action.get_state_display()}. The whole story says what becomes of it."
     where = f" in {action.operation.system.name}" if action.operation else ""
     return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
+
+
+def _without_verdict(action: Action) -> str:
+    return action.sentence.removeprefix("Denied: ")
+
+
+def not_done_after(approval: Approval) -> str:
+    """Say why what was approved is not done all the same: it is decided anew, and a brake may be on."""
+    if approval.state != Approval.State.APPROVED or approval.subject_kind != "actions.action":
+        return ""
+    refused = (Action.State.DENIED, Action.State.SUPERSEDED, Action.State.STOPPED)
+    action = Action.objects.filter(pk=approval.subject_id, state__in=refused).first()
+    return f" But it is not done: {_without_verdict(action)}" if action else ""
 
 
 def _result_of_change(change: ChangeRequest, approval: Approval) -> str:
