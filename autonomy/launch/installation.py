@@ -106,7 +106,7 @@ class Installation:
             raise LaunchFailure(
                 f"The data folder {self.options.data} is in use by another start (process {holder}).",
                 "Stop that one with Ctrl-C (or `make stop`), or start a second portal with its own "
-                "AUTONOMY_DATA_DIR and AUTONOMY_PORT.",
+                "AUTONOMY_DATA_DIR, AUTONOMY_PORT and ERP_PORT.",
             ) from error
         self._stack.callback(lock.release)
         (self.place.run / "start.pid").write_text(str(os.getpid()))
@@ -303,8 +303,18 @@ def require_free_port(host: str, port: int, variable: str, what: str) -> None:
         except OSError as error:
             raise LaunchFailure(
                 f"{what} cannot use port {port} on {host}: {_who_listens(port) or error.strerror}.",
-                f"Stop that program, or choose another port: {variable}={port + 1} make up",
+                f"Stop that program, or choose another port: {variable}={_next_free_port(host, port)} make up",
             ) from error
+
+
+def _next_free_port(host: str, port: int) -> int:
+    """Return a port to suggest: the next one that nobody listens on now."""
+    for other in range(port + 1, min(port + 50, 65536)):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with closing(socket.socket(family)) as probe, contextlib.suppress(OSError):
+            probe.bind((host, other))
+            return other
+    return port + 1
 
 
 def _who_listens(port: int) -> str:

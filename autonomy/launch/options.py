@@ -53,5 +53,6 @@ def read_options() -> Options:
         )
     except EnvError as error:
         raise LaunchFailure(
-            f"The environment holds a value that cannot be used: {error}.", "Correct it."
+            f"A setting cannot be used: {str(error).rstrip('.')}.",
+            "Correct it in the environment (or take it out), and start again.",
         ) from error

@@ -15,9 +15,15 @@ from autonomy.launch.options import read_options
 
 FIRST_LOOK = """\
 What to look at first
-  {address}/admin/    sign in as the manager: agents, their authority, policies, stops
-  {address}/          what waits for you, and the story of every action
-  {address}/api/v1/schema/    the API an agent uses; README tells how to connect one with curl
+  {address}/                     as alice: agents at work, their contracts, limits and stops
+  {address}/inbox/               as bob: what waits for a person, why, approve or reject
+  {address}/admin/audit/event/   as carol: the ledger, everything that happened
+  README.md tells how to connect an agent of your own with curl.
+"""
+FIRST_STEPS = """\
+What to do first
+  {address}/    sign in; add people, departments and roles, then connect a system
+  README.md tells how to connect an agent with curl.
 """
 
 
@@ -75,6 +81,7 @@ def summary(installation: Installation) -> str:
         parts.append("Sign-ins\n" + textwrap.indent(installation.sign_ins.strip("\n"), "  ") + "\n")
     else:
         parts.append("Make the first sign-in in another terminal: .venv/bin/python manage.py createsuperuser\n")
-    parts.append(FIRST_LOOK.format(address=options.address))
+    look = FIRST_LOOK if options.demo_company else FIRST_STEPS
+    parts.append(look.format(address=options.address))
     parts.append(f"Logs are in {installation.place.logs}. Stop with Ctrl-C.\n")
     return "\n".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import socket
 import stat
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autonomy.launch import children, failure, installation, place, programs
+from autonomy.launch import children, failure, installation, options, place, programs
 from autonomy.launch.keys import Keys
 from autonomy.launch.postgres import UNSAFE_AND_FAST, Postgres
 from autonomy.launch.valkey import Valkey
@@ -191,7 +192,18 @@ def test_a_busy_port_names_who_has_it_and_how_to_choose_another() -> None:
         with pytest.raises(failure.LaunchFailure) as refused:
             installation.require_free_port("127.0.0.1", port, "AUTONOMY_PORT", "The portal")
     assert f"process {os.getpid()}" in refused.value.message
-    assert f"AUTONOMY_PORT={port + 1}" in refused.value.cure
+    suggested = re.search(r"AUTONOMY_PORT=(\d+) make up", refused.value.cure)
+    assert suggested
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", int(suggested[1])))
+
+
+def test_a_setting_that_cannot_be_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTONOMY_PORT", "abc")
+    with pytest.raises(failure.LaunchFailure) as refused:
+        options.read_options()
+    assert "AUTONOMY_PORT" in refused.value.message
+    assert ".." not in refused.value.message
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:
