@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
+from django.utils.text import slugify
 from unfold.forms import AuthenticationForm, UserCreationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -21,18 +23,24 @@ from unfold.widgets import (
 
 from agents import registry
 from agents.decision.facts import OperationFacts
+from agents.decision.money import format_minor, major_to_minor
 from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, User
+from agents.selectors import company_currency
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
 from audit.vocabulary import Refusal
 
 MILLIONTHS = 1_000_000
+CEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 EFFECTS = (
     ("read", "Reading"),
     ("write", "Writing"),
     ("financial", "Moving money"),
     ("destructive", "Destroying"),
 )
+
+
+CODE_HELP = "Leave it empty to take it from the name."
 
 
 class SignInForm(AuthenticationForm):
@@ -98,6 +106,31 @@ class NewPersonForm(UserCreationForm):
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ["username", "first_name", "last_name", "email", "department"]
+
+
+class CodedForm(ReasonModelForm):
+    """A form of something with a code of its own, which is made from the name when it is left empty."""
+
+    separator = "-"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if code := self.fields.get("code"):
+            code.required = False
+            code.help_text = f"{code.help_text} {CODE_HELP}"
+            code.error_messages["invalid"] = "Use letters, digits and hyphens, without blanks."
+
+    def clean(self) -> Any:
+        """Make the code from the name."""
+        cleaned = super().clean() or self.cleaned_data
+        if "code" in self.fields and "code" not in self.errors and not cleaned.get("code"):
+            cleaned["code"] = self._code_of(cleaned.get("name", ""))
+            if not cleaned["code"]:
+                self.add_error("code", "Write one: none can be made from this name.")
+        return cleaned
+
+    def _code_of(self, name: str) -> str:
+        return slugify(name)[:60].strip("-_").replace("-", self.separator)
 
 
 class LifetimeForm(ReasonForm):
@@ -241,6 +274,7 @@ class RuleForm(ReasonModelForm):
     )
     redact = forms.CharField(
         required=False,
+        label="Hide",
         widget=UnfoldAdminTextInputWidget,
         help_text="Arguments hidden in records and pages, separated by commas, e.g. args.iban.",
     )
@@ -264,6 +298,21 @@ class RuleForm(ReasonModelForm):
             "redact",
             "mode",
         ]
+        labels = {
+            "comparison": "How",
+            "value": "With",
+            "sentence": "In words",
+            "condition": "Exact condition",
+            "verdict": "Then",
+            "approver_group": "Who may approve",
+            "quorum": "How many must approve",
+            "note": "Note for the approver",
+        }
+        help_texts = {
+            "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
+            "condition": "In CEL. The portal writes it from the comparison; write it only without one.",
+            "comparison": "How it is compared.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -275,6 +324,8 @@ class RuleForm(ReasonModelForm):
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
+        if "condition" in self.fields:
+            self.fields["condition"].widget.attrs["rows"] = 3
         if isinstance(self.initial.get("redact"), list):
             self.initial["redact"] = ", ".join(self.initial["redact"])
 
@@ -345,7 +396,7 @@ def scope_label(kind: str, scope_id: str) -> str:
     return f"{kind.capitalize()} {found or 'that no longer exists'}"
 
 
-class ScopedForm(ReasonModelForm):
+class ScopedForm(CodedForm):
     """A form of something that binds somebody."""
 
     scope = forms.ChoiceField(label="Binds", widget=UnfoldAdminSelectWidget, help_text="Whom it binds.")
@@ -366,7 +417,15 @@ class PolicyForm(ScopedForm):
 
 
 class MeasureForm(ScopedForm):
-    """A limit or a counter."""
+    """A limit or a counter; a ceiling of money is written as people write money."""
+
+    ceiling = forms.CharField(
+        required=False,
+        max_length=30,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The most that is allowed, inclusive: 120 calls, or 10,000.00 of money. "
+        "Empty: counted, not limited.",
+    )
 
     class Meta:
         model = Measure
@@ -383,3 +442,68 @@ class MeasureForm(ScopedForm):
             "on_exceed",
             "mode",
         ]
+        labels = {"amount": "Each action adds", "key": "Counted apart for", "on_exceed": "Above the ceiling"}
+        help_texts = {
+            "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money.",
+            "window_seconds": "Only for the last so many seconds: how many.",
+        }
+
+    separator = "_"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "unit" in self.fields:
+            self.fields["unit"].choices = [*_units()]  # type: ignore[attr-defined]
+        if "amount" in self.fields:
+            self.fields["amount"].required = False
+            if self.instance._state.adding:
+                self.initial["amount"] = ""
+        if "ceiling" in self.fields and self.instance.ceiling is not None:
+            self.initial["ceiling"] = ceiling_of(self.instance, company_currency(), bare=True)
+
+    def clean_code(self) -> str:
+        """Rules read a limit by its code, so it is a name in CEL."""
+        code = str(self.cleaned_data["code"])
+        if code and not CEL_NAME.fullmatch(code):
+            raise forms.ValidationError("Use small letters, digits and underscores, a letter first.")
+        return code
+
+    def clean(self) -> Any:
+        """Read the ceiling in the unit that is counted: money as people write it, never in cents."""
+        cleaned = super().clean() or self.cleaned_data
+        money = cleaned.get("unit") == Measure.Unit.MONEY
+        if "amount" in self.fields and not cleaned.get("amount"):
+            cleaned["amount"] = "amount" if money else "1"
+        if "ceiling" in self.fields:
+            try:
+                cleaned["ceiling"] = _ceiling(cleaned.get("ceiling", ""), money=money)
+            except ValueError as error:
+                self.add_error("ceiling", f"{error}.")
+        return cleaned
+
+
+def _units() -> list[tuple[str, str]]:
+    labels = dict(Measure.Unit.choices)
+    labels[Measure.Unit.MONEY.value] = f"Money, in {company_currency() or 'company currency'}"
+    return list(labels.items())
+
+
+def _ceiling(text: str, *, money: bool) -> int | None:
+    """Return a ceiling as it is stored: minor units for money; raises ValueError."""
+    if not text.strip():
+        return None
+    if money:
+        return major_to_minor(text, company_currency())
+    if not re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,18}", text.strip()):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text.replace(",", ""))
+
+
+def ceiling_of(measure: Measure, currency: str, *, bare: bool = False) -> str:
+    """Return a ceiling as people read it; ``bare`` is how it stands in a form."""
+    if measure.ceiling is None:
+        return "counted only"
+    if measure.unit == Measure.Unit.MONEY:
+        text = format_minor(measure.ceiling, currency)
+        return text.rpartition(" ")[0] if bare else text
+    return str(measure.ceiling) if bare else f"{measure.ceiling:,}"

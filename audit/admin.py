@@ -20,7 +20,14 @@ from audit import registry, selectors
 from audit.adminkit import ReadOnlyAdmin
 from audit.models import Event, Payload
 
-REFERENCES = ("agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id")
+REFERENCES = {
+    "action_id": "Everything about this action",
+    "agent_id": "Everything about this agent",
+    "run_id": "Everything about this run",
+    "system_id": "Everything about this system",
+    "department_id": "Everything about this department",
+    "correlation_id": "Everything that the same request caused",
+}
 IDENTIFIERS = ("actor_id", "subject_id", *REFERENCES)
 # An id, or a part of one long enough to be meant as one: answered by indexes alone.
 LOOKS_LIKE_AN_ID = re.compile(r"^(?=.*\d)[0-9A-Za-z_-]{16,64}$")
@@ -40,7 +47,9 @@ class VerbFilter(DropdownFilter):
     parameter_name = "verb"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(verb, verb) for verb in registry.registered_verbs()]
+        described = registry.registered_verbs().items()
+        found = [(verb, meaning.partition(":")[0].rstrip(".")) for verb, meaning in described]
+        return sorted(found, key=lambda it: it[1].lower())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(verb=self.value()) if self.value() else queryset
@@ -51,6 +60,8 @@ class EventAdmin(ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
     list_display = ("shown_position", "occurred_at", "sentence", "shown_actor", "shown_decision", "verb")
+    empty_title = "No entry that you may see"
+    empty_step = "The ledger fills by itself with everything that people, agents and the portal do."
     list_display_links = ("sentence",)
     list_filter = (
         ("occurred_at", RangeDateTimeFilter),
@@ -61,15 +72,13 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_per_page = 50
     search_fields = ("sentence",)
-    search_help_text = (
-        "A name, a word, a code, a verb or its room (agents.), or an id: actor, object, correlation."
-    )
+    search_help_text = "A name, a word or an id"
     sortable_by = ()
     show_full_result_count = False
     paginator = NewestFirst
     fieldsets = (
         (None, {"fields": ("sentence", "reason", "shown_decision", "code")}),
-        ("When and where", {"fields": ("shown_position", "occurred_at", "verb", "meaning")}),
+        ("When and where", {"fields": ("shown_position", "occurred_at", "meaning", "verb")}),
         ("Who", {"fields": ("actor_label", "actor_kind", "actor_id")}),
         ("What", {"fields": ("subject_label", "subject_kind", "subject_id", "related")}),
         ("Evidence", {"fields": ("evidence",)}),
@@ -107,8 +116,8 @@ class EventAdmin(ReadOnlyAdmin):
         return event.actor_label or event.actor_id
 
     @display(description="Decision", label={"Allowed": "success", "Held": "warning", "Denied": "danger"})
-    def shown_decision(self, event: Event) -> str:
-        return event.get_decision_display() or "-"
+    def shown_decision(self, event: Event) -> str | None:
+        return event.get_decision_display() or None
 
     @display(description="Meaning of the verb")
     def meaning(self, event: Event) -> str:
@@ -117,13 +126,11 @@ class EventAdmin(ReadOnlyAdmin):
     @display(description="More about")
     def related(self, event: Event) -> SafeString:
         """Link each reference to everything the ledger holds about it."""
-        found = [
-            (name.removesuffix("_id"), getattr(event, name)) for name in REFERENCES if getattr(event, name)
-        ]
         url = reverse(f"{self.admin_site.name}:audit_event_changelist")
         links = [
-            format_html('{} <a class="underline" href="{}?q={}">{}</a>', name, url, key, key)
-            for name, key in found
+            format_html('<a class="underline" href="{}?q={}" title="{}">{}</a>', url, key, key, words)
+            for name, words in REFERENCES.items()
+            if (key := getattr(event, name))
         ]
         return SafeString("<br>".join(links)) if links else SafeString("-")
 

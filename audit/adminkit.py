@@ -14,11 +14,13 @@ from typing import Any, Protocol, cast
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten, flatten_fieldsets, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 from simple_history.admin import SimpleHistoryAdmin
@@ -340,6 +342,20 @@ class ReadOnlyStackedInline(ReadOnlyInlineMixin, GovernedStackedInline):
 class ReadOnlyAdmin(ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
     """Evidence: may be read and searched, never added, changed or deleted by hand."""
 
+    show_facets = ShowFacets.NEVER
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show the page without a way to its history: what never changes has none."""
+        return super().changeform_view(
+            request, object_id, form_url, {"show_history": False, **(extra_context or {})}
+        )
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -368,17 +384,16 @@ class GovernedAdmin(ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdmi
         return super().history_form_view(request, object_id, version_id, extra_context)
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        """Leave what only the form asks (a reason, a new secret) out of an earlier version: it has none."""
+        """Leave what only the form asks (a reason, a new secret) out of an earlier version, and for readers."""
         fieldsets = super().get_fieldsets(request, obj)
-        if not _shows_a_version(request):
+        reading = obj is not None and not self.has_change_permission(request, obj)
+        if not reading and not _shows_a_version(request):
             return fieldsets
-        return [
-            (
-                name,
-                {**options, "fields": [field for field in flatten(options["fields"]) if self._is_shown(field)]},
-            )
+        shown = [
+            (name, options, [field for field in flatten(options["fields"]) if self._is_shown(field)])
             for name, options in fieldsets
         ]
+        return [(name, {**options, "fields": fields}) for name, options, fields in shown if fields]
 
     def _is_shown(self, field: str) -> bool:
         return hasattr(self, field) or hasattr(self.model, field)
@@ -404,7 +419,11 @@ class ServiceAdmin(GovernedAdmin):
 
     A ``Refusal`` leaves the transaction before anything is kept; the form comes back as it was typed with the
     rule's words on top. It never says that something was saved.
+
+    ``next_step`` is said after adding; ``empty_title`` and ``empty_step`` stand on the list while it is empty.
     """
+
+    next_step = ""
 
     def create(self, request: HttpRequest, form: Any) -> models.Model:
         """Call the service that makes the object and return it."""
@@ -418,6 +437,21 @@ class ServiceAdmin(GovernedAdmin):
         saved = self.update(request, obj, form) if change else self.create(request, form)
         # The admin goes on with its own instance (log, redirect): it becomes what the service returned.
         obj.__dict__.update(saved.__dict__)
+
+    def response_add(
+        self, request: HttpRequest, obj: models.Model, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Open what was added, and say what comes next: a list would leave that to be guessed."""
+        if "_addanother" in request.POST or IS_POPUP_VAR in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        said = f"{str(self.opts.verbose_name).capitalize()} “{obj}” was added. {self.next_step}"
+        messages.success(request, said.rstrip())
+        own = _back_to(self, str(obj.pk))
+        return HttpResponseRedirect(own if "_continue" in request.POST else self.address_after_adding(obj))
+
+    def address_after_adding(self, obj: models.Model) -> str:
+        """Return where a person goes on after adding: the object's own page."""
+        return _back_to(self, str(obj.pk))
 
     def changeform_view(
         self,

@@ -22,6 +22,7 @@ WORKFORCE = (
     ("Departments", "account_tree", "agents.Department"),
     ("Roles", "badge", "agents.Role"),
     ("Policies", "policy", "agents.Policy"),
+    ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
     ("Stops", "front_hand", "agents.Stop"),
     ("Change requests", "published_with_changes", "agents.ChangeRequest"),
@@ -35,7 +36,11 @@ RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
     ("Calls", "swap_horiz", "connectors.Call"),
     ("Ledger", "menu_book", "audit.Event"),
+)
+COMPANY = (
     ("People", "group", "agents.User"),
+    ("Exchange rates", "currency_exchange", "agents.ExchangeRate"),
+    ("Company", "domain", "agents.CompanySettings"),
 )
 
 
@@ -66,6 +71,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         _group("Workforce", request, WORKFORCE),
         _group("Connections", request, CONNECTIONS),
         _group("Records", request, RECORDS),
+        _group("Company", request, COMPANY),
     ]
 
 

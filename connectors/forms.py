@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -30,6 +31,16 @@ class LinesField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """Return the lines that say something."""
         return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
+
+
+class PrettyJSONField(forms.JSONField):
+    """JSON that a person can read in the form, with its lines kept apart."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Write a stored value over several lines; what somebody typed stays as it was typed."""
+        if value is None or isinstance(value, str):
+            return super().prepare_value(value) if value is not None else ""
+        return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 class SystemForm(ReasonModelForm):
@@ -64,6 +75,19 @@ class SystemForm(ReasonModelForm):
             "breaker_cooldown",
             "is_enabled",
         ]
+        labels = {
+            "kind": "Driver",
+            "base_url": "Address",
+            "config": "Settings of the driver",
+            "max_concurrent": "Calls at the same time",
+            "connect_timeout": "Seconds to get through",
+            "read_timeout": "Seconds of silence",
+            "total_timeout": "Seconds in all",
+            "breaker_threshold": "Failures in a row",
+            "breaker_cooldown": "Seconds of the pause",
+            "is_enabled": "In use",
+        }
+        field_classes = {"config": PrettyJSONField}
 
 
 class AccountForm(ReasonModelForm):
@@ -80,21 +104,32 @@ class AccountForm(ReasonModelForm):
     class Meta:
         model = Account
         fields = ["system", "name", "role", "agent", "scheme", "username", "header_name", "is_enabled"]
+        labels = {
+            "role": "Used by the role",
+            "agent": "Used by the agent",
+            "scheme": "How it signs in",
+            "username": "User name",
+            "header_name": "Name of the header",
+            "is_enabled": "In use",
+        }
 
 
 class OperationForm(ReasonModelForm):
     """What may be asked of a system; saving a changed schema or mapping publishes a new revision."""
 
-    input_schema = forms.JSONField(
+    input_schema = PrettyJSONField(
+        label="Arguments",
+        initial={"type": "object", "properties": {}, "additionalProperties": False},
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 16}),
         help_text="JSON Schema 2020-12 of the arguments: no fractions, no open objects.",
     )
-    output_schema = forms.JSONField(
+    output_schema = PrettyJSONField(
+        label="Result",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
         help_text="JSON Schema 2020-12 of the result; empty to take it as it comes.",
     )
-    mapping = forms.JSONField(
+    mapping = PrettyJSONField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 20}),
         help_text="How the driver turns arguments into requests. Data, never code.",
     )
@@ -114,6 +149,14 @@ class OperationForm(ReasonModelForm):
             "lookup_operation",
             "undo_operation",
         ]
+        labels = {
+            "idempotent": "Safe to repeat",
+            "money_path": "Where the amount is",
+            "label_template": "Its line for people",
+            "lookup_operation": "Looked up by",
+            "undo_operation": "Undone by",
+            "reference_field": "Field for our reference",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

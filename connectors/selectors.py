@@ -144,7 +144,7 @@ def grant_panel(agent: Agent, user: User) -> AgentPanel | None:
     ]
     links = []
     if user.has_perm("connectors.grant_operation"):
-        links = [("Grant operation", reverse("admin:connectors_grant_to_agent", args=[agent.pk]))]
+        links = [("Grant operations", reverse("admin:connectors_grant_to_agent", args=[agent.pk]))]
     return AgentPanel(
         title="Operations it may use",
         columns=("Operation", "Code", "Effect", "Granted"),

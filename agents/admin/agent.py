@@ -19,18 +19,18 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from agents import registry, selectors
-from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
-from agents.forms import AutonomyForm, LifetimeForm, ReassignForm, active_people, wanted
+from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
+from agents.forms import AutonomyForm, CodedForm, LifetimeForm, ReassignForm, active_people, ceiling_of, wanted
 from agents.models import Agent, ClientSecret
 from agents.services import credentials, lifecycle
-from audit.adminkit import ReadOnlyAdmin, ReasonModelForm, actor_of, reason_action
+from audit.adminkit import ReadOnlyAdmin, actor_of, reason_action
 
-IDENTITY = ("name", "code", "purpose", "sponsor", "deputy", "department", "role")
+IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "reached_by")
 STANDING = ("shown_lifecycle", "shown_brake", "autonomy", "risk_tier", "attest_by")
 LABELS = {
     "shown_lifecycle": {"Draft": "info", "Active": "success", "Retired": "warning"},
-    "shown_brake": {"No brake": "success", "Paused": "warning", "Suspended": "danger"},
+    "shown_brake": {"Paused": "warning", "Suspended": "danger"},
 }
 
 
@@ -62,8 +62,11 @@ def _active(agent: Agent) -> bool:
 class AgentAdmin(WorkforceAdmin):
     """Agents as staff: registered as drafts, activated by two people, stopped by one."""
 
-    form = ReasonModelForm
+    form = CodedForm
     list_display = ("name", "role", "department", "sponsor", "shown_lifecycle", "shown_brake", "autonomy")
+    empty_title = "No agent yet"
+    empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
+    next_step = "It is a draft. Next: grant it operations (tab Authority), then ask for its activation."
     list_filter = ("lifecycle", "brake", "autonomy", "department", "role")
     list_select_related = ("role", "department", "sponsor")
     search_fields = ("name", "code", "purpose")
@@ -137,8 +140,8 @@ class AgentAdmin(WorkforceAdmin):
         return agent.get_lifecycle_display()
 
     @display(description="Brake", ordering="brake", label=LABELS["shown_brake"])
-    def shown_brake(self, agent: Agent) -> str:
-        return "No brake" if agent.brake == Agent.Brake.NONE else agent.get_brake_display()
+    def shown_brake(self, agent: Agent) -> str | None:
+        return None if agent.brake == Agent.Brake.NONE else agent.get_brake_display()
 
     @display(description="What it may use")
     def shown_panels(self, agent: Any) -> SafeString:
@@ -168,8 +171,9 @@ class AgentAdmin(WorkforceAdmin):
     def shown_limits(self, agent: Any) -> SafeString:
         if not agent.viewer.has_perm("agents.view_measure"):
             return table((), (), empty="You may not see limits.")
+        currency = selectors.company_currency()
         rows = [
-            (link("measure", it.pk, it.name), it.operations, it.ceiling or "-", it.get_window_display())
+            (link("measure", it.pk, it.name), it.operations, ceiling_of(it, currency), it.get_window_display())
             for it in selectors.visible_measures(agent.user)
         ]
         return table(("Limit", "Operations", "Ceiling", "Window"), rows, empty="No limit binds it yet.")
@@ -183,9 +187,9 @@ class AgentAdmin(WorkforceAdmin):
         rows = [
             (
                 link("clientsecret", secret.pk, f"…{secret.hint}"),
-                f"{secret.created_at:%Y-%m-%d %H:%M}",
-                f"{secret.expires_at:%Y-%m-%d %H:%M}",
-                f"{secret.last_used_at:%Y-%m-%d %H:%M}" if secret.last_used_at else "never",
+                moment(secret.created_at),
+                moment(secret.expires_at),
+                moment(secret.last_used_at) if secret.last_used_at else "never",
                 "valid" if secret.is_valid(now) else "revoked" if secret.revoked_at else "expired",
             )
             for secret in application.secrets.all()
@@ -255,10 +259,10 @@ class AgentAdmin(WorkforceAdmin):
         icon="rocket_launch",
         variant=ActionVariant.PRIMARY,
     )
-    def activate(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+    def activate(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
         """Propose its activation."""
         change = lifecycle.activate_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return waiting_words(change)
+        return it_waits(request, change)
 
     @reason_action(
         title="Retire this agent",
@@ -284,12 +288,12 @@ class AgentAdmin(WorkforceAdmin):
         available=_working,
         icon="tune",
     )
-    def autonomy(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+    def autonomy(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
         """Change its autonomy; more of it waits."""
         change = lifecycle.set_autonomy(
             actor=actor_of(request), agent=obj, autonomy=data["autonomy"], reason=data["reason"]
         )
-        return waiting_words(change) if change else f"The autonomy of {obj.name} was changed."
+        return it_waits(request, change) if change else f"The autonomy of {obj.name} was changed."
 
     @reason_action(
         title="Change its place",
@@ -301,12 +305,12 @@ class AgentAdmin(WorkforceAdmin):
         available=_active,
         icon="move_up",
     )
-    def reassign(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+    def reassign(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
         """Propose another place for it."""
         change = lifecycle.propose_reassignment(
             actor=actor_of(request), agent=obj, changes_wanted=wanted(data), reason=data["reason"]
         )
-        return waiting_words(change)
+        return it_waits(request, change)
 
     @reason_action(
         title="Issue a client secret",
@@ -354,7 +358,7 @@ class AgentAdmin(WorkforceAdmin):
     def revoke_tokens(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
         """Revoke its tokens."""
         count = credentials.revoke_tokens(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{count} tokens of {obj.name} were revoked."
+        return f"{count} token{'' if count == 1 else 's'} of {obj.name} revoked."
 
     @reason_action(
         title="Revoke all its secrets",
@@ -369,22 +373,29 @@ class AgentAdmin(WorkforceAdmin):
     def revoke_secrets(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
         """Revoke its secrets and tokens."""
         count = credentials.revoke_client_secrets(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{count} secrets of {obj.name} were revoked."
+        return f"{count} secret{'' if count == 1 else 's'} of {obj.name} revoked."
 
 
 @admin.register(ClientSecret)
 class ClientSecretAdmin(ReadOnlyAdmin):
     """One secret of one agent: when it was issued, used and ends. The secret itself is nowhere."""
 
-    list_display = ("shown_agent", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_display = ("shown_agent", "shown_hint", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_display_links = ("shown_hint",)
+    empty_title = "No secret was issued"
+    empty_step = "Open an agent and issue one: it is shown once, there."
     list_select_related = ("application__agent",)
-    fields = ("shown_agent", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
+    fields = ("shown_agent", "shown_hint", "created_at", "expires_at", "last_used_at", "revoked_at")
     actions_detail = ["revoke"]
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         """Whoever sees an agent sees that it has secrets."""
         agents = selectors.visible_agents(request.user)  # type: ignore[arg-type]
         return ClientSecret.objects.filter(application__agent__in=agents)
+
+    @display(description="Secret", ordering="hint")
+    def shown_hint(self, secret: ClientSecret) -> str:
+        return f"…{secret.hint}"
 
     @display(description="Agent")
     def shown_agent(self, secret: ClientSecret) -> SafeString:

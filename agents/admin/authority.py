@@ -23,7 +23,15 @@ from agents.models import Agent, ChangeRequest, Stop
 from agents.services import changes, stops
 from audit.adminkit import actor_of, reason_action
 
+State = ChangeRequest.State
 SHOWN_AFFECTED = 50
+STATE_LABELS = {
+    State.PENDING.label: "warning",
+    State.APPLIED.label: "success",
+    State.REJECTED.label: "danger",
+    State.WITHDRAWN.label: "info",
+    State.EXPIRED.label: "info",
+}
 WITH_PAGE = frozenset({"agent", "rule", "measure", "policy", "department", "companysettings"})
 
 
@@ -49,6 +57,8 @@ class StopAdmin(WorkforceAdmin):
     form = StopForm
     list_display = ("shown_scope", "shown_state", "reason", "raised_by", "raised_at", "lifted_by")
     list_filter = (ActiveFilter, "scope_kind")
+    empty_title = "Nothing is stopped"
+    empty_step = "A stop holds an agent, a role, a department, a system or everything, at once."
     search_fields = ("scope_label", "scope_id", "reason", "raised_by")
     change_form_outer_after_template = "agents/stop_preview.html"
     actions_detail = ["lift"]
@@ -98,9 +108,9 @@ class StopAdmin(WorkforceAdmin):
     def shown_scope(self, stop: Stop) -> str:
         return stop.scope_label or stop.get_scope_kind_display()
 
-    @display(description="State", label={"active": "danger", "lifted": "success"})
-    def shown_state(self, stop: Stop) -> tuple[str, str]:
-        return ("active", "Active") if stop.is_active else ("lifted", "Lifted")
+    @display(description="State", label={"Active": "danger", "Lifted": "success"})
+    def shown_state(self, stop: Stop) -> str:
+        return "Active" if stop.is_active else "Lifted"
 
     @display(description="Agents it hits now")
     def shown_affected(self, stop: Stop) -> SafeString:
@@ -128,6 +138,19 @@ class StopAdmin(WorkforceAdmin):
         return "The stop was lifted."
 
 
+def _words(name: str) -> str:
+    return name.removesuffix("_id").replace("_", " ").capitalize()
+
+
+def _plain(value: Any) -> str:
+    """Write a value of a proposal as people do; the exact data is in the ledger, under its digest."""
+    if isinstance(value, list):
+        return ", ".join(_plain(it) for it in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value in (None, "") else str(value)
+
+
 def _affected(kind: str, scope_id: str) -> list[Agent]:
     found = selectors.agents_affected(kind, scope_id).select_related("role", "department")
     return list(found[:SHOWN_AFFECTED])
@@ -137,7 +160,16 @@ def _affected(kind: str, scope_id: str) -> list[Agent]:
 class ChangeRequestAdmin(WorkforceAdmin):
     """Changes that give more authority; another person than the one who asks decides."""
 
-    list_display = ("summary", "shown_state", "proposer", "created_at", "approver", "decided_at")
+    list_display = (
+        "summary",
+        "shown_state",
+        "shown_proposer",
+        "created_at",
+        "shown_approver",
+        "decided_at",
+    )
+    empty_title = "Nothing waits for a second person"
+    empty_step = "Whoever asks for more authority, a higher limit or an activation finds it here."
     list_filter = ("state", "kind")
     list_select_related = ("proposer", "approver")
     search_fields = ("summary", "target_label", "reason")
@@ -145,9 +177,9 @@ class ChangeRequestAdmin(WorkforceAdmin):
     fieldsets = (
         (
             "Change",
-            {"fields": ("summary", "reason", "proposer", "created_at", "shown_target", "shown_payload")},
+            {"fields": ("summary", "reason", "shown_proposer", "created_at", "shown_target", "shown_payload")},
         ),
-        ("Decision", {"fields": ("shown_state", "approver", "decided_at", "decision_reason")}),
+        ("Decision", {"fields": ("shown_state", "shown_approver", "decided_at", "decision_reason")}),
         ("Trail", {"fields": ("shown_trail",)}),
     )
 
@@ -165,6 +197,8 @@ class ChangeRequestAdmin(WorkforceAdmin):
         return (
             *super().get_readonly_fields(request, obj),
             "shown_state",
+            "shown_proposer",
+            "shown_approver",
             "shown_target",
             "shown_payload",
             "shown_trail",
@@ -177,19 +211,17 @@ class ChangeRequestAdmin(WorkforceAdmin):
         kept = ("_withdraw",) if mine else ("_apply", "_reject")
         return [it for it in super().get_actions_detail(request, object_id) if it.action_name.endswith(kept)]
 
-    @display(
-        description="State",
-        ordering="state",
-        label={
-            "pending": "warning",
-            "applied": "success",
-            "rejected": "danger",
-            "withdrawn": "info",
-            "expired": "info",
-        },
-    )
-    def shown_state(self, change: ChangeRequest) -> tuple[str, str]:
-        return change.state, change.get_state_display()
+    @display(description="State", ordering="state", label=STATE_LABELS)
+    def shown_state(self, change: ChangeRequest) -> str:
+        return change.get_state_display()
+
+    @display(description="Asked by", ordering="proposer")
+    def shown_proposer(self, change: ChangeRequest) -> str:
+        return str(change.proposer)
+
+    @display(description="Decided by", ordering="approver")
+    def shown_approver(self, change: ChangeRequest) -> str | None:
+        return str(change.approver) if change.approver else None
 
     @display(description="Of")
     def shown_target(self, change: ChangeRequest) -> Any:
@@ -198,7 +230,7 @@ class ChangeRequestAdmin(WorkforceAdmin):
 
     @display(description="Exactly this")
     def shown_payload(self, change: ChangeRequest) -> SafeString:
-        rows = [(key, value) for key, value in sorted(change.payload.items())]
+        rows = [(_words(key), _plain(value)) for key, value in sorted(change.payload.items())]
         return table(("Field", "Becomes"), rows, empty="See the summary.")
 
     @display(description="Trail")

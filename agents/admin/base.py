@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -11,9 +12,11 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agents import selectors
 from agents.models import ChangeRequest
 from audit import selectors as ledger
 from audit.adminkit import LabelledFieldsMixin, ServiceAdmin
@@ -63,6 +66,7 @@ class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
     """A governed object of the workforce. Nothing is deleted: it is retired, lifted or taken out of force."""
 
     change_form_after_template = "agents/reason.html"
+    change_form_before_template = "agents/waiting.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
@@ -81,6 +85,15 @@ class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
             if field is not None and hasattr(field.widget, shortcut):
                 setattr(field.widget, shortcut, False)
         return field
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Say on the page of an object what of it waits for a second person."""
+        obj = kwargs.get("obj")
+        if obj is not None and obj.pk:
+            context["waiting"] = _waiting(self.opts.label_lower, obj, request.user)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Call the service; what it finds wrong with a value comes back on the form like any refusal."""
@@ -101,6 +114,21 @@ def waiting_words(change_request: ChangeRequest) -> SafeString:
         address,
         change_request.summary,
     )
+
+
+def it_waits(request: HttpRequest, change_request: ChangeRequest) -> str | None:
+    """Warn that a change waits; a verb returns this, so that nothing reads as if it had happened."""
+    messages.warning(request, waiting_words(change_request))
+    return None
+
+
+def _waiting(kind: str, obj: models.Model, viewer: Any) -> list[ChangeRequest]:
+    waiting = ChangeRequest.objects.filter(
+        target_kind=kind, target_id=str(obj.pk), state=ChangeRequest.State.PENDING
+    )
+    if viewer.has_perm("agents.view_changerequest"):
+        return list(waiting)
+    return list(waiting.filter(pk__in=selectors.visible_change_requests(viewer).values("pk")))
 
 
 def changed_values(form: Any) -> dict[str, Any]:
@@ -126,11 +154,22 @@ def table(
     return render_to_string("agents/table.html", context)
 
 
+def moment(at: datetime) -> SafeString:
+    """Return a moment as every page writes it, in one line of its cell."""
+    return format_html('<span class="whitespace-nowrap">{}</span>', date_format(at, "DATETIME_FORMAT"))
+
+
 def trail(kind: str, obj: Any) -> SafeString:
     """Render what the person looking at ``obj`` may see of its story, newest first."""
     viewer = getattr(obj, "viewer", None)
     if viewer is None or not viewer.has_perm("audit.view_event"):
         return table((), (), empty="You may not read the ledger.")
     newest = ledger.timeline(kind, str(obj.pk), viewer).order_by("-occurred_at", "-id")[:TRAIL_LENGTH]
-    rows = [(f"{event.occurred_at:%Y-%m-%d %H:%M:%S}", event.sentence, event.reason) for event in newest]
-    return table(("When (UTC)", "What", "Why"), rows, empty="Nothing has happened yet.")
+    rows = [(moment(event.occurred_at), event.sentence, event.reason) for event in newest]
+    everything = f"{reverse('admin:audit_event_changelist')}?q={obj.pk}"
+    return table(
+        ("When (UTC)", "What", "Why"),
+        rows,
+        empty="Nothing has happened yet.",
+        links=[("All of it in the ledger", everything)],
+    )

@@ -12,21 +12,21 @@ from django.urls import reverse
 from unfold.decorators import display
 
 from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of
-from agents.forms import MILLIONTHS, CompanyForm, ExchangeRateForm
+from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
 from agents.models import CompanySettings, Department, ExchangeRate, Role
 from agents.services import organisation
-from audit.adminkit import ReasonModelForm, actor_of
+from audit.adminkit import actor_of
 
 
 @admin.register(Department)
 class DepartmentAdmin(WorkforceAdmin):
     """The tree of departments; moving one brings other rules for its agents, so it waits for two."""
 
-    form = ReasonModelForm
+    form = CodedForm
     list_display = ("name", "code", "parent", "manager", "shown_agents")
     list_select_related = ("parent", "manager")
     search_fields = ("name", "code")
-    fields = ("code", "name", "parent", "manager")
+    fields = ("name", "parent", "manager", "code")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Department]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
@@ -65,10 +65,10 @@ class DepartmentAdmin(WorkforceAdmin):
 class RoleAdmin(WorkforceAdmin):
     """Jobs that agents have: what they are for and what good work looks like."""
 
-    form = ReasonModelForm
+    form = CodedForm
     list_display = ("name", "code", "shown_agents")
     search_fields = ("name", "code")
-    fields = ("code", "name", "job_description", "responsibilities", "expected_performance")
+    fields = ("name", "code", "job_description", "responsibilities", "expected_performance")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Role]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
@@ -145,6 +145,8 @@ class ExchangeRateAdmin(WorkforceAdmin):
 
     form = ExchangeRateForm
     list_display = ("currency", "shown_rate", "valid_from")
+    empty_title = "No exchange rate yet"
+    empty_step = "Without one, an action in foreign money cannot be measured and waits for a person."
     list_filter = ("currency",)
     fields = ("currency", "rate", "valid_from")
 

@@ -86,9 +86,9 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     def shown_name(self, user: User) -> str:
         return user.get_full_name() or user.username
 
-    @display(description="Kind", ordering="kind", label={"person": "info", "agent": "warning"})
-    def shown_kind(self, user: User) -> tuple[str, str]:
-        return user.kind, user.get_kind_display()
+    @display(description="Kind", ordering="kind", label={"Person": "info", "Agent": "warning"})
+    def shown_kind(self, user: User) -> str:
+        return user.get_kind_display()
 
     @display(description="Groups")
     def shown_groups(self, user: User) -> str:

@@ -17,11 +17,12 @@ from unfold.enums import ActionVariant
 
 from agents import registry, selectors
 from agents.admin.agent import link
-from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of, waiting_words
+from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
 from agents.decision import comparison
+from agents.decision.money import format_minor
 from agents.decision.patterns import pattern_matches
-from agents.forms import MeasureForm, PolicyForm, RuleForm, scope_label
-from agents.models import Measure, Policy, Rule
+from agents.forms import MeasureForm, PolicyForm, RuleForm, ceiling_of, scope_label
+from agents.models import CompanySettings, Measure, Policy, Rule
 from agents.services import policies
 from audit.adminkit import actor_of, reason_action
 
@@ -39,10 +40,13 @@ class PolicyAdmin(WorkforceAdmin):
     search_fields = ("name", "code", "purpose")
     fieldsets = (
         ("Rules", {"classes": ["tab"], "fields": ("shown_rules",)}),
-        ("Policy", {"classes": ["tab"], "fields": ("code", "name", "purpose", "scope", "version")}),
+        ("Policy", {"classes": ["tab"], "fields": ("name", "code", "purpose", "scope", "version")}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
-    add_fieldsets = ((None, {"fields": ("code", "name", "purpose", "scope")}),)
+    add_fieldsets = ((None, {"fields": ("name", "scope", "purpose", "code")}),)
+    empty_title = "No policy yet"
+    empty_step = "A policy is a set of rules and whom it binds. Without one, grants and limits alone decide."
+    next_step = "Next: add its first rule."
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
         return super().get_queryset(request).annotate(rule_count=models.Count("rules"))
@@ -54,7 +58,7 @@ class PolicyAdmin(WorkforceAdmin):
         if self.has_change_permission(request, obj):
             return found
         tabs = list(found)
-        tabs[1] = ("Policy", {**tabs[1][1], "fields": ("code", "name", "purpose", "shown_scope", "version")})
+        tabs[1] = ("Policy", {**tabs[1][1], "fields": ("name", "code", "purpose", "shown_scope", "version")})
         return tabs
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -126,18 +130,19 @@ class RuleAdmin(WorkforceAdmin):
     list_select_related = ("policy",)
     search_fields = ("name", "sentence", "operations")
     change_form_outer_after_template = "agents/rule_preview.html"
+    empty_title = "No rule yet"
+    empty_step = "Add one on the page of a policy: it says what is refused and what waits for a person."
     actions_detail = ["remove"]
     add_fieldsets = (
         (None, {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
-        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact")}),
-        (None, {"fields": ("mode",)}),
+        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
     )
     fieldsets = (
-        ("Rule", {"classes": ["tab"], "fields": ("policy", "name", "operations", "effects")}),
+        ("Rule", {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
         ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
-        ("Trail", {"classes": ["tab"], "fields": ("version", "shown_trail")}),
+        ("Trail", {"fields": ("version", "shown_trail")}),
     )
 
     def get_urls(self) -> Any:
@@ -161,6 +166,10 @@ class RuleAdmin(WorkforceAdmin):
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         """A rule is seen by whoever sees its policy."""
         return selectors.visible_rules(request.user)  # type: ignore[arg-type]
+
+    def address_after_adding(self, obj: models.Model) -> str:
+        """Go back to the policy, where the rule is one among others."""
+        return reverse("admin:agents_policy_change", args=[obj.policy_id])  # type: ignore[attr-defined]
 
     def create(self, request: HttpRequest, form: Any) -> Rule:
         content = values_of(form)
@@ -186,11 +195,9 @@ class RuleAdmin(WorkforceAdmin):
             raise PermissionDenied
         return render(request, "agents/rule_preview_parts.html", preview_of(request.POST))
 
-    @display(
-        description="Mode", ordering="mode", label={"draft": "info", "shadow": "warning", "enforced": "success"}
-    )
-    def shown_mode(self, rule: Rule) -> tuple[str, str]:
-        return rule.mode, rule.mode.capitalize()
+    @display(description="Mode", ordering="mode", label=MODE)
+    def shown_mode(self, rule: Rule) -> str:
+        return rule.mode.capitalize()
 
     @display(description="Trail")
     def shown_trail(self, rule: Rule) -> SafeString:
@@ -205,12 +212,12 @@ class RuleAdmin(WorkforceAdmin):
         icon="delete",
         variant=ActionVariant.DANGER,
     )
-    def remove(self, request: HttpRequest, obj: Rule, data: Any) -> str | HttpResponse:
+    def remove(self, request: HttpRequest, obj: Rule, data: Any) -> str | HttpResponse | None:
         """Remove the rule, or propose it."""
         policy = obj.policy_id
         outcome = policies.remove_rule(actor=actor_of(request), rule=obj, reason=data["reason"])
         if outcome.change_request is not None:
-            return waiting_words(outcome.change_request)
+            return it_waits(request, outcome.change_request)
         self.message_user(request, f"The rule {obj.name} was removed.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:agents_policy_change", args=[policy])})
 
@@ -220,26 +227,44 @@ class MeasureAdmin(WorkforceAdmin):
     """Limits and counters: so much, per key, in a window."""
 
     form = MeasureForm
-    list_display = ("name", "code", "operations", "ceiling", "unit", "window", "on_exceed", "shown_mode")
+    list_display = (
+        "name",
+        "shown_ceiling",
+        "window",
+        "operations",
+        "on_exceed",
+        "shown_mode",
+    )
+    empty_title = "No limit yet"
+    empty_step = "A limit says how much of something is allowed in an hour, a day or a month."
     list_filter = ("mode", "unit", "window")
     search_fields = ("name", "code", "operations")
     fieldsets = (
-        ("Limit", {"fields": ("code", "name", "scope", "operations")}),
+        ("Limit", {"fields": ("name", "scope", "operations", "code")}),
         ("What is counted", {"fields": ("unit", "amount", "key", "window", "window_seconds")}),
         ("How much", {"fields": ("ceiling", "on_exceed", "mode")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Measure]:
+        currency = CompanySettings.objects.values("currency")[:1]
+        return super().get_queryset(request).annotate(currency=models.Subquery(currency))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         found = list(super().get_fieldsets(request, obj))
         if obj is None:
             return found
         if not self.has_change_permission(request, obj):
-            found[0] = ("Limit", {"fields": ("code", "name", "shown_scope", "operations")})
+            found[0] = ("Limit", {"fields": ("name", "shown_scope", "operations", "code")})
+            found[2] = ("How much", {"fields": ("shown_ceiling", "on_exceed", "mode")})
         return [*found, ("Standing", {"fields": ("shown_standing", "shown_trail")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed = super().get_readonly_fields(request, obj)
-        return (*closed, "code", "shown_scope", "shown_standing", "shown_trail") if obj else closed
+        return (
+            (*closed, "code", "shown_scope", "shown_ceiling", "shown_standing", "shown_trail")
+            if obj
+            else closed
+        )
 
     def create(self, request: HttpRequest, form: Any) -> Measure:
         return policies.create_measure(
@@ -247,10 +272,14 @@ class MeasureAdmin(WorkforceAdmin):
         )
 
     def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
+        stored = Measure.objects.get(pk=obj.pk)
+        changes = {**changed_values(form), "ceiling": form.cleaned_data["ceiling"]}
+        if changes["ceiling"] == stored.ceiling:  # 10000 and 10,000.00 are one amount
+            del changes["ceiling"]
         outcome = policies.propose_measure_change(
             actor=actor_of(request),
-            measure=Measure.objects.get(pk=obj.pk),
-            changes=_with_scope(changed_values(form)),
+            measure=stored,
+            changes=_with_scope(changes),
             reason=form.cleaned_data["reason"],
         )
         self.waits(request, outcome.change_request)
@@ -260,23 +289,37 @@ class MeasureAdmin(WorkforceAdmin):
     def shown_scope(self, measure: Measure) -> str:
         return scope_label(measure.scope_kind, measure.scope_id)
 
-    @display(
-        description="Mode", ordering="mode", label={"draft": "info", "shadow": "warning", "enforced": "success"}
-    )
-    def shown_mode(self, measure: Measure) -> tuple[str, str]:
-        return measure.mode, measure.mode.capitalize()
+    @display(description="Mode", ordering="mode", label=MODE)
+    def shown_mode(self, measure: Measure) -> str:
+        return measure.mode.capitalize()
+
+    @display(description="Ceiling", ordering="ceiling")
+    def shown_ceiling(self, measure: Measure) -> str:
+        return ceiling_of(measure, getattr(measure, "currency", ""))
 
     @display(description="What stands against it")
     def shown_standing(self, measure: Measure) -> SafeString:
         newest = measure.counters.order_by("-window_start", "key")[:20]
         rows = [
-            (it.key or "all", f"{it.window_start:%Y-%m-%d %H:%M}", it.reserved, it.settled) for it in newest
+            (
+                it.key or "all",
+                moment(it.window_start),
+                _counted(measure, it.reserved),
+                _counted(measure, it.settled),
+            )
+            for it in newest
         ]
         return table(("For", "Since (UTC)", "In flight", "Done"), rows, empty="Nothing was counted yet.")
 
     @display(description="Trail")
     def shown_trail(self, measure: Measure) -> SafeString:
         return trail("agents.measure", measure)
+
+
+def _counted(measure: Measure, number: int) -> str:
+    if measure.unit != Measure.Unit.MONEY:
+        return f"{number:,}"
+    return format_minor(number, selectors.company_currency())
 
 
 def _with_scope(values: dict[str, Any]) -> dict[str, Any]:

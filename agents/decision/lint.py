@@ -88,7 +88,7 @@ def _nothing_hit(pattern: str) -> Finding:
     return Finding(
         "operations",
         "pattern_matches_nothing",
-        f"No operation fits {pattern!r} with these effects. Correct it.",
+        f"No operation fits {pattern!r} with these effects.",
     )
 
 

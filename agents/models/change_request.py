@@ -74,4 +74,4 @@ class ChangeRequest(KeyedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.target_label}"
+        return f"Change of {self.target_label}"

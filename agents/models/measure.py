@@ -79,6 +79,7 @@ class Measure(KeyedModel):
 
     class Meta:
         ordering = ["name"]
+        verbose_name = "limit"
         constraints = [
             scope_constraint("agents_measure_scope"),
             models.CheckConstraint(

@@ -32,6 +32,8 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
 
     class Meta(AbstractUser.Meta):
+        verbose_name = "person"
+        verbose_name_plural = "people"
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="person")
@@ -45,6 +47,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
     def is_agent(self) -> bool:
         """Tell whether this is the identity of an agent."""
         return self.kind == self.Kind.AGENT
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
 
     def as_actor(self) -> Actor:
         """Return this user as the actor of a service call."""

@@ -49,5 +49,7 @@ def values_of(form: Any, *without: str) -> dict[str, Any]:
 
 def shown_json(value: Any) -> SafeString:
     """Show JSON as text; systems and agents wrote parts of it, so nothing in it is markup."""
+    if value in (None, "", {}, []):
+        return SafeString("-")
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return format_html('<pre hx-disable class="whitespace-pre-wrap">{}</pre>', text)

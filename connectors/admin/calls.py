@@ -25,6 +25,8 @@ class CallAdmin(ReadOnlyAdmin):
 
     list_display = ("started_at", "system", "operation", "purpose", "shown_outcome", "status", "remote_ref")
     list_filter = ("outcome", "purpose", "system")
+    empty_title = "No system was called yet"
+    empty_step = "Every call of a system is kept here: what was asked, and what it answered."
     list_select_related = ("system", "operation")
     search_fields = ("=action_id", "=reference", "remote_ref", "=correlation_id", "actor_label")
     show_full_result_count = False

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from agents.models import Agent, ChangeRequest
@@ -30,6 +32,7 @@ from connectors.models import (
 from connectors.selectors import visible_to
 
 GRANT = "connectors.grant_operation"
+SHOWN_REVISION = ("shown_arguments", "shown_result", "shown_mapping")
 
 
 class RevisionInline(ReadOnlyTabularInline):
@@ -37,13 +40,20 @@ class RevisionInline(ReadOnlyTabularInline):
 
     model = OperationRevision
     fk_name = "operation"
-    fields = ("number", "created_at", "schema_hash", "shown_mapping")
+    fields = ("number", "created_at", "shown_hash", "shown_mapping")
     readonly_fields = fields
     ordering = ("-number",)
+    hide_title = True
+    verbose_name_plural = "Published revisions"
+
+    @display(description="Fingerprint")
+    def shown_hash(self, revision: OperationRevision) -> SafeString:
+        whole = revision.schema_hash
+        return format_html('<code title="SHA-256 {}">{}</code>', whole, whole[:12])
 
     @display(description="Mapping")
-    def shown_mapping(self, revision: OperationRevision) -> str:
-        return shown_json(revision.mapping)
+    def shown_mapping(self, revision: OperationRevision) -> SafeString:
+        return format_html("<details><summary>Show</summary>{}</details>", shown_json(revision.mapping))
 
 
 class AgentGrantInline(ReadOnlyTabularInline):
@@ -51,6 +61,7 @@ class AgentGrantInline(ReadOnlyTabularInline):
 
     model = OperationUserObjectPermission
     fields = readonly_fields = ("shown_agent",)
+    hide_title = True
     verbose_name_plural = "Agents that may use it"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
@@ -66,6 +77,7 @@ class RoleGrantInline(ReadOnlyTabularInline):
 
     model = OperationGroupObjectPermission
     fields = readonly_fields = ("shown_role",)
+    hide_title = True
     verbose_name_plural = "Roles that may use it"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
@@ -81,13 +93,17 @@ class OperationAdmin(ConnectionAdmin):
     """What may be asked of systems."""
 
     form = OperationForm
-    list_display = ("code", "name", "system", "effect", "shown_revision", "shown_grants", "is_enabled")
+    list_display = ("name", "code", "system", "effect", "shown_grants", "shown_revision", "shown_enabled")
+    empty_title = "No operation yet"
+    empty_step = "An operation is one thing that may be asked of a system. Connect a system first."
+    next_step = "Nobody may use it yet. Next: grant it to an agent or a role."
     list_filter = ("system", "effect", "is_enabled")
     search_fields = ("code", "name")
     inlines = [AgentGrantInline, RoleGrantInline, RevisionInline]
     actions_detail = ["grant", "revoke", "switch_off", "switch_on"]
     fieldsets = (
-        (None, {"fields": ("system", "code", "name", "description", "effect", "is_enabled", "shown_revision")}),
+        (None, {"fields": ("system", "name", "code", "description", "effect")}),
+        ("Standing", {"fields": ("shown_enabled", "shown_revision")}),
         ("What a decision reads", {"fields": ("money_path", "label_template", "idempotent")}),
         ("Finding and undoing it", {"fields": ("lookup_operation", "undo_operation", "reference_field")}),
         ("Revision", {"fields": ("input_schema", "output_schema", "mapping")}),
@@ -100,12 +116,24 @@ class OperationAdmin(ConnectionAdmin):
         found = super().get_queryset(request).select_related("system", "current_revision")
         return found.annotate(agent_grants=agents, role_grants=roles)
 
+    def get_inlines(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+        """Leave the tables out while there is nothing they could hold."""
+        return super().get_inlines(request, obj) if obj else []
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        """Show a reader the present revision; the form's fields are only for who may publish one."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [*fieldsets, ("Present revision", {"fields": SHOWN_REVISION})]
+
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Operation]:
         return visible_to(request.user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         fixed = ("system", "code") if obj else ()
-        return (*super().get_readonly_fields(request, obj), "is_enabled", "shown_revision", *fixed)
+        closed = super().get_readonly_fields(request, obj)
+        return (*closed, "shown_enabled", "shown_revision", *SHOWN_REVISION, *fixed)
 
     def create(self, request: HttpRequest, form: Any) -> Operation:
         return self._publish(request, form, values_of(form))
@@ -129,11 +157,29 @@ class OperationAdmin(ConnectionAdmin):
     @display(description="Revision")
     def shown_revision(self, operation: Operation) -> str:
         revision = operation.current_revision if operation.pk else None
-        return f"{revision.number} ({revision.schema_hash[:12]})" if revision else "Never published"
+        return str(revision.number) if revision else "Never published"
+
+    @display(description="In use", ordering="is_enabled", label={"Yes": "success", "Off": "warning"})
+    def shown_enabled(self, operation: Operation) -> str:
+        return "Yes" if operation.is_enabled else "Off"
+
+    @display(description="Arguments")
+    def shown_arguments(self, operation: Operation) -> SafeString:
+        return shown_json(getattr(operation.current_revision, "input_schema", None))
+
+    @display(description="Result")
+    def shown_result(self, operation: Operation) -> SafeString:
+        return shown_json(getattr(operation.current_revision, "output_schema", None))
+
+    @display(description="Mapping")
+    def shown_mapping(self, operation: Operation) -> SafeString:
+        return shown_json(getattr(operation.current_revision, "mapping", None))
 
     @display(description="May use it")
     def shown_grants(self, operation: Any) -> str:
-        return f"{operation.agent_grants} agents, {operation.role_grants} roles"
+        found = ((operation.agent_grants, "agent"), (operation.role_grants, "role"))
+        counted = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in found if count]
+        return ", ".join(counted) or "nobody"
 
     @reason_action(
         title="Let somebody use this operation?",

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from unfold.decorators import display
 
 from audit.adminkit import actor_of, reason_action
@@ -23,7 +25,10 @@ class SystemAdmin(ConnectionAdmin):
     """Installed enterprise systems."""
 
     form = SystemForm
-    list_display = ("name", "code", "category", "kind", "environment", "shown_health")
+    list_display = ("name", "category", "environment", "shown_health", "kind", "code")
+    empty_title = "No system yet"
+    empty_step = "Connect the first one: where it is, then the account the portal uses there."
+    next_step = "Next: add the account that the portal uses there (Accounts), then test the connection."
     list_filter = ("category", "environment", "is_enabled")
     list_select_related = ("health",)
     search_fields = ("name", "code", "base_url")
@@ -93,6 +98,9 @@ class AccountAdmin(ConnectionAdmin):
 
     form = AccountForm
     list_display = ("name", "system", "shown_holder", "scheme", "shown_secret", "is_enabled")
+    empty_title = "No account yet"
+    empty_step = "An account is the key that the portal uses at a system. An agent never holds it."
+    next_step = "Next: open its system and test the connection."
     list_filter = ("system", "scheme", "is_enabled")
     list_select_related = ("system", "role", "agent", "secret")
     search_fields = ("name", "system__name")
@@ -140,4 +148,4 @@ class AccountAdmin(ConnectionAdmin):
     def shown_secret(self, account: Account) -> str:
         if not account.pk or account.secret is None:
             return "None yet"
-        return f"Written {account.secret.written_at:%Y-%m-%d %H:%M}"
+        return f"Written {date_format(localtime(account.secret.written_at), 'DATETIME_FORMAT')}"

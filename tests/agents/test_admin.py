@@ -224,7 +224,9 @@ class TestAgents:
         client = signed_in(alice)
         places = {"sponsor": str(alice.pk), "department": str(finance.pk), "role": str(bookkeeper.pk)}
         answer = client.post(adding(Agent), {**REGISTRATION, **places}, follow=True)
-        assert "was added successfully" in answer.content.decode(), errors(answer)
+        said = answer.content.decode()
+        assert "was added. It is a draft. Next: grant it operations" in said, errors(answer)
+        assert answer.redirect_chain[-1][0] == page(Agent.objects.get())
         agent = Agent.objects.get(code="clerk")
         assert agent.lifecycle == "draft"
         assert agent.user.is_agent
@@ -245,6 +247,14 @@ class TestAgents:
         assert not Agent.objects.exists()
         refused = Event.objects.get(verb="audit.change_refused")
         assert (refused.actor_label, refused.subject_kind) == ("Alice", "agents.agent")
+
+    def test_a_code_left_empty_is_made_from_the_name(
+        self, alice: Any, finance: Department, bookkeeper: Role
+    ) -> None:
+        places = {"sponsor": str(alice.pk), "department": str(finance.pk), "role": str(bookkeeper.pk)}
+        form = {**REGISTRATION, **places, "name": "Invoice clerk 7", "code": ""}
+        assert signed_in(alice).post(adding(Agent), form).status_code == 302
+        assert Agent.objects.get().code == "invoice-clerk-7"
 
     def test_an_agent_cannot_be_a_sponsor(self, alice: Any, working: Agent) -> None:
         places = {"department": str(working.department_id), "role": str(working.role_id)}
@@ -490,6 +500,11 @@ class TestRules:
         assert do(signed_in(alice), rule, "remove")["HX-Redirect"] == page(company_policy)
         assert not Rule.objects.exists()
 
+    def test_a_reader_is_told_what_the_rule_says_and_nothing_else(self, carol: Any, threshold: Rule) -> None:
+        text = signed_in(carol).get(page(threshold)).content.decode()
+        assert threshold.sentence in text
+        assert reverse("admin:agents_rule_preview") not in text
+
     def test_an_approver_reads_rules_and_changes_none(self, bob: Any, threshold: Rule) -> None:
         client = signed_in(bob)
         assert client.get(page(threshold)).status_code == 200
@@ -537,6 +552,37 @@ class TestLimits:
         measure.refresh_from_db()
         assert measure.ceiling == 9
 
+    def test_money_is_written_as_people_write_it(self, alice: Any, bob: Any) -> None:
+        client = signed_in(alice)
+        form = {
+            **self.FORM,
+            "code": "",
+            "unit": "money",
+            "amount": "",
+            "operations": "erp.supplier_invoice.post",
+        }
+        answer = client.post(adding(Measure), {**form, "ceiling": "ten thousand"})
+        assert "is not an amount in EUR. Write it as 10000.00." in errors(answer)
+        answer = client.post(adding(Measure), {**form, "ceiling": "10,000"})
+        assert answer.status_code == 302, errors(answer)
+        measure = Measure.objects.get()
+        assert (measure.ceiling, measure.amount) == (1_000_000, "amount")
+        assert measure.code == "invoices_posted_a_day"
+        assert "10,000.00 EUR" in client.get(listing(Measure)).content.decode()
+        text = client.get(page(measure)).content.decode()
+        assert 'value="10,000.00"' in text
+        answer = client.post(page(measure), {**form, "ceiling": "10000.00", "name": "Money a day"}, follow=True)
+        measure.refresh_from_db()
+        assert (measure.name, measure.ceiling) == ("Money a day", 1_000_000), errors(answer)
+        read = signed_in(bob).get(page(measure)).content.decode()
+        assert "10,000.00 EUR" in read
+        assert "1000000" not in read
+
+    def test_a_code_that_no_rule_could_read_is_refused_in_words(self, alice: Any, db: None) -> None:
+        answer = signed_in(alice).post(adding(Measure), {**self.FORM, "code": "Posted-today"})
+        assert "Use small letters, digits and underscores" in errors(answer)
+        assert "Constraint" not in errors(answer)
+
 
 class TestStops:
     def test_an_operator_stops_everything_and_a_manager_lifts_it(
@@ -583,6 +629,19 @@ class TestChangeRequests:
         other = signed_in(bob).get(page(waiting)).content.decode()
         assert page(waiting, "apply") in other
         assert page(waiting, "withdraw") not in other
+
+    def test_a_proposal_is_written_in_words(self, bob: Any, waiting: ChangeRequest) -> None:
+        text = signed_in(bob).get(page(waiting)).content.decode()
+        assert "Waiting for a second person" in text
+        for raw in ("(&#x27;pending", "agents.rule.change", "[&#x27;"):
+            assert raw not in text
+
+    def test_what_waits_is_said_on_the_page_it_would_change(
+        self, alice: Any, waiting: ChangeRequest, threshold: Rule
+    ) -> None:
+        text = signed_in(alice).get(page(threshold)).content.decode()
+        assert "Waits for a second person" in text
+        assert page(waiting) in text
 
     def test_rejecting_and_withdrawing(
         self, alice: Any, bob: Any, waiting: ChangeRequest, threshold: Rule

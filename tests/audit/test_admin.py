@@ -83,6 +83,24 @@ def test_the_payload_needs_a_permission_of_its_own(three, reader, auditor):
     assert "alert(1)" not in page
 
 
+def test_a_page_that_never_changes_offers_no_history(three, reader):
+    answer = reader.get(reverse("admin:audit_event_change", args=[three[0].pk]))
+    assert reverse("admin:audit_event_history", args=[three[0].pk]) not in answer.content.decode()
+
+
+def test_the_list_says_no_number_of_entries_and_a_time_to_the_second(three, reader):
+    text = reader.get(LIST, {"q": "paused"}).content.decode()
+    assert "100000" not in text
+    assert "Show all" not in text
+    assert three[0].occurred_at.strftime("%H:%M:%S") in text
+
+
+def test_an_empty_answer_says_what_to_do(three, reader):
+    text = reader.get(LIST, {"q": "nobodywrotethis"}).content.decode()
+    assert "Nothing matches" in text
+    assert "yielded" not in text
+
+
 def test_nobody_writes_events_in_the_admin(three, reader):
     change = reverse("admin:audit_event_change", args=[three[0].pk])
     assert reader.post(change, {"sentence": "x"}).status_code == 403

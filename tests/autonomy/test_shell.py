@@ -36,6 +36,10 @@ COPIED = {
     / "unfold/helpers/theme_switch.html": "c8e659df65f5aa78f136b862365f1dec13ab9f7969a347c5146d2d8602e703b8",
     UNFOLD
     / "unfold/helpers/app_list_badge.html": "bc002ff5a001fd04a8384e750c9fa9815510f719c041043a4e89b44f2c868412",
+    UNFOLD / "unfold/helpers/search.html": "91996c27181d14ade8b4cbf84d90a4b0d293fdd92ae4325cda0f6889c29e28fb",
+    UNFOLD
+    / "unfold/helpers/empty_results.html": "5f4727a37a99da76e245048c8c7d7307ded9fe749533b33410e38657a9b1ef7e",
+    UNFOLD / "unfold/helpers/add_link.html": "36cc86e42047e0124a74dbfc07758c364edab0e83eeed1dc56e6fe2e9a99f2e9",
     UNFOLD / "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
     UNFOLD / "admin/login.html": "13deb7765ce366590d73a58f260f438aa8a3580851a7540b542c451e445c6b78",
     UNFOLD / "admin/change_form.html": "e9824d4d8a447d9741a1fe4a83180042ac11383bd51678e2b5e40460fa42d86a",

@@ -139,6 +139,16 @@ def test_who_only_looks_changes_nothing(client: Client, book: dict[str, Any], ca
 
 
 @pytest.mark.django_db
+def test_an_auditor_reads_what_is_published_and_is_asked_nothing(
+    client: Client, book: dict[str, Any], carol: Any
+) -> None:
+    client.force_login(carol)
+    text = client.get(reverse("admin:connectors_operation_change", args=[book["post"].pk])).content.decode()
+    assert "additionalProperties" in text
+    assert "Goes into the ledger under your name" not in text
+
+
+@pytest.mark.django_db
 def test_evidence_is_read_only(pages: Client, book: dict[str, Any]) -> None:
     for model in ("call", "authorization"):
         assert pages.get(reverse(f"admin:connectors_{model}_add")).status_code == 403

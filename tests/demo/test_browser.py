@@ -45,7 +45,7 @@ def hire(page: Page, company: Company) -> dict[str, str]:
     page.goto(f"{company.url}/admin/agents/agent/add/")
     for field, value in {"name": "Browser clerk", "code": "browser-clerk", "purpose": "Posts invoices"}.items():
         page.locator(f"[name={field}]").fill(value)
-    for field, words in {"sponsor": "alice", "department": "Finance", "role": "Bookkeeper"}.items():
+    for field, words in {"sponsor": "Alice Ahrens", "department": "Finance", "role": "Bookkeeper"}.items():
         page.locator(f"select[name={field}]").select_option(label=words, force=True)
     page.locator("select[name=autonomy]").select_option("by_contract", force=True)
     page.locator("[name=reason]").fill("We get 40 invoices a day")
@@ -73,7 +73,7 @@ def hire(page: Page, company: Company) -> dict[str, str]:
     page.locator("select[name=policy]").select_option(label="Company rules", force=True)
     page.locator("[name=reason]").fill("A person looks at what is large")
     page.locator("[name=_save]").first.click()
-    page.wait_for_url(re.compile(r"/admin/agents/rule/(\?.*)?$"))
+    page.wait_for_url(re.compile(r"/admin/agents/policy/[0-9a-f-]{36}/change/"))
     page.goto(address)
     press(page, "activate", "Ask for activation", reason="Ready to start work")
     expect(page.get_by_text("second person").first).to_be_visible()

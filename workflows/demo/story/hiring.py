@@ -41,7 +41,7 @@ def hire(stage: Stage) -> Hired:
         name=name,
         code=f"invoice-clerk-{stage.mark}",
         purpose="Enters the invoices of suppliers",
-        sponsor="alice",
+        sponsor="Alice Ahrens",
         department="Finance",
         role="Bookkeeper",
         autonomy="by_contract",

@@ -1,0 +1,1 @@
+"""Dates as English is written outside the United States."""
