@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -41,7 +41,7 @@ class StrictSerializer(serializers.Serializer):
         try:
             found = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**wrong, **error.detail}) from None
+            raise serializers.ValidationError({**wrong, **cast("dict[str, Any]", error.detail)}) from None
         if wrong:
             raise serializers.ValidationError(wrong)
         return found
@@ -301,7 +301,10 @@ class ProblemSerializer(serializers.Serializer):
     action = serializers.UUIDField(required=False, help_text="The record of the refusal, if there is one.")
     url = serializers.CharField(required=False, help_text="Where to read that record.")
     state = serializers.CharField(required=False, help_text="The state of that action.")
-    errors = ErrorsField(required=False, help_text="What is wrong, by member or as a list with pointers.")
+    # The member of the problem has the name of a property that only an input has.
+    errors = ErrorsField(  # type: ignore[assignment]
+        required=False, help_text="What is wrong, by member or as a list with pointers."
+    )
     retry_after = serializers.IntegerField(required=False, help_text="Seconds, as in the header Retry-After.")
 
 
