@@ -160,6 +160,11 @@ def _drop(connection: psycopg.Connection[Any], name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def _disconnect(connection: psycopg.Connection[Any], name: str) -> None:
+    """End every session of a database: a thread that lives on must not go on reading what is past."""
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
 def template() -> str:
     """Return the name of a migrated database, made once for this state of the migrations."""
     name = f"aos_template_{_migrations_digest()}"
@@ -236,6 +241,8 @@ def copy_of(template_name: str) -> Iterator[str]:
     try:
         yield name
     finally:
-        if shutil.disk_usage(ROOT).free < ROOM_FOR_COPIES:
-            with superuser() as connection:
+        with superuser() as connection:
+            if shutil.disk_usage(ROOT).free < ROOM_FOR_COPIES:
                 _drop(connection, name)
+            else:
+                _disconnect(connection, name)

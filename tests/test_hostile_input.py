@@ -202,6 +202,7 @@ def test_every_body_that_makes_no_sense_is_refused(world):
     assert_none(complaints)
 
 
+@pytest.mark.full
 def test_a_field_that_holds_something_else_is_never_an_error_of_ours(world):
     complaints = {}
     for route, method in writes():
@@ -231,6 +232,7 @@ def test_an_address_with_a_key_that_is_none_is_not_found(world):
     assert_none(complaints)
 
 
+@pytest.mark.full
 def test_a_question_with_strange_parameters_is_never_an_error_of_ours(world):
     complaints = {}
     for route in reads():
