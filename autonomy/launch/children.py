@@ -19,6 +19,9 @@ import psutil
 from autonomy.launch.place import ServiceUser
 
 PR_SET_PDEATHSIG = 1
+# Looked up here and not in the child: between fork and exec a lock of the loader, held by a thread that was not
+# copied, would be held for ever.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -31,8 +34,8 @@ def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
 
 def tell_when_parent_dies(signal_number: int) -> None:
     """Ask the kernel for a signal when our parent is gone (Linux; elsewhere the next start cleans up)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
 
 
 def spawn(

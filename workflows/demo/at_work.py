@@ -33,6 +33,8 @@ SUPPLIERS = (
 SMALL = (4_000, 240_000)
 LARGE = (260_000, 990_000)
 PR_SET_PDEATHSIG = 1
+# Found before the fork: in the child of a process with threads, a lock of the loader may never be given back.
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def main() -> None:
@@ -113,8 +115,8 @@ def _hand_over(mail: IO[str], answers: IO[str], amounts: tuple[int, int], pace: 
 
 
 def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 if __name__ == "__main__":
