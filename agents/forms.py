@@ -503,7 +503,13 @@ def ceiling_of(measure: Measure, currency: str, *, bare: bool = False) -> str:
     """Return a ceiling as people read it; ``bare`` is how it stands in a form."""
     if measure.ceiling is None:
         return "counted only"
+    if not bare:
+        return counted(measure, measure.ceiling, currency)
     if measure.unit == Measure.Unit.MONEY:
-        text = format_minor(measure.ceiling, currency)
-        return text.rpartition(" ")[0] if bare else text
-    return str(measure.ceiling) if bare else f"{measure.ceiling:,}"
+        return format_minor(measure.ceiling, currency).rpartition(" ")[0]
+    return str(measure.ceiling)
+
+
+def counted(measure: Measure, number: int, currency: str) -> str:
+    """Return a number in the unit that a limit counts, as people read it."""
+    return format_minor(number, currency) if measure.unit == Measure.Unit.MONEY else f"{number:,}"

@@ -8,7 +8,6 @@ success: nothing saved, nothing logged as done, and the words of the rule on the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import wraps
 from typing import Any, Protocol, cast
 
@@ -31,7 +30,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from audit.services import refusals_recorded
+from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
 
 REASON_MIN_LENGTH = 5
@@ -140,7 +139,7 @@ def _answer(
         with refusals_recorded(actor=actor_of(request), subject=_ref(admin, obj), **_refs(obj)):
             outcome = verb()
     except Refusal as refusal:
-        messages.error(request, _in_full(refusal))
+        messages.error(request, refusal.in_full())
         return None
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
@@ -159,15 +158,6 @@ def _ref(admin: Any, obj: Any) -> Ref:
     return Ref(admin.opts.label_lower, str(obj.pk) if obj else "", str(obj) if obj else f"A new {label}")
 
 
-def _record(admin: Any, request: HttpRequest, object_id: str | None, refusal: Refusal) -> None:
-    obj = admin.get_object(request, unquote(object_id)) if object_id else None
-    with (
-        suppress(Refusal),
-        refusals_recorded(actor=actor_of(request), subject=_ref(admin, obj), **_refs(obj)),
-    ):
-        raise refusal
-
-
 def _refs(obj: Any) -> dict[str, str]:
     return obj.event_refs() if hasattr(obj, "event_refs") else {}
 
@@ -175,12 +165,6 @@ def _refs(obj: Any) -> dict[str, str]:
 def _back_to(admin: Any, object_id: str) -> str:
     info = admin.admin_site.name, admin.opts.app_label, admin.opts.model_name
     return reverse("{}:{}_{}_change".format(*info), args=(object_id,))
-
-
-def _in_full(refusal: Refusal) -> str:
-    if refusal.next_step and refusal.next_step not in refusal.message:
-        return f"{refusal.message} {refusal.next_step}"
-    return refusal.message
 
 
 def holds(user: Any, permission: str, obj: models.Model | None = None) -> bool:
@@ -463,7 +447,8 @@ class ServiceAdmin(GovernedAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Refusal as refusal:
-            _record(self, request, object_id, refusal)
+            obj = self.get_object(request, unquote(object_id)) if object_id else None
+            record_once(refusal, actor=actor_of(request), subject=_ref(self, obj), **_refs(obj))
             # Outside the transaction, which has undone everything: show the same form, now invalid.
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -482,7 +467,7 @@ def _refused(form_class: type[forms.ModelForm], refusal: Refusal) -> type[forms.
 
         def clean(self) -> Any:
             cleaned = super().clean()
-            self.add_error(None, _in_full(refusal))
+            self.add_error(None, refusal.in_full())
             return cleaned
 
     return RefusedForm

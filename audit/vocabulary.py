@@ -65,5 +65,11 @@ class Refusal(Exception):
     next_step: str = ""
     recorded: bool = field(default=False, init=False)  # whether the ledger holds it already
 
+    def in_full(self) -> str:
+        """Return the message with the next move, unless it names that already."""
+        if self.next_step and self.next_step not in self.message:
+            return f"{self.message} {self.next_step}"
+        return self.message
+
     def __str__(self) -> str:
         return self.message

@@ -204,6 +204,16 @@ def mallory(any_db: None) -> Any:
 
 
 @pytest.fixture
+def world(db: None) -> Iterator[Any]:
+    """The world of the permission matrix: everybody, and something of everything (tests/world.py)."""
+    from tests.fakes import FakeSystem
+    from tests.world import build
+
+    with FakeSystem() as fake:
+        yield build(fake)
+
+
+@pytest.fixture
 def robo(alice: Any) -> Any:
     """Robo is an agent at work: a bookkeeper in Finance, sponsored by Alice, held to its contract alone."""
     from agents.models import Agent, Department, Role

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from tests.fakes import FakeSystem
 from tests.surface import Route, routes
 from tests.test_permission_matrix import address, body
-from tests.world import World, build, undone
+from tests.world import World, undone
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -136,12 +134,6 @@ TOKENS = [
     *("", "Bearer", "Bearer ", "Bearer x", "Bearer " + "x" * 5_000, "Bearer a b", "bearer \xff", "Bearer \x00"),
     *("Basic", "Basic eDp5", "Basic %%%", "Digest x", "Bearer aos_at_", "Bearer aos_at_" + "A" * 43, "Token x"),
 ]
-
-
-@pytest.fixture
-def world(db: None) -> Iterator[World]:
-    with FakeSystem() as fake:
-        yield build(fake)
 
 
 def api() -> list[Route]:

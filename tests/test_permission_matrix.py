@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 import pytest
 from django.conf import settings
 
-from tests.fakes import FakeSystem, arguments
+from tests.fakes import arguments
 from tests.surface import Route, routes
-from tests.world import CALLERS, World, build, undone
+from tests.world import CALLERS, World, undone
 from workflows.consumers import rights_in
 from workflows.routing import websocket_urlpatterns
 
@@ -69,12 +69,6 @@ def test_every_address_has_its_row_and_no_row_is_left_over(section):
     asked, listed = questions(section), set(table(section))
     assert sorted(asked - listed) == [], "add these to permission_matrix.txt"
     assert sorted(listed - asked) == [], "remove these from permission_matrix.txt"
-
-
-@pytest.fixture
-def world(db: None) -> Iterator[World]:
-    with FakeSystem() as fake:
-        yield build(fake)
 
 
 def address(world: World, route: str, owner: str) -> tuple[str, Any]:

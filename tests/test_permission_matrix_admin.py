@@ -7,17 +7,15 @@ each verb. Cells: y (admitted), n (refused, 403), gone (not among what this pers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
 
-from tests.fakes import FakeSystem
 from tests.surface import Route, routes
 from tests.test_permission_matrix import FORM, Key, compare, table
-from tests.world import CALLERS, World, build, undone
+from tests.world import CALLERS, World, undone
 
 NOBODY = ("anon", "disabled", "robo")
 STAFF = tuple(caller for caller in CALLERS if caller not in NOBODY)
@@ -73,12 +71,6 @@ def test_every_question_has_its_row_and_no_row_is_left_over():
     asked, listed = set(questions()), set(table("admin"))
     assert sorted(asked - listed) == [], "add these to permission_matrix.txt"
     assert sorted(listed - asked) == [], "remove these from permission_matrix.txt"
-
-
-@pytest.fixture
-def world(db: None) -> Iterator[World]:
-    with FakeSystem() as fake:
-        yield build(fake)
 
 
 def address(world: World, pattern: str) -> str:

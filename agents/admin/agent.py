@@ -105,9 +105,6 @@ class AgentAdmin(WorkforceAdmin):
         """Return what this person may see by right on the agent, or because they answer for it."""
         return selectors.visible_agents(request.user)  # type: ignore[arg-type]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.add_fieldsets if obj is None else super().get_fieldsets(request, obj)
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Governed fields change by verbs; only a draft's place is still open."""
         closed = super().get_readonly_fields(request, obj)

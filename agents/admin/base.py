@@ -67,6 +67,13 @@ class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
 
     change_form_after_template = "agents/reason.html"
     change_form_before_template = "agents/waiting.html"
+    add_fieldsets: Any = None
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        """Ask for what a new object needs to begin (``add_fieldsets``); its page shows all of it."""
+        if obj is None and self.add_fieldsets:
+            return self.add_fieldsets
+        return super().get_fieldsets(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False

@@ -19,9 +19,8 @@ from agents import registry, selectors
 from agents.admin.agent import link
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
 from agents.decision import comparison
-from agents.decision.money import format_minor
 from agents.decision.patterns import pattern_matches
-from agents.forms import MeasureForm, PolicyForm, RuleForm, ceiling_of, scope_label
+from agents.forms import MeasureForm, PolicyForm, RuleForm, ceiling_of, counted, scope_label
 from agents.models import CompanySettings, Measure, Policy, Rule
 from agents.services import policies
 from audit.adminkit import actor_of, reason_action
@@ -52,10 +51,8 @@ class PolicyAdmin(WorkforceAdmin):
         return super().get_queryset(request).annotate(rule_count=models.Count("rules"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return self.add_fieldsets
         found = super().get_fieldsets(request, obj)
-        if self.has_change_permission(request, obj):
+        if obj is None or self.has_change_permission(request, obj):
             return found
         tabs = list(found)
         tabs[1] = ("Policy", {**tabs[1][1], "fields": ("name", "code", "purpose", "shown_scope", "version")})
@@ -149,11 +146,6 @@ class RuleAdmin(WorkforceAdmin):
         """Add the preview, which writes nothing."""
         preview = path("preview/", self.admin_site.admin_view(self.preview), name="agents_rule_preview")
         return [preview, *super().get_urls()]
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return self.add_fieldsets
-        return super().get_fieldsets(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed = super().get_readonly_fields(request, obj)
@@ -300,12 +292,13 @@ class MeasureAdmin(WorkforceAdmin):
     @display(description="What stands against it")
     def shown_standing(self, measure: Measure) -> SafeString:
         newest = measure.counters.order_by("-window_start", "key")[:20]
+        currency = selectors.company_currency()
         rows = [
             (
                 it.key or "all",
                 moment(it.window_start),
-                _counted(measure, it.reserved),
-                _counted(measure, it.settled),
+                counted(measure, it.reserved, currency),
+                counted(measure, it.settled, currency),
             )
             for it in newest
         ]
@@ -314,12 +307,6 @@ class MeasureAdmin(WorkforceAdmin):
     @display(description="Trail")
     def shown_trail(self, measure: Measure) -> SafeString:
         return trail("agents.measure", measure)
-
-
-def _counted(measure: Measure, number: int) -> str:
-    if measure.unit != Measure.Unit.MONEY:
-        return f"{number:,}"
-    return format_minor(number, selectors.company_currency())
 
 
 def _with_scope(values: dict[str, Any]) -> dict[str, Any]:

@@ -95,12 +95,8 @@ def reject_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -
         change_request = lock_row(ChangeRequest, change_request.pk)
         approver = _second_person(actor, change_request)
         policies.require_reason(reason)
-        _require_pending(change_request)
-        _decide(change_request, State.REJECTED, actor, approver, reason)
         sentence = f"{actor.label} rejected what {change_request.proposer} proposed: {change_request.summary}"
-        _record(actor, "agents.change_rejected", change_request, sentence, reason)
-        registry.tell_change_listeners(actor, change_request)
-        return change_request
+        return _close(change_request, State.REJECTED, actor, approver, reason, sentence)
 
 
 def withdraw_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
@@ -114,12 +110,8 @@ def withdraw_change(*, actor: Actor, change_request: ChangeRequest, reason: str)
                 next_step="Reject it instead.",
             )
         policies.require_reason(reason)
-        _require_pending(change_request)
-        _decide(change_request, State.WITHDRAWN, actor, None, reason)
         sentence = f"{actor.label} withdrew: {change_request.summary}"
-        _record(actor, "agents.change_withdrawn", change_request, sentence, reason)
-        registry.tell_change_listeners(actor, change_request)
-        return change_request
+        return _close(change_request, State.WITHDRAWN, actor, None, reason, sentence)
 
 
 def expire_change(*, change_request: ChangeRequest, reason: str) -> ChangeRequest:
@@ -127,12 +119,24 @@ def expire_change(*, change_request: ChangeRequest, reason: str) -> ChangeReques
     actor = Actor.system("portal")
     with transaction.atomic():
         change_request = lock_row(ChangeRequest, change_request.pk)
-        _require_pending(change_request)
-        _decide(change_request, State.EXPIRED, actor, None, reason)
         sentence = f"Nobody decided in time what {change_request.proposer} proposed: {change_request.summary}"
-        _record(actor, "agents.change_expired", change_request, sentence, reason)
-        registry.tell_change_listeners(actor, change_request)
-        return change_request
+        return _close(change_request, State.EXPIRED, actor, None, reason, sentence)
+
+
+def _close(
+    change_request: ChangeRequest,
+    state: ChangeRequest.State,
+    actor: Actor,
+    approver: User | None,
+    reason: str,
+    sentence: str,
+) -> ChangeRequest:
+    """End a proposal that changes nothing, and tell whoever listens."""
+    _require_pending(change_request)
+    _decide(change_request, state, actor, approver, reason)
+    _record(actor, f"agents.change_{state}", change_request, sentence, reason)
+    registry.tell_change_listeners(actor, change_request)
+    return change_request
 
 
 def digest_of(kind: str, target_kind: str, target_id: str, payload: Mapping[str, Any]) -> str:

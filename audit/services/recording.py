@@ -123,9 +123,14 @@ def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[No
     try:
         yield
     except Refusal as refusal:
-        if not refusal.recorded:
-            record_refusal(actor=actor, verb=CHANGE_REFUSED, subject=subject, refusal=refusal, **refs)
+        record_once(refusal, actor=actor, subject=subject, **refs)
         raise
+
+
+def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: str) -> None:
+    """Record at a boundary that a person's change was refused, unless its service recorded it already."""
+    if not refusal.recorded:
+        record_refusal(actor=actor, verb=CHANGE_REFUSED, subject=subject, refusal=refusal, **refs)
 
 
 def _text(value: object, most: int | None) -> str:

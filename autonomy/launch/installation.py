@@ -290,29 +290,33 @@ def ignore_signals() -> None:
 
 def require_free_port(host: str, port: int, variable: str, what: str) -> None:
     """Raise LaunchFailure naming who listens, if a port is taken."""
+    try:
+        _bind(host, port)
+    except PermissionError as error:
+        raise LaunchFailure(
+            f"{what} may not use port {port}: ports below 1024 are for root.",
+            f"Choose another: {variable}=8000",
+        ) from error
+    except OSError as error:
+        raise LaunchFailure(
+            f"{what} cannot use port {port} on {host}: {_who_listens(port) or error.strerror}.",
+            f"Stop that program, or choose another port: {variable}={_next_free_port(host, port)} make up",
+        ) from error
+
+
+def _bind(host: str, port: int) -> None:
+    """Take a port for a moment, as a server would; raises OSError when that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError as error:
-            raise LaunchFailure(
-                f"{what} may not use port {port}: ports below 1024 are for root.",
-                f"Choose another: {variable}=8000",
-            ) from error
-        except OSError as error:
-            raise LaunchFailure(
-                f"{what} cannot use port {port} on {host}: {_who_listens(port) or error.strerror}.",
-                f"Stop that program, or choose another port: {variable}={_next_free_port(host, port)} make up",
-            ) from error
+        probe.bind((host, port))
 
 
 def _next_free_port(host: str, port: int) -> int:
     """Return a port to suggest: the next one that nobody listens on now."""
     for other in range(port + 1, min(port + 50, 65536)):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with closing(socket.socket(family)) as probe, contextlib.suppress(OSError):
-            probe.bind((host, other))
+        with contextlib.suppress(OSError):
+            _bind(host, other)
             return other
     return port + 1
 

@@ -111,19 +111,23 @@ class PreviewSerializer(AskSerializer):
     )
 
 
-class WithdrawalSerializer(StrictSerializer):
-    """Why the agent takes it back."""
+class ReasonedSerializer(StrictSerializer):
+    """A body that says why; never a component of its own, because the workforce has one of that shape."""
 
     reason = serializers.CharField(max_length=1000, help_text="Why; it is kept and shown.")
 
 
-class ResolutionSerializer(WithdrawalSerializer):
+class WithdrawalSerializer(ReasonedSerializer):
+    """Why the agent takes it back."""
+
+
+class ResolutionSerializer(ReasonedSerializer):
     """What a person found out about an action in doubt."""
 
     outcome = serializers.ChoiceField(choices=["confirmed", "failed"])
 
 
-class VoteSerializer(WithdrawalSerializer):
+class VoteSerializer(ReasonedSerializer):
     """A vote on exactly what was shown."""
 
     verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)

@@ -103,7 +103,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     except Refusal as refusal:
         approval.refresh_from_db()
         status = STATUS_OF_KIND.get(refusal.kind, 403)
-        return _detail(request, approval, status=status, refused=_in_full(refusal), reason=reason)
+        return _detail(request, approval, status=status, refused=refusal.in_full(), reason=reason)
     return _decided(request, decided, verdict)
 
 
@@ -174,10 +174,6 @@ def _find(request: HttpRequest, approval_id: UUID) -> Approval:
         if approval := shown.filter(pk=approval_id).first():
             return approval
     raise Http404
-
-
-def _in_full(refusal: Refusal) -> str:
-    return f"{refusal.message} {refusal.next_step}".strip()
 
 
 def _user(request: HttpRequest) -> User:

@@ -30,6 +30,7 @@ from workflows.pages.words import (
     humanize,
     state_tag,
     values_in,
+    without_verdict,
 )
 
 
@@ -139,7 +140,7 @@ def _of_action(approval: Approval) -> Matter:
         facts=facts_of(arguments, action.revision.input_schema if action.revision else None),
         raw=pretty(arguments),
         rules=deciding_rules(explanation, arguments, amount),
-        also=approval.sentence.partition(" Also: ")[2].split(" Also: "),
+        also=approval.sentence.split(" Also: ")[1:],
         limits=limits_in_words(explanation),
         notes=list(explanation.get("obligations", {}).get("notes", ())),
         statement=statement_of(action),
@@ -296,15 +297,11 @@ def operation_tags(action: Action, amount: str) -> list[Tag]:
 
 def _result(action: Action, approval: Approval) -> str:
     if action.is_final:
-        return f"{action.get_state_display()}: {_without_verdict(action)}"
+        return f"{action.get_state_display()}: {without_verdict(action.sentence)}"
     if approval.state != Approval.State.PENDING:
         return f"{action.get_state_display()}. The whole story says what becomes of it."
     where = f" in {action.operation.system.name}" if action.operation else ""
     return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
-
-
-def _without_verdict(action: Action) -> str:
-    return action.sentence.removeprefix("Denied: ")
 
 
 def not_done_after(approval: Approval) -> str:
@@ -313,7 +310,7 @@ def not_done_after(approval: Approval) -> str:
         return ""
     refused = (Action.State.DENIED, Action.State.SUPERSEDED, Action.State.STOPPED)
     action = Action.objects.filter(pk=approval.subject_id, state__in=refused).first()
-    return f" But it is not done: {_without_verdict(action)}" if action else ""
+    return f" But it is not done: {without_verdict(action.sentence)}" if action else ""
 
 
 def _result_of_change(change: ChangeRequest, approval: Approval) -> str:

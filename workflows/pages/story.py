@@ -72,9 +72,10 @@ def resolve(request: HttpRequest, action_id: UUID) -> HttpResponse:
     try:
         resolve_in_doubt(actor=user.as_actor(), action_id=action.pk, outcome=outcome, reason=reason)
     except Refusal as refusal:
-        words = f"{refusal.message} {refusal.next_step}".strip()
         status = STATUS_OF_KIND.get(refusal.kind, 403)
-        return _page(request, _find(request, action_id), status=status, refused=words, reason=reason)
+        return _page(
+            request, _find(request, action_id), status=status, refused=refusal.in_full(), reason=reason
+        )
     messages.success(
         request, f"On record as {'done' if outcome == 'confirmed' else 'not done'}: {action.label}"
     )

@@ -38,8 +38,8 @@ def humanize(name: str) -> str:
 
 
 def without_verdict(sentence: str) -> str:
-    """Return why something waits without the verdict before it: in a list of what waits all are held."""
-    return sentence.removeprefix("Held: ")
+    """Return why something was decided without the verdict before it, where the page says that already."""
+    return sentence.removeprefix("Held: ").removeprefix("Denied: ")
 
 
 def facts_of(arguments: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[Fact]:
