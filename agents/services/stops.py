@@ -22,10 +22,15 @@ EVERYTHING = Ref("everything", "")
 
 def stop_scopes(agent: AgentFacts, operation: OperationFacts, *, workflow_id: str = "") -> list[Ref]:
     """Return every scope whose stop hits this call, from everything down to the operation."""
-    scopes = [EVERYTHING, *(Ref("department", key) for key in agent.department_ids)]
-    scopes += [Ref("role", agent.role_id), Ref("agent", agent.agent_id, agent.name)]
+    scopes = agent_scopes(agent)
     scopes += [Ref("system", operation.system_id), Ref("operation", operation.code, operation.name)]
     return [*scopes, Ref("workflow", workflow_id)] if workflow_id else scopes
+
+
+def agent_scopes(agent: AgentFacts) -> list[Ref]:
+    """Return every scope whose stop hits whatever this agent does."""
+    scopes = [EVERYTHING, *(Ref("department", key) for key in agent.department_ids)]
+    return [*scopes, Ref("role", agent.role_id), Ref("agent", agent.agent_id, agent.name)]
 
 
 def lock_and_check(scopes: Sequence[Ref]) -> None:

@@ -20,9 +20,11 @@ class ActionsConfig(AppConfig):
         from audit.registry import register_verbs
         from workflows.actions import receivers
         from workflows.approvals.registry import register_subject
+        from workflows.tasks.registry import register_awaited
 
         register_verbs(receivers.VERBS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_subject("actions.action", receivers.ACTION)
+        register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)

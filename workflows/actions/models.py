@@ -81,6 +81,9 @@ class Action(models.Model):
     result = models.JSONField(null=True, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True, help_text="Which record it is in the system.")
     correlation_id = models.CharField(max_length=64, blank=True, db_index=True)
+    references = models.JSONField(
+        default=dict, blank=True, help_text="Run, step and workflow it belongs to, as text."
+    )
     requested_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)

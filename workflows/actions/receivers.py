@@ -7,10 +7,12 @@ from typing import Any
 from django.db.models import Q
 
 from agents.models import User
-from audit.vocabulary import Actor
+from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
+from workflows.actions.models import Action
 from workflows.approvals.models import Approval
 from workflows.approvals.registry import ApprovalSubject
+from workflows.tasks.models import Task
 
 VERBS = {
     "actions.request_refused": "A request was refused before it became an action.",
@@ -43,6 +45,19 @@ def shown_to(user: User) -> Q | None:
     if user.has_perm("actions.view_action"):
         return Q()
     return Q(subject_id__in=selectors.visible_ids(user))
+
+
+def is_awaited(task: Task, action_id: str) -> bool:
+    """Say whether an action of this task is still open; its end cannot come before the task waits for it."""
+    found = Action.objects.select_for_update(of=("self",)).filter(pk=action_id, task=task).first()
+    if found is None:
+        raise Refusal(
+            "not_found",
+            f"The task cannot wait for {action_id}: that is no action of this task.",
+            kind=RefusalKind.INVALID,
+            next_step="Name an action that was asked for with this task and its epoch.",
+        )
+    return not found.is_final
 
 
 def visible_events(user: Any) -> Q | None:

@@ -17,6 +17,7 @@ STATE_LABELS = {
     Task.State.OPEN: "info",
     Task.State.CLAIMED: "warning",
     Task.State.DONE: "success",
+    Task.State.FAILED: "danger",
     Task.State.CANCELLED: "default",
     Task.State.EXPIRED: "danger",
 }

@@ -26,6 +26,8 @@ class TasksConfig(AppConfig):
                 "tasks.task_claimed": "Somebody took a task.",
                 "tasks.task_released": "A task went back to its candidates.",
                 "tasks.task_completed": "A task was done.",
+                "tasks.task_failed_once": "An attempt failed; the task is offered again.",
+                "tasks.task_failed": "A task failed for good.",
                 "tasks.task_cancelled": "A task is no longer needed.",
                 "tasks.task_expired": "A task was not done in time.",
                 "tasks.task_commented": "Somebody commented on a task.",

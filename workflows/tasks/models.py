@@ -29,14 +29,16 @@ class Task(models.Model):
         OPEN = "open", "Open"
         CLAIMED = "claimed", "Claimed"
         DONE = "done", "Done"
+        FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
         EXPIRED = "expired", "Expired"
 
     WAITING = (State.OPEN, State.CLAIMED)
     TRANSITIONS = {
-        State.OPEN: {State.CLAIMED, State.DONE, State.CANCELLED, State.EXPIRED},
-        State.CLAIMED: {State.OPEN, State.DONE, State.CANCELLED, State.EXPIRED},
+        State.OPEN: {State.CLAIMED, State.DONE, State.FAILED, State.CANCELLED, State.EXPIRED},
+        State.CLAIMED: {State.OPEN, State.DONE, State.FAILED, State.CANCELLED, State.EXPIRED},
         State.DONE: set(),
+        State.FAILED: set(),
         State.CANCELLED: set(),
         State.EXPIRED: set(),
     }
@@ -50,6 +52,32 @@ class Task(models.Model):
     subject_label = models.CharField(max_length=300, blank=True)
     references = models.JSONField(
         default=dict, blank=True, help_text="Agent, action, system, department and correlation ids, as text."
+    )
+    role = models.ForeignKey(
+        "agents.Role",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose agents may take it; empty for work of people.",
+    )
+    input = models.JSONField(default=dict, blank=True, help_text="What whoever does it is given.")
+    answer_schema = models.JSONField(
+        default=dict, blank=True, help_text="JSON Schema that the answer must fit; empty: no answer is asked."
+    )
+    answer = models.JSONField(null=True, blank=True, help_text="What came of it.")
+    failure = models.JSONField(default=dict, blank=True, help_text="Code and message of the last failure.")
+    available_at = models.DateTimeField(
+        db_default=Now(), help_text="Nobody is offered it before.", db_index=False
+    )
+    waits_for = models.CharField(
+        max_length=80, blank=True, help_text="What must end first, as app_label.model:id; empty: nothing."
+    )
+    progress = models.CharField(max_length=200, blank=True, help_text="What whoever has it said last.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it failed and may go on.")
+    most_attempts = models.PositiveSmallIntegerField(default=3, help_text="After so many failures it fails.")
+    lapses = models.PositiveSmallIntegerField(
+        default=0, help_text="How often a claim lapsed. It counts apart: nobody said that the work failed."
     )
     candidate_groups = models.ManyToManyField(Group, blank=True, related_name="+")
     candidate_users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
@@ -74,7 +102,7 @@ class Task(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["open", "claimed", "done", "cancelled", "expired"],
+                    state__in=["open", "claimed", "done", "failed", "cancelled", "expired"],
                 ),
                 name="task_state_known",
             ),
@@ -94,6 +122,16 @@ class Task(models.Model):
                 fields=["due_at"], condition=Q(state__in=["open", "claimed"]), name="task_waiting_due"
             ),
             models.Index(fields=["subject_kind", "subject_id"], name="task_subject"),
+            # What agents of a role are offered: small, because it holds nothing but what waits.
+            models.Index(
+                fields=["role", "priority", "id"], condition=Q(state="open", waits_for=""), name="task_offered"
+            ),
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(state__in=["open", "claimed"]) & ~Q(waits_for=""),
+                name="task_waits_for",
+            ),
+            models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="task_lease"),
         ]
 
     def __str__(self) -> str:

@@ -30,7 +30,8 @@ class Ask:
     """What an agent asks for. Only operation, arguments and provenance labels reach a rule.
 
     ``reason``, ``evidence`` and ``confidence`` are the agent's own words: kept, shown as untrusted, never read.
-    ``on_behalf_of`` is a User's id; ``task_id`` with ``task_epoch`` names the work it belongs to.
+    ``on_behalf_of`` is a User's id; ``task_id`` with ``task_epoch`` names the work it belongs to;
+    ``references`` are the run, step and workflow of an operation that a workflow itself asks for.
     """
 
     operation: str
@@ -43,12 +44,14 @@ class Ask:
     task_id: str = ""
     task_epoch: int | None = None
     correlation_id: str = ""
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the RFC 8785 request; the operation's revision is not part of it."""
         body = dataclasses.asdict(self)
         body["evidence"] = list(self.evidence)
-        del body["correlation_id"]  # it names the attempt, not the wish
+        del body["correlation_id"], body["references"]  # they name the attempt, not the wish
+        del body["task_epoch"]  # whoever takes the task up again asks for the same
         return digest_of(body)
 
 
@@ -210,8 +213,20 @@ def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
     action.confidence = ask.confidence
     action.provenance = dict(ask.provenance)
     action.on_behalf_of = _person(ask.on_behalf_of)
-    action.task = _task(action.agent, ask)
-    action.correlation_id = ask.correlation_id or str(action.pk)
+    action.task = task = _task(action.agent, ask)
+    action.references = dict(ask.references) or _run_of(task)
+    action.correlation_id = (
+        ask.correlation_id or str(action.references.get("correlation_id", "")) or str(action.pk)
+    )
+
+
+def _run_of(task: Task | None) -> dict[str, str]:
+    known = task.references if task else {}
+    return {
+        name: str(known[name])
+        for name in ("run_id", "step_id", "workflow_id", "correlation_id")
+        if name in known
+    }
 
 
 def _person(user_id: str) -> User | None:

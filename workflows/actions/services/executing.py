@@ -111,7 +111,8 @@ def scopes_of(action: Action) -> list[Ref]:
             f"{action.operation_code} was not done: the operation was switched off or removed.",
             next_step="Ask a manager which operation takes its place.",
         )
-    return stops.stop_scopes(agent_facts(action.agent), operation)
+    workflow_id = str(action.references.get("workflow_id", ""))
+    return stops.stop_scopes(agent_facts(action.agent), operation, workflow_id=workflow_id)
 
 
 def _run_in_pool(action_id: UUID | str) -> Action:

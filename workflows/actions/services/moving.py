@@ -10,11 +10,12 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.services import record_event
-from audit.vocabulary import Actor, Refusal, RefusalKind
-from workflows.actions import broadcast
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+from workflows.actions import broadcast, registry
 from workflows.actions.choices import FINAL, TRANSITIONS, State
 from workflows.actions.models import Action, Lease
 from workflows.tasks.selectors import database_now
+from workflows.tasks.services import wake_waiting
 
 
 def lock(action_id: UUID | str) -> Action:
@@ -66,6 +67,9 @@ def move(
         decision=decision,
         payload=payload,
     )
+    if to in FINAL:
+        wake_waiting(Ref("actions.action", str(action.pk)))
+        registry.tell_ended(action)
     transaction.on_commit(partial(broadcast.tell_changed, action.pk, to.value))
     return action
 
@@ -103,4 +107,5 @@ def references(action: Action) -> dict[str, str]:
         "system_id": str(action.operation.system_id) if action.operation else "",
         "department_id": str(action.agent.department_id),
         "correlation_id": action.correlation_id,
+        "run_id": str(action.references.get("run_id", "")),
     }

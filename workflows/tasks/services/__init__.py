@@ -1,0 +1,36 @@
+"""Open, claim, hand back and close tasks. Every change is in the ledger in the same transaction."""
+
+from __future__ import annotations
+
+from workflows.tasks.services.claiming import (
+    claim_next,
+    claim_task,
+    heartbeat_task,
+    release_lapsed,
+    release_task,
+    wake_waiting,
+)
+from workflows.tasks.services.closing import (
+    cancel_task,
+    close_if_waiting,
+    close_task,
+    complete_task,
+    fail_task,
+)
+from workflows.tasks.services.opening import comment, open_task
+
+__all__ = [
+    "cancel_task",
+    "claim_next",
+    "claim_task",
+    "close_if_waiting",
+    "close_task",
+    "comment",
+    "complete_task",
+    "fail_task",
+    "heartbeat_task",
+    "open_task",
+    "release_lapsed",
+    "release_task",
+    "wake_waiting",
+]

@@ -1,0 +1,244 @@
+"""Take tasks, keep them and give them back. The epoch of a claim fences every later write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from agents.models import Agent, Stop, User
+from agents.selectors import agent_facts
+from agents.services import stops
+from audit.vocabulary import Actor, ActorKind, Ref, RefusalKind
+from workflows.tasks import broadcast, registry, selectors
+from workflows.tasks.models import Task
+from workflows.tasks.services.closing import fail_locked
+from workflows.tasks.services.records import (
+    locked,
+    record,
+    refused,
+    require_claimer,
+    require_epoch,
+    require_waiting,
+    user_of,
+)
+
+SHORTEST_LEASE, LONGEST_LEASE = 5, 900  # seconds
+MOST_AT_ONCE = 50
+MOST_LAPSES = 5
+
+
+@transaction.atomic
+def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[Task]:
+    """Take what is offered to the agent's role, most urgent first; an empty list when nothing is.
+
+    Two agents never get the same task. Raises Refusal stopped, agent_paused, agent_suspended or
+    agent_not_active: who may not work is given no work.
+    """
+    agent = _agent(actor)
+    _require_may_work(agent)
+    found = list(_offered(agent).order_by("priority", "id")[: max(1, min(most, MOST_AT_ONCE))])
+    for task in found:
+        _take(actor, task, agent.user, lease_seconds)
+    return found
+
+
+@transaction.atomic
+def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None = None) -> Task:
+    """Take a task for oneself; the epoch it returns fences every later write. Only candidates may.
+
+    With ``lease_seconds`` the claim lapses by the database clock unless it is taken again; an agent's always
+    does.
+    """
+    task = locked(task_id)
+    user = user_of(actor)
+    if not selectors.may_do(user, task):
+        raise refused("task_not_yours", f"{actor.label} may not take the task {task.title!r}: not a candidate.")
+    if actor.kind is ActorKind.AGENT:
+        _require_may_work(_agent(actor), task)
+        lease_seconds = lease_seconds or 60
+    now = selectors.database_now()
+    held_by_other = task.state == Task.State.CLAIMED and task.claimed_by_id != user.pk
+    if held_by_other and (task.lease_until is None or task.lease_until > now):
+        raise refused(
+            "task_taken",
+            f"The task {task.title!r} was not taken: {task.claimed_by} has it.",
+            "Take another task, or ask them to release it.",
+            kind=RefusalKind.CONFLICT,
+        )
+    require_waiting(task)
+    _take(actor, task, user, lease_seconds)
+    return task
+
+
+@transaction.atomic
+def heartbeat_task(
+    *, actor: Actor, task_id: UUID | str, epoch: int, lease_seconds: int = 60, progress: str = ""
+) -> Task:
+    """Keep a claim for so many seconds more. A paused or stopped agent is refused and loses it in time."""
+    task = locked(task_id)
+    require_epoch(task, epoch)
+    _require_held(actor, task)
+    if actor.kind is ActorKind.AGENT:
+        _require_may_work(_agent(actor), task)
+    task.lease_until = selectors.database_now() + timedelta(seconds=_lease(lease_seconds))
+    fields = ["lease_until"]
+    if progress:
+        task.progress = progress[:200]
+        fields.append("progress")
+    task.save(update_fields=fields)
+    return task
+
+
+@transaction.atomic
+def release_task(
+    *,
+    actor: Actor,
+    task_id: UUID | str,
+    epoch: int | None = None,
+    reason: str = "",
+    wait_for: Ref | None = None,
+    after_seconds: int = 0,
+) -> Task:
+    """Give a claimed task back to its candidates.
+
+    With ``wait_for`` nobody is offered it until that has ended: an action that people are asked about needs no
+    agent that sits and waits. With ``after_seconds`` (at most a day) it is offered again later.
+    """
+    task = locked(task_id)
+    require_epoch(task, epoch)
+    _require_held(actor, task)
+    awaited = _still_open(task, wait_for)
+    task.available_at = selectors.database_now() + timedelta(seconds=max(0, min(after_seconds, 86_400)))
+    task.waits_for = awaited
+    _reopen(task, "available_at", "waits_for")
+    about = f", which waits for {wait_for.label}" if wait_for and awaited else ""
+    record(
+        actor,
+        "tasks.task_released",
+        task,
+        f"{actor.label} gave the task back{about}: {task.title}",
+        reason,
+        code="waits" if awaited else "",
+    )
+    return task
+
+
+def wake_waiting(awaited: Ref) -> int:
+    """Offer the tasks again that waited for something which has ended; return how many. Call it in the
+    transaction that ends it."""
+    roles = list(
+        Task.objects.filter(waits_for=f"{awaited.kind}:{awaited.id}", state__in=Task.WAITING).values_list(
+            "role_id", flat=True
+        )
+    )
+    if not roles:
+        return 0
+    woken = Task.objects.filter(waits_for=f"{awaited.kind}:{awaited.id}").update(
+        waits_for="", available_at=Now()
+    )
+    for role_id in {role for role in roles if role}:
+        transaction.on_commit(partial(broadcast.tell_work, role_id))
+    return woken
+
+
+@transaction.atomic
+def release_lapsed(*, limit: int = 100) -> int:
+    """Open claimed tasks again whose lease is over; return how many. Run by the sweeper.
+
+    What lapses too often fails: whoever takes it dies of it.
+    """
+    lapsed = (
+        Task.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(state=Task.State.CLAIMED, lease_until__lt=Now())
+        .order_by("id")[:limit]
+    )
+    actor = Actor.system("sweeper")
+    for task in lapsed:
+        task.lapses += 1
+        task.save(update_fields=["lapses"])
+        if task.kind == Task.Kind.AGENT_WORK and task.lapses >= MOST_LAPSES:
+            fail_locked(
+                actor,
+                task,
+                code="claims_lapsed",
+                message=f"{task.lapses} agents took it and none of them came back.",
+            )
+            continue
+        _reopen(task)
+        record(actor, "tasks.task_released", task, f"The claim lapsed: {task.title}", code="lapsed")
+    return len(lapsed)
+
+
+def _offered(agent: Agent) -> QuerySet[Task]:
+    """Return the tasks an agent may take now, locked; tasks that another claim just looks at are skipped."""
+    candidates = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"))
+    stopped = Stop.objects.filter(scope_kind="workflow", lifted_at=None).values_list("scope_id", flat=True)
+    return (
+        Task.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(
+            ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
+            role_id=agent.role_id,
+            kind=Task.Kind.AGENT_WORK,
+            state=Task.State.OPEN,
+            waits_for="",
+            available_at__lte=Now(),
+        )
+        .exclude(references__workflow_id__in=list(stopped))
+    )
+
+
+def _take(actor: Actor, task: Task, user: User, lease_seconds: int | None) -> None:
+    task.state, task.claimed_by = Task.State.CLAIMED, user
+    task.epoch += 1
+    task.progress = ""
+    task.lease_until = (
+        selectors.database_now() + timedelta(seconds=_lease(lease_seconds)) if lease_seconds else None
+    )
+    task.save(update_fields=["state", "claimed_by", "epoch", "lease_until", "progress"])
+    record(actor, "tasks.task_claimed", task, f"{actor.label} took the task: {task.title}")
+
+
+def _reopen(task: Task, *fields: str) -> None:
+    task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
+    task.save(update_fields=["state", "claimed_by", "lease_until", *fields])
+    if task.role_id:
+        transaction.on_commit(partial(broadcast.tell_work, task.role_id))
+
+
+def _still_open(task: Task, awaited: Ref | None) -> str:
+    """Return what to wait for, or nothing if it has ended already."""
+    if awaited is None:
+        return ""
+    try:
+        is_open = registry.awaited_kind(awaited.kind)
+    except KeyError:
+        raise refused("cannot_wait", f"A task cannot wait for a {awaited.kind}.") from None
+    return f"{awaited.kind}:{awaited.id}" if is_open(task, awaited.id) else ""
+
+
+def _require_held(actor: Actor, task: Task) -> None:
+    require_waiting(task)
+    require_claimer(actor, task)
+
+
+def _require_may_work(agent: Agent, task: Task | None = None) -> None:
+    scopes = stops.agent_scopes(agent_facts(agent))
+    if task and (workflow := task.references.get("workflow_id")):
+        scopes.append(Ref("workflow", str(workflow)))
+    stops.lock_and_check(scopes)
+
+
+def _agent(actor: Actor) -> Agent:
+    agent = Agent.objects.select_related("user", "department", "role").filter(user_id=actor.id).first()
+    if agent is None:
+        raise refused("agents_only", "Only an agent is offered work.", "Take a task of yours from the inbox.")
+    return agent
+
+
+def _lease(seconds: int) -> int:
+    return max(SHORTEST_LEASE, min(seconds, LONGEST_LEASE))

@@ -1,0 +1,163 @@
+"""Close tasks: done, failed, cancelled or expired. Whoever owns the task is told in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+from connectors.policies.schemas import argument_errors
+from workflows.tasks import broadcast, registry, selectors
+from workflows.tasks.models import Task
+from workflows.tasks.services.records import (
+    locked,
+    record,
+    refused,
+    require_claimer,
+    require_epoch,
+    require_waiting,
+    user_of,
+)
+
+LONGEST_PAUSE = 3600  # seconds between two attempts
+
+
+@transaction.atomic
+def complete_task(
+    *,
+    actor: Actor,
+    task_id: UUID | str,
+    reason: str = "",
+    epoch: int | None = None,
+    answer: Mapping[str, Any] | None = None,
+) -> Task:
+    """Close a task as done, with an answer that fits its schema.
+
+    A worker passes the epoch of its claim; an older one is refused as stale. The same answer at the same epoch
+    again is no error: whoever lost the reply may repeat it. Raises Refusal ``invalid_answer`` with JSON
+    pointers, task_stale, task_not_claimed, task_closed.
+    """
+    task = locked(task_id)
+    if task.state == Task.State.DONE and _is_repeated(actor, task, epoch, answer):
+        return task
+    require_epoch(task, epoch)
+    require_waiting(task)
+    if actor.kind is not ActorKind.SYSTEM:
+        require_claimer(actor, task)
+    task.answer = _checked(task, answer)
+    task.save(update_fields=["answer"])
+    return close_task(actor=actor, task=task, state=Task.State.DONE, verb="tasks.task_completed", reason=reason)
+
+
+@transaction.atomic
+def fail_task(
+    *,
+    actor: Actor,
+    task_id: UUID | str,
+    epoch: int,
+    code: str,
+    message: str,
+    retry: bool,
+    detail: Mapping[str, Any] | None = None,
+    after_seconds: int | None = None,
+) -> Task:
+    """Say that the work failed. With ``retry`` it is offered again, later each time, until its attempts end."""
+    task = locked(task_id)
+    require_epoch(task, epoch)
+    require_waiting(task)
+    require_claimer(actor, task)
+    task.attempts += 1
+    if not retry or task.attempts >= task.most_attempts:
+        task.save(update_fields=["attempts"])
+        return fail_locked(actor, task, code=code, message=message, detail=detail)
+    pause = min(2**task.attempts, LONGEST_PAUSE) if after_seconds is None else min(after_seconds, LONGEST_PAUSE)
+    task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
+    task.failure = _failure(code, message, detail)
+    task.available_at = selectors.database_now() + timedelta(seconds=pause)
+    task.save(update_fields=["attempts", "state", "claimed_by", "lease_until", "failure", "available_at"])
+    sentence = f"Attempt {task.attempts} of {task.most_attempts} failed: {task.title}: {message}"
+    record(actor, "tasks.task_failed_once", task, sentence, code=code[:60])
+    if task.role_id:
+        transaction.on_commit(partial(broadcast.tell_work, task.role_id))
+    return task
+
+
+def fail_locked(
+    actor: Actor, task: Task, *, code: str, message: str, detail: Mapping[str, Any] | None = None
+) -> Task:
+    """Close a locked task as failed for good."""
+    task.failure = _failure(code, message, detail)
+    task.save(update_fields=["failure"])
+    return close_task(actor=actor, task=task, state=Task.State.FAILED, verb="tasks.task_failed", reason=message)
+
+
+@transaction.atomic
+def cancel_task(*, actor: Actor, task_id: UUID | str, reason: str) -> Task:
+    """Close a task that nobody needs any more."""
+    task = locked(task_id)
+    if actor.kind is ActorKind.AGENT:
+        raise refused("people_only", "Agents do not cancel tasks. Ask a person who is responsible for it.")
+    if actor.kind is ActorKind.PERSON and not user_of(actor).has_perm("tasks.change_task"):
+        require_claimer(actor, task)
+    return close_task(
+        actor=actor, task=task, state=Task.State.CANCELLED, verb="tasks.task_cancelled", reason=reason
+    )
+
+
+def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str) -> Task:
+    """Move a locked, waiting task to a final state. The caller has already asked whether the actor may."""
+    require_waiting(task)
+    task.state = Task.State(state)
+    task.closed_at = selectors.database_now()
+    task.close_reason = reason[:500]
+    task.waits_for = ""
+    task.save(update_fields=["state", "closed_at", "close_reason", "waits_for"])
+    code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else ""
+    record(actor, verb, task, f"{task.title}: {task.get_state_display().lower()}", reason, code[:60])
+    registry.tell_closed(actor, task)
+    return task
+
+
+@transaction.atomic
+def close_if_waiting(*, actor: Actor, task_id: UUID | str, state: str, reason: str) -> None:
+    """Close the task of something that was decided elsewhere; a task that is closed already stays as it is."""
+    task = Task.objects.select_for_update().filter(pk=task_id).first()
+    if task and task.state in Task.WAITING:
+        close_task(actor=actor, task=task, state=state, verb=_CLOSING_VERBS[Task.State(state)], reason=reason)
+
+
+_CLOSING_VERBS = {
+    Task.State.DONE: "tasks.task_completed",
+    Task.State.CANCELLED: "tasks.task_cancelled",
+    Task.State.EXPIRED: "tasks.task_expired",
+}
+
+
+def _is_repeated(actor: Actor, task: Task, epoch: int | None, answer: Mapping[str, Any] | None) -> bool:
+    same_hand = str(task.claimed_by_id) == actor.id and epoch == task.epoch
+    return same_hand and epoch is not None and (task.answer or {}) == dict(answer or {})
+
+
+def _checked(task: Task, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not task.answer_schema:
+        return dict(answer) if answer else None
+    errors = argument_errors(task.answer_schema, dict(answer or {}))
+    if not errors:
+        return dict(answer or {})
+    first = errors[0]
+    raise Refusal(
+        "invalid_answer",
+        f"The answer of {task.title!r} was refused at {first['pointer'] or '/'}: {first['message']}",
+        detail={"errors": errors},
+        kind=RefusalKind.INVALID,
+        next_step="Correct the named fields and complete the task again; it is still yours.",
+    )
+
+
+def _failure(code: str, message: str, detail: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"code": code[:60], "message": message[:1000], **({"detail": dict(detail)} if detail else {})}

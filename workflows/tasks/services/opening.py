@@ -1,0 +1,82 @@
+"""Open tasks, and say something about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from agents.models import Role, User
+from audit.vocabulary import Actor, ActorKind, Ref
+from workflows.tasks import broadcast, selectors
+from workflows.tasks.models import Comment, Task
+from workflows.tasks.services.records import locked, not_found, record, user_of
+
+
+@transaction.atomic
+def open_task(
+    *,
+    actor: Actor,
+    kind: str,
+    title: str,
+    subject: Ref,
+    body: str = "",
+    groups: Iterable[Group] = (),
+    users: Iterable[User] = (),
+    role: Role | None = None,
+    work: Mapping[str, Any] | None = None,
+    answer_schema: Mapping[str, Any] | None = None,
+    most_attempts: int = 3,
+    due_at: datetime | None = None,
+    priority: int = 3,
+    references: Mapping[str, str] | None = None,
+) -> Task:
+    """Open a task for its candidates; ``references`` are the ids its events carry.
+
+    ``role``: agents of this role are offered it. ``work`` is what they are given, ``answer_schema`` the JSON
+    Schema of what they answer.
+    """
+    task = Task(
+        kind=kind,
+        title=title[:300],
+        body=body,
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        subject_label=subject.label[:300],
+        references=dict(references or {}),
+        role=role,
+        input=dict(work or {}),
+        answer_schema=dict(answer_schema or {}),
+        most_attempts=most_attempts,
+        due_at=due_at,
+        priority=priority,
+    )
+    task.full_clean(exclude=["created_at", "available_at", "role"])
+    task.save(force_insert=True)
+    task.candidate_groups.set([*groups, role.group] if role else groups)
+    task.candidate_users.set(users)
+    record(actor, "tasks.task_opened", task, f"A task was opened: {task.title}")
+    if role:
+        transaction.on_commit(partial(broadcast.tell_work, role.pk))
+    return task
+
+
+@transaction.atomic
+def comment(*, actor: Actor, task_id: UUID | str, text: str) -> Comment:
+    """Say something about a task one may see. Comments are kept for good."""
+    task = locked(task_id)
+    if (
+        actor.kind is not ActorKind.SYSTEM
+        and not selectors.visible_to(user_of(actor)).filter(pk=task.pk).exists()
+    ):
+        raise not_found(task_id)
+    said = Comment(task=task, author_id=actor.id, author_label=actor.label[:300], text=text)
+    said.full_clean(exclude=["created_at"])
+    said.save(force_insert=True)
+    record(actor, "tasks.task_commented", task, f"{actor.label} commented on: {task.title}", text)
+    return said

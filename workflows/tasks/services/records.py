@@ -1,0 +1,76 @@
+"""What every service of tasks needs: the locked row, the refusals, the event."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from agents.models import User
+from audit.services import record_event
+from audit.vocabulary import Actor, Refusal, RefusalKind
+from workflows.tasks.models import Task
+
+
+def locked(task_id: UUID | str) -> Task:
+    """Lock a task and return it fresh."""
+    task = Task.objects.select_for_update(of=("self",)).filter(pk=task_id).first()
+    if task is None:
+        raise not_found(task_id)
+    return task
+
+
+def require_waiting(task: Task) -> None:
+    """Refuse to change what is closed."""
+    if task.state not in Task.WAITING:
+        raise refused(
+            "task_closed",
+            f"The task {task.title!r} was not changed: it is already {task.get_state_display().lower()}.",
+            "Open a new task if something is left to do.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def require_claimer(actor: Actor, task: Task) -> None:
+    """Refuse whoever does not hold the task."""
+    if str(task.claimed_by_id) != actor.id:
+        raise refused(
+            "task_not_claimed", f"{actor.label} has not claimed the task {task.title!r}.", "Claim it first."
+        )
+
+
+def require_epoch(task: Task, epoch: int | None) -> None:
+    """Refuse whoever holds an older claim: somebody else may have gone on since."""
+    if epoch is not None and epoch != task.epoch:
+        raise refused(
+            "task_stale",
+            f"The task {task.title!r} was not changed: your claim {epoch} is over, {task.epoch} is current.",
+            "Claim the task again and repeat the work against its present state.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def user_of(actor: Actor) -> User:
+    """Return the user behind an actor."""
+    return User.objects.get(pk=actor.id)
+
+
+def not_found(task_id: UUID | str) -> Refusal:
+    """Return the refusal for a task that is not there, or not for this actor."""
+    return Refusal("not_found", f"There is no task {task_id} for you.", kind=RefusalKind.NOT_FOUND)
+
+
+def refused(code: str, message: str, next_step: str = "", kind: RefusalKind = RefusalKind.FORBIDDEN) -> Refusal:
+    """Return a refusal of this room."""
+    return Refusal(code, message, kind=kind, next_step=next_step)
+
+
+def record(actor: Actor, verb: str, task: Task, sentence: str, reason: str = "", code: str = "") -> None:
+    """Write one fact about a task into the ledger, in the caller's transaction."""
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=task.as_ref(),
+        sentence=sentence[:500],
+        reason=reason,
+        code=code,
+        **task.event_refs(),
+    )
