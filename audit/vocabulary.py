@@ -47,6 +47,7 @@ class RefusalKind(StrEnum):
     FORBIDDEN = "forbidden"  # 403
     NOT_FOUND = "not_found"  # 404
     CONFLICT = "conflict"  # 409
+    TOO_LARGE = "too_large"  # 413
     LIMITED = "limited"  # 429
     UNAVAILABLE = "unavailable"  # 503
 

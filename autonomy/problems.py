@@ -21,6 +21,7 @@ STATUS_OF_KIND = {
     RefusalKind.FORBIDDEN: 403,
     RefusalKind.NOT_FOUND: 404,
     RefusalKind.CONFLICT: 409,
+    RefusalKind.TOO_LARGE: 413,
     RefusalKind.LIMITED: 429,
     RefusalKind.UNAVAILABLE: 503,
 }
@@ -34,6 +35,7 @@ TITLE_OF_STATUS = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    411: "Length required",
     413: "Too large",
     415: "Unsupported media type",
     422: "Not valid",
@@ -144,7 +146,9 @@ NEXT_OF_CODE = {
     "token_expired": f"{SIGN_IN} The request may be repeated with the same Idempotency-Key.",
     "parse_error": "Mend the body and send it again. The Idempotency-Key is still free.",
     "not_found": "List what you may use or see; what belongs to others is not shown.",
-    "unsupported_media_type": "Send the body as JSON with the header Content-Type: application/json.",
+    "unsupported_media_type": "Send the body in the media type that GET /api/v1/schema names for this address:"
+    " documents as they are, everything else as Content-Type: application/json.",
+    "length_required": "Send the same bytes with the header Content-Length.",
     "invalid": "Correct what errors names and send it again.",
 }
 

@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "connectors",
     "workflows",
     "workflows.tasks",
+    "workflows.documents",
     "workflows.approvals",
     "workflows.actions",
     *(["workflows.demo"] if DEMO_COMPANY else []),
@@ -299,6 +300,9 @@ APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")
+
+# --- Documents: bytes under their SHA-256 in the data folder; larger ones are refused (bytes).
+DOCUMENT_MOST_BYTES = env.int("DOCUMENT_MOST_BYTES", default=25 * 1024 * 1024)
 
 CHANNEL_LAYERS = {
     "default": {

@@ -34,6 +34,7 @@ CONNECTIONS = (
 )
 RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
+    ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
     ("Ledger", "menu_book", "audit.Event"),
 )

@@ -16,6 +16,7 @@ from workflows.actions.models import Action
 from workflows.actions.services import Ask
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import description
+from workflows.documents.models import Document
 
 MOST_EVIDENCE = 50
 MOST_LABELS = 100
@@ -254,6 +255,15 @@ class ApprovalDetailSerializer(ApprovalSerializer):
     def get_subject(self, approval: Approval) -> dict[str, Any]:
         """Return what is to be decided, as its subject describes it."""
         return description(approval)
+
+
+class DocumentSerializer(serializers.ModelSerializer):
+    """One document; its bytes have an address of their own."""
+
+    class Meta:
+        model = Document
+        fields = ["id", "sha256", "media_type", "size", "name", "source", "created_at"]
+        read_only_fields = fields
 
 
 class OperationSerializer(serializers.Serializer):

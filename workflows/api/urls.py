@@ -7,6 +7,7 @@ from django.urls import path
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
 from workflows.api.approvals import ApprovalDetail, Approvals, Votes
 from workflows.api.decisions import Decisions
+from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 
@@ -21,5 +22,8 @@ urlpatterns = [
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
+    path("documents", Documents.as_view(), name="documents"),
+    path("documents/<uuid:document_id>", DocumentDetail.as_view(), name="document"),
+    path("documents/<uuid:document_id>/content", DocumentContent.as_view(), name="document-content"),
     path("schema", Schema.as_view(), name="schema"),
 ]
