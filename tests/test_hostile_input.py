@@ -190,7 +190,10 @@ def test_every_body_that_makes_no_sense_is_refused(world):
         for name, (data, kind) in BODIES.items():
             if route.pattern == "oauth/token" and kind == FORM:
                 continue
-            complaints[f"{method} {route.pattern}, {name}"] = complaint(send(client, method, url, data, kind))
+            # A document is whatever bytes somebody brings: it is kept, and never read by us.
+            least = 200 if route.pattern == "api/v1/documents" else 400
+            answer = send(client, method, url, data, kind)
+            complaints[f"{method} {route.pattern}, {name}"] = complaint(answer, least)
     assert_none(complaints)
 
 

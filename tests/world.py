@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from connectors.services import grant_operation
 from tests.conftest import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from workflows.actions.services import Ask, request_action
+from workflows.documents.services import store_document
 
 SET_UP = Actor.system("tests")
 WHY = "set up for a test"
@@ -78,6 +80,13 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
     change = policies.propose_rule_change(
         actor=proposer.as_actor(), rule=rule, changes=loosened, reason=WHY
     ).change_request
+    document = store_document(
+        actor=agent.user.as_actor(),
+        name=f"{agent.code}.xml",
+        media_type="application/xml",
+        content=io.BytesIO(f"<invoice>{agent.code}</invoice>".encode()),
+        source="upload",
+    )
     stop = stops.raise_stop(actor=SET_UP, scope_kind="agent", scope_id=str(spare.pk), reason=WHY)
     return {
         "agents": agent,
@@ -86,6 +95,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "change-requests": change,
         "stops": stop,
         "operations": code,
+        "documents": document,
     }
 
 

@@ -1,4 +1,4 @@
-"""Documents over HTTP: the bytes are the body, as they are; they come back as an attachment and nothing else."""
+"""Documents over HTTP: the bytes are the body as they are, and come back as an attachment, nothing else."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ class LengthRequired(APIException):
 
     status_code = 411
     default_code = "length_required"
-    default_detail = (
-        "The document was refused: nobody said how long it is. Send Content-Length, not chunks of unknown number."
-    )
+    default_detail = "The document was refused: nobody said how long it is. Send Content-Length."
 
 
 class Documents(generics.ListAPIView):
@@ -174,7 +172,7 @@ def _require_plain_body(request: Request) -> None:
     if FORMS.match(kind.strip()):
         raise UnsupportedMediaType(
             plain_media_type(kind),
-            "The document was refused: it came inside a form. Send its bytes as the whole body, with its own type.",
+            "The document was refused: it came in a form. Send its bytes as the whole body, with its own type.",
         )
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         raise LengthRequired

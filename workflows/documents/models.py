@@ -1,4 +1,4 @@
-"""A document is bytes under their SHA-256: uploaded and fetched by reference, never inside a task or an action."""
+"""A document is bytes under their SHA-256: given by reference, never inside a task or an action."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ class Document(WrittenOnce):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="document_sha256_is_one"
-            ),
+            models.CheckConstraint(condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="document_sha256_is_one"),
             models.CheckConstraint(condition=Q(size__gt=0), name="document_is_not_empty"),
         ]
 

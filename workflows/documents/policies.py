@@ -28,6 +28,6 @@ def plain_name(name: str) -> str:
 
 
 def plain_media_type(media_type: str) -> str:
-    """Return ``type/subtype`` in lower case without parameters; what is none becomes application/octet-stream."""
+    """Return ``type/subtype`` in lower case without parameters; what is none becomes UNKNOWN_TYPE."""
     token = media_type.partition(";")[0].strip().lower()
     return token if _MEDIA_TYPE.fullmatch(token) else UNKNOWN_TYPE

@@ -72,10 +72,10 @@ def open_document(*, actor: Actor, document: Document, run_id: str = "") -> Bina
 
 
 def open_verified(document: Document) -> BinaryIO:
-    """Return the bytes of a document, to be closed by the caller; raise Refusal when they are not what they were.
+    """Return the bytes of a document, to be closed by the caller; raise Refusal when they were altered.
 
-    The whole file is hashed before its first byte is given out (about 50 ms for 25 MB): an answer that has begun
-    can only break off, and would have handed over what nobody brought.
+    The whole file is hashed before its first byte is given out (about 50 ms for 25 MB): an answer that has
+    begun can only break off, and would have handed over what nobody brought.
     """
     try:
         file = path_of(document.sha256).open("rb")
@@ -119,7 +119,7 @@ def too_large(size: int | None = None) -> Refusal:
 
 @transaction.atomic
 def _kept(actor: Actor, document: Document) -> Document:
-    """Add the row unless these bytes have one, and who brought them; twins at once meet at the unique digest."""
+    """Add the row unless these bytes have one, and who brought them; twins meet at the unique digest."""
     Document.objects.bulk_create([document], ignore_conflicts=True)
     found = Document.objects.get(sha256=document.sha256)
     found.is_new = found.pk == document.pk
@@ -186,7 +186,7 @@ def _require_whole(length: int, announced: int | None) -> None:
 
 
 def _place(temporary: Path, target: Path) -> None:
-    """Give the bytes their name for good; bytes that lie there already are replaced, which mends a damaged file."""
+    """Give the bytes their name for good; replacing those that lie there mends a damaged file."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary.chmod(0o400)
     temporary.replace(target)
