@@ -26,7 +26,11 @@ from filelock import FileLock
 HERE = Path(__file__).resolve().parent
 LOCK_FILE = HERE / "requirements.lock"
 SETUP_SCRIPT = HERE / "setup_company.py"
-MODULES = ("party", "company", "product", "purchase", "account", "account_invoice", "account_payment")
+# What the ERP and the demo's invoices agree on: suppliers, their tax numbers and accounts, the orders.
+FACTS = HERE.parent / "invoices" / "company_facts.json"
+MODULES = ("party", "company", "bank", "product", "purchase", "account", "account_invoice", "account_payment")
+# Counts up when setup_company.py has something to add to a company that an older release set up.
+EDITION = 2
 DATABASE = "northwind"
 HOST = "127.0.0.1"
 # SQLite has one writer at a time: posting an invoice takes the better part of a second, reads go on beside it.
@@ -87,6 +91,8 @@ def prepare(layout: Layout, *, say: Say) -> dict[str, Any]:
         if not layout.database.exists() or not layout.keys.exists():
             _build_schema(layout, say)
             _fill(layout, say)
+        elif read_keys(layout).get("edition", 1) < EDITION:
+            _bring_up_to_date(layout, say)
     return read_keys(layout)
 
 
@@ -173,13 +179,34 @@ def _build_schema(layout: Layout, say: Say) -> None:
 
 def _fill(layout: Layout, say: Say) -> None:
     started = time.monotonic()
-    say("Setting up Northwind Pumps GmbH: accounts, fiscal years, suppliers, one key per role")
-    password = secrets.token_urlsafe(24)
+    say("Setting up Northwind Pumps GmbH: accounts, fiscal years, suppliers, orders, one key per role")
+    # Keys of other books open nothing in these.
+    layout.keys.unlink(missing_ok=True)
+    # The tables hold no usable sign-in: the administrator gets a password of this data folder only.
+    _set_up(layout, layout.schema, secrets.token_urlsafe(24), ["--password", "--administrator"])
+    say(f"Company ready in {time.monotonic() - started:.0f} s")
+
+
+def _bring_up_to_date(layout: Layout, say: Say) -> None:
+    """Add to the books of an older release what they lack; all that is in them stays, and so do the keys."""
+    known = read_keys(layout)
+    if answers(known):
+        raise ErpError(
+            f"The ERP at {known['base_url']} is of an older release and running. Stop it, start again."
+        )
+    started = time.monotonic()
+    say("Bringing the books of an older release up to date (once)")
+    wanted = ["-u", *MODULES, "--activate-dependencies", "--administrator"]
+    _set_up(layout, layout.database, known["admin_password"], wanted)
+    say(f"Up to date in {time.monotonic() - started:.0f} s")
+
+
+def _set_up(layout: Layout, source: Path, password: str, preparation: Sequence[str]) -> None:
+    """Make the books from a copy of ``source``: prepared by trytond-admin, then filled over its own RPC."""
     with _workshop(layout) as shop:
         work = shop / f"{DATABASE}.sqlite"
-        _copy_database(layout.schema, work)
-        # The tables hold no usable sign-in: the administrator gets a password of this data folder only.
-        _admin(layout, shop, password, ["--password", "--administrator"])
+        _copy_database(source, work)
+        _admin(layout, shop, password, preparation)
         port = free_port()
         with _running(layout, shop, port):
             ids = _run(
@@ -189,6 +216,7 @@ def _fill(layout: Layout, say: Say) -> None:
                     "ignore",
                     str(SETUP_SCRIPT),
                     f"{base_url(port)}/{DATABASE}/rpc/",
+                    str(FACTS),
                 ],
                 "set up the company",
                 stdin=password + "\n",
@@ -198,12 +226,12 @@ def _fill(layout: Layout, say: Say) -> None:
             "database": DATABASE,
             **json.loads(ids),
             "admin_password": password,
+            "edition": EDITION,
         }
-        write_private(layout.keys, json.dumps(facts, indent=1))
         layout.database.parent.mkdir(mode=0o700, exist_ok=True)
-        # Last of all: a start that was interrupted before this line begins again from the tables.
         _copy_database(work, layout.database)
-    say(f"Company ready in {time.monotonic() - started:.0f} s")
+        # Last of all: a start that was interrupted before this line begins again.
+        write_private(layout.keys, json.dumps(facts, indent=1))
 
 
 @contextmanager
