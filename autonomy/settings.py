@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "workflows.documents",
     "workflows.approvals",
     "workflows.actions",
+    "workflows.runs",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -219,6 +220,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ApprovalState": "workflows.approvals.models.Approval.State",
         "ChangeState": "agents.models.ChangeRequest.State",
+        "RunState": "workflows.runs.choices.RunState",
+        "StepState": "workflows.runs.choices.StepState",
+        "TaskState": "workflows.tasks.models.Task.State",
         "VoteVerdict": "workflows.approvals.models.Vote.Verdict",
     },
 }
@@ -291,7 +295,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         # A sweep that nobody could run is worth nothing once the next one is due.
         "options": {"expires": SWEEP_SECONDS * 4},
-    }
+    },
+    "sweep-runs": {
+        "task": "workflows.runs.jobs.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 4},
+    },
 }
 
 # --- Actions and approvals (seconds). Both end by themselves; an end that nobody decided is a refusal.

@@ -14,6 +14,9 @@ from uuid_utils.compat import uuid7
 from audit.vocabulary import Ref
 
 
+EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"}
+
+
 class Task(models.Model):
     """Something that waits for a person or an agent. It sits in no queue: its row is the wait."""
 
@@ -148,7 +151,7 @@ class Task(models.Model):
 
     def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""
-        return dict(self.references)
+        return {name: value for name, value in self.references.items() if name in EVENT_REFERENCES}
 
 
 class Comment(models.Model):

@@ -29,6 +29,16 @@ def withdraw_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Acti
     )
 
 
+@transaction.atomic
+def drop_held(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
+    """Take back what is held because the work it belongs to is no longer wanted. For higher sub-packages, which
+    have asked whether the actor may; what is not held any more is left as it is."""
+    action = _locked_after_approval(action_id)
+    if action.state == State.HELD:
+        _take_back(actor, action, reason, f"no longer wanted, says {actor.label}")
+    return action
+
+
 def resolve_in_doubt(*, actor: Actor, action_id: UUID | str, outcome: str, reason: str) -> Action:
     """A person who looked says whether an action in doubt was done (``confirmed``) or not (``failed``).
 
@@ -74,10 +84,7 @@ def expire_due(*, limit: int = 100) -> int:
 
 @transaction.atomic
 def _withdraw(actor: Actor, action_id: UUID | str, reason: str) -> Action:
-    approval_id = Action.objects.filter(pk=action_id).values_list("approval", flat=True).first()
-    if approval_id:
-        approvals.lock(approval_id)
-    action = lock(action_id)
+    action = _locked_after_approval(action_id)
     if actor.kind is not ActorKind.AGENT or actor.id != str(action.agent.user_id):
         raise Refusal("not_found", f"There is no action {action_id} for you.", kind=RefusalKind.NOT_FOUND)
     if action.state != State.HELD:
@@ -87,14 +94,20 @@ def _withdraw(actor: Actor, action_id: UUID | str, reason: str) -> Action:
             kind=RefusalKind.CONFLICT,
             next_step="Only what waits for a person can be withdrawn.",
         )
+    return _take_back(actor, action, reason, "withdrawn by the agent")
+
+
+def _locked_after_approval(action_id: UUID | str) -> Action:
+    approval_id = Action.objects.filter(pk=action_id).values_list("approval", flat=True).first()
+    if approval_id:
+        approvals.lock(approval_id)
+    return lock(action_id)
+
+
+def _take_back(actor: Actor, action: Action, reason: str, sentence: str) -> Action:
     approvals.withdraw(actor=actor, approval_id=str(action.approval_id), reason=reason)
     return move(
-        actor=actor,
-        action=action,
-        to=State.WITHDRAWN,
-        code="withdrawn",
-        sentence="withdrawn by the agent",
-        reason=reason,
+        actor=actor, action=action, to=State.WITHDRAWN, code="withdrawn", sentence=sentence, reason=reason
     )
 
 

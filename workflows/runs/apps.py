@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+READ = ["runs.view_workflow", "runs.view_workflowversion", "runs.view_run", "runs.view_step"]
+GROUPS = {
+    "Managers": [*READ, "runs.add_workflow", "runs.change_workflow", "runs.start_workflow", "runs.steer_run"],
+    "Operators": [*READ, "runs.start_workflow", "runs.steer_run"],
+    "Auditors": READ,
+}
+
+
+class RunsConfig(AppConfig):
+    name = "workflows.runs"
+    label = "runs"
+    verbose_name = "Workflows"
+
+    def ready(self) -> None:
+        from agents.registry import on_change_request, register_change_kind, register_role_permissions
+        from audit import visibility
+        from audit.registry import register_verbs
+        from workflows.actions.registry import on_action_ended
+        from workflows.documents.registry import register_readers
+        from workflows.runs import receivers, selectors, services
+        from workflows.runs.services.publishing import CHANGE_KIND
+        from workflows.tasks.registry import on_task_closed
+
+        register_verbs(receivers.VERBS)
+        for group, permissions in GROUPS.items():
+            register_role_permissions(group, permissions)
+        register_change_kind(CHANGE_KIND, services.apply_version, services.current_version)
+        on_change_request(services.note_decision)
+        on_task_closed("runs.step", receivers.on_task_closed)
+        on_action_ended(receivers.on_action_ended)
+        register_readers(selectors.readable_documents)
+        visibility.register("runs", receivers.visible_events)

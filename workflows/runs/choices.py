@@ -1,0 +1,49 @@
+"""The life of a version, a run and a step as tables. Code, database trigger and tests read them from here."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class VersionState(TextChoices):
+    """Where a version of a workflow stands."""
+
+    PROPOSED = "proposed", "Waiting for a second person"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Not approved"
+
+
+class RunState(TextChoices):
+    """Where a run stands."""
+
+    RUNNING = "running", "Running"
+    INCIDENT = "incident", "Waiting for an operator"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class StepState(TextChoices):
+    """Where a step stands."""
+
+    READY = "ready", "About to begin"
+    RUNNING = "running", "Being done"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.RUNNING: frozenset({RunState.INCIDENT, RunState.DONE, RunState.CANCELLED}),
+    RunState.INCIDENT: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    RunState.DONE: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
+    StepState.READY: frozenset({StepState.RUNNING, StepState.DONE, StepState.FAILED, StepState.CANCELLED}),
+    StepState.RUNNING: frozenset({StepState.DONE, StepState.FAILED, StepState.CANCELLED}),
+    StepState.DONE: frozenset(),
+    StepState.FAILED: frozenset(),
+    StepState.CANCELLED: frozenset(),
+}
+OPEN_RUNS = (RunState.RUNNING, RunState.INCIDENT)
+OPEN_STEPS = (StepState.READY, StepState.RUNNING)

@@ -1,0 +1,19 @@
+"""Celery's doors to the engine. A message is a hint: losing or doubling it changes nothing but time."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from workflows.runs import dispatch, services
+
+
+@shared_task(name=dispatch.TICK, ignore_result=True)
+def tick() -> None:
+    """Look at what is ready."""
+    services.tick()
+
+
+@shared_task(name=dispatch.SWEEP, ignore_result=True)
+def sweep() -> None:
+    """Fire timers, find what a crash left without a hint, and look at what is ready."""
+    services.sweep_runs()

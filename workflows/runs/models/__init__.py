@@ -1,0 +1,8 @@
+"""Definitions and their versions; runs, steps and what the engine has to look at next."""
+
+from __future__ import annotations
+
+from workflows.runs.models.run import Ready, Run, RunDocument, Step, Timer
+from workflows.runs.models.workflow import Workflow, WorkflowVersion
+
+__all__ = ["Ready", "Run", "RunDocument", "Step", "Timer", "Workflow", "WorkflowVersion"]

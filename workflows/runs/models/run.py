@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents.models import Agent
+from agents.models.tracked import KeyedModel
+from audit.vocabulary import Ref
+from workflows.actions.models import Action
+from workflows.documents.models import Document
+from workflows.runs.choices import RunState, StepState
+from workflows.runs.models.workflow import Workflow, WorkflowVersion
+from workflows.tasks.models import Task
+
+
+class Run(KeyedModel):
+    """One piece of work that follows one version of a workflow from its beginning to its end."""
+
+    State = RunState
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="runs")
+    version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="runs")
+    key = models.CharField(max_length=255, help_text="Names the work: started twice with it, it runs once.")
+    label = models.CharField(max_length=200, help_text="What it is about, for people.")
+    input = models.JSONField(default=dict, blank=True)
+    input_digest = models.CharField(max_length=64, help_text="SHA-256 of the RFC 8785 input.")
+    state = models.CharField(max_length=10, choices=RunState, default=RunState.RUNNING)
+    outcome = models.CharField(max_length=40, blank=True, help_text="How it ended, in the workflow's own word.")
+    output = models.JSONField(null=True, blank=True)
+    started_by_kind = models.CharField(max_length=10)
+    started_by_id = models.CharField(max_length=80)
+    started_by = models.CharField(max_length=300)
+    problem = models.CharField(max_length=500, blank=True, help_text="Why it waits for an operator.")
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("steer_run", "May cancel a run and repeat a step")]
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "key"], name="runs_run_key_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in RunState]), name="runs_run_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "incident"], finished_at__isnull=True)
+                | (~Q(state__in=["running", "incident"]) & Q(finished_at__isnull=False)),
+                name="runs_run_finished_when_final",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workflow", "-id"], name="runs_run_of_workflow"),
+            models.Index(
+                fields=["state"], condition=Q(state__in=["running", "incident"]), name="runs_run_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def as_ref(self) -> Ref:
+        """Return this run as the subject of an event."""
+        return Ref("runs.run", str(self.pk), self.label)
+
+    def references(self) -> dict[str, str]:
+        """Return the ids that everything done for this run carries."""
+        return {
+            "run_id": str(self.pk),
+            "workflow_id": str(self.workflow_id),
+            "correlation_id": str(self.pk),
+        }
+
+    def event_refs(self) -> dict[str, Any]:
+        """Return the indexed references its events carry."""
+        return {"run_id": str(self.pk), "correlation_id": str(self.pk)}
+
+
+class Step(KeyedModel):
+    """One node of one run. A node that is done again is a new generation; what was is kept."""
+
+    State = StepState
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="steps")
+    node = models.CharField(max_length=40)
+    generation = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=120)
+    state = models.CharField(max_length=10, choices=StepState, default=StepState.READY)
+    input = models.JSONField(default=dict, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+    error = models.JSONField(default=dict, blank=True, help_text="Code and message when it failed.")
+    agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Who did it."
+    )
+    chosen_because = models.CharField(max_length=500, blank=True, help_text="Why this agent and no other.")
+    task = models.OneToOneField(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="step")
+    action = models.OneToOneField(Action, null=True, blank=True, on_delete=models.PROTECT, related_name="step")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "node", "generation"], name="runs_step_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in StepState]), name="runs_step_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["ready", "running"], finished_at__isnull=True)
+                | (~Q(state__in=["ready", "running"]) & Q(finished_at__isnull=False)),
+                name="runs_step_finished_when_final",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state"], condition=Q(state__in=["ready", "running"]), name="runs_step_open")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """Return what names this piece of work for whoever does it, the same at every attempt."""
+        return f"{self.run_id}:{self.node}:{self.generation}"
+
+
+class Ready(models.Model):
+    """The engine has to look at a step. Written in the transaction that makes it so, deleted in the one that
+    deals with it: the table is as small as what is left to do."""
+
+    step = models.OneToOneField(Step, on_delete=models.CASCADE, primary_key=True, related_name="ready")
+    priority = models.PositiveSmallIntegerField(default=3)
+    not_before = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "ready"
+        indexes = [models.Index(fields=["priority", "not_before"], name="runs_ready_next")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Timer(models.Model):
+    """Something happens at a time by the database's clock, unless the step has ended by then."""
+
+    class Kind(models.TextChoices):
+        OVERDUE = "overdue", "Not done in time"
+
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="timers")
+    kind = models.CharField(max_length=12, choices=Kind)
+    fire_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["step", "kind"], name="runs_timer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.fire_at}"
+
+
+class RunDocument(models.Model):
+    """A document a run is about. Whoever works on the run may read it meanwhile."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="run_documents")
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "document"], name="runs_document_once")]
+
+    def __str__(self) -> str:
+        return str(self.document)

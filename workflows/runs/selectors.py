@@ -1,0 +1,104 @@
+"""Read-only questions about workflows and runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import CharField, Q, QuerySet
+from django.db.models.functions import Cast
+from guardian.shortcuts import get_objects_for_user
+
+from agents.models import Agent, User
+from workflows.actions.choices import FINAL
+from workflows.actions.models import Action
+from workflows.runs.models import Run, RunDocument, Step, Workflow
+from workflows.tasks import selectors as tasks
+from workflows.tasks.models import Task
+
+
+def visible_workflows(user: User) -> QuerySet[Workflow]:
+    """Return the workflows a person may see; agents see none."""
+    if not user.is_active or user.is_agent:
+        return Workflow.objects.none()
+    return get_objects_for_user(user, "runs.view_workflow", Workflow, accept_global_perms=True)
+
+
+def visible_to(user: User) -> QuerySet[Run]:
+    """Return the runs a user may see.
+
+    An agent: those it has work of, and those it started. A person: those they started or have a task of; all
+    with ``runs.view_run``.
+    """
+    runs = Run.objects.select_related("workflow", "version")
+    if not user.is_active:
+        return runs.none()
+    mine = Q(started_by_id=str(user.pk))
+    if user.is_agent:
+        return runs.filter(mine | Q(pk__in=_runs_of(Task.objects.filter(claimed_by=user))))
+    if user.has_perm("runs.view_run"):
+        return runs
+    return runs.filter(mine | Q(pk__in=_runs_of(tasks.visible_to(user))))
+
+
+def visible_ids(user: User) -> QuerySet[Run, Any]:
+    """Return the ids of the runs a user may see as text, as other rooms refer to them; a subquery."""
+    return visible_to(user).order_by().annotate(text=Cast("pk", CharField())).values("text")
+
+
+def readable_documents(user: User) -> Q | None:
+    """Let people read the documents of runs they may see, and an agent those of the work it has now."""
+    linked = RunDocument.objects.all()
+    if user.is_agent:
+        held = Task.objects.filter(claimed_by=user, state=Task.State.CLAIMED)
+        return Q(pk__in=linked.filter(run__in=_runs_of(held)).values("document"))
+    return Q(pk__in=linked.filter(run__in=visible_to(user)).values("document"))
+
+
+def facts_of(run: Run) -> dict[str, Any]:
+    """Return the newest state of every step by node, as conditions read it."""
+    newest: dict[str, Any] = {}
+    for step in run.steps.select_related("agent", "action").order_by("generation"):
+        newest[step.node] = {
+            "state": step.state,
+            "answer": step.answer or {},
+            "error": step.error or {},
+            "generation": step.generation,
+            "agent": step.agent.code if step.agent else "",
+            "action": _action_facts(step.action),
+        }
+    return newest
+
+
+def least_busy(role_code: str) -> tuple[Agent, str] | None:
+    """Return the agent of a role that may work and has the least open actions, with why it was chosen."""
+    able = Agent.objects.select_related("user", "department", "role").filter(
+        role__code=role_code, lifecycle=Agent.Lifecycle.ACTIVE, brake=Agent.Brake.NONE
+    )
+    ranked = sorted((_load(agent), agent.code, agent) for agent in able)
+    if not ranked:
+        return None
+    load, _, agent = ranked[0]
+    others = ", ".join(f"{other.name} has {busy}" for busy, _, other in ranked[1:6])
+    why = f"{agent.name} has the role and the least to do: {load} open"
+    return agent, f"{why} ({others})." if others else f"{why}; nobody else has the role and may work."
+
+
+def _load(agent: Agent) -> int:
+    return Action.objects.filter(agent=agent).exclude(state__in=FINAL).count()
+
+
+def _action_facts(action: Action | None) -> dict[str, Any]:
+    if action is None:
+        return {}
+    return {
+        "id": str(action.pk),
+        "state": action.state,
+        "code": action.code,
+        "outcome": action.outcome,
+        "result": action.result or {},
+        "remote_ref": action.remote_ref,
+    }
+
+
+def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:
+    return Step.objects.filter(task__in=found).values("run")

@@ -1,0 +1,31 @@
+"""Start runs, move them on, steer them; publish the workflows they follow."""
+
+from __future__ import annotations
+
+from workflows.runs.services.interventions import cancel_run, retry_run
+from workflows.runs.services.publishing import (
+    apply_version,
+    current_version,
+    note_decision,
+    propose_version,
+    set_enabled,
+)
+from workflows.runs.services.starting import Started, start_run, start_run_for_agent
+from workflows.runs.services.sweeping import sweep_runs
+from workflows.runs.services.ticking import look_at, tick
+
+__all__ = [
+    "Started",
+    "apply_version",
+    "cancel_run",
+    "current_version",
+    "look_at",
+    "note_decision",
+    "propose_version",
+    "retry_run",
+    "set_enabled",
+    "start_run",
+    "start_run_for_agent",
+    "sweep_runs",
+    "tick",
+]

@@ -1,0 +1,136 @@
+"""Moving runs and steps: the only code that writes their ``state``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from audit.services import record_event
+from audit.vocabulary import Actor, Refusal, RefusalKind
+from workflows.runs import dispatch
+from workflows.runs.choices import OPEN_RUNS, RUN_TRANSITIONS, STEP_TRANSITIONS, RunState, StepState
+from workflows.runs.models import Ready, Run, Step
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import open_task
+
+ENGINE = Actor.system("engine")
+
+
+def lock_run(run_id: UUID | str) -> Run:
+    """Lock a run and return it fresh. Order everywhere: run, then its tasks and actions."""
+    run = (
+        Run.objects.select_for_update(of=("self",))
+        .select_related("workflow", "version")
+        .filter(pk=run_id)
+        .first()
+    )
+    if run is None:
+        raise Refusal("not_found", f"There is no run {run_id} for you.", kind=RefusalKind.NOT_FOUND)
+    return run
+
+
+def require_open(run: Run) -> None:
+    """Refuse to change a run that is over."""
+    if run.state not in OPEN_RUNS:
+        raise Refusal(
+            "run_over",
+            f"{run.label} was not changed: it is {run.get_state_display().lower()}.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Start a new run if something is left to do.",
+        )
+
+
+def move_run(
+    *,
+    actor: Actor,
+    run: Run,
+    to: RunState,
+    verb: str,
+    sentence: str,
+    reason: str = "",
+    code: str = "",
+    **fields: Any,
+) -> None:
+    """Take one transition of the table, with its event, in the caller's transaction; any other is a bug."""
+    if to not in RUN_TRANSITIONS[RunState(run.state)]:
+        raise RuntimeError(f"run {run.pk}: {run.state} -> {to} is not a transition")
+    changes: dict[str, Any] = {"state": to, **fields}
+    if not RUN_TRANSITIONS[to]:
+        changes["finished_at"] = database_now()
+    for name, value in changes.items():
+        setattr(run, name, value)
+    run.save(update_fields=list(changes))
+    note(actor=actor, run=run, verb=verb, sentence=sentence, reason=reason, code=code)
+
+
+def move_step(step: Step, to: StepState, **fields: Any) -> None:
+    """Take one transition of a step; what a run did is told by its tasks, actions and its own events."""
+    if to not in STEP_TRANSITIONS[StepState(step.state)]:
+        raise RuntimeError(f"step {step.pk}: {step.state} -> {to} is not a transition")
+    changes: dict[str, Any] = {"state": to, **fields}
+    now = database_now()
+    if step.started_at is None:
+        changes["started_at"] = now
+    if not STEP_TRANSITIONS[to]:
+        changes["finished_at"] = now
+    for name, value in changes.items():
+        setattr(step, name, value)
+    step.save(update_fields=list(changes))
+
+
+def make_ready(step: Step, *, priority: int = 3) -> None:
+    """Let the engine look at a step; the row is the truth, the hint only saves time."""
+    Ready.objects.bulk_create([Ready(step=step, priority=priority)], ignore_conflicts=True)
+    transaction.on_commit(dispatch.hint_tick)
+
+
+def park(run: Run, step: Step, code: str, why: str) -> None:
+    """Let an operator look: the run waits as an incident, and a task says what is the matter."""
+    move_run(
+        actor=ENGINE,
+        run=run,
+        to=RunState.INCIDENT,
+        verb="runs.run_parked",
+        sentence=f"{run.label} waits for an operator at {step.name}: {why}",
+        code=code[:60],
+        problem=why[:500],
+    )
+    open_task(
+        actor=ENGINE,
+        kind=Task.Kind.INCIDENT,
+        title=f"{run.label} stopped at {step.name}",
+        body=f"{why} Repeat the step on the page of the run when it can go on, or cancel the run.",
+        subject=run.as_ref(),
+        groups=Group.objects.filter(name=settings.INCIDENT_GROUP),
+        priority=1,
+        references=run.references(),
+    )
+
+
+def note(
+    *,
+    actor: Actor,
+    run: Run,
+    verb: str,
+    sentence: str,
+    reason: str = "",
+    code: str = "",
+    payload: Mapping[str, Any] | None = None,
+) -> None:
+    """Record one fact about a run."""
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=run.as_ref(),
+        sentence=sentence[:500],
+        reason=reason,
+        code=code,
+        payload=payload,
+        **run.event_refs(),
+    )

@@ -1,0 +1,240 @@
+"""Write a version of a workflow; a second person lets it become the one that new runs follow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import Max
+
+from agents import registry
+from agents.models import ChangeRequest, Role, User
+from agents.policies import require_reason
+from agents.services import changes
+from agents.services.history import lock_row, stamp
+from audit.services import record_event, refusals_recorded
+from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+from connectors.policies.schemas import schema_problems
+from workflows.runs import engine
+from workflows.runs.choices import VersionState
+from workflows.runs.engine.lint import Known
+from workflows.runs.models import Workflow, WorkflowVersion
+from workflows.tasks.selectors import database_now
+
+CHANGE_KIND = "runs.workflow_version"
+
+
+def propose_version(
+    *, actor: Actor, text: str, reason: str, workflow: Workflow | None = None
+) -> WorkflowVersion:
+    """Propose a definition (YAML) as the next version; it waits for a second person in the inbox.
+
+    Makes the workflow if its code is new; with ``workflow`` the code has to be that one's. Raises Refusal:
+    not_permitted, definition_invalid (``detail["errors"]`` in words, with the node and the cure),
+    nothing_changed, already_proposed, reason_missing.
+    """
+    subject = workflow.as_ref() if workflow else Ref("runs.workflow", "", "A new workflow")
+    with refusals_recorded(actor=actor, subject=subject), transaction.atomic():
+        proposer = _author(actor)
+        require_reason(reason)
+        content, definition = checked(text)
+        if workflow is not None and workflow.code != definition.code:
+            raise _invalid([f"code: {definition.code} is another workflow; this one is {workflow.code}."])
+        workflow = _workflow(actor, definition, reason)
+        version = _new_version(workflow, text, content, proposer, reason)
+        changes.propose_change(
+            actor=actor,
+            kind=CHANGE_KIND,
+            target=workflow.as_ref(),
+            payload={"version": str(version.pk), "number": version.number, "sha256": version.sha256,
+                     "definition": content},
+            summary=_summary(workflow, version, definition),
+            reason=reason,
+            target_version=_current_of(workflow),
+        )  # fmt: skip
+        _record(actor, "runs.version_proposed", version, f"{actor.label} proposed {version}", reason)
+        return version
+
+
+def checked(text: str) -> tuple[dict[str, Any], engine.Definition]:
+    """Return a text as JSON and as a definition; raise Refusal ``definition_invalid`` with everything wrong."""
+    try:
+        content = engine.read_yaml(text)
+        definition = engine.parse(content)
+    except engine.DefinitionError as error:
+        raise _invalid(error.problems) from None
+    if findings := engine.lint(definition, known()):
+        raise _invalid([str(finding) for finding in findings])
+    return content, definition
+
+
+def known() -> Known:
+    """Return what exists around a workflow."""
+    return Known(
+        roles=set(Role.objects.values_list("code", flat=True)),
+        operations={operation.code for operation in registry.all_operations()},
+        groups=set(Group.objects.exclude(pk__in=Role.objects.values("group")).values_list("name", flat=True)),
+        schema_problems=schema_problems,
+    )
+
+
+def apply_version(actor: Actor, change: ChangeRequest) -> None:
+    """Let a proposed version be what new runs follow; runs under way keep theirs. ``apply_change`` calls it."""
+    workflow = lock_row(Workflow, change.target_id)
+    version = WorkflowVersion.objects.select_for_update().get(pk=change.payload["version"])
+    if version.sha256 != change.payload["sha256"] or _digest(version.content) != version.sha256:
+        raise Refusal(
+            "version_changed",
+            f"{version} was not approved: it is not what was proposed.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Reject it and have it proposed again.",
+        )
+    definition = engine.parse(version.content)
+    version.state, version.approved_by_id = VersionState.APPROVED, actor.id
+    version.decided_at = database_now()
+    version.save(update_fields=["state", "approved_by", "decided_at"])
+    workflow.current = version
+    workflow.name, workflow.purpose = definition.name, definition.purpose
+    workflow.owner = Group.objects.get(name=definition.owner)
+    stamp(workflow, actor=actor, reason=change.reason).save(
+        update_fields=["current", "name", "purpose", "owner"]
+    )
+    _record(actor, "runs.version_approved", version, f"{actor.label} approved {version}", change.reason)
+
+
+def note_decision(actor: Actor, change: ChangeRequest) -> None:
+    """A proposal that ended without being applied leaves its version rejected. Hears of every change."""
+    ended = (ChangeRequest.State.REJECTED, ChangeRequest.State.WITHDRAWN, ChangeRequest.State.EXPIRED)
+    if change.kind != CHANGE_KIND or change.state not in ended:
+        return
+    version = WorkflowVersion.objects.select_for_update().get(pk=change.payload["version"])
+    version.state, version.decided_at = VersionState.REJECTED, database_now()
+    version.save(update_fields=["state", "decided_at"])
+    _record(actor, "runs.version_rejected", version, f"{version} was not approved", change.decision_reason)
+
+
+def current_version(change: ChangeRequest) -> str:
+    """Name the present version of the target, so that a proposal against an older one is refused as stale."""
+    return _current_of(Workflow.objects.get(pk=change.target_id))
+
+
+def set_enabled(*, actor: Actor, workflow: Workflow, enabled: bool, reason: str) -> Workflow:
+    """Switch a workflow on or off; runs under way go on."""
+    with refusals_recorded(actor=actor, subject=workflow.as_ref()), transaction.atomic():
+        _author(actor)
+        require_reason(reason)
+        workflow = lock_row(Workflow, workflow.pk)
+        workflow.is_enabled = enabled
+        stamp(workflow, actor=actor, reason=reason).save(update_fields=["is_enabled"])
+        word = "on" if enabled else "off"
+        record_event(
+            actor=actor,
+            verb="runs.workflow_switched",
+            subject=workflow.as_ref(),
+            sentence=f"{actor.label} switched {workflow} {word}",
+            reason=reason,
+            code=word,
+        )
+        return workflow
+
+
+def _author(actor: Actor) -> User:
+    user = User.objects.filter(pk=actor.id, is_active=True).first() if actor.kind is ActorKind.PERSON else None
+    if user is None or not user.has_perm("runs.change_workflow"):
+        raise Refusal(
+            "not_permitted",
+            f"{actor.label} may not change workflows.",
+            next_step="Ask a manager for the right to change workflows.",
+        )
+    return user
+
+
+def _workflow(actor: Actor, definition: engine.Definition, reason: str) -> Workflow:
+    workflow = Workflow.objects.select_for_update(of=("self",)).filter(code=definition.code).first()
+    if workflow is None:
+        workflow = Workflow(
+            code=definition.code,
+            name=definition.name,
+            purpose=definition.purpose,
+            owner=Group.objects.get(name=definition.owner),
+        )
+        workflow.full_clean(exclude=["created_at"])
+        stamp(workflow, actor=actor, reason=reason).save()
+    return workflow
+
+
+def _new_version(
+    workflow: Workflow, text: str, content: Mapping[str, Any], proposer: User, reason: str
+) -> WorkflowVersion:
+    digest = _digest(content)
+    if workflow.current and workflow.current.sha256 == digest:
+        raise Refusal(
+            "nothing_changed",
+            f"Nothing was proposed: version {workflow.current.number} of {workflow} says the same already.",
+            kind=RefusalKind.CONFLICT,
+        )
+    newest = workflow.versions.aggregate(newest=Max("number"))["newest"] or 0
+    if workflow.versions.filter(state=VersionState.PROPOSED).exists():
+        raise Refusal(
+            "already_proposed",
+            f"Nothing was proposed: version {newest} of {workflow} still waits for a second person.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Have it decided or withdraw it first.",
+        )
+    version = WorkflowVersion(
+        workflow=workflow,
+        number=newest + 1,
+        text=text,
+        content=dict(content),
+        sha256=digest,
+        proposed_by=proposer,
+        reason=reason,
+    )
+    version.full_clean(exclude=["created_at"])
+    version.save(force_insert=True)
+    return version
+
+
+def _summary(workflow: Workflow, version: WorkflowVersion, definition: engine.Definition) -> str:
+    if workflow.current is None:
+        return f"Workflow {workflow}: first version, {len(definition.nodes)} steps"
+    before, after = workflow.current.content["nodes"], version.content["nodes"]
+    new, gone = sorted(set(after) - set(before)), sorted(set(before) - set(after))
+    other = sorted(key for key in set(after) & set(before) if after[key] != before[key])
+    said = (("new", new), ("gone", gone), ("changed", other))
+    told = [f"{word} {', '.join(keys)}" for word, keys in said if keys]
+    return f"Workflow {workflow}: version {version.number} instead of {workflow.current.number}: " + (
+        "; ".join(told) or "other input, name or owner"
+    )
+
+
+def _current_of(workflow: Workflow) -> str:
+    return str(workflow.current.number) if workflow.current else "0"
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(engine.canonical(content)).hexdigest()
+
+
+def _invalid(problems: list[str]) -> Refusal:
+    return Refusal(
+        "definition_invalid",
+        "The definition was refused: " + " ".join(problems[:5]),
+        detail={"errors": [{"pointer": "", "message": problem} for problem in problems[:50]]},
+        kind=RefusalKind.INVALID,
+        next_step="Mend what is named and propose it again.",
+    )
+
+
+def _record(actor: Actor, verb: str, version: WorkflowVersion, sentence: str, reason: str) -> None:
+    record_event(
+        actor=actor,
+        verb=verb,
+        subject=version.as_ref(),
+        sentence=sentence[:500],
+        reason=reason,
+        payload={"workflow": version.workflow.code, "number": version.number, "sha256": version.sha256},
+    )

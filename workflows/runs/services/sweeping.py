@@ -1,0 +1,69 @@
+"""The engine's clock: timers fire, and what a crash left without its ready row gets one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from workflows.actions.choices import FINAL
+from workflows.runs.choices import OPEN_STEPS, RunState, StepState
+from workflows.runs.models import Step, Timer
+from workflows.runs.services.moving import ENGINE, make_ready, note
+from workflows.runs.services.ticking import tick
+from workflows.tasks.models import Task
+
+BATCH = 200
+
+logger = logging.getLogger(__name__)
+
+
+def sweep_runs() -> dict[str, int]:
+    """Do every duty of the clock; return the counts. A lost sweep, or two at once, change nothing but time."""
+    duties: dict[str, Callable[[], int]] = {"timers": _fire_timers, "repaired": _repair, "looks": tick}
+    return {name: _guarded(name, duty) for name, duty in duties.items()}
+
+
+def _guarded(name: str, duty: Callable[[], int]) -> int:
+    try:
+        return duty()
+    except Exception:
+        logger.exception("The engine's clock could not do: %s.", name)
+        return 0
+
+
+@transaction.atomic
+def _fire_timers() -> int:
+    """Say on record what is overdue, and put it first for whoever works."""
+    due = list(
+        Timer.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("step__run", "step__task")
+        .filter(fire_at__lte=Now())
+        .order_by("fire_at")[:BATCH]
+    )
+    for timer in due:
+        step = timer.step
+        if step.state in OPEN_STEPS:
+            sentence = f"{step.run.label}: {step.name} was not done in time"
+            note(actor=ENGINE, run=step.run, verb="runs.step_overdue", sentence=sentence, code="overdue")
+            if step.task_id:
+                Task.objects.filter(pk=step.task_id, state__in=Task.WAITING).update(priority=1)
+        timer.delete()
+    return len(due)
+
+
+@transaction.atomic
+def _repair() -> int:
+    """Every step that could go on is ready: one whose row or hint was lost is found here (Conductor's rule)."""
+    ended = ~Q(task__state__in=Task.WAITING) & Q(task__isnull=False) | Q(action__state__in=sorted(FINAL))
+    idle = (
+        Step.objects.filter(run__state=RunState.RUNNING, ready__isnull=True)
+        .filter(Q(state=StepState.READY) | Q(state=StepState.RUNNING) & ended)
+        .order_by("pk")[:BATCH]
+    )
+    for step in idle:
+        make_ready(step)
+    return len(idle)
