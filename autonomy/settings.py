@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "workflows.approvals",
     "workflows.actions",
     "workflows.runs",
+    "workflows.triggers",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -296,6 +297,11 @@ CELERY_BEAT_SCHEDULE = {
         # A sweep that nobody could run is worth nothing once the next one is due.
         "options": {"expires": SWEEP_SECONDS * 4},
     },
+    "scan-folders": {
+        "task": "workflows.triggers.jobs.scan",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 2},
+    },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",
         "schedule": SWEEP_SECONDS,
@@ -311,6 +317,7 @@ CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")
 
 # --- Documents: bytes under their SHA-256 in the data folder; larger ones are refused (bytes).
+INCOMING_DIR = Path(env.str("INCOMING_DIR", default=str(DATA_DIR / "incoming")))
 DOCUMENT_MOST_BYTES = env.int("DOCUMENT_MOST_BYTES", default=25 * 1024 * 1024)
 
 CHANNEL_LAYERS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from workflows.approvals.services import cast_vote
 from workflows.runs import services
 from workflows.runs.choices import RUN_TRANSITIONS, STEP_TRANSITIONS
 from workflows.runs.models import Ready, Run, Step, Timer, Workflow
+from workflows.runs.selectors import visible_to
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
@@ -422,8 +424,6 @@ def test_what_is_overdue_is_said_once(workflow: Workflow, alice: Any) -> None:
 def test_who_may_see_a_run(
     workflow: Workflow, alice: Any, bob: Any, carol: Any, mallory: Any, clerk: Any
 ) -> None:
-    from workflows.runs.selectors import visible_to
-
     run = begun(alice)
     assert run in visible_to(alice)
     assert run in visible_to(carol)
@@ -445,8 +445,6 @@ def test_who_may_see_a_run(
 
 
 def test_the_triggers_and_the_code_read_the_same_tables() -> None:
-    from importlib import import_module
-
     guards = import_module("workflows.runs.migrations.0002_guards")
     for table, kept in ((RUN_TRANSITIONS, guards.RUNS), (STEP_TRANSITIONS, guards.STEPS)):
         assert {state.value: sorted(it.value for it in after) for state, after in table.items() if after} == {

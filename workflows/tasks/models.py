@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 
 from audit.vocabulary import Ref
 
-
 EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"}
 
 
