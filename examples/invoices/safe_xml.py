@@ -20,7 +20,7 @@ from xml.parsers import expat
 
 MOST_BYTES = 32 * 1024 * 1024
 MOST_DEPTH = 40
-MOST_ELEMENTS = 250_000
+MOST_ELEMENTS = 100_000
 MOST_TEXT = 100_000  # characters in one element that is kept
 CHUNK = 64 * 1024
 # One tag, comment or processing instruction. Expat holds a whole one in memory and reads it again per chunk.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date as day
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -33,13 +33,13 @@ class Invoice:
 
     seller: dict[str, Any]
     number: str
-    date: date
+    date: day
     currency: str
     order: str
     lines: list[Line]
     kind: str = "Invoice"
     account: str = ""
-    due_date: date | None = None
+    due_date: day | None = None
     allowances: list[tuple[Decimal, str, Decimal, str]] = field(default_factory=list)
     charges: list[tuple[Decimal, str, Decimal, str]] = field(default_factory=list)
     prepaid: Decimal = Decimal(0)
