@@ -23,7 +23,7 @@ django_asgi = get_asgi_application()
 
 from autonomy.pace import FILE_SECONDS, within  # noqa: E402
 from autonomy.wsgi import application as django_wsgi  # noqa: E402 - the apps must be loaded first
-from workflows.api.long_poll import wait_for_action  # noqa: E402
+from workflows.api.long_poll import wait_for_answer  # noqa: E402
 from workflows.routing import long_poll_paths, websocket_urlpatterns  # noqa: E402
 
 API_WORKERS = int(os.environ.get("API_THREADS", "16"))
@@ -42,7 +42,7 @@ async def http(scope, receive, send):  # type: ignore[no-untyped-def]
     scope = {**scope, "headers": [header for header in scope["headers"] if b"_" not in header[0]]}
     target = f"{path}?{scope['query_string'].decode('latin-1')}"
     if any(pattern.match(target) for pattern in long_poll_paths):
-        await wait_for_action(api, scope, receive, send)
+        await wait_for_answer(api, scope, receive, send)
     elif FILES.match(path):
         await files(scope, *within(FILE_SECONDS, receive, send))
     elif path.startswith(("/api/", "/oauth/")):

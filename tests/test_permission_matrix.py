@@ -22,6 +22,13 @@ from tests.world import CALLERS, World, undone
 from workflows.consumers import rights_in
 from workflows.routing import websocket_urlpatterns
 
+TASK_BODIES: dict[str, dict[str, Any]] = {
+    "claim": {"lease_seconds": 60},
+    "heartbeat": {"epoch": 1, "progress": "half"},
+    "complete": {"epoch": 1, "answer": {}, "reason": "read it"},
+    "fail": {"epoch": 1, "code": "malformed", "message": "cut off", "retry": False, "detail": {}},
+    "release": {"epoch": 1, "reason": "later", "after_seconds": 0},
+}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
 
@@ -85,12 +92,15 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
     reason = {"reason": "the matrix asks"}
     invoice = {"operation": "fake.invoice.post", "arguments": arguments("RE-9", 150_000)}
     bodies: dict[str, dict[str, Any]] = {
+        "api/v1/tasks/claim": {"most": 1, "lease_seconds": 60},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
     }
+    if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
+        return dict(TASK_BODIES[route.rpartition("/")[2]])
     if route.endswith(("/votes", "/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}
     return bodies.get(route, reason)

@@ -24,6 +24,7 @@ from tests.conftest import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from workflows.actions.services import Ask, request_action
 from workflows.documents.services import store_document
+from workflows.tasks.services import claim_task, open_task
 
 SET_UP = Actor.system("tests")
 WHY = "set up for a test"
@@ -87,6 +88,15 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         content=io.BytesIO(f"<invoice>{agent.code}</invoice>".encode()),
         source="upload",
     )
+    task = open_task(
+        actor=SET_UP,
+        kind="agent_work",
+        title=f"Read the invoice of {agent.code}",
+        subject=document.as_ref(),
+        role=agent.role,
+        users=[agent.user],
+    )
+    claim_task(actor=agent.user.as_actor(), task_id=task.pk)
     stop = stops.raise_stop(actor=SET_UP, scope_kind="agent", scope_id=str(spare.pk), reason=WHY)
     return {
         "agents": agent,
@@ -96,6 +106,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "stops": stop,
         "operations": code,
         "documents": document,
+        "tasks": task,
     }
 
 

@@ -10,6 +10,16 @@ from workflows.api.decisions import Decisions
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
+from workflows.api.tasks import (
+    Claim,
+    Completion,
+    Failure,
+    Heartbeat,
+    NextTasks,
+    Release,
+    TaskDetail,
+    Tasks,
+)
 
 urlpatterns = [
     path("actions", Actions.as_view(), name="actions"),
@@ -25,5 +35,13 @@ urlpatterns = [
     path("documents", Documents.as_view(), name="documents"),
     path("documents/<uuid:document_id>", DocumentDetail.as_view(), name="document"),
     path("documents/<uuid:document_id>/content", DocumentContent.as_view(), name="document-content"),
+    path("tasks", Tasks.as_view(), name="tasks"),
+    path("tasks/claim", NextTasks.as_view(), name="next-tasks"),
+    path("tasks/<uuid:task_id>", TaskDetail.as_view(), name="task"),
+    path("tasks/<uuid:task_id>/claim", Claim.as_view(), name="task-claim"),
+    path("tasks/<uuid:task_id>/heartbeat", Heartbeat.as_view(), name="task-heartbeat"),
+    path("tasks/<uuid:task_id>/complete", Completion.as_view(), name="task-complete"),
+    path("tasks/<uuid:task_id>/fail", Failure.as_view(), name="task-fail"),
+    path("tasks/<uuid:task_id>/release", Release.as_view(), name="task-release"),
     path("schema", Schema.as_view(), name="schema"),
 ]

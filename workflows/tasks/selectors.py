@@ -19,12 +19,23 @@ def database_now() -> datetime:
 
 
 def visible_to(user: User) -> QuerySet[Task]:
-    """Return the tasks a user may see: those they may do or have claimed, and all with ``tasks.view_task``."""
+    """Return the tasks a user has to do with: those they may do or have claimed.
+
+    People with ``tasks.view_task`` see all. An agent never does, whatever somebody gave it.
+    """
     if not user.is_active:
         return Task.objects.none()
-    if user.has_perm("tasks.view_task"):
+    if user.kind == User.Kind.PERSON and user.has_perm("tasks.view_task"):
         return Task.objects.all()
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user)).distinct()
+
+
+def readable_by(user: User) -> QuerySet[Task]:
+    """Return the tasks a user may read: an agent only what it has or had, and what it might take now."""
+    found = visible_to(user)
+    if user.kind == User.Kind.PERSON:
+        return found
+    return found.filter(Q(claimed_by=user) | Q(state=Task.State.OPEN))
 
 
 def waiting_for(user: User) -> QuerySet[Task]:

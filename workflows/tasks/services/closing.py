@@ -21,6 +21,7 @@ from workflows.tasks.services.records import (
     require_claimer,
     require_epoch,
     require_waiting,
+    require_work,
     user_of,
 )
 
@@ -48,6 +49,7 @@ def complete_task(
     require_epoch(task, epoch)
     require_waiting(task)
     if actor.kind is not ActorKind.SYSTEM:
+        require_work(task)
         require_claimer(actor, task)
     task.answer = _checked(task, answer)
     task.save(update_fields=["answer"])
@@ -70,6 +72,7 @@ def fail_task(
     task = locked(task_id)
     require_epoch(task, epoch)
     require_waiting(task)
+    require_work(task)
     require_claimer(actor, task)
     task.attempts += 1
     if not retry or task.attempts >= task.most_attempts:

@@ -9,6 +9,10 @@ from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.tasks.models import Task
 
+DECIDED_ELSEWHERE = {
+    Task.Kind.APPROVAL: "Vote on the approval, in the inbox or at /api/v1/approvals.",
+}
+
 
 def locked(task_id: UUID | str) -> Task:
     """Lock a task and return it fresh."""
@@ -25,6 +29,17 @@ def require_waiting(task: Task) -> None:
             "task_closed",
             f"The task {task.title!r} was not changed: it is already {task.get_state_display().lower()}.",
             "Open a new task if something is left to do.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def require_work(task: Task) -> None:
+    """Refuse to answer what is decided elsewhere: a task closed by hand would leave its question open."""
+    if task.kind in DECIDED_ELSEWHERE:
+        raise refused(
+            "decided_elsewhere",
+            f"The task {task.title!r} was not closed: it ends when its subject is decided.",
+            DECIDED_ELSEWHERE[Task.Kind(task.kind)],
             kind=RefusalKind.CONFLICT,
         )
 

@@ -1,0 +1,87 @@
+"""What is sent about work: claims, heartbeats, answers. Members that nobody knows are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from workflows.api.serializers import JSONObjectField, StrictSerializer
+from workflows.tasks.services.claiming import LONGEST_LEASE, MOST_AT_ONCE, SHORTEST_LEASE
+
+LONGEST_DELAY = 86_400  # seconds
+
+
+def lease_field(**more: Any) -> serializers.IntegerField:
+    """Return the field that says for how many seconds a claim holds."""
+    return serializers.IntegerField(
+        min_value=SHORTEST_LEASE,
+        max_value=LONGEST_LEASE,
+        required=False,
+        help_text="Seconds the claim holds without a heartbeat.",
+        **more,
+    )
+
+
+class ClaimNextSerializer(StrictSerializer):
+    """How much work, and for how long without a sign of life."""
+
+    most = serializers.IntegerField(
+        min_value=1, max_value=MOST_AT_ONCE, default=1, help_text="Take no more tasks than this."
+    )
+    lease_seconds = lease_field(default=60)
+
+
+class ClaimSerializer(StrictSerializer):
+    """Take this one; an agent's claim holds 60 seconds if it says nothing else, a person's until released."""
+
+    lease_seconds = lease_field()
+
+
+class OfClaimSerializer(StrictSerializer):
+    """A body that names the claim it speaks for."""
+
+    epoch = serializers.IntegerField(
+        min_value=1, max_value=2**31 - 1, help_text="Epoch of the claim; an older one is refused."
+    )
+
+
+class HeartbeatSerializer(OfClaimSerializer):
+    """I am still at it."""
+
+    lease_seconds = lease_field(default=60)
+    progress = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="How far it is, for people."
+    )
+
+
+class CompletionSerializer(OfClaimSerializer):
+    """It is done, and this came of it."""
+
+    answer = JSONObjectField(required=False, help_text="What `answer_schema` asks for. No fractions.")
+    reason = serializers.CharField(
+        max_length=500, required=False, allow_blank=True, help_text="In your own words; kept and shown."
+    )
+
+
+class FailureSerializer(OfClaimSerializer):
+    """It cannot be done, and why."""
+
+    code = serializers.RegexField(
+        r"^[a-z][a-z0-9_]{0,59}\Z", help_text="A stable word the workflow can go by, e.g. malformed."
+    )
+    message = serializers.CharField(max_length=1000, help_text="The same for people.")
+    retry = serializers.BooleanField(help_text="Whether another attempt may help.")
+    detail = JSONObjectField(required=False, help_text="More, for machines.")
+
+
+class ReleaseSerializer(OfClaimSerializer):
+    """Give it back."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    wait_for_action = serializers.UUIDField(
+        required=False, help_text="Offer it again when this action of the task has ended."
+    )
+    after_seconds = serializers.IntegerField(
+        min_value=0, max_value=LONGEST_DELAY, required=False, help_text="Offer it again after so many seconds."
+    )

@@ -1,0 +1,124 @@
+"""How a task goes over the wire, with the run it belongs to and the documents that run is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from workflows.api.serializers import DocumentSerializer, ResultField
+from workflows.tasks.models import Task
+
+
+def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
+    return tasks.select_related("claimed_by", "role")
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class OpenObjectField(serializers.JSONField):
+    """A JSON object of any shape."""
+
+
+class TaskSerializer(serializers.ModelSerializer):
+    """One task as it stands."""
+
+    role = serializers.CharField(
+        source="role.code", default="", read_only=True, help_text="Code of the role whose agents may take it."
+    )
+    claimed_by = serializers.CharField(
+        source="claimed_by.username", default="", read_only=True, help_text="Who has it, or had it last."
+    )
+    input = OpenObjectField(read_only=True, help_text="What the work starts from.")
+    answer_schema = OpenObjectField(
+        read_only=True, help_text="JSON Schema of the answer; empty: none is asked."
+    )
+    answer = ResultField(allow_null=True, read_only=True, help_text="What came of it, or null.")
+    failure = OpenObjectField(read_only=True, help_text="Code and message of the last failure, or empty.")
+    attempt = serializers.SerializerMethodField(help_text="1 at the first attempt.")
+    key = serializers.SerializerMethodField(
+        help_text="Names this piece of work, the same at every attempt: build your idempotency keys from it."
+    )
+    workflow = serializers.SerializerMethodField(help_text="Code of the workflow, or empty.")
+    run = serializers.SerializerMethodField(help_text="The run it belongs to, or null.")
+    node = serializers.SerializerMethodField(help_text="The node of the workflow, or empty.")
+    documents = serializers.SerializerMethodField(
+        help_text="What the run is about; the bytes can be read while the task is claimed."
+    )
+
+    class Meta:
+        model = Task
+        fields = [
+            "id",
+            "kind",
+            "title",
+            "body",
+            "state",
+            "role",
+            "claimed_by",
+            "epoch",
+            "lease_until",
+            "input",
+            "answer_schema",
+            "attempt",
+            "key",
+            "workflow",
+            "run",
+            "node",
+            "documents",
+            "priority",
+            "progress",
+            "waits_for",
+            "available_at",
+            "due_at",
+            "answer",
+            "failure",
+            "created_at",
+            "closed_at",
+        ]
+        read_only_fields = fields
+
+    def get_attempt(self, task: Task) -> int:
+        """Return which attempt this is."""
+        return task.attempts + 1
+
+    def get_key(self, task: Task) -> str:
+        """Return run, node and generation; a task of no run is named by its own id."""
+        step = step_of(task)
+        return step.key if step else str(task.pk)
+
+    def get_workflow(self, task: Task) -> str:
+        """Return the code of the workflow."""
+        step = step_of(task)
+        return step.run.workflow.code if step else ""
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_run(self, task: Task) -> str | None:
+        """Return the id of the run."""
+        step = step_of(task)
+        return str(step.run_id) if step else None
+
+    def get_node(self, task: Task) -> str:
+        """Return the id of the node."""
+        step = step_of(task)
+        return step.node if step else ""
+
+    @extend_schema_field(DocumentSerializer(many=True))
+    def get_documents(self, task: Task) -> Any:
+        """Return the documents of the run."""
+        step = step_of(task)
+        linked = step.run.run_documents.all() if step else []
+        return DocumentSerializer([link.document for link in linked], many=True).data
+
+
+class ClaimedSerializer(serializers.Serializer):
+    """The tasks that are the caller's now."""
+
+    tasks = TaskSerializer(many=True)
+
+
+def step_of(task: Task) -> Any:
+    """Return the step of a run that a task was opened for, or None."""
+    return getattr(task, "step", None)
