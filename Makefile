@@ -1,6 +1,6 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: up demo stop test test-full check help clean lock browser
+.PHONY: up demo story stop test test-full check help clean lock browser
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -23,8 +23,11 @@ CHECK_ENV := SECRET_KEY=for-the-checks-only-000000000000000000000000000000000000
 up: .venv/.installed ## Start everything on this machine; Ctrl-C stops it, a second start continues
 	@exec $(BIN)/python -m autonomy.launch up
 
-demo: .venv/.installed ## Play the story headless on its own data and ports; the last line is JSON
+demo: .venv/.installed ## Book a day's invoices headless on own data and ports (INVOICES=folder for yours); last line JSON
 	@exec $(BIN)/python -m autonomy.launch demo
+
+story: .venv/.installed ## Play one agent's working life the same way: hired, held, approved, stopped
+	@exec $(BIN)/python -m autonomy.launch story
 
 stop: .venv/.installed ## Stop a portal that runs in another terminal, and what a crash left behind
 	@exec $(BIN)/python -m autonomy.launch stop

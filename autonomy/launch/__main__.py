@@ -1,12 +1,13 @@
-"""``python -m autonomy.launch up|demo|stop``: what the Makefile runs."""
+"""``python -m autonomy.launch up|demo|story|stop``: what the Makefile runs."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from autonomy.launch import demo, stop, up
 
-COMMANDS = {"up": up.main, "demo": demo.main, "stop": stop.main}
+COMMANDS = {"up": up.main, "demo": demo.main, "story": partial(demo.main, "story"), "stop": stop.main}
 
 
 def main() -> int:

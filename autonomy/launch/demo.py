@@ -1,4 +1,9 @@
-"""``make demo``: the whole house on a folder and ports of its own, a story played in it, and one JSON line."""
+"""``make demo``: the whole house on ports of its own, a day of work played in it, and one JSON line.
+
+``make demo`` plays the invoices of a day (workflows.demo.day), ``make story`` the working life of one agent
+(workflows.demo.story). Each has a data folder of its own that is erased in the end; ``DATA=folder`` keeps one,
+and the next demo on it goes on where this one ended.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +34,30 @@ NOT_FOR_THE_DEMO = [
     "REDIS_URL",
 ]
 NOT_FOR_THE_DEMO += ["SECRET_KEY", "CONNECTOR_KEKS", "PUBLIC_URL", "ALLOWED_HOSTS", "HTTPS_ONLY"]
-STORY_SECONDS = 600
+STORY_SECONDS = 1200
 
 
-def main() -> int:
-    """Play the story; return 0 only if everything in it is as it should be."""
+PLAYS = {"day": "workflows.demo.day", "story": "workflows.demo.story"}
+
+
+def main(play: str = "day") -> int:
+    """Play it; return 0 only if everything in it is as it should be."""
     console = Console(sys.stderr)
     for name in NOT_FOR_THE_DEMO:
         os.environ.pop(name, None)
     # A token expires within the story.
     os.environ["ACCESS_TOKEN_SECONDS"] = "45"  # noqa: S105 - a duration
-    data = Path(tempfile.mkdtemp(prefix="aos-demo-")).resolve()
+    kept = os.environ.get("DATA", "")
+    data = Path(kept or tempfile.mkdtemp(prefix="aos-demo-")).resolve()
     result: dict[str, Any] = {"ok": False}
     try:
-        result = _play(data, console)
+        result = _play(data, console, PLAYS[play])
     except LaunchFailure as problem:
         console.fail(problem)
         result["error"] = problem.message
     except Stopped:
         result["error"] = "Stopped before the end."
-    if result.get("ok") is True:
+    if result.get("ok") is True and not kept:
         place.erase(place.open_place(data))
     else:
         console.say(f"  The data folder is kept for a look: {data}")
@@ -57,7 +66,7 @@ def main() -> int:
     return 0 if result.get("ok") is True else 1
 
 
-def _play(data: Path, console: Console) -> dict[str, Any]:
+def _play(data: Path, console: Console, play: str) -> dict[str, Any]:
     options = dataclasses.replace(
         read_options(),
         data=data,
@@ -71,7 +80,7 @@ def _play(data: Path, console: Console) -> dict[str, Any]:
     installation = Installation(options, console)
     outcome: dict[str, Any] = {}
     with installation.started() as manager:
-        manager.run(lambda: _tell(installation, manager, outcome))
+        manager.run(lambda: _tell(installation, manager, outcome, play))
         if manager.dead:
             end = failure.tail(manager.log_of(manager.dead))
             raise LaunchFailure(
@@ -83,12 +92,12 @@ def _play(data: Path, console: Console) -> dict[str, Any]:
     return dict(outcome.get("result", {"ok": False, "error": "Stopped before the end."}))
 
 
-def _tell(installation: Installation, manager: programs.Manager, outcome: dict[str, Any]) -> None:
-    """Run the story program against the running portal; in the end ask everything to stop."""
+def _tell(installation: Installation, manager: programs.Manager, outcome: dict[str, Any], play: str) -> None:
+    """Run the play against the running portal; in the end ask everything to stop."""
     try:
         installation.wait_until_ready(manager)
         if not manager.ending:
-            outcome["result"] = _story(installation, manager)
+            outcome["result"] = _story(installation, manager, play)
     except LaunchFailure as problem:
         outcome["problem"] = problem
     except OSError as error:
@@ -97,12 +106,13 @@ def _tell(installation: Installation, manager: programs.Manager, outcome: dict[s
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _story(installation: Installation, manager: programs.Manager) -> dict[str, Any]:
-    log = installation.place.logs / "story.log"
-    installation.console.say("\n  The story")
+def _story(installation: Installation, manager: programs.Manager, play: str) -> dict[str, Any]:
+    name = play.rpartition(".")[2]
+    log = installation.place.logs / f"{name}.log"
+    installation.console.say(f"\n  The {name}")
     with children.open_log(log) as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workflows.demo.story"],
+            [sys.executable, "-m", play],
             cwd=ROOT,
             env=installation.env,
             stdout=subprocess.PIPE,
@@ -132,5 +142,5 @@ def _result(last: str, code: int, log: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise LaunchFailure(f"The story ended without a result.\n{failure.tail(log)}", f"Its log is in {log}.")
+        raise LaunchFailure(f"The demo ended without a result.\n{failure.tail(log)}", f"Its log is in {log}.")
     return {**found, "ok": code == 0 and found.get("ok") is not False}

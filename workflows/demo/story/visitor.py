@@ -167,7 +167,7 @@ class Visitor:
         self.http = httpx.Client(base_url=address, timeout=60, trust_env=False, follow_redirects=False)
         page = self.page("/admin/login/")
         form = page.form("password").filled(username=name, password=password)
-        reply = self.http.post("/admin/login/", data=_multi(form), headers=self._headers("/admin/login/"))
+        reply = self.http.post("/admin/login/", data=_multi(form), headers=self.headers("/admin/login/"))
         if reply.status_code != 302 or "sessionid" not in self.http.cookies:
             raise Surprise(f"{name} could not sign in: {reply.status_code}")
 
@@ -185,11 +185,11 @@ class Visitor:
     def submit(self, path: str, form: Form, **values: Any) -> httpx.Response:
         """Send a form of the page at ``path`` with these values in it."""
         target = urljoin(path, form.action) if form.action else path
-        return self.http.post(target, data=_multi(form.filled(**values)), headers=self._headers(path))
+        return self.http.post(target, data=_multi(form.filled(**values)), headers=self.headers(path))
 
     def api(self, method: str, path: str, body: Any = None, **params: Any) -> httpx.Response:
         """Call the API as this person: by session, with the CSRF token."""
-        headers = {**self._headers("/"), "Accept": "application/json"}
+        headers = {**self.headers("/"), "Accept": "application/json"}
         return self.http.request(method, f"/api/v1{path}", json=body, params=params or None, headers=headers)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -199,7 +199,8 @@ class Visitor:
             raise Surprise(f"{self.name}: GET {path} answered {reply.status_code} {reply.text[:300]}")
         return reply.json()
 
-    def _headers(self, path: str) -> dict[str, str]:
+    def headers(self, path: str = "/") -> dict[str, str]:
+        """Return what a browser sends along so that a request counts as this person's own."""
         token = self.http.cookies.get("csrftoken") or ""
         return {"Referer": urljoin(self.address, path), "Origin": self.address, "X-CSRFToken": token}
 

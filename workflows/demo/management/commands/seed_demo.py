@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.vocabulary import Actor
-from workflows.demo import company, systems, workforce
+from workflows.demo import company, processes, systems, workforce
 from workflows.demo.erp import server
 
 
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         keep_sign_ins(layout.data, passwords)
         systems.set_up_erp(actor=actor, keys=server.read_keys(layout), port=options["erp_port"])
         workforce.set_up_workforce(actor=actor, data=layout.data)
+        processes.set_up_workflows()
         for person in company.PEOPLE:
             if password := passwords.get(person.username):
                 self.stdout.write(f"{person.username:8} {password}   {person.does}")
