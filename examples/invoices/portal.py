@@ -268,7 +268,7 @@ class Task:
 
     def fail(self, code: str, message: str, *, retry: bool) -> None:
         """Say that it cannot be done; with ``retry`` it is offered again, a few times."""
-        self._checked(self._move("fail", {"code": code, "message": message[:1000], "retry": retry}))
+        self._checked(self._move("fail", {"code": code, "message": message[:1000] or code, "retry": retry}))
 
     def release(self, later: Later, tries: int = 0) -> None:
         """Give the task back."""
@@ -285,7 +285,10 @@ class Task:
 
     def _move(self, verb: str, body: Json, tries: int = 0) -> Answer:
         path = f"/api/v1/tasks/{self.id}/{verb}"
-        return self._portal.call("POST", path, {"epoch": self.epoch, **body}, tries=tries)
+        answer = self._portal.call("POST", path, {"epoch": self.epoch, **body}, tries=tries)
+        if answer.status >= 400:
+            say(f"{self.key}: {verb} was refused: {answer.body.get('detail', answer.status)}")
+        return answer
 
     def _checked(self, answer: Answer) -> Answer:
         """Return an answer, unless it says that the task is no longer ours."""
