@@ -8,7 +8,9 @@
     {"$each": "/lines", "in": T} the template T once for every element
     {"$text": ["INV-", V, ...]}  the parts as one text
     {"$decimal": V}              money or a decimal text or a whole number, as a plain decimal text
-    {"$map": {"a": 1}, "of": V}  one value for another; a value that is not listed is refused
+    {"$map": {"a": T}, "of": V}  a template for each value; a value that is not listed is refused
+    {"$when": "/due", "then": T, "else": U}
+                                 T if there is an argument at that pointer, else U; without else it is left out
 
 ``"optional": true`` beside $arg or $item leaves the member out when the argument is absent; ``"default": x``
 puts x there.
@@ -28,8 +30,10 @@ MINOR_DIGITS = {
     **dict.fromkeys("CLF UYW".split(), 4),  # noqa: SIM905
 }
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,6})?", re.ASCII)
-INSTRUCTIONS = ("$arg", "$item", "$config", "$found", "$reference", "$each", "$text", "$decimal", "$map")
-OPTIONS = {"optional", "default", "in", "of"}
+INSTRUCTIONS = (
+    *("$arg", "$item", "$config", "$found", "$reference", "$each", "$text", "$decimal", "$map", "$when"),
+)
+OPTIONS = {"optional", "default", "in", "of", "then", "else"}
 _HOLE = re.compile(r"\{(/[^{}]*)\}")
 _PART = re.compile(r"(?:\{[^{}]*\}|[^/{}])+")
 
@@ -119,7 +123,7 @@ def _instructed(name: str, template: Mapping[str, Any], scope: Scope, special: M
         return scope.reference
     if name in ("$arg", "$item", "$config", "$found"):
         return _taken(name, template, scope)
-    if name in ("$each", "$text", "$map"):
+    if name in ("$each", "$text", "$map", "$when"):
         return _built(name, template, scope, special)
     inner = _fill(template[name], scope, special)
     if inner is ABSENT:
@@ -135,7 +139,10 @@ def _built(name: str, template: Mapping[str, Any], scope: Scope, special: Mappin
         return _each(value, template["in"], scope, special)
     if name == "$text":
         return "".join(str(_required(part, scope, special)) for part in value)
-    return _mapped(value, _fill(template["of"], scope, special))
+    if name == "$when":
+        given = at(scope.arguments, value) is not ABSENT
+        return _fill(template["then"] if given else template.get("else", ABSENT), scope, special)
+    return _fill(_mapped(value, _fill(template["of"], scope, special)), scope, special)
 
 
 def _taken(name: str, template: Mapping[str, Any], scope: Scope) -> Any:
@@ -201,18 +208,21 @@ def _inspect(template: Any, known: set[str], found: list[str]) -> None:
         elif names:
             _inspect_instruction(names[0], template, known, found)
         for key, value in template.items():
-            if key != "$map":
-                _inspect(value, known, found)
+            # The words of a table are values, not instructions; what they stand for is a template.
+            inner = list(value.values()) if key == "$map" and isinstance(value, Mapping) else value
+            _inspect(inner, known, found)
 
 
 def _inspect_instruction(name: str, template: Mapping[str, Any], known: set[str], found: list[str]) -> None:
     value = template[name]
     if name not in known:
         found.append(f"{name} is not an instruction.")
-    elif name in ("$arg", "$item", "$config", "$found", "$each") and not _is_pointer(value):
+    elif name in ("$arg", "$item", "$config", "$found", "$each", "$when") and not _is_pointer(value):
         found.append(f"{name} {value!r} is not a JSON pointer.")
     elif name == "$each" and "in" not in template:
         found.append("$each needs a template under in.")
+    elif name == "$when" and "then" not in template:
+        found.append("$when needs a template under then.")
     elif name == "$map" and ("of" not in template or not isinstance(value, Mapping)):
         found.append("$map needs a table and a value under of.")
     elif name == "$text" and not isinstance(value, list):

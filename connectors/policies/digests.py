@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
 
 from audit.vocabulary import Refusal, RefusalKind
+
+_REFERENCE = re.compile(r"AOS-[A-Z2-7]{16}")
 
 
 def canonical_digest(operation_code: str, revision: int, arguments: Mapping[str, Any]) -> str:
@@ -37,6 +40,11 @@ def reference_of(action_id: str) -> str:
     """Return what a record at a system carries of ours: short, the same at every attempt of one action."""
     digest = hashlib.sha256(f"autonomy.reference:{action_id}".encode()).digest()
     return "AOS-" + base64.b32encode(digest[:10]).decode()
+
+
+def is_reference(value: Any) -> bool:
+    """Tell whether a value is one of our references, as ``reference_of`` writes them."""
+    return isinstance(value, str) and bool(_REFERENCE.fullmatch(value))
 
 
 def _refuse_fractions(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.kinds.tryton.driver import driver, plain
+from connectors.kinds.tryton.driver import _taken, driver, plain
 from connectors.models import Call
 from connectors.policies.digests import reference_of
 from connectors.policies.schemas import MONEY
@@ -317,8 +317,54 @@ def test_mappings_are_checked_before_they_are_published() -> None:
         {"code": "print(1)"},
         {"check": {"/a": {"$eval": "1"}}},
         {"done": {}},
+        {"agree": [{"values": [1, 2]}]},
+        {"check": {"/a": {"$map": {"a": {"$eval": "1"}}, "of": "a"}}},
+        {"check": {"/a": {"$when": "/a"}}},
     ):
         assert driver.check_mapping({**POST, **change}), change
+
+
+@pytest.mark.django_db
+def test_a_look_up_of_what_was_not_named_is_left_out(erp: dict[str, Any], tryton: FakeTryton) -> None:
+    entry = {"as": "order", "model": "account.invoice", "domain": [["number", "=", {"$arg": "/order"}]]}
+    publish(erp, find=[*POST["find"], {**entry, "when": "/order", "missing": "unknown_order"}])
+    assert run(erp).outcome == "confirmed"
+    result = run(erp, order="PO-1")
+    assert (result.outcome, result.error_code) == ("failed", "unknown_order")
+
+
+@pytest.mark.django_db
+def test_what_contradicts_itself_is_refused_before_anything_is_sent(
+    erp: dict[str, Any], tryton: FakeTryton
+) -> None:
+    lines = {"$each": "/lines", "in": {"$item": "/amount/currency"}}
+    publish(erp, agree=[{"values": [{"$arg": "/total/currency"}, lines], "refused": "currencies_differ"}])
+    result = run(erp, lines=[{"amount": money(10_000)}, {"amount": {"minor": 50, "currency": "USD"}}])
+    assert (result.outcome, result.error_code) == ("failed", "currencies_differ")
+    assert Call.objects.get(pk=result.call_id).request_summary == []
+    assert run(erp).outcome == "confirmed"
+
+
+def publish(erp: dict[str, Any], **mapping: Any) -> None:
+    """Publish the posting anew with other parts in its mapping, and an order as an argument."""
+    schema = copy.deepcopy(erp["post"].current_revision.input_schema)
+    schema["properties"]["order"] = TEXT
+    erp["post"] = publish_operation(
+        actor=PORTAL,
+        system=erp["system"],
+        code="erp.invoice.post",
+        input_schema=schema,
+        mapping={**POST, **mapping},
+        reason=REASON,
+    )
+
+
+def test_a_star_opens_lists_and_leaves_out_what_is_ours() -> None:
+    own = reference_of("action-1")
+    record = {"ids": [{"code": "DE1"}, {"code": own}], "banks": [{"n": [{"c": "A"}, {"c": None}]}, {"n": []}]}
+    assert _taken(record, "/ids/*/code") == ["DE1"]
+    assert _taken(record, "/banks/*/n/*/c") == ["A"]
+    assert _taken(record, "/ids/0/code") == "DE1"
 
 
 def test_tagged_values_become_plain_ones() -> None:

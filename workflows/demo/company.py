@@ -15,8 +15,9 @@ from audit.vocabulary import Actor
 
 NAME = "Northwind Pumps GmbH"
 REASON = "Setting up the demo company"
-# From the beginning of last year, so that every invoice date has a rate.
-USD_IN_MILLIONTHS = 925_926
+# Millionths of a euro for one unit, valid from the beginning of last year. The franc has none on purpose: what
+# is asked for in a currency without a rate waits for a person.
+RATES = {"USD": 925_926, "GBP": 1_162_791, "SEK": 88_889, "NOK": 86_207, "DKK": 134_048}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ PEOPLE = (
 DEPARTMENTS = (
     ("northwind", "Northwind Pumps", ""),
     ("finance", "Finance", "northwind"),
+    ("accounts-payable", "Accounts payable", "finance"),
     ("purchasing", "Purchasing", "northwind"),
     ("it", "IT", "northwind"),
 )
@@ -62,9 +64,16 @@ ROLES = (
     {
         "code": "reader",
         "name": "Reader",
-        "job_description": "Looks things up in the ERP for others.",
-        "responsibilities": "Answers name the record they come from.",
+        "job_description": "Reads documents and looks things up in the ERP for others.",
+        "responsibilities": "Nothing is guessed; answers name the record or the place they come from.",
         "expected_performance": "Nine of ten questions are answered within a minute.",
+    },
+    {
+        "code": "checker",
+        "name": "Checker",
+        "job_description": "Compares invoices with themselves, with orders and with what is on file.",
+        "responsibilities": "Everything that is odd about an invoice is said before it is posted.",
+        "expected_performance": "Every invoice is checked within ten minutes; changes nothing anywhere.",
     },
 )
 
@@ -73,14 +82,13 @@ def set_up_company(*, actor: Actor) -> dict[str, str]:
     """Create what is missing of company, departments, roles and people; return the passwords of new people."""
     if CompanySettings.objects.get().name != NAME:
         organisation.update_company(actor=actor, name=NAME, currency="EUR", reason=REASON)
-    if not ExchangeRate.objects.filter(currency="USD").exists():
-        organisation.set_exchange_rate(
-            actor=actor,
-            currency="USD",
-            rate_millionths=USD_IN_MILLIONTHS,
-            valid_from=date(timezone.now().year - 1, 1, 1),
-            reason=REASON,
-        )
+    known = set(ExchangeRate.objects.values_list("currency", flat=True))
+    for currency, rate in RATES.items():
+        if currency not in known:
+            valid_from = date(timezone.now().year - 1, 1, 1)
+            organisation.set_exchange_rate(
+                actor=actor, currency=currency, rate_millionths=rate, valid_from=valid_from, reason=REASON
+            )
     for code, name, parent in DEPARTMENTS:
         if not Department.objects.filter(code=code).exists():
             above = Department.objects.filter(code=parent).first()

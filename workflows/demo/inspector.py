@@ -17,8 +17,17 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line of an invoice: ``account`` is the word of keys.json for it (expense, vat ...), or its name."""
+
+    account: str
+    amount: Decimal
+    description: str
+
+
+@dataclass(frozen=True)
 class Bill:
-    """One supplier invoice as the books show it."""
+    """One supplier invoice as the books show it; ``order`` is the number of ours that it belongs to, or ''."""
 
     id: int
     number: str
@@ -27,6 +36,10 @@ class Bill:
     state: str
     total: Decimal
     currency: str
+    supplier_name: str = ""
+    date: str = ""
+    order: str = ""
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,13 +55,21 @@ class Inspector:
 
     def bills(self, reference: str = "") -> list[Bill]:
         """Return the supplier invoices whose supplier's number begins so, oldest first."""
-        fields = ("number", "reference", "state", "total_amount", "party.code", "currency.code")
+        fields = (
+            *("number", "reference", "state", "total_amount", "invoice_date", "party.code", "party.name"),
+            *("currency.code", "purchases.number", "lines.account.name", "lines.amount", "lines.description"),
+        )
         domain = [["type", "=", "in"], ["reference", "like", f"{reference}%"]]
         return [self._bill(row) for row in self._search("account.invoice", fields, domain)]
 
     def parties(self, name: str) -> list[dict[str, Any]]:
         """Return id, code and name of the parties whose name begins so."""
         return self._search("party.party", ("code", "name"), [["name", "like", f"{name}%"]])
+
+    def orders(self, number: str = "") -> list[dict[str, Any]]:
+        """Return number, state and invoices of the purchase orders whose number begins so."""
+        fields = ("number", "state", "invoice_method", "party.code", "invoices.state")
+        return self._search("purchase.purchase", fields, [["number", "like", f"{number}%"]])
 
     def _bill(self, row: Mapping[str, Any]) -> Bill:
         return Bill(
@@ -59,6 +80,19 @@ class Inspector:
             state=row["state"],
             total=Decimal(row["total_amount"]["decimal"]),
             currency=row["currency"]["code"],
+            supplier_name=row["party"]["name"],
+            date=_iso(row["invoice_date"]),
+            order=", ".join(sorted(order["number"] for order in row["purchases"])),
+            lines=tuple(self._line(line) for line in row["lines"]),
+        )
+
+    def _line(self, row: Mapping[str, Any]) -> Line:
+        words = {key: word for word, key in self.keys["accounts"].items()}
+        account = row["account"]
+        return Line(
+            account=words.get(account["id"], account["name"]),
+            amount=Decimal(row["amount"]["decimal"]),
+            description=row["description"] or "",
         )
 
     def _search(self, model: str, fields: Sequence[str], domain: Sequence[Any]) -> list[dict[str, Any]]:
@@ -74,6 +108,10 @@ class Inspector:
         )
         with urllib.request.urlopen(request, timeout=30) as reply:
             return json.load(reply)
+
+
+def _iso(day: Mapping[str, int] | None) -> str:
+    return f"{day['year']:04d}-{day['month']:02d}-{day['day']:02d}" if day else ""
 
 
 def _packed(value: Any) -> str:

@@ -16,7 +16,7 @@ from workflows.demo.operations import OPERATIONS
 REASON = "Setting up the demo company"
 FACTS = ("name", "description", "effect", "idempotent", "money_path", "reference_field", "label_template")
 # What the driver may need to know of the books; keys stay in the accounts.
-BOOKS = ("company", "accounts", "journal_expense", "payment_term")
+BOOKS = ("company", "accounts", "journal_expense", "payment_term", "payment_term_dated")
 
 
 def set_up_erp(*, actor: Actor, keys: Mapping[str, Any], port: int) -> System:

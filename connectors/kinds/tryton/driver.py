@@ -2,16 +2,21 @@
 
 Tryton takes no idempotency key, so our own reference goes into a field of the record (``own`` finds it again).
 An attempt that broke off is resumed from the record it left, never repeated. REST runs no on_change, so the
-mapping names every field. Values: ``{"$amount": V}`` is a tagged Decimal, ``{"$date": V}`` a tagged date.
+mapping names every field. Values: ``{"$amount": V}`` is a tagged Decimal, ``{"$date": V}`` a tagged date,
+``{"$link": [model, id]}`` a reference to any model (left out when the id is absent).
 
     {"context": {"company": {"$config": "/company"}},
      "find": [{"as": "party", "model": "party.party", "domain": [["code", "=", {"$arg": "/supplier"}]],
-               "fields": ["name", "addresses.id"], "missing": "unknown_supplier"}],
+               "fields": ["name", "addresses.id"], "missing": "unknown_supplier", "when": "/supplier"}],
+     "agree": [{"values": [{"$arg": "/total/currency"}, T], "refused": "currencies_differ"}],
      "record": {"model": "account.invoice", "own": [["description", "=", {"$reference": true}]],
                 "values": {"party": {"$found": "/party/id"}}, "fields": ["state", "number", "total_amount"]},
      "check": {"/total_amount": {"$decimal": {"$arg": "/total"}}},
      "buttons": [{"click": "post", "when": {"/state": ["draft", "validated"]}}],
      "done": {"/state": ["posted", "paid"]}, "discard": true, "result": {"number": "/number"}}
+
+An entry of ``find`` with ``when`` is left out when there is no argument at that pointer. ``agree`` names values
+that must all be the same (lists are opened), or nothing is sent. In ``result`` a part ``*`` opens a list.
 
 A read has ``search`` (model, domain, fields, limit) in place of ``record`` and what follows it; clauses whose
 argument is absent are left out, ``done`` tells a finished record from a begun one.
@@ -22,7 +27,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -32,6 +37,7 @@ from jsonschema import Draft202012Validator
 from connectors.egress import Client, Reply
 from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
+from connectors.policies.digests import is_reference
 from connectors.vocabulary import DriverRequest, DriverResult
 
 MODEL = {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)*$"}
@@ -58,6 +64,19 @@ MAPPING: dict[str, Any] = {
                     "fields": FIELDS,
                     "missing": {"type": "string", "pattern": "^[a-z_]{3,40}$"},
                     "optional": {"type": "boolean"},
+                    "when": {"type": "string", "pattern": "^/"},
+                },
+            },
+        },
+        "agree": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["values", "refused"],
+                "additionalProperties": False,
+                "properties": {
+                    "values": {"type": "array", "minItems": 2},
+                    "refused": {"type": "string", "pattern": "^[a-z_]{3,40}$"},
                 },
             },
         },
@@ -129,6 +148,7 @@ class TrytonDriver:
         if not found:
             parts = [mapping.get(word, {}) for word in ("context", "check", "read_back")]
             parts += [entry["domain"] for entry in mapping.get("find", [])]
+            parts += [entry["values"] for entry in mapping.get("agree", [])]
             parts += [mapping.get("record", {}).get("values", {}), mapping.get("record", {}).get("own", [])]
             found = problems_of([*parts, mapping.get("search", {}).get("domain", [])], set(SPECIAL))
         return found
@@ -225,7 +245,8 @@ def _search(tryton: Tryton) -> DriverResult:
 def _write(tryton: Tryton) -> DriverResult:
     mapping = tryton.request.mapping
     wanted = mapping["record"]
-    found = {entry["as"]: _one(tryton, entry) for entry in mapping.get("find", [])}
+    _agree(tryton)
+    found = {entry["as"]: _one(tryton, entry) for entry in mapping.get("find", []) if _is_asked(tryton, entry)}
     values = tryton.filled(wanted["values"], found)
     key = _own(tryton, found)
     if key is None:
@@ -242,6 +263,27 @@ def _write(tryton: Tryton) -> DriverResult:
         excerpt=json.dumps(record)[:4096],
         stage=_stage(mapping, record),
     )
+
+
+def _agree(tryton: Tryton) -> None:
+    """Refuse what contradicts itself, such as a line in another currency than the total."""
+    for entry in tryton.request.mapping.get("agree", []):
+        values = list(_opened(tryton.filled(entry["values"])))
+        if any(value != values[0] for value in values):
+            shown = ", ".join(sorted({str(value)[:40] for value in values}))
+            raise Rejected(entry["refused"], f"These should be the same and are not: {shown}. Correct it.")
+
+
+def _opened(value: Any) -> Iterator[Any]:
+    if not isinstance(value, list):
+        yield value
+        return
+    for item in value:
+        yield from _opened(item)
+
+
+def _is_asked(tryton: Tryton, entry: Mapping[str, Any]) -> bool:
+    return "when" not in entry or at(tryton.request.arguments, entry["when"]) is not ABSENT
 
 
 def _one(tryton: Tryton, entry: Mapping[str, Any]) -> Any:
@@ -363,8 +405,19 @@ def _stage(mapping: Mapping[str, Any], record: Any) -> str:
 
 
 def _result(mapping: Mapping[str, Any], record: Any) -> dict[str, Any]:
-    values = {name: at(record, pointer) for name, pointer in mapping.get("result", {}).items()}
+    values = {name: _taken(record, pointer) for name, pointer in mapping.get("result", {}).items()}
     return {name: value for name, value in values.items() if value is not ABSENT}
+
+
+def _taken(record: Any, pointer: str) -> Any:
+    """Return what stands at a pointer; after a ``*`` a list of it for every element that has it."""
+    before, star, after = pointer.partition("/*")
+    found = at(record, before)
+    if not star or not isinstance(found, list):
+        return found
+    taken = _opened([_taken(item, after) for item in found])
+    # Our own references stand beside the data of people, and are none.
+    return [value for value in taken if value not in (ABSENT, None) and not is_reference(value)]
 
 
 def _same(wanted: Any, actual: Any) -> bool:
@@ -444,5 +497,9 @@ def _date(value: Any) -> dict[str, Any]:
     return {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
 
 
-SPECIAL = {"$amount": _amount, "$date": _date}
+def _link(value: list[Any]) -> Any:
+    return f"{value[0]},{value[1]}" if len(value) == 2 else ABSENT
+
+
+SPECIAL = {"$amount": _amount, "$date": _date, "$link": _link}
 driver = TrytonDriver()
