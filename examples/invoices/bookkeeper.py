@@ -98,7 +98,7 @@ def told(outcome: Outcome, sender: Sender = NOBODY) -> Json:
         "outcome": OUTCOMES.get(outcome.state, "failed"),
         "action": outcome.action,
         "code": outcome.code,
-        "sentence": outcome.sentence,
+        "sentence": outcome.sentence[:1000],
         "supplier": sender.code,
         "entry": str(outcome.result.get("entry") or ""),
     }

@@ -74,7 +74,7 @@ class _Invoice:
         """Return the whole."""
         found = {
             "kind": self._kind(),
-            "number": words(self._needed("cbc:ID", "number"), most=120, form="NFKC"),
+            "number": self._number_of_it(),
             "date": self._date("cbc:IssueDate", "date", needed=True),
             "due_date": self._date("cbc:DueDate", "due date")
             or self._date("cac:PaymentMeans/cbc:PaymentDueDate", "due date"),
@@ -99,6 +99,12 @@ class _Invoice:
             raise CannotRead("unsupported", f"This is {NOT_TO_BE_BOOKED[code]} (type {code}): nothing is owed.")
         return "credit_note" if code in CREDIT_NOTE_TYPES else self.kind
 
+    def _number_of_it(self) -> str:
+        """Return the number (BT-1) as people see it; one that nobody can see is none."""
+        if number := words(self._needed("cbc:ID", "number"), most=120, form="NFKC"):
+            return number
+        raise CannotRead("malformed", "The number of the invoice has no visible character.")
+
     def _currency(self) -> str:
         code = self._needed("cbc:DocumentCurrencyCode", "currency")
         if code not in DIGITS:
@@ -109,12 +115,13 @@ class _Invoice:
         """Return seller (BG-4) or buyer (BG-7): the legal name before the trading name."""
         party = self.root.first(f"{path}/cac:Party")
         name = party and (
-            party.text("cac:PartyLegalEntity/cbc:RegistrationName") or party.text("cac:PartyName/cbc:Name")
+            words(party.text("cac:PartyLegalEntity/cbc:RegistrationName"))
+            or words(party.text("cac:PartyName/cbc:Name"))
         )
         if not party or not name:
             raise CannotRead("malformed", f"The invoice does not name its {who}.")
         found = {
-            "name": words(name),
+            "name": name,
             "tax_number": _tax_number(party),
             "company_number": words(party.text("cac:PartyLegalEntity/cbc:CompanyID"), most=60, form="NFKC"),
             "street": words(party.text("cac:PostalAddress/cbc:StreetName")),
@@ -148,13 +155,13 @@ class _Invoice:
 
     def _line(self, line: Element, index: int) -> Data:
         """Return one line (BG-25). Net = quantity x price / base quantity - allowances + charges."""
-        name = line.text("cbc:ID") or str(index)
+        name = words(line.text("cbc:ID"), most=60) or str(index)
         what = f"line {name[:20]}"
         quantity = "cbc:InvoicedQuantity" if line.first("cbc:InvoicedQuantity") else "cbc:CreditedQuantity"
         category = line.first("cac:Item/cac:ClassifiedTaxCategory")
         own = self._line_adjustments(line, what)
         found = {
-            "id": words(name, most=60),
+            "id": name,
             "description": words(line.text("cac:Item/cbc:Name") or line.text("cac:Item/cbc:Description")),
             "quantity": self._number(line, quantity, f"quantity of {what}"),
             "unit_price": self._price(line, what),

@@ -6,6 +6,9 @@ import time
 import tracemalloc
 
 import pytest
+from checks import findings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ubl import CannotRead, read_invoice
 
 from connectors.policies.schemas import argument_errors, schema_problems
@@ -218,6 +221,8 @@ def test_what_an_invoice_must_have_is_missed_in_words(element: str) -> None:
         ([(">238.00<", ">NaN<")], "unsupported", "not a decimal number"),
         ([(">238.00<", ">٢٣٨<")], "unsupported", "not a decimal number"),
         ([(">8<", ">eight<")], "malformed", "quantity of line 1"),
+        ([(">RE-1<", ">\u200b<")], "malformed", "no visible character"),
+        ([("Elbe Castings AG", "\u200b"), ("Elbe", "\u200b")], "malformed", "does not name its seller"),
         ([('InclusiveAmount currencyID="E', 'InclusiveAmount currencyID="P')], "malformed", "in PUR, the"),
         ([('PriceAmount currencyID="EUR"', "PriceAmount")], "malformed", "in no currency"),
         ([(">2026-05-03<", ">2026-02-30<")], "malformed", "is not a date"),
@@ -309,3 +314,40 @@ def test_more_lines_than_a_portal_takes_are_not_supported() -> None:
     line = INVOICE[INVOICE.index("<cac:InvoiceLine>") : INVOICE.index("</Invoice>")]
     data = INVOICE.replace(line, line * 1001).encode()
     assert refusal(data) == ("unsupported", "The invoice has 1001 lines; at most 1000 are read.")
+
+
+ODD = st.sampled_from(
+    ["", "0", "-1", "1e9", "9" * 31, "0.0000000001", "NaN", "\u202e", "<x/>", "&amp;", "]]>", "\x00"]
+)
+CODES = {"malformed", "hostile", "not_an_invoice", "unsupported"}
+
+
+def assert_read_or_refused(data: bytes) -> None:
+    code = ""
+    try:
+        found = read_invoice(data)
+    except CannotRead as refused:
+        code = refused.code
+    else:
+        assert all(each["message"] for each in findings(found))
+        assert argument_errors(ANSWERS["read"], found) == []
+    assert code in {"", *CODES}
+
+
+@given(st.lists(st.tuples(st.integers(0, len(INVOICE)), st.integers(0, 60), ODD), min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_done_to_a_file_it_is_read_or_refused(cuts: list[tuple[int, int, str]]) -> None:
+    text = INVOICE
+    for start, length, put in cuts:
+        text = text[:start] + put + text[start + length :]
+    assert_read_or_refused(text.encode())
+
+
+VALUES = st.one_of(st.decimals(allow_nan=True).map(str), st.text(max_size=40), ODD)
+
+
+@given(st.sampled_from([">8<", ">25<", ">200.00<", ">19<", ">RE-1<", ">EUR<", ">S<", ">PO-7<"]), VALUES)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_an_element_it_is_read_or_refused(place: str, value: str) -> None:
+    escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace("\x00", "")
+    assert_read_or_refused(INVOICE.replace(place, f">{escaped}<").encode("utf-8", "replace"))
