@@ -1,4 +1,4 @@
-"""The mail room of the demo company outlives the agents it serves."""
+"""The mail room of the demo company outlives the agents it serves, and drops whole files only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.harness import ROOT
+from workflows.demo.crew import CREW
 
 
 class Refuses(BaseHTTPRequestHandler):
-    """A portal that knows the credential no more."""
+    """A portal that knows no credential any more."""
 
     asked = 0
 
@@ -43,19 +44,22 @@ def refusing() -> Iterator[str]:
 def test_a_revoked_credential_ends_the_agent_and_not_the_mail_room(refusing: str, tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     held = {"client_id": "revoked", "client_secret": "aos_cs_revoked"}
-    (tmp_path / "agents" / "ledger-clerk.json").write_text(json.dumps(held))
+    for code in CREW:
+        (tmp_path / "agents" / f"{code}.json").write_text(json.dumps(held))
     room = subprocess.Popen(
         [sys.executable, "-m", "workflows.demo.at_work"],
         cwd=ROOT,
-        env={"AUTONOMY_URL": refusing, "AUTONOMY_DATA_DIR": str(tmp_path), "DEMO_PACE_SECONDS": "0.1"},
+        env={"AUTONOMY_URL": refusing, "AUTONOMY_DATA_DIR": str(tmp_path), "DEMO_PACE_SECONDS": "0.3"},
         stderr=subprocess.DEVNULL,
     )
+    incoming = tmp_path / "incoming" / "invoices"
     try:
         deadline = time.monotonic() + 60
-        while Refuses.asked < 5:
+        while Refuses.asked <= 2 * len(CREW) or len(list(incoming.glob("*.xml"))) < 3:
             assert room.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
         room.terminate()
-        room.wait(10)
+        room.wait(30)
+    assert all(path.read_bytes().startswith(b"<?xml") for path in incoming.glob("*.xml"))

@@ -7,21 +7,26 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from autonomy.launch.programs import manage
 from tests.conftest import LiveDatabase
 from tests.demo.conftest import Company, Erp
 from tests.harness import ROOT
-from workflows.demo.at_work import SMALL, invoices
 
 AGENT = ROOT / "examples" / "agent.py"
 SECTION = "## Connect an agent of your own with curl"
 
 
 def wish(number: str, minor: int) -> str:
-    arguments = next(invoices(SMALL))["arguments"]
-    arguments |= {"supplier": "SUP-001", "number": number, "total": {"minor": minor, "currency": "EUR"}}
+    arguments = {
+        "supplier": "SUP-001",
+        "number": number,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "total": {"minor": minor, "currency": "EUR"},
+        "description": "Bearings 6204, box of 50",
+    }
     return json.dumps({"operation": "erp.supplier_invoice.post", "arguments": arguments})
 
 

@@ -218,6 +218,15 @@ def test_a_person_in_a_session_needs_the_token_of_the_page(bob: Any) -> None:
     assert upload(client, b"<a/>").status_code == 403
 
 
+def test_a_person_in_a_session_uploads_with_that_token(bob: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(bob)
+    client.get("/inbox/")
+    token = client.cookies["csrftoken"].value
+    answer = upload(client, b"<invoice/>", HTTP_X_CSRFTOKEN=token)
+    assert (answer.status_code, answer.json()["size"]) == (201, 10)
+
+
 def test_a_body_that_breaks_off_is_refused(bob: Any) -> None:
     with pytest.raises(Refusal) as refused:
         store(bob, b"abc", size=9)

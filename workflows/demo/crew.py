@@ -12,7 +12,9 @@ import time
 import venv
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+AGENT = Path(__file__).resolve().parents[2] / "examples" / "agent.py"
 AGENTS = Path(__file__).resolve().parents[2] / "examples" / "invoices"
 CREW = {
     "invoice-reader": "reader.py",
@@ -37,6 +39,11 @@ class Crew:
         """Start agents by code, all of them without one."""
         for code in codes or CREW:
             self.processes[code] = self._start(code)
+
+    def is_at_work(self, code: str) -> bool:
+        """Say whether the process of an agent runs."""
+        process = self.processes.get(code)
+        return process is not None and process.poll() is None
 
     def kill(self, code: str) -> None:
         """End an agent as a power cut would."""
@@ -64,7 +71,7 @@ class Crew:
         self.processes.clear()
 
     def _start(self, code: str) -> subprocess.Popen[bytes]:
-        logs = self.data / "logs"
+        logs = self.data / "log"
         logs.mkdir(parents=True, exist_ok=True)
         with (logs / f"{code}.log").open("ab") as log:
             return subprocess.Popen(
@@ -93,6 +100,23 @@ class Crew:
         if not python.exists():
             venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt", clear=home.exists()).create(home)
         return python
+
+
+def start_agent(url: str, credential: dict[str, str], **options: Any) -> subprocess.Popen[str]:
+    """Start the agent in one file (examples/agent.py), which takes its wishes from a pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-I", str(AGENT)],
+        env={
+            "AUTONOMY_URL": url,
+            "AUTONOMY_CLIENT_ID": credential["client_id"],
+            "AUTONOMY_CLIENT_SECRET": credential["client_secret"],
+        },
+        stdin=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        preexec_fn=_die_with_parent,
+        **options,
+    )
 
 
 def _die_with_parent() -> None:

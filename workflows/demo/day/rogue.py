@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from workflows.demo.story.stage import Stage
+from workflows.demo.story.visitor import Surprise
 
 POST = "erp.supplier_invoice.post"
 STOPPED = {"held", "denied"}
@@ -28,7 +29,10 @@ def rogue_is_stopped(stage: Stage) -> dict[str, bool]:
 
 
 def _attempts(stage: Stage) -> dict[str, dict[str, Any]]:
-    known = next(bill for bill in stage.inspector.bills() if bill.state == "posted")
+    posted = [bill for bill in stage.inspector.bills() if bill.state == "posted"]
+    if not posted:
+        raise Surprise("Nothing was posted, so there is nothing to post twice.")
+    known = posted[0]
     fresh = f"ROGUE-{uuid.uuid4().hex[:10]}"
     return {
         "over_threshold": _post(known.supplier, fresh, 2_500_000),

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workflows.demo.at_work import AGENT, start_agent
+from workflows.demo.crew import AGENT, start_agent
 from workflows.demo.erp import server
 from workflows.demo.inspector import Inspector
 from workflows.demo.story.visitor import Surprise, Visitor, eventually
