@@ -7,8 +7,9 @@ import re
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
+
+from django.utils import timezone
 
 from autonomy.launch.programs import manage
 from tests.conftest import LiveDatabase
@@ -23,7 +24,7 @@ def wish(number: str, minor: int) -> str:
     arguments = {
         "supplier": "SUP-001",
         "number": number,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "date": f"{timezone.now():%Y-%m-%d}",
         "total": {"minor": minor, "currency": "EUR"},
         "description": "Bearings 6204, box of 50",
     }

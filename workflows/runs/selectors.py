@@ -57,6 +57,7 @@ def readable_documents(user: User) -> Q | None:
 def facts_of(run: Run) -> dict[str, Any]:
     """Return the newest state of every step by node, as conditions read it."""
     newest: dict[str, Any] = {}
+    done = _done_by_agents(run)
     for step in run.steps.select_related("agent", "action").order_by("generation"):
         newest[step.node] = {
             "state": step.state,
@@ -65,6 +66,7 @@ def facts_of(run: Run) -> dict[str, Any]:
             "generation": step.generation,
             "agent": step.agent.code if step.agent else "",
             "action": _action_facts(step.action),
+            "actions": [_action_facts(action) for action in done.get(step.task_id, ())],
         }
     return newest
 
@@ -87,11 +89,20 @@ def _load(agent: Agent) -> int:
     return Action.objects.filter(agent=agent).exclude(state__in=FINAL).count()
 
 
+def _done_by_agents(run: Run) -> dict[Any, list[Action]]:
+    """Return what agents asked for in the tasks of a run, by task, oldest first."""
+    found: dict[Any, list[Action]] = {}
+    for action in Action.objects.filter(task__step__run=run).order_by("pk"):
+        found.setdefault(action.task_id, []).append(action)
+    return found
+
+
 def _action_facts(action: Action | None) -> dict[str, Any]:
     if action is None:
         return {}
     return {
         "id": str(action.pk),
+        "operation": action.operation_code,
         "state": action.state,
         "code": action.code,
         "outcome": action.outcome,

@@ -113,9 +113,13 @@ def _rejects(pieces: list[Piece]) -> Any:
 
 
 def _bring(stage: Stage, mail: MailRoom, pieces: list[Piece]) -> int:
+    """Bring every file; one that repeats another comes when that one has been worked on, as it would."""
     seen: set[str] = set()
     new = 0
+    by_name = {piece.path.name: piece for piece in pieces}
     for piece in pieces:
+        if first := by_name.get(piece.wanted.get("after") or ""):
+            _await(mail, first)
         run = mail.bring(piece.path.name, piece.path.read_bytes())
         if "refused" in run:
             piece.outcome, piece.why = "exception", run["refused"]
@@ -147,6 +151,13 @@ def _wait(stage: Stage, crew: Crew, mail: MailRoom, pieces: list[Piece]) -> None
         time.sleep(1)
     left = [f"{piece.path.name} ({piece.run.get('state')})" for piece in pieces if not piece.outcome]
     raise Surprise(f"{len(left)} runs did not end within {PATIENCE:.0f} s: {', '.join(left[:8])}")
+
+
+def _await(mail: MailRoom, piece: Piece) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not piece.outcome and time.monotonic() < deadline:
+        _look(mail, piece)
+        time.sleep(0.5)
 
 
 def _look(mail: MailRoom, piece: Piece) -> None:

@@ -18,7 +18,9 @@
 
 ``label`` (of the whole, or of a node once it is done) says what a run is about, for people.
 Values in ``give``, ``arguments``, ``show``, ``output``, ``title``, ``label`` and ``when`` are CEL over
-``input``, ``run`` and ``steps``; a member whose value is null is left out.
+``input``, ``run`` (id, key, workflow, label) and ``steps``; a member whose value is null is left out. Of a step
+they may read ``state``, ``answer``, ``error`` (code, message), ``generation``, ``agent``, ``action`` (of an
+operation) and ``actions`` (what an agent asked for: id, operation, state, code, outcome, result, remote_ref).
 """
 
 from __future__ import annotations
