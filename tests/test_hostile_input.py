@@ -111,7 +111,18 @@ QUERIES = [
     *("wait=x", "wait=-1", "wait=1e9", "wait=%00", "wait=%D9%A3", "wait=99999999999999999999"),
     *("state=x", "state=%00", "state=%ff", "state=" + "x" * 3_000, "state[]=x", "state=held&state=x"),
     *("operation=x", "operation=%00", "operation=%ff", "operation=" + "x" * 3_000, "operation='"),
-    *("kind=x", "kind=%00", "sha256=x", "sha256=%00", "name=%00", "name=%ff", "name=" + "x" * 3_000),
+    *(
+        "kind=x",
+        "kind=%00",
+        "workflow=%00",
+        "key=%00",
+        "key=" + "x" * 3_000,
+        "sha256=x",
+        "sha256=%00",
+        "name=%00",
+        "name=%ff",
+        "name=" + "x" * 3_000,
+    ),
     *("format=xml", "format=%00", "version=9", "lang=xx", "?", "&&&=", "%", "%00=1", "a" * 4_000, "x[y]=z;w"),
 ]
 HEADERS: list[dict[str, str]] = [

@@ -19,11 +19,14 @@ from django.test import Client
 from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule
 from agents.services import credentials, lifecycle, policies, stops
 from audit.vocabulary import Actor
+from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
 from tests.conftest import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
+from tests.workflows.test_runs import letters
 from workflows.actions.services import Ask, request_action
 from workflows.documents.services import store_document
+from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 from workflows.tasks.services import claim_task, open_task
 
 SET_UP = Actor.system("tests")
@@ -107,7 +110,32 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "operations": code,
         "documents": document,
         "tasks": task,
+        "runs": _run(agent, task),
     }
+
+
+def _run(agent: Agent, task: Any) -> Run:
+    """Return a run of the one workflow, whose first step is a task that the agent has claimed."""
+    workflow, made = Workflow.objects.get_or_create(
+        code="letters", defaults={"name": "Letters", "owner": Group.objects.get(name="Managers")}
+    )
+    if made:
+        workflow.current = WorkflowVersion.objects.create(
+            workflow=workflow,
+            number=1,
+            text="as in the tests of the engine",
+            content=letters(),
+            sha256=digest_of(letters()),
+            state="approved",
+            proposed_by=get_user_model().objects.get(username="alice"),
+            approved_by=get_user_model().objects.get(username="bob"),
+        )
+        workflow.save(update_fields=["current"])
+    run = Run.objects.create(
+        workflow=workflow, version=workflow.current, key=agent.code, label=agent.code, input_digest="0" * 64
+    )
+    Step.objects.create(run=run, node="read", kind="agent", name="Read", state="running", task=task)
+    return run
 
 
 def _client(world: World, name: str) -> Client:

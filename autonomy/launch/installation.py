@@ -92,6 +92,8 @@ class Installation:
             with self.console.step("Demo company's ERP (Tryton)"):
                 self._finish(erp, "erp", "Preparing the ERP", "Without a demo company: DEMO_COMPANY=0 make up")
             self._seed()
+        else:
+            self._manage(["install_portal"], self.env, "Making the portal a system of its own")
         return self._manager()
 
     def _lock(self) -> None:

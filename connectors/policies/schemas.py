@@ -26,6 +26,7 @@ MAX_BYTES = 256 * 1024
 MAX_TEXT = 4000
 MAX_ITEMS = 1000
 MAX_DEPTH = 16
+MAX_MEMBERS = 100  # of an object that names the type of its members and not each of them
 MAX_INTEGER = 2**53 - 1  # RFC 8785 knows no larger one
 MAX_REPORTED = 20
 MAX_PATTERN = 200
@@ -38,7 +39,17 @@ MONEY: dict[str, Any] = {
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
     },
 }
-_HOLDERS_OF_ONE = ("items", "contains", "not", "if", "then", "else", "propertyNames", "unevaluatedItems")
+_HOLDERS_OF_ONE = (
+    "items",
+    "additionalProperties",
+    "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "propertyNames",
+    "unevaluatedItems",
+)
 _HOLDERS_OF_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _HOLDERS_OF_MAPS = ("properties", "$defs", "dependentSchemas")
 _SAY_THE_TYPE = {"type", "const", "enum", "$ref", "allOf", "anyOf", "oneOf"}
@@ -203,7 +214,7 @@ def _odd_text(schema: Any, value: Any, pointer: str, root: Any) -> Iterator[dict
             }
     elif isinstance(value, dict):
         for key, item in value.items():
-            inner = schema.get("properties", {}).get(key, {})
+            inner = schema.get("properties", {}).get(key, schema.get("additionalProperties") or {})
             yield from _odd_text(inner, item, f"{pointer}{_pointer([key])}", root)
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -246,8 +257,11 @@ def _problems(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "number admits fractions. Use integer, money in minor units, or a string of format decimal."
     if not _SAY_THE_TYPE & set(schema):
         yield "it does not say of which type it is."
-    if ("object" in types or "properties" in schema) and schema.get("additionalProperties") is not False:
-        yield "an object must say additionalProperties: false."
+    if ("object" in types or "properties" in schema) and not _is_closed(schema):
+        yield (
+            "an object must say additionalProperties: false, or of which type other members are and how many"
+            " there may be (maxProperties)."
+        )
     if "array" in types and "items" not in schema and "prefixItems" not in schema:
         yield "a list must say what its items are."
     if any(_has_fraction(schema[word]) for word in ("const", "enum", "default", "examples") if word in schema):
@@ -259,6 +273,12 @@ def _problems(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "$ref may only point inside this schema."
     if len(str(schema.get("pattern", ""))) > MAX_PATTERN:
         yield f"a pattern has at most {MAX_PATTERN} characters."
+
+
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether an object takes only what its schema describes: named members, or so many of one type."""
+    others, most = schema.get("additionalProperties"), schema.get("maxProperties")
+    return others is False or (isinstance(others, dict) and isinstance(most, int) and most <= MAX_MEMBERS)
 
 
 def _dangling(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

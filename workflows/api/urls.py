@@ -10,6 +10,7 @@ from workflows.api.decisions import Decisions
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
+from workflows.api.runs import Cancellation, Retry, RunDetail, Runs
 from workflows.api.tasks import (
     Claim,
     Completion,
@@ -43,5 +44,9 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/complete", Completion.as_view(), name="task-complete"),
     path("tasks/<uuid:task_id>/fail", Failure.as_view(), name="task-fail"),
     path("tasks/<uuid:task_id>/release", Release.as_view(), name="task-release"),
+    path("runs", Runs.as_view(), name="runs"),
+    path("runs/<uuid:run_id>", RunDetail.as_view(), name="run"),
+    path("runs/<uuid:run_id>/cancel", Cancellation.as_view(), name="run-cancel"),
+    path("runs/<uuid:run_id>/retry", Retry.as_view(), name="run-retry"),
     path("schema", Schema.as_view(), name="schema"),
 ]

@@ -14,7 +14,9 @@ from workflows.tasks.models import Task
 
 def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
-    return tasks.select_related("claimed_by", "role")
+    return tasks.select_related("claimed_by", "role", "step__run__workflow").prefetch_related(
+        "step__run__run_documents__document"
+    )
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})

@@ -19,6 +19,7 @@ class RunsConfig(AppConfig):
         from agents.registry import on_change_request, register_change_kind, register_role_permissions
         from audit import visibility
         from audit.registry import register_verbs
+        from connectors.registry import register_portal_verb
         from workflows.actions.registry import on_action_ended
         from workflows.documents.registry import register_readers
         from workflows.runs import receivers, selectors, services
@@ -32,5 +33,7 @@ class RunsConfig(AppConfig):
         on_change_request(services.note_decision)
         on_task_closed("runs.step", receivers.on_task_closed)
         on_action_ended(receivers.on_action_ended)
+        register_portal_verb("run.start", services.start_verb)
+        register_portal_verb("run.find", services.find_verb)
         register_readers(selectors.readable_documents)
         visibility.register("runs", receivers.visible_events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflows.runs.services.interventions import cancel_run, retry_run
+from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
     apply_version,
     current_version,
@@ -19,6 +20,8 @@ __all__ = [
     "apply_version",
     "cancel_run",
     "current_version",
+    "find_verb",
+    "install_portal",
     "look_at",
     "note_decision",
     "propose_version",
@@ -26,6 +29,7 @@ __all__ = [
     "set_enabled",
     "start_run",
     "start_run_for_agent",
+    "start_verb",
     "sweep_runs",
     "tick",
 ]

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from audit.vocabulary import Actor
 from workflows.demo import company, processes, systems, workforce
 from workflows.demo.erp import server
+from workflows.runs.services import install_portal
 
 
 class Command(BaseCommand):
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         actor = Actor.system("demo company")
         passwords = company.set_up_company(actor=actor)
         keep_sign_ins(layout.data, passwords)
+        install_portal(actor=actor)
         systems.set_up_erp(actor=actor, keys=server.read_keys(layout), port=options["erp_port"])
         workforce.set_up_workforce(actor=actor, data=layout.data)
         processes.set_up_workflows()
