@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+# Messages of ASGI; uvicorn and a2wsgi each have types of their own for them.
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 FILE_SECONDS = 300.0
 
 
@@ -21,14 +21,14 @@ def within(seconds: float, receive: Receive, send: Send) -> tuple[Receive, Send]
     deadline = asyncio.get_running_loop().time() + seconds
     over = False
 
-    async def receive_in_time() -> Message:
+    async def receive_in_time() -> Any:
         try:
             async with asyncio.timeout_at(deadline):
                 return await receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
 
-    async def send_in_time(message: Message) -> None:
+    async def send_in_time(message: Any) -> None:
         nonlocal over
         if over:
             return
