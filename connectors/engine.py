@@ -95,6 +95,17 @@ def decimal_text(value: Any) -> str:
     raise TemplateError(f"{str(value)[:60]!r} is neither money nor a decimal.")
 
 
+def money_of(amount: Any, currency: Any) -> Any:
+    """Return a decimal text and its currency as money in minor units, or ABSENT if it is none to the unit."""
+    if not isinstance(amount, str) or not DECIMAL.fullmatch(amount) or not isinstance(currency, str):
+        return ABSENT
+    whole, _, rest = amount.partition(".")
+    digits = MINOR_DIGITS.get(currency, 2)
+    if rest[digits:].strip("0"):
+        return ABSENT
+    return {"minor": int(whole + rest[:digits].ljust(digits, "0")), "currency": currency}
+
+
 def problems_of(template: Any, known: frozenset[str] | set[str] = frozenset()) -> list[str]:
     """Return what is wrong with a template without filling it: unknown instructions, pointers that are none."""
     found: list[str] = []

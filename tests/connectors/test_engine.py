@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from connectors.engine import Scope, TemplateError, at, decimal_text, fill, fill_path, problems_of
+from connectors.engine import (
+    ABSENT,
+    Scope,
+    TemplateError,
+    at,
+    decimal_text,
+    fill,
+    fill_path,
+    money_of,
+    problems_of,
+)
 
 SCOPE = Scope(
     arguments={
@@ -104,3 +114,22 @@ def test_templates_are_linted_before_they_are_published() -> None:
         {"$text": "x"},
     ):
         assert problems_of(odd), odd
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("119.00", "EUR", 11_900),
+        ("-0.01", "EUR", -1),
+        ("5", "JPY", 5),
+        ("1.5000", "EUR", 150),
+        ("1.005", "KWD", 1_005),
+    ],
+)
+def test_a_decimal_text_becomes_minor_units(amount: str, currency: str, minor: int) -> None:
+    assert money_of(amount, currency) == {"minor": minor, "currency": currency}
+
+
+@pytest.mark.parametrize("amount", ["1.005", "1e5", 1.0, None, ABSENT])
+def test_what_is_no_amount_to_the_minor_unit_is_left_out(amount: Any) -> None:
+    assert money_of(amount, "EUR") is ABSENT

@@ -16,7 +16,8 @@ mapping names every field. Values: ``{"$amount": V}`` is a tagged Decimal, ``{"$
      "done": {"/state": ["posted", "paid"]}, "discard": true, "result": {"number": "/number"}}
 
 An entry of ``find`` with ``when`` is left out when there is no argument at that pointer. ``agree`` names values
-that must all be the same (lists are opened), or nothing is sent. In ``result`` a part ``*`` opens a list.
+that must all be the same (lists are opened), or nothing is sent. In ``result`` a part ``*`` opens a list,
+and ``{"amount": pointer, "currency": pointer}`` is money in minor units.
 
 A read has ``search`` (model, domain, fields, limit) in place of ``record`` and what follows it; clauses whose
 argument is absent are left out, ``done`` tells a finished record from a begun one.
@@ -35,7 +36,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from connectors.egress import Client, Reply
-from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, problems_of
+from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, money_of, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
 from connectors.policies.digests import is_reference
 from connectors.vocabulary import DriverRequest, DriverResult
@@ -43,7 +44,21 @@ from connectors.vocabulary import DriverRequest, DriverResult
 MODEL = {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)*$"}
 FIELDS = {"type": "array", "items": {"type": "string", "pattern": r"^[a-z0-9_]+(\.[a-z0-9_]+)*$"}}
 STATES = {"type": "object", "additionalProperties": {"type": "array"}, "minProperties": 1}
-POINTERS = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^(/.*)?$"}}
+POINTER = {"type": "string", "pattern": "^(/.*)?$"}
+RESULT = {
+    "type": "object",
+    "additionalProperties": {
+        "oneOf": [
+            POINTER,
+            {
+                "type": "object",
+                "required": ["amount", "currency"],
+                "additionalProperties": False,
+                "properties": {"amount": POINTER, "currency": POINTER},
+            },
+        ]
+    },
+}
 DOMAIN = {"type": "array", "minItems": 1}
 MAPPING: dict[str, Any] = {
     "type": "object",
@@ -109,7 +124,7 @@ MAPPING: dict[str, Any] = {
         },
         "done": STATES,
         "discard": {"type": "boolean"},
-        "result": POINTERS,
+        "result": RESULT,
         "read_back": {"type": "object"},
     },
 }
@@ -409,8 +424,10 @@ def _result(mapping: Mapping[str, Any], record: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not ABSENT}
 
 
-def _taken(record: Any, pointer: str) -> Any:
+def _taken(record: Any, pointer: str | Mapping[str, str]) -> Any:
     """Return what stands at a pointer; after a ``*`` a list of it for every element that has it."""
+    if not isinstance(pointer, str):
+        return money_of(at(record, pointer["amount"]), at(record, pointer["currency"]))
     before, star, after = pointer.partition("/*")
     found = at(record, before)
     if not star or not isinstance(found, list):
