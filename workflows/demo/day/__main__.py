@@ -1,6 +1,7 @@
 """``python -m workflows.demo.day``: bring a folder of invoices, let the agents work, compare the books.
 
-INVOICES names a folder of UBL files; without it forty are written, some of them not as they should be. The last
+INVOICES names a folder of UBL files; without it forty are written, some of them not as they should be, with a
+manifest that says what has to become of each. Without a manifest everything that is held is approved. The last
 line is one JSON object; the exit code is 0 only if everything became what it should.
 """
 
@@ -73,7 +74,7 @@ def _pieces(stage: Stage) -> list[Piece]:
     if not folder.is_dir():
         raise Surprise(f"INVOICES names {folder}, which is no folder.")
     manifest = folder / "manifest.json"
-    wanted = json.loads(manifest.read_text())["files"] if not named else []
+    wanted = json.loads(manifest.read_text())["files"] if manifest.exists() else []
     by_name = {entry["file"]: entry for entry in wanted}
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() == ".xml")
     if not files:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -14,6 +14,20 @@ from workflows.demo.story.visitor import Surprise, Visitor
 
 PAGE = 100
 FINAL = {"done", "cancelled"}
+AWAY_SECONDS = 60.0
+T = TypeVar("T")
+
+
+def patiently(request: Callable[[], T]) -> T:
+    """Send a request again while the portal is away for a moment; it is one that may be repeated."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return request()
+        except (httpx.TransportError, Surprise):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 @dataclass
@@ -33,12 +47,15 @@ class MailRoom:
             "input": {"document": document["id"]},
             "key": document["sha256"],
         }
-        reply = self.alice.api("POST", "/runs", body)
+        reply = patiently(lambda: self._start(body))
         if reply.status_code not in (200, 201):
             raise Surprise(f"The run of {name} was not started: {reply.status_code} {reply.text[:300]}")
         return {**reply.json(), "is_new": reply.status_code == 201}
 
     def _upload(self, name: str, content: bytes, media_type: str) -> dict[str, Any]:
+        return patiently(lambda: self._send(name, content, media_type))
+
+    def _send(self, name: str, content: bytes, media_type: str) -> dict[str, Any]:
         headers = {**self.alice.headers(), "Content-Type": media_type}
         reply = self.alice.http.post(
             "/api/v1/documents", params={"name": name}, content=content, headers=headers
@@ -46,6 +63,12 @@ class MailRoom:
         if reply.status_code >= 500:
             raise Surprise(f"{name} was not taken: {reply.status_code} {reply.text[:300]}")
         return dict(reply.json())
+
+    def _start(self, body: dict[str, Any]) -> httpx.Response:
+        reply = self.alice.api("POST", "/runs", body)
+        if reply.status_code >= 500:
+            raise Surprise(f"The portal answered {reply.status_code} {reply.text[:300]}")
+        return reply
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return where a run stands."""
