@@ -17,6 +17,10 @@ from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
 
+WORK = (
+    ("Workflows", "schema", "runs.Workflow"),
+    ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
+)
 WORKFORCE = (
     ("Agents", "smart_toy", "agents.Agent"),
     ("Departments", "account_tree", "agents.Department"),
@@ -33,6 +37,7 @@ CONNECTIONS = (
     ("Operations", "function", "connectors.Operation"),
 )
 RECORDS = (
+    ("Runs", "route", "runs.Run"),
     ("Actions", "task_alt", "actions.Action"),
     ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
@@ -67,6 +72,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _page("Home", "home", "home", active=request.path == reverse("home")),
                 _page("Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
                 _page("Activity", "timeline", "activity"),
+                *_group("", request, WORK)["items"],
             ],
         },
         _group("Workforce", request, WORKFORCE),

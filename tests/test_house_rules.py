@@ -60,6 +60,12 @@ WITHOUT_HISTORY = {
     "actions.Action": STATE,
     "actions.IdempotencyKey": EVIDENCE,
     "actions.Lease": "who is at work on an action for these seconds",
+    "runs.WorkflowVersion": "each row is a version: immutable by itself",
+    "runs.Run": STATE,
+    "runs.Step": STATE,
+    "runs.Ready": "a queue of what the engine looks at next; what it finds are events",
+    "runs.Timer": "when the clock looks at a step; what it finds is an event",
+    "runs.RunDocument": EVIDENCE,
 }
 
 GRANT = "given and taken by services with a reason, shown on the page of what it is a right on"
@@ -98,6 +104,10 @@ WITHOUT_ADMIN = {
     "approvals.Vote": "shown with its approval",
     "actions.IdempotencyKey": AT_WORK,
     "actions.Lease": AT_WORK,
+    "runs.Step": "shown on the page of its run",
+    "runs.Ready": AT_WORK,
+    "runs.Timer": AT_WORK,
+    "runs.RunDocument": "shown on the page of its run",
 }
 
 # Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.

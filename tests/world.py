@@ -111,7 +111,21 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "documents": document,
         "tasks": task,
         "runs": _run(agent, task),
+        "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
+        "workflows": Workflow.objects.get(),
     }
+
+
+def _work_for_people(group: str, document: Any) -> Any:
+    form = {"type": "object", "additionalProperties": False, "properties": {"note": {"type": "string"}}}
+    return open_task(
+        actor=SET_UP,
+        kind="human_work",
+        title=f"Settle it, {group}",
+        subject=document.as_ref(),
+        groups=Group.objects.filter(name=group),
+        answer_schema=form,
+    )
 
 
 def _run(agent: Agent, task: Any) -> Run:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from workflows.runs.services.interventions import cancel_run, retry_run
 from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
+    CHANGE_KIND,
     apply_version,
+    checked,
     current_version,
     note_decision,
     propose_version,
@@ -16,9 +18,11 @@ from workflows.runs.services.sweeping import sweep_runs
 from workflows.runs.services.ticking import look_at, tick
 
 __all__ = [
+    "CHANGE_KIND",
     "Started",
     "apply_version",
     "cancel_run",
+    "checked",
     "current_version",
     "find_verb",
     "install_portal",

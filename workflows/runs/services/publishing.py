@@ -16,7 +16,7 @@ from agents.policies import require_reason
 from agents.services import changes
 from agents.services.history import lock_row, stamp
 from audit.services import record_event, refusals_recorded
-from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from connectors.policies.schemas import schema_problems
 from workflows.runs import engine
 from workflows.runs.choices import VersionState
@@ -34,10 +34,10 @@ def propose_version(
 
     Makes the workflow if its code is new; with ``workflow`` the code has to be that one's. Raises Refusal:
     not_permitted, definition_invalid (``detail["errors"]`` in words, with the node and the cure),
-    nothing_changed, already_proposed, reason_missing.
+    nothing_changed, already_proposed, reason_missing. The boundary records refusals: a form saves in a
+    transaction of its own.
     """
-    subject = workflow.as_ref() if workflow else Ref("runs.workflow", "", "A new workflow")
-    with refusals_recorded(actor=actor, subject=subject), transaction.atomic():
+    with transaction.atomic():
         proposer = _author(actor)
         require_reason(reason)
         content, definition = checked(text)
