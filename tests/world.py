@@ -98,6 +98,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         subject=document.as_ref(),
         role=agent.role,
         users=[agent.user],
+        priority=4,
     )
     claim_task(actor=agent.user.as_actor(), task_id=task.pk)
     stop = stops.raise_stop(actor=SET_UP, scope_kind="agent", scope_id=str(spare.pk), reason=WHY)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import os
@@ -8,15 +9,18 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import Q
+from django.middleware.csrf import get_token
 from django.test import Client, override_settings
 
 from audit.models import Event
 from audit.vocabulary import Actor, Refusal
+from autonomy.pace import within
 from tests.workflows.conftest import new_agent, signed_in
 from workflows.documents import registry
 from workflows.documents.models import Delivery, Document
@@ -298,3 +302,52 @@ def test_documents_lie_in_the_data_folder_for_the_portal_alone(bob: Any) -> None
     assert found.is_relative_to(settings.DATA_DIR)
     assert found.stat().st_mode & 0o077 == 0
     assert found.parent.stat().st_mode & 0o077 == 0
+
+
+def test_who_sends_or_fetches_too_slowly_frees_the_thread() -> None:
+    async def never() -> Any:
+        await asyncio.sleep(60)
+
+    async def story() -> tuple[Any, float]:
+        began = asyncio.get_running_loop().time()
+        receive, send = within(0.2, never, lambda message: never())
+        ended = await receive()
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": b"x"})
+        return ended, asyncio.get_running_loop().time() - began
+
+    ended, seconds = asyncio.run(story())
+    assert ended == {"type": "http.disconnect"}
+    assert seconds < 5
+
+
+def test_a_large_body_goes_through_the_front_door_in_pieces(live_db: Any, bob: Any) -> None:
+    from autonomy import asgi
+
+    signed = Client()
+    signed.force_login(bob)
+    page = signed.get("/inbox/")
+    token = signed.cookies["csrftoken"].value if "csrftoken" in signed.cookies else get_token(page.wsgi_request)
+    cookies = {name: morsel.value for name, morsel in signed.cookies.items()} | {"csrftoken": token}
+    sent = 0
+
+    async def pieces() -> Any:
+        nonlocal sent
+        for _ in range(96):
+            sent += 1
+            yield b"x" * (256 * 1024)
+
+    async def upload_all(length: int) -> httpx.Response:
+        transport = httpx.ASGITransport(app=asgi.http)
+        headers = {"X-CSRFToken": token, "Content-Length": str(length), "Content-Type": "application/pdf"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://testserver", cookies=cookies
+        ) as client:
+            return await client.post(f"{DOCUMENTS}?name=big.pdf", content=pieces(), headers=headers, timeout=60)
+
+    answer = asyncio.run(upload_all(24 * 1024 * 1024))
+    assert (answer.status_code, answer.json()["size"]) == (201, 24 * 1024 * 1024), answer.content
+    sent = 0
+    answer = asyncio.run(upload_all(26 * 1024 * 1024))
+    assert (answer.status_code, answer.json()["code"]) == (413, "document_too_large")
+    assert sent < 96

@@ -9,6 +9,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.workflows.conftest import body, hold_above, signed_in
+from tests.workflows.test_runs import publish
+from workflows.runs.services import tick
 
 
 def description_for(user: Any) -> dict[str, Any]:
@@ -97,3 +99,54 @@ def test_real_answers_are_as_described(clerk: Any, carol: Any) -> None:
     assert_described(document, actions, "get", agent.get(actions))
     assert_described(document, "/api/v1/operations", "get", agent.get("/api/v1/operations"))
     assert_described(document, "/api/v1/me", "get", agent.get("/api/v1/me"))
+
+
+@pytest.mark.usefixtures("hints")
+@pytest.mark.django_db
+def test_what_is_told_of_work_documents_and_runs_is_as_described(clerk: Any, alice: Any, bob: Any) -> None:
+    document = description_for(alice)
+    publish(alice, bob)
+    person, agent = signed_in(alice), signed_in(clerk.user)
+
+    def told(client: Any, method: str, path: str, data: Any = None, **keys: str) -> Any:
+        address = path.format(**keys)
+        answer = client.get(address) if method == "get" else client.post(address, data or {}, format="json")
+        assert_described(document, path, method, answer)
+        return answer.json()
+
+    api = "/api/v1"
+    start = {"workflow": "letters", "input": {"topic": "bolts"}, "key": "1"}
+    run = told(person, "post", f"{api}/runs", start)["id"]
+    told(person, "post", f"{api}/runs", start)
+    told(agent, "post", f"{api}/runs", start)
+    tick()
+    (task,) = told(agent, "post", f"{api}/tasks/claim")["tasks"]
+    one = f"{api}/tasks/{{task_id}}"
+    told(agent, "get", one, task_id=task["id"])
+    told(agent, "get", f"{api}/tasks")
+    told(agent, "post", f"{one}/heartbeat", {"epoch": 1}, task_id=task["id"])
+    told(agent, "post", f"{one}/complete", {"epoch": 9}, task_id=task["id"])
+    told(agent, "post", f"{one}/complete", {"epoch": 1, "answer": {}}, task_id=task["id"])
+    told(
+        agent,
+        "post",
+        f"{one}/complete",
+        {"epoch": 1, "answer": {"kind": "chat", "pages": 1}},
+        task_id=task["id"],
+    )
+    tick()
+    told(person, "get", f"{api}/runs")
+    told(person, "get", f"{api}/runs/{{run_id}}", run_id=run)
+    told(person, "post", f"{api}/runs/{{run_id}}/cancel", {"reason": "too late for that"}, run_id=run)
+    for content, status in ((b"<a/>", 201), (b"<a/>", 200), (b"", 422)):
+        up = agent.generic("POST", f"{api}/documents", content, content_type="application/xml")
+        assert up.status_code == status
+        assert_described(document, f"{api}/documents", "post", up)
+    key = agent.get(f"{api}/documents").json()["results"][0]["id"]
+    told(agent, "get", f"{api}/documents")
+    told(agent, "get", f"{api}/documents/{{document_id}}", document_id=key)
+    down = agent.get(f"{api}/documents/{key}/content")
+    described = document["paths"][f"{api}/documents/{{document_id}}/content"]["get"]["responses"]["200"][
+        "content"
+    ]
+    assert down["Content-Type"] in described
