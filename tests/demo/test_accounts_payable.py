@@ -15,12 +15,15 @@ from agents.models import Agent, ExchangeRate, Measure
 from agents.services import policies
 from audit.vocabulary import Actor
 from connectors.models import Operation
+from connectors.policies.schemas import argument_errors
 from tests.demo.conftest import Erp
+from tests.harness import ROOT
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals import services as approvals
 from workflows.approvals.models import Approval
 from workflows.demo import company, systems, workforce
+from workflows.runs import engine
 
 pytestmark = pytest.mark.django_db
 POST = "erp.supplier_invoice.post"
@@ -242,3 +245,39 @@ def test_the_story_keeps_its_rules(erp: Erp) -> None:
     clerk = Agent.objects.get(code="ledger-clerk")
     assert clerk.department.code == "finance"
     assert {operation.code for operation in Operation.objects.all()} >= {"erp.party.find", POST}
+
+
+class Desk:
+    """A task of the supplier clerk whose looks go through the gate to the real ERP."""
+
+    def __init__(self, **wish: str) -> None:
+        usual = {"name": "Weser Pumpen GmbH", "city": "Bremen", "country": "DE", "tax_number": "DE811907980"}
+        self.input = {**usual, "account": "DE89370400440532013000", **wish}
+
+    def look(self, operation: str, arguments: dict[str, Any], *, reason: str) -> list[dict[str, Any]]:
+        return found("supplier-clerk", operation, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("wish", "verdict", "codes"),
+    [
+        ({}, "new", []),
+        ({"name": "Baltic Bearings UAB", "tax_number": "LT119834212"}, "known", ["known"]),
+        ({"name": "Baltic Bearings UAB"}, "odd", ["other_tax_number"]),
+        ({"tax_number": "LT119834212"}, "odd", ["other_name", "other_country"]),
+        ({"country": "LT", "tax_number": "LT1", "account": ON_FILE}, "odd", ["account_taken"]),
+        ({"account": "DE00370400440532013000"}, "odd", ["wrong_account"]),
+        ({"account": "GB29NWBK60161331926819"}, "odd", ["foreign_account"]),
+    ],
+)
+def test_the_supplier_clerk_tells_new_from_known_and_odd(
+    monkeypatch: pytest.MonkeyPatch, wish: dict[str, str], verdict: str, codes: list[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "invoices"))
+    from supplier_clerk import work
+
+    answer = work(Desk(**wish))
+    assert (answer["verdict"], [finding["code"] for finding in answer["findings"]]) == (verdict, codes)
+    text = (ROOT / "workflows" / "demo" / "workflows" / "supplier-onboarding.yaml").read_text()
+    schema = engine.parse(engine.read_yaml(text)).nodes["look"].facts["answer"]
+    assert argument_errors(schema, answer) == []

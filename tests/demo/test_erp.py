@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.demo.conftest import Erp
+from tests.demo.conftest import Erp, copy_of_the_books
 from tests.harness import ROOT
 from workflows.demo.erp import server
 
@@ -95,7 +95,7 @@ def test_last_and_next_year_have_open_periods(erp: Erp, years: int) -> None:
     assert status == 200, answer
 
 
-@pytest.mark.parametrize("user", ["reader", "inspector", "buyer"])
+@pytest.mark.parametrize("user", ["reader", "checker", "inspector", "buyer"])
 def test_only_bookkeepers_write_the_books(erp: Erp, user: str) -> None:
     status, answer = call(erp, user, "POST", "account.invoice", bill(erp, "no"))
     assert status == 400, answer
@@ -106,6 +106,37 @@ def test_only_bookkeepers_write_the_books(erp: Erp, user: str) -> None:
 def test_readers_read_and_change_nothing(erp: Erp, user: str) -> None:
     assert call(erp, user, "GET", "party.party?f=name")[0] == 200
     assert call(erp, user, "POST", "party.party", {"name": "New"})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"),
+    [
+        ("party.party", True),
+        ("purchase.purchase", True),
+        ("account.invoice", True),
+        ("account.move", False),
+        ("account.payment", False),
+    ],
+)
+def test_a_checker_reads_what_it_compares_and_nothing_else(erp: Erp, model: str, allowed: bool) -> None:
+    assert (call(erp, "checker", "GET", f"{model}?s=1")[0] == 200) is allowed
+    assert call(erp, "checker", "POST", model, {"name": "New"})[0] == 400
+
+
+@pytest.mark.full
+def test_books_of_an_older_release_are_brought_up_to_date_and_lose_nothing(tmp_path: Path) -> None:
+    layout = copy_of_the_books(tmp_path / "data")
+    before = server.read_keys(layout)
+    server.write_private(layout.keys, json.dumps({**before, "edition": 1}))
+    said: list[str] = []
+    server.prepare(layout, say=said.append)
+    after = server.read_keys(layout)
+    assert (said[0], after["edition"]) == (
+        "Bringing the books of an older release up to date (once)",
+        server.EDITION,
+    )
+    for name in ("keys", "parties", "accounts", "currencies", "payment_term"):
+        assert after[name] == before[name], name
 
 
 def test_a_wrong_key_opens_nothing(erp: Erp) -> None:
