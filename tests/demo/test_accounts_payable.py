@@ -176,8 +176,11 @@ def test_a_duplicate_is_denied_however_its_number_is_written(erp: Erp) -> None:
 def test_francs_are_held_for_want_of_a_rate_and_dollars_are_not(erp: Erp) -> None:
     assert set(ExchangeRate.objects.values_list("currency", flat=True)) == {"USD", "GBP", "SEK", "NOK", "DKK"}
     lines = [{"account": "expense", "amount": money(119_00, "CHF")}]
-    francs = ask("invoice-bookkeeper", POST, invoice(total=money(119_00, "CHF"), lines=lines))
+    wish = invoice(total=money(119_00, "CHF"), lines=lines)
+    francs = ask("invoice-bookkeeper", POST, wish)
     assert (francs.state, "exchange rate for CHF" in francs.sentence) == ("held", True)
+    # The books have no rate either: even a person's yes leads to a refusal that leaves nothing behind.
+    assert (approve(francs).state, erp.inspector.bills(wish["number"])) == ("failed", [])
     lines = [
         {"account": "expense", "amount": money(3_33, "USD")},
         {"account": "vat", "amount": money(64, "USD")},
