@@ -146,8 +146,10 @@ def find_binary(place: Place) -> Path:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses, below those the kernel lends to outgoing connections: one of them
-    would be gone again by the time a server that takes a minute to install wants to listen there."""
+    """Return a loopback port that nobody uses, below those the kernel lends to outgoing connections.
+
+    One of them could be gone by the time that a server which takes a minute to install wants to listen there.
+    """
     for port in random.sample(PORTS, 200):
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
