@@ -37,7 +37,6 @@ CONNECTIONS = (
     ("Operations", "function", "connectors.Operation"),
 )
 RECORDS = (
-    ("Runs", "route", "runs.Run"),
     ("Actions", "task_alt", "actions.Action"),
     ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
@@ -71,6 +70,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _page("Home", "home", "home", active=request.path == reverse("home")),
                 _page("Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
+                _page("Runs", "route", "runs"),
                 _page("Activity", "timeline", "activity"),
                 *_group("", request, WORK)["items"],
             ],

@@ -99,6 +99,8 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
+        "runs/<uuid:run_id>/steer/": {"deed": "cancel", **reason},
+        "inbox/work/<uuid:task_id>/do/": {"deed": "claim"},
     }
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])

@@ -8,7 +8,10 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
+from workflows.pages.run import run, run_parts, steer
+from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.story import resolve, story, story_parts
+from workflows.pages.work import task, task_detail, task_do
 
 page_urlpatterns = [
     path("", home, name="home"),
@@ -19,6 +22,14 @@ page_urlpatterns = [
     path("inbox/<uuid:approval_id>/", inbox, name="inbox-approval"),
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
+    path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
+    path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
+    path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("runs/", runs, name="runs"),
+    path("runs/parts/", runs_parts, name="runs-parts"),
+    path("runs/<uuid:run_id>/", run, name="run"),
+    path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
+    path("runs/<uuid:run_id>/steer/", steer, name="run-steer"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),

@@ -22,9 +22,8 @@ from workflows.actions.selectors import visible_to
 from workflows.approvals.selectors import pending_for
 from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.lines import lines_of
+from workflows.pages.waiting import page_of, work_for
 from workflows.pages.words import ECHOES
-from workflows.tasks.models import Task
-from workflows.tasks.selectors import waiting_for
 
 FEW = 6
 WRONG_SINCE = timedelta(hours=24)
@@ -64,7 +63,7 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "position": position,
         "waiting": list(pending_for(user)[:FEW]),
         "waiting_count": pending_for(user).count(),
-        "tasks": [(task, _work_of(task)) for task in _tasks(user)],
+        "tasks": [(task, page_of(task)) for task in work_for(user).order_by("priority", "due_at")[:FEW]],
         "troubles": troubles_for(user),
         "today": _today(user),
         "lines": lines_of(_changes(user)),
@@ -72,17 +71,6 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "may_register": _may_add(request, Agent),
         "may_stop": _may_add(request, Stop),
     }
-
-
-def _tasks(user: User) -> Any:
-    return waiting_for(user).exclude(kind=Task.Kind.APPROVAL).order_by("priority", "due_at")[:FEW]
-
-
-def _work_of(task: Task) -> str:
-    """Return where a task is done: an action's is done on its story, for others their own page has to do."""
-    if task.subject_kind == "actions.action":
-        return reverse("action", args=[task.subject_id])
-    return reverse("admin:tasks_task_change", args=[task.pk])
 
 
 def troubles_for(user: User) -> list[Trouble]:

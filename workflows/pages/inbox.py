@@ -1,19 +1,15 @@
-"""The approval inbox: what waits for this person, soonest deadline first, and the decision itself."""
+"""The inbox: what waits for this person, soonest deadline first, and the decision on an approval itself."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,10 +21,9 @@ from workflows.approvals.services import cast_vote
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.live import inbox_mark
 from workflows.pages.question import not_done_after, question_for
-from workflows.pages.words import without_verdict
+from workflows.pages.waiting import next_for, rows_of
 
 MOST_ROWS = 200
-DECIDED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,16 @@ class Shelf:
 
 SHELVES = (
     Shelf(
-        "mine", "For me", "Nothing waits for you", "What agents may not decide alone appears here by itself."
+        "mine",
+        "For me",
+        "Nothing waits for you",
+        "What agents may not decide alone, and work for you, appears here by itself.",
     ),
     Shelf(
-        "others", "For others", "Nothing else waits", "What you may see, but another person decides, is here."
+        "others",
+        "For others",
+        "Nothing else waits",
+        "What you may see, but another person decides or has taken, is here.",
     ),
     Shelf("decided", "Decided", "Nothing was decided lately", "Decisions of the last 30 days are here."),
 )
@@ -61,10 +62,10 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
     question = question_for(opened, _user(request)) if opened else None
     shown: dict[str, Any] = {
         "question": question,
-        "opened": opened,
+        "opened_key": str(approval_id or ""),
         "subtitle": opened.subject_label if opened else "",
     }
-    return page(request, "portal/inbox.html", "Inbox", **shown, **_list(request))
+    return page(request, "portal/inbox.html", "Inbox", **shown, **listed(request))
 
 
 @never_cache
@@ -72,7 +73,7 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
 @for_people
 def inbox_list(request: HttpRequest) -> HttpResponse:
     """Return the rows alone, for a page that refreshes its list."""
-    return part(request, "portal/inbox_rows.html", **_list(request))
+    return part(request, "portal/inbox_rows.html", **listed(request))
 
 
 @never_cache
@@ -113,16 +114,11 @@ def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResp
     sentence = f"{word}: {approval.subject_label}.{more}{not_done_after(approval)}"
     if not request.htmx:  # type: ignore[attr-defined]
         messages.success(request, sentence)
-        return redirect(_next(_user(request)))
+        return redirect(next_for(_user(request)))
     response = _detail(request, approval, done=sentence)
     told = {"portal:decided": {"approval": str(approval.pk), "sentence": sentence}}
     response["HX-Trigger-After-Swap"] = json.dumps(told)
     return response
-
-
-def _next(user: User) -> str:
-    following = pending_for(user).first()
-    return reverse("inbox-approval", args=[following.pk]) if following else reverse("inbox")
 
 
 def _detail(request: HttpRequest, approval: Approval, status: int = 200, **said: Any) -> HttpResponse:
@@ -135,37 +131,25 @@ def _detail(request: HttpRequest, approval: Approval, status: int = 200, **said:
         "Inbox",
         status=status,
         question=question,
-        opened=approval,
-        **_list(request),
+        opened_key=str(approval.pk),
+        **listed(request),
         **said,
     )
 
 
-def _list(request: HttpRequest) -> dict[str, Any]:
+def listed(request: HttpRequest) -> dict[str, Any]:
+    """Return what the list of the inbox shows, whatever is open beside it."""
     key = request.GET.get("show", "mine")
     shelf = next((shelf for shelf in SHELVES if shelf.key == key), SHELVES[0])
     user = _user(request)
-    found = _approvals(user, shelf.key)
-    rows = list(found[: MOST_ROWS + 1])
+    rows = rows_of(user, shelf.key, MOST_ROWS + 1)
     return {
-        "approvals": [(row, without_verdict(row.sentence)) for row in rows[:MOST_ROWS]],
+        "rows": rows[:MOST_ROWS],
         "more": len(rows) > MOST_ROWS,
         "shelf": shelf,
         "shelves": SHELVES,
         "mark": inbox_mark(user),
     }
-
-
-def _approvals(user: User, shelf: str) -> QuerySet[Approval]:
-    if shelf == "mine":
-        return pending_for(user)
-    visible = visible_to(user).prefetch_related("approver_groups")
-    if shelf == "others":
-        mine = pending_for(user).values("pk")
-        waiting = visible.filter(state=Approval.State.PENDING).exclude(pk__in=mine)
-        return waiting.order_by("expires_at", "id")
-    since = timezone.now() - timedelta(days=DECIDED_DAYS)
-    return visible.filter(decided_at__gte=since).order_by("-decided_at")
 
 
 def _find(request: HttpRequest, approval_id: UUID) -> Approval:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from workflows.pages.words import look_of
 
@@ -29,7 +30,6 @@ class Line:
 def line_of(event: Any) -> Line:
     """Return one event as a line."""
     icon, tone = look_of(event.verb, event.decision)
-    link = reverse("action", args=[event.action_id]) if event.action_id else ""
     return Line(
         position=event.position,
         at=event.occurred_at,
@@ -38,8 +38,17 @@ def line_of(event: Any) -> Line:
         who=event.actor_label,
         sentence=event.sentence,
         reason=event.reason,
-        link=link,
+        link=_link(event),
     )
+
+
+def _link(event: Any) -> str:
+    """Return the page of what an event is about: its action, else its run."""
+    if event.action_id:
+        return reverse("action", args=[event.action_id])
+    with suppress(NoReverseMatch):
+        return reverse("run", args=[event.run_id]) if event.run_id else ""
+    return ""
 
 
 def lines_of(events: Iterable[Any]) -> list[Line]:

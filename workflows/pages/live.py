@@ -10,19 +10,18 @@ from django.views.decorators.http import require_safe
 
 from agents.models import User
 from audit.selectors import newest_position
-from workflows.approvals.selectors import pending_for
 from workflows.pages.access import for_people
+from workflows.pages.waiting import count_for, keys_for
 
 
 def counts_for(user: User) -> dict[str, int]:
     """Return how much waits for this person, by what the menu calls it."""
-    return {"inbox": pending_for(user).count()}
+    return {"inbox": count_for(user)}
 
 
 def inbox_mark(user: User) -> str:
     """Return a text that changes whenever the list of what waits for this person does."""
-    waiting = "\n".join(str(key) for key in pending_for(user).values_list("pk", flat=True))
-    return hashlib.sha256(waiting.encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(keys_for(user)).encode()).hexdigest()[:16]
 
 
 @never_cache

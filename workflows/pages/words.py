@@ -150,6 +150,13 @@ _BY_VERB = {
     "superseded": ("swap_horiz", ""),
     "cast": ("how_to_vote", "info"),
     "retired": ("logout", ""),
+    "started": ("play_circle", "info"),
+    "finished": ("flag", "good"),
+    "completed": ("check_circle", "good"),
+    "cancelled": ("cancel", ""),
+    "parked": ("report", "bad"),
+    "overdue": ("alarm", "wait"),
+    "proposed": ("edit_note", "info"),
 }
 _BY_DECISION = {"deny": ("block", "bad"), "hold": ("front_hand", "wait"), "allow": ("verified_user", "info")}
 
@@ -179,6 +186,13 @@ _BY_STATE = {
     "superseded": ("swap_horiz", ""),
     "pending": ("hourglass_top", "wait"),
     "approved": ("thumb_up", "good"),
+    "ready": ("schedule", ""),
+    "open": ("inbox", "info"),
+    "claimed": ("person", "info"),
+    "running": ("play_circle", "info"),
+    "incident": ("report", "bad"),
+    "done": ("check_circle", "good"),
+    "cancelled": ("cancel", ""),
 }
 
 

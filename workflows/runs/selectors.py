@@ -23,6 +23,14 @@ def visible_workflows(user: User) -> QuerySet[Workflow]:
     return get_objects_for_user(user, "runs.view_workflow", Workflow, accept_global_perms=True)
 
 
+def startable_by(user: User) -> QuerySet[Workflow]:
+    """Return the workflows a person may start a run of now: switched on, with a version in force."""
+    if not user.is_active or user.is_agent:
+        return Workflow.objects.none()
+    ready = Workflow.objects.filter(is_enabled=True, current__isnull=False).select_related("current")
+    return get_objects_for_user(user, "runs.start_workflow", ready, accept_global_perms=True)
+
+
 def visible_to(user: User) -> QuerySet[Run]:
     """Return the runs a user may see.
 

@@ -110,7 +110,10 @@ export function inbox(root: HTMLElement): void {
     if (isNarrow()) (event.target as Element).scrollIntoView();
     else (event.target as Element).scrollTop = 0;
     // A refused decision took the focus with it: it comes back to the reason, or to the words of the refusal.
-    if (one("#refused", root)) (one("[data-decide=reason]", root) ?? one("#refused", root))?.focus();
+    if (one("#refused", root)) {
+      const wrong = one("[data-wrong] :is(input, select, textarea)", root);
+      (wrong ?? one("[data-decide=reason]", root) ?? one("#refused", root))?.focus();
+    }
   });
 
   const keys: Record<string, () => void> = {

@@ -25,7 +25,13 @@ let lastRead = 0;
 let reading = false;
 let readAgain = false;
 
+let shown: (() => void) | null = null;
+
+/** Say the state of the connection again where a part of the page was replaced. */
+export const showConnection = (): void => shown?.();
+
 function show(state: "live" | "lost" | "out", words: string): void {
+  shown = () => show(state, words);
   for (const element of all("[data-connection]")) {
     element.dataset.state = state;
     element.textContent = words;

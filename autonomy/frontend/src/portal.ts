@@ -1,21 +1,44 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
 import { activity } from "./activity";
 import { inbox } from "./inbox";
-import { connect, onNews, type Summary } from "./live";
-import { one } from "./page";
+import { connect, onNews, showConnection, type Summary } from "./live";
+import { all, one } from "./page";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;
 
-/** A page that shows a moving picture re-reads its own parts when the ledger grows. */
+/** A page that shows a moving picture re-reads its own parts when the ledger grows, and never under the focus. */
 function refreshing(root: HTMLElement): void {
   let position = Number(root.dataset.position ?? 0);
-  onNews(async (summary: Summary) => {
-    if (summary.position <= position || root.contains(document.activeElement)) return;
-    position = summary.position;
-    await window.htmx.ajax("GET", root.dataset.refresh!, { target: root, swap: "innerHTML" });
+  let wanted = position;
+  let reading = false;
+
+  async function refresh(): Promise<void> {
+    if (reading || wanted <= position || root.contains(document.activeElement)) return;
+    reading = true;
+    const upTo = wanted;
+    const opened = all<HTMLDetailsElement>("details[id][open]", root).map((details) => details.id);
+    let isSwapped = false;
+    root.addEventListener("htmx:afterSwap", () => (isSwapped = true), { once: true });
+    try {
+      await window.htmx.ajax("GET", root.dataset.refresh!, { target: root, swap: "innerHTML" });
+    } finally {
+      reading = false;
+    }
+    // What could not be read is wanted still: the next hint, or the return of the network, asks again.
+    if (!isSwapped) return;
+    position = upTo;
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     refreshTimes(root);
+    showConnection();
+    void refresh();
+  }
+
+  onNews(async (summary: Summary) => {
+    wanted = Math.max(wanted, summary.position);
+    await refresh();
   });
+  root.addEventListener("focusout", () => window.setTimeout(() => void refresh()));
 }
 
 const inboxRoot = one("[data-page=inbox]");

@@ -1,0 +1,302 @@
+"""Runs and work for people as the server gives them: who sees what, and what a typed form says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.workflows.conftest import ask, hold_above
+from tests.workflows.test_runs import begun, claim, complete, letters, publish, step
+from workflows.pages.schema_form import SchemaForm
+from workflows.runs.models import Run, Workflow
+from workflows.tasks import services as tasks
+from workflows.tasks.models import Task
+
+pytestmark = pytest.mark.usefixtures("hints")
+HOSTILE = '<script>alert(1)</script><div hx-get="/live/" hx-trigger="load">x</div>'
+MONEY = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["minor", "currency"],
+    "properties": {"minor": {"type": "integer"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+}
+FORM: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["verdict", "note"],
+    "properties": {
+        "verdict": {"type": "string", "enum": ["pay", "send_back"], "title": "What now"},
+        "note": {"type": "string", "format": "free-text", "maxLength": 1000, "minLength": 3},
+        "again": {"type": "boolean"},
+        "copies": {"type": "integer", "minimum": 1, "maximum": 9},
+        "on": {"type": "string", "format": "date"},
+        "total": MONEY,
+        "short": {"type": "string", "maxLength": 20},
+        "who": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"name": {"type": "string", "maxLength": 40}},
+        },
+        "tags": {"type": "array", "items": {"type": "string", "maxLength": 10}},
+    },
+}
+
+
+def browser(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def read(user: Any, name: str, *args: Any, **query: str) -> str:
+    answer = browser(user).get(reverse(name, args=args), query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.fixture
+def workflow(clerk, alice, bob) -> Workflow:
+    return publish(
+        alice, bob, letters(look={"form": FORM, "show": {"Topic": "input.topic"}, "exception": True})
+    )
+
+
+def fail(clerk: Any, task: Task, message: str = "Torn.") -> None:
+    from workflows.runs import services
+
+    actor = clerk.user.as_actor()
+    tasks.fail_task(actor=actor, task_id=task.pk, epoch=task.epoch, code="torn", message=message, retry=False)
+    services.tick()
+
+
+@pytest.fixture
+def work(workflow, alice, clerk) -> Task:
+    """What bob has to settle: the agent could not read the letter."""
+    run = begun(alice, topic="<script>alert(1)</script>")
+    fail(clerk, claim(clerk), HOSTILE)
+    return step(run, "look").task
+
+
+def do(user: Any, task: Task, deed: str, *, epoch: int | None = None, **fields: str) -> Any:
+    body = {"deed": deed, "epoch": task.epoch if epoch is None else epoch, **fields}
+    return browser(user).post(reverse("inbox-task-do", args=[task.pk]), body)
+
+
+ANSWER = {"answer-verdict": "pay", "answer-note": "We called them"}
+
+
+def test_a_run_shows_its_steps_who_has_them_and_what_came_of_them(workflow, alice, carol, clerk):
+    hold_above(10_000)
+    run = begun(alice)
+    assert "Offered to Bookkeeper" in read(carol, "run", run.pk)
+    task = claim(clerk)
+    tasks.heartbeat_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, progress=HOSTILE)
+    assert "It says: &lt;script&gt;" in read(carol, "run", run.pk)
+    complete(clerk, task, kind="order")
+    page = read(carol, "run", run.pk)
+    for words in (
+        "Read it",
+        "Enter it",
+        "Robo",
+        "Kind order",
+        "Held for people",
+        "Open the question to people",
+    ):
+        assert words in page
+    assert "Cancel the run" not in page
+
+
+def test_a_run_that_stopped_says_why_and_goes_on_with_a_reason(workflow, alice, dave, carol, clerk):
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="chat")
+    page = read(dave, "run", run.pk)
+    assert "pages is missing" in page
+    assert "done again as a new attempt" in page
+    home = read(dave, "home")
+    assert reverse("run", args=[run.pk]) in home
+    steer = reverse("run-steer", args=[run.pk])
+    assert browser(carol).post(steer, {"deed": "go_on", "reason": "it was torn"}).status_code == 403
+    assert browser(dave).post(steer, {"deed": "go_on", "reason": ""}).status_code == 422
+    assert browser(dave).post(steer, {"deed": "dance", "reason": "it was torn"}).status_code == 422
+    assert browser(dave).post(steer, {"deed": "go_on", "reason": "it was torn"}).status_code == 302
+    run.refresh_from_db()
+    assert run.state == "running"
+    assert browser(dave).post(steer, {"deed": "go_on", "reason": "it was torn"}).status_code == 409
+    assert browser(dave).post(steer, {"deed": "cancel", "reason": "a joke after all"}).status_code == 302
+    page = read(dave, "run", run.pk)
+    assert "a joke after all" in page
+    assert "data-refresh" not in page
+
+
+def test_runs_that_are_not_yours_do_not_exist(workflow, alice, bob, mallory, clerk):
+    run = begun(alice)
+    for user in (bob, mallory):
+        assert browser(user).get(reverse("run", args=[run.pk])).status_code == 404
+        assert browser(user).get(reverse("run-parts", args=[run.pk])).status_code == 404
+        assert run.label not in read(user, "runs", show="all")
+    assert browser(clerk.user).get(reverse("run", args=[run.pk])).status_code == 403
+
+
+def test_the_list_narrows_by_state_and_workflow(workflow, alice, carol, clerk):
+    begun(alice, key="one")
+    gone = begun(alice, key="two")
+    Run.objects.filter(pk=gone.pk).update(label="The other letter")
+    complete(clerk, claim(clerk), kind="chat", pages=1)
+    ended = Run.objects.get(state="done")
+    shown = read(carol, "runs", show="ended", workflow="letters")
+    assert str(ended.pk) in shown
+    assert shown.count("<tr>") == 2
+    assert "Outcome: answered" in shown
+    assert "No run waits for an operator" in read(carol, "runs", show="incident")
+
+
+def test_hostile_words_stay_words_on_every_page(work, bob, carol):
+    run = step(Run.objects.get(), "look").run
+    for user, name, key in ((carol, "run", run.pk), (bob, "inbox-task", work.pk), (carol, "run-parts", run.pk)):
+        page = read(user, name, key)
+        assert "<script>alert" not in page
+        assert '<div hx-get="/live/"' not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+
+def test_work_for_people_is_in_the_one_inbox_and_counted(work, bob, mallory, clerk):
+    hold_above(1_000)
+    held = ask(clerk, number="RE-7", minor=2_000_000)
+    page = read(bob, "inbox")
+    assert str(work.pk) in page
+    assert str(held.approval_id) in page
+    assert "Exception" in page
+    before = browser(bob).get(reverse("live")).json()
+    assert before["counts"]["inbox"] == 2
+    tasks.claim_task(actor=bob.as_actor(), task_id=work.pk)
+    after = browser(bob).get(reverse("live")).json()
+    assert before["inbox"] != after["inbox"]
+    assert "you have it" in read(bob, "inbox")
+    assert browser(mallory).get(reverse("inbox-task", args=[work.pk])).status_code == 404
+
+
+def test_a_person_answers_with_a_typed_form(work, bob):
+    page = read(bob, "inbox-task", work.pk)
+    for words in (
+        'type="radio"',
+        'type="date"',
+        'type="number"',
+        "What now",
+        "required",
+        "Nobody has checked it",
+    ):
+        assert words in page
+    assert reverse("run", args=[Run.objects.get().pk]) in page
+    given = {
+        **ANSWER,
+        "answer-again": "no",
+        "answer-copies": "2",
+        "answer-on": "2026-02-03",
+        "answer-total_0": "1,250.50",
+        "answer-total_1": "eur",
+        "answer-who.name": "Ann",
+        "answer-tags": "a\r\n\r\nb",
+        "reason": "as the supplier says",
+    }
+    assert do(bob, work, "complete", **given).status_code == 302
+    work.refresh_from_db()
+    assert work.answer == {
+        "verdict": "pay",
+        "note": "We called them",
+        "again": False,
+        "copies": 2,
+        "on": "2026-02-03",
+        "total": {"minor": 125050, "currency": "EUR"},
+        "who": {"name": "Ann"},
+        "tags": ["a", "b"],
+    }
+    assert (work.state, work.close_reason) == ("done", "as the supplier says")
+    page = read(bob, "inbox-task", work.pk)
+    assert "1,250.50 EUR" in page
+    assert "Already done by" in page
+    assert do(bob, work, "complete", **ANSWER).status_code == 409
+
+
+def test_errors_stand_at_the_field_and_nothing_typed_is_lost(work, bob):
+    given = {"answer-note": "ab", "answer-copies": "12", "answer-total_0": "1.234,5", "answer-total_1": "EUR"}
+    answer = do(bob, work, "complete", reason="Looks right", **given)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert page.count("data-wrong") == 4
+    for words in ("This field is required", "less than or equal to 9", "not an amount in EUR", "Looks right"):
+        assert words in page
+    work.refresh_from_db()
+    assert work.state == "open"
+
+
+def test_work_is_taken_and_given_back(work, bob, dave):
+    dave.groups.set(bob.groups.all())
+    assert do(bob, work, "claim").status_code == 302
+    work.refresh_from_db()
+    assert work.claimed_by == bob
+    assert do(dave, work, "claim").status_code == 409
+    assert "Bob has it" in read(dave, "inbox-task", work.pk)
+    assert do(dave, work, "complete", **ANSWER).status_code == 409
+    assert do(bob, work, "release", reason="on holiday").status_code == 302
+    work.refresh_from_db()
+    assert (work.state, work.claimed_by) == ("open", None)
+    assert do(bob, work, "complete", epoch=0, **ANSWER).status_code == 409
+    assert do(bob, work, "dance").status_code == 422
+
+
+def test_who_may_see_work_and_not_do_it_is_told_so(work, carol, alice):
+    assert "Only those it is offered to may do it" in read(carol, "inbox-task", work.pk)
+    assert do(carol, work, "claim").status_code == 403
+    assert do(alice, work, "complete", **ANSWER).status_code == 403
+
+
+def test_work_needs_the_token_of_the_form(work, bob):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(bob)
+    assert client.post(reverse("inbox-task-do", args=[work.pk]), {"deed": "claim"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("verdict", "RadioSelect"), ("note", "Textarea"), ("short", "Textarea"), ("total", "MoneyWidget")],
+)
+def test_the_schema_says_which_field_it_is(name, kind):
+    form = SchemaForm({**FORM, "properties": {**FORM["properties"], "short": {"type": "string"}}})
+    assert type(form.fields[name].widget).__name__ == kind
+
+
+def test_what_only_json_can_say_is_written_as_json():
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"rows": {"type": "array", "items": {"type": "object", "additionalProperties": False}}},
+    }
+    assert not SchemaForm(schema, {"rows": "[{"}).is_valid()
+    form = SchemaForm(schema, {"rows": "[{}]"})
+    assert form.is_valid()
+    assert form.answer == {"rows": [{}]}
+    wrong = SchemaForm(schema, {"rows": '["x"]'})
+    assert list(wrong.errors) == ["rows"]
+
+
+@pytest.mark.parametrize("many", [1, 6])
+def test_the_pages_cost_the_same_for_few_and_for_many(
+    many, workflow, alice, carol, clerk, django_assert_max_num_queries
+):
+    for number in range(many):
+        run = begun(alice, key=f"letter-{number}")
+    for _turn in range(many):
+        fail(clerk, claim(clerk))
+    client = browser(carol)
+    for address in (
+        reverse("runs"),
+        reverse("run", args=[run.pk]),
+        f"{reverse('inbox')}?show=others",
+        reverse("home"),
+    ):
+        client.get(address)
+        with django_assert_max_num_queries(60):
+            client.get(address)

@@ -1,0 +1,119 @@
+"""All runs a person may see: what is open first, each with where it is and who has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from agents.models import User
+from audit.selectors import newest_position
+from workflows.pages.access import for_people, page, part
+from workflows.pages.run import tags_of
+from workflows.pages.steps import who_has
+from workflows.pages.words import Tag
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, RunState
+from workflows.runs.models import Run, Step, Workflow
+from workflows.runs.selectors import startable_by, visible_to
+
+ON_A_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which runs are shown: its word, and the states of a run that belong to it."""
+
+    key: str
+    word: str
+    states: tuple[RunState, ...]
+
+
+CHOICES = (
+    Choice("open", "Open", OPEN_RUNS),
+    Choice("incident", "Wait for an operator", (RunState.INCIDENT,)),
+    Choice("ended", "Ended", (RunState.DONE, RunState.CANCELLED)),
+    Choice("all", "All", tuple(RunState)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run of the list, and where it is now."""
+
+    run: Run
+    tags: list[Tag]
+    where: str
+    who: str
+
+
+@never_cache
+@require_safe
+@for_people
+def runs(request: HttpRequest) -> HttpResponse:
+    """Show the runs this person may see, newest first."""
+    return page(request, "portal/runs.html", "Runs", **_list(request))
+
+
+@never_cache
+@require_safe
+@for_people
+def runs_parts(request: HttpRequest) -> HttpResponse:
+    """Return the list alone, for a page that follows it live."""
+    return part(request, "portal/runs_parts.html", **_list(request))
+
+
+def run_lines(found: QuerySet[Run]) -> list[RunLine]:
+    """Return runs as lines; costs the same number of questions for one and for many."""
+    steps = (
+        Step.objects.filter(state__in=OPEN_STEPS)
+        .select_related("agent", "task__claimed_by__agent", "task__role")
+        .prefetch_related("task__candidate_groups")
+        .order_by("pk")
+    )
+    return [_line(run) for run in found.prefetch_related(Prefetch("steps", steps, to_attr="open_steps"))]
+
+
+def _line(run: Any) -> RunLine:
+    step = run.open_steps[-1] if run.open_steps else None
+    if run.state == RunState.INCIDENT:
+        return RunLine(run, tags_of(run), run.problem, "")
+    return RunLine(run, tags_of(run), step.name if step else "", who_has(step) if step else "")
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
+    user: User = request.user  # type: ignore[assignment]
+    position = newest_position()
+    choice = next((it for it in CHOICES if it.key == request.GET.get("show")), CHOICES[0])
+    visible = visible_to(user)
+    workflows = Workflow.objects.filter(pk__in=visible.order_by().values("workflow"))
+    chosen = next((it for it in workflows if it.code == request.GET.get("workflow")), None)
+    found = visible.filter(state__in=choice.states)
+    if chosen:
+        found = found.filter(workflow=chosen)
+    if before := _key(request.GET.get("before", "")):
+        found = found.filter(pk__lt=before)
+    lines = run_lines(found.order_by("-pk")[: ON_A_PAGE + 1])
+    return {
+        "position": position,
+        "lines": lines[:ON_A_PAGE],
+        "earlier": lines[ON_A_PAGE - 1].run.pk if len(lines) > ON_A_PAGE else None,
+        "before": before,
+        "choice": choice,
+        "choices": CHOICES,
+        "chosen": chosen,
+        "workflows": workflows,
+        "any_run": bool(lines) or visible.exists(),
+        "may_start": startable_by(user).exists(),
+    }
+
+
+def _key(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

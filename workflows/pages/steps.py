@@ -1,0 +1,201 @@
+"""The steps of a run as people read them: what was asked, who has it, what came of it, what was done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.urls import reverse
+
+from agents.models import User
+from workflows.actions.models import Action
+from workflows.actions.selectors import visible_to as visible_actions
+from workflows.documents.models import Document
+from workflows.pages.question import pretty
+from workflows.pages.words import Fact, Tag, facts_of, humanize, state_tag
+from workflows.runs.choices import StepState
+from workflows.runs.models import Run, Step
+from workflows.tasks.models import Task
+
+IN_BRIEF = 3
+BRIEF_CHARACTERS = 120
+# What is done by the engine itself within one look says nothing to people but where the run went.
+SCHEMA_OF = {"agent": "answer", "human": "form"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One governed action that a step asked for."""
+
+    label: str
+    tag: Tag
+    link: str
+    question: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step of the table. What agents, people and systems wrote is text, never markup."""
+
+    name: str
+    again: int
+    tag: Tag
+    who: str
+    since: datetime | None
+    ended: datetime | None
+    due: datetime | None
+    asked: list[Fact]
+    asked_briefly: str
+    answer: list[Fact]
+    answer_briefly: str
+    raw: str
+    by_agent: bool
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    task_link: str = ""
+
+
+def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[StepLine]:
+    """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
+    steps = list(steps_of(run))
+    calls = _calls(steps, run, user)
+    return [_line(step, run, documents, calls.get(step.pk, [])) for step in steps]
+
+
+def steps_of(run: Run) -> Any:
+    """Return the steps of a run with everything their lines name."""
+    return (
+        Step.objects.filter(run=run)
+        .select_related("agent", "task__claimed_by__agent", "task__role", "action__agent")
+        .prefetch_related("task__candidate_groups")
+        .order_by("pk")
+    )
+
+
+def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call]) -> StepLine:
+    node = run.version.content["nodes"].get(step.node, {})
+    schema = node.get(SCHEMA_OF.get(step.kind, ""), {})
+    asked = facts_of(_named(step.input, documents))
+    answer = facts_of(_named(step.answer or {}, documents), schema)
+    waits = step.state in (StepState.READY, StepState.RUNNING)
+    return StepLine(
+        name=step.name,
+        again=step.generation if step.generation > 1 else 0,
+        tag=_tag(step),
+        who=who_has(step),
+        since=step.started_at or step.created_at,
+        ended=step.finished_at,
+        due=step.task.due_at if step.task and waits else None,
+        asked=asked,
+        asked_briefly=in_brief(asked),
+        answer=answer,
+        answer_briefly=in_brief(answer),
+        raw=pretty({"input": step.input, "answer": step.answer}) if answer or asked else "",
+        by_agent=step.kind == "agent",
+        error=str(step.error.get("message") or humanize(str(step.error.get("code", "")))),
+        notes=_notes(step, waits),
+        calls=calls,
+        task_link=_task_link(step),
+    )
+
+
+def _tag(step: Step) -> Tag:
+    """Say of a running step whether somebody has it: that is what people want to know of it."""
+    task = step.task
+    if step.state == StepState.RUNNING and task is not None:
+        if task.waits_for:
+            return Tag("Waits for an action", "hourglass_top", "wait")
+        if task.state == Task.State.OPEN:
+            return Tag("Waits for somebody", "hourglass_top", "wait")
+    if step.state == StepState.RUNNING and step.action is not None and step.action.state == Action.State.HELD:
+        return Tag("Held for people", "front_hand", "wait")
+    return state_tag(step.state, step.get_state_display())
+
+
+def who_has(step: Step) -> str:
+    """Return who did a step or has it now, or to whom it is offered."""
+    task = step.task
+    if task is not None and task.claimed_by is not None:
+        agent = getattr(task.claimed_by, "agent", None)
+        return agent.name if agent else str(task.claimed_by)
+    if step.agent is not None:
+        return step.agent.name
+    if task is not None and task.state == Task.State.OPEN:
+        groups = [group.name for group in task.candidate_groups.all()]
+        return f"offered to {task.role.name}" if task.role else f"offered to {' and '.join(groups) or 'nobody'}"
+    return "the workflow" if step.kind in ("branch", "end") else ""
+
+
+def _notes(step: Step, waits: bool) -> list[str]:
+    task = step.task
+    found = []
+    if task is not None and waits:
+        if task.progress:
+            found.append(f"It says: {task.progress}")
+        if task.attempts:
+            message = task.failure.get("message", "")
+            found.append(f"Attempt {task.attempts} of {task.most_attempts} failed: {message}")
+        if task.lapses:
+            found.append(
+                f"{task.lapses} time{'s' if task.lapses > 1 else ''} whoever had it did not come back."
+            )
+    if step.chosen_because:
+        found.append(step.chosen_because)
+    return found
+
+
+def _task_link(step: Step) -> str:
+    is_for_people = step.task is not None and step.task.kind != Task.Kind.AGENT_WORK
+    return reverse("inbox-task", args=[step.task.pk]) if is_for_people and step.task else ""
+
+
+def _calls(steps: list[Step], run: Run, user: User) -> dict[Any, list[Call]]:
+    """Return the actions this person may see, by the step they were asked for."""
+    of_task = {step.task_id: step.pk for step in steps if step.task_id}
+    of_action = {step.action_id: step.pk for step in steps if step.action_id}
+    asked = Q(task__in=list(of_task)) | Q(pk__in=list(of_action))
+    found: dict[Any, list[Call]] = {}
+    for action in visible_actions(user).filter(asked).order_by("pk").distinct():
+        key = of_action.get(action.pk) or of_task.get(action.task_id)
+        found.setdefault(key, []).append(_call(action))
+    return found
+
+
+def _call(action: Action) -> Call:
+    held = action.state == Action.State.HELD and action.approval_id
+    return Call(
+        label=action.label,
+        tag=state_tag(action.state, action.get_state_display()),
+        link=reverse("action", args=[action.pk]),
+        question=reverse("inbox-approval", args=[action.approval_id]) if held else "",
+    )
+
+
+def in_brief(facts: list[Fact]) -> str:
+    """Return the first few facts as one line, for the summary that opens all of them."""
+    words = ", ".join(f"{fact.name} {fact.value}" for fact in facts[:IN_BRIEF])
+    more = f" and {len(facts) - IN_BRIEF} more" if len(facts) > IN_BRIEF else ""
+    return (words if len(words) <= BRIEF_CHARACTERS else words[:BRIEF_CHARACTERS] + "…") + more
+
+
+def names_of(documents: list[Document]) -> dict[str, str]:
+    """Return the names of documents by their ids as text."""
+    return {str(document.pk): document.name for document in documents}
+
+
+def named(content: Mapping[str, Any], documents: Mapping[str, str]) -> dict[str, Any]:
+    """Return content with names where it refers to documents: an id tells people nothing."""
+    found: dict[str, Any] = _named(content, documents)
+    return found
+
+
+def _named(value: Any, documents: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _named(inner, documents) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_named(inner, documents) for inner in value]
+    return documents.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,152 @@
+"""What waits for people, approvals and tasks alike, as the rows of one inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import User
+from workflows.approvals.models import Approval
+from workflows.approvals.selectors import pending_for
+from workflows.approvals.selectors import visible_to as visible_approvals
+from workflows.pages.words import without_verdict
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import visible_to as visible_tasks
+from workflows.tasks.selectors import waiting_for
+
+DECIDED_DAYS = 30
+# An approval is shown by itself, not by its task, and agents have a door of their own.
+FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
+PAGES = {"actions.action": "action", "runs.run": "run"}
+SOMETIME = datetime.max.replace(tzinfo=UTC)
+ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the inbox. ``detail`` is '' for what is dealt with on a page of its own."""
+
+    key: str
+    icon: str
+    title: str
+    words: str
+    at: datetime
+    is_due: bool
+    link: str
+    detail: str = ""
+
+
+def work_for(user: User) -> QuerySet[Task]:
+    """Return the tasks a person could do now, apart from approvals; what somebody else has taken is theirs."""
+    free = Q(claimed_by=None) | Q(claimed_by=user)
+    return waiting_for(user).filter(free, kind__in=FOR_PEOPLE)
+
+
+def count_for(user: User) -> int:
+    """Return how much waits for a person."""
+    return pending_for(user).count() + work_for(user).count()
+
+
+def keys_for(user: User) -> list[str]:
+    """Return what tells one state of a person's list from another."""
+    tasks = work_for(user).order_by("pk").values_list("pk", "epoch")
+    approvals = pending_for(user).values_list("pk", flat=True)
+    return [*(str(key) for key in approvals), *(f"{key}:{epoch}" for key, epoch in tasks)]
+
+
+def rows_of(user: User, shelf: str, most: int) -> list[Row]:
+    """Return at most so many rows of a shelf: what is due soonest first, what is decided newest first."""
+    found = [
+        *(_of_approval(approval, shelf) for approval in _approvals(user, shelf)[:most]),
+        *(_of_task(task, user, shelf) for task in _tasks(user, shelf)[:most]),
+    ]
+    if shelf == "decided":
+        return list(islice(sorted(found, key=lambda row: row.at, reverse=True), most))
+    return list(islice(sorted(found, key=_urgency), most))
+
+
+def page_of(task: Task) -> str:
+    """Return where a task is dealt with: trouble on the page of its action or run, work in the inbox."""
+    name = PAGES.get(task.subject_kind, "") if task.kind in (Task.Kind.INCIDENT, Task.Kind.QUESTION) else ""
+    return reverse(name, args=[UUID(task.subject_id)]) if name else reverse("inbox-task", args=[task.pk])
+
+
+def next_for(user: User) -> str:
+    """Return the address of what waits next, or of the list when nothing does."""
+    following = next(iter(rows_of(user, "mine", 1)), None)
+    return following.link if following else reverse("inbox")
+
+
+def _urgency(row: Row) -> tuple[datetime, str]:
+    return (row.at if row.is_due else SOMETIME, row.key)
+
+
+def _approvals(user: User, shelf: str) -> QuerySet[Approval]:
+    if shelf == "mine":
+        return pending_for(user)
+    visible = visible_approvals(user).prefetch_related("approver_groups")
+    if shelf == "others":
+        mine = pending_for(user).values("pk")
+        waiting = visible.filter(state=Approval.State.PENDING).exclude(pk__in=mine)
+        return waiting.order_by("expires_at", "id")
+    since = timezone.now() - timedelta(days=DECIDED_DAYS)
+    return visible.filter(decided_at__gte=since).order_by("-decided_at")
+
+
+def _tasks(user: User, shelf: str) -> QuerySet[Task]:
+    if shelf == "mine":
+        return work_for(user).select_related("claimed_by").order_by("due_at", "id")
+    visible = visible_tasks(user).filter(kind__in=FOR_PEOPLE).select_related("claimed_by")
+    if shelf == "others":
+        waiting = visible.filter(state__in=Task.WAITING).exclude(pk__in=work_for(user).order_by().values("pk"))
+        return waiting.order_by("due_at", "id")
+    since = timezone.now() - timedelta(days=DECIDED_DAYS)
+    return visible.filter(closed_at__gte=since).order_by("-closed_at")
+
+
+def _of_approval(approval: Approval, shelf: str) -> Row:
+    why = without_verdict(approval.sentence)
+    decided = f", {approval.get_state_display().lower()}"
+    told = f"{decided}: “{approval.reason}”" if approval.reason else decided
+    return Row(
+        key=str(approval.pk),
+        icon="front_hand",
+        title=approval.subject_label,
+        words=f"{approval.requester_label}{told if shelf == 'decided' else f': {why}'}",
+        at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
+        is_due=shelf != "decided",
+        link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",
+        detail=reverse("inbox-detail", args=[approval.pk]),
+    )
+
+
+def _of_task(task: Task, user: User, shelf: str) -> Row:
+    link = page_of(task)
+    is_here = link == reverse("inbox-task", args=[task.pk])
+    return Row(
+        key=str(task.pk),
+        icon=ICONS.get(Task.Kind(task.kind), "assignment"),
+        title=task.title,
+        words=", ".join(_words(task, user, shelf)),
+        at=(task.closed_at if shelf == "decided" else task.due_at) or task.created_at,
+        is_due=shelf != "decided" and task.due_at is not None,
+        link=f"{link}?show={shelf}" if is_here else link,
+        detail=reverse("inbox-task-detail", args=[task.pk]) if is_here else "",
+    )
+
+
+def _words(task: Task, user: User, shelf: str) -> Iterable[str]:
+    yield task.get_kind_display()
+    if shelf == "decided":
+        yield f"{task.get_state_display().lower()}{f' by {task.claimed_by}' if task.claimed_by else ''}"
+    elif task.claimed_by_id == user.pk:
+        yield "you have it"
+    elif task.claimed_by:
+        yield f"{task.claimed_by} has it"
