@@ -19,7 +19,7 @@ from suppliers import Sender, find_sender, folded
 # A person settles these; nothing is posted before.
 EXCEPTIONS = {
     *("wrong_sum", "wrong_vat", "wrong_line", "wrong_account"),
-    *("credit_note", "nothing_owed", "ambiguous_supplier"),
+    *("credit_note", "nothing_owed", "ambiguous_supplier", "other_name"),
 }
 DUPLICATES = {"duplicate", "number_reused"}
 CANCELLED = {"cancel", "cancelled"}

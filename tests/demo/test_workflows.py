@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.policies.schemas import argument_errors, schema_problems
-from workflows.demo.company import ROLES
+from workflows.demo.company import DEPARTMENTS, ROLES
 from workflows.demo.invoices.answers import ANSWERS
 from workflows.demo.operations import OPERATIONS
 from workflows.demo.processes import FOLDER
@@ -16,7 +16,8 @@ from workflows.runs.engine.lint import Known
 
 KNOWN = Known(
     roles={role["code"] for role in ROLES},
-    operations=set(OPERATIONS),
+    departments={code for code, *_ in DEPARTMENTS},
+    operations=set(OPERATIONS) | {"portal.run.start"},
     groups={"Managers", "Approvers", "Operators", "Auditors"},
     schema_problems=schema_problems,
 )

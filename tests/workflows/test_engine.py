@@ -56,7 +56,7 @@ CONTENT: dict[str, Any] = {
         "done": {"kind": "end", "name": "Done", "outcome": "answered", "output": {"topic": "input.topic"}},
     },
 }
-KNOWN = Known({"reader"}, {"fake.invoice.post"}, {"Managers", "Approvers"}, schema_problems)
+KNOWN = Known({"reader"}, {"finance"}, {"fake.invoice.post"}, {"Managers", "Approvers"}, schema_problems)
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -94,6 +94,7 @@ def test_a_sound_definition_has_no_findings() -> None:
         ("start", "nowhere", "starts with nowhere"),
         ("owner", "Nobodies", "Nobodies is no group"),
         ("nodes/read/role", "pilot", "read: There is no role pilot"),
+        ("nodes/read/department", "moon", "read: There is no department moon"),
         ("nodes/enter/operation", "erp.fly", "enter: There is no operation erp.fly"),
         ("nodes/look/groups", ["Nobodies"], "look: There is no group Nobodies"),
         ("nodes/enter/next", "gone", "enter: It leads to gone"),

@@ -12,7 +12,7 @@ import yaml
 from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 
-from agents.models import ChangeRequest
+from agents.models import ChangeRequest, Department
 from agents.services import lifecycle, stops
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -26,7 +26,7 @@ from workflows.approvals.services import cast_vote
 from workflows.runs import services
 from workflows.runs.choices import RUN_TRANSITIONS, STEP_TRANSITIONS
 from workflows.runs.models import Ready, Run, Step, Timer, Workflow
-from workflows.runs.selectors import visible_to
+from workflows.runs.selectors import least_busy, visible_to
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
@@ -351,6 +351,37 @@ def test_who_is_stopped_is_given_no_work(workflow: Workflow, alice: Any, clerk: 
     lifecycle.pause_agent(actor=alice.as_actor(), agent=clerk, reason="looking into it")
     with pytest.raises(Refusal, match="is paused"):
         claim(clerk)
+
+
+def test_a_paused_agent_hands_nothing_in(workflow: Workflow, alice: Any, clerk: Any) -> None:
+    begun(alice)
+    task = claim(clerk)
+    lifecycle.pause_agent(actor=alice.as_actor(), agent=clerk, reason="looking into it")
+    with pytest.raises(Refusal, match="is paused"):
+        complete(clerk, task, kind="chat", pages=1)
+    with pytest.raises(Refusal, match="is paused"):
+        tasks.fail_task(
+            actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, code="x", message="x", retry=False
+        )
+    lifecycle.lift_brake(actor=alice.as_actor(), agent=clerk, reason="all is well again")
+    clerk.refresh_from_db()
+    complete(clerk, task, kind="chat", pages=1)
+
+
+def test_work_of_a_department_is_for_its_agents(clerk: Any, alice: Any, bob: Any) -> None:
+    Department.objects.create(code="legal", name="Legal")
+    publish(alice, bob, letters(read={"department": "legal"}, enter={"department": "legal"}))
+    begun(alice)
+    assert tasks.claim_next(actor=clerk.user.as_actor()) == []
+    assert least_busy("bookkeeper", "legal") is None
+    chosen = least_busy("bookkeeper", "finance")
+    assert chosen is not None
+    assert chosen[0] == clerk
+    clerk.department = Department.objects.create(
+        code="contracts", name="Contracts", parent=Department.objects.get(code="legal")
+    )
+    clerk.save(update_fields=["department"])
+    assert claim(clerk).title.startswith("Read it")
 
 
 def test_a_workflow_that_is_stopped_does_nothing_in_systems(

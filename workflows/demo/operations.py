@@ -13,10 +13,11 @@ SUPPLIER = {
     "maxLength": 40,
     "description": "The supplier's code, e.g. SUP-001. erp.party.find tells it.",
 }
+# Suppliers number as they like, with spaces and bars; one spelling of each character is enough.
 NUMBER = {
     "type": "string",
-    "format": "code",
-    "maxLength": 60,
+    "minLength": 1,
+    "maxLength": 100,
     "description": "The supplier's own invoice number, as printed on it.",
 }
 ORDER = {
@@ -208,7 +209,7 @@ PARTY_CREATE: dict[str, Any] = {
     "reference_field": "identifiers.code",
     "label_template": "Create {name} in {city}",
     "input_schema": _object(
-        ["name", "city"],
+        ["name"],
         name=TEXT,
         city=TEXT,
         street=TEXT,
@@ -258,7 +259,7 @@ PARTY_CREATE: dict[str, Any] = {
                         "create",
                         [
                             {
-                                "city": {"$arg": "/city"},
+                                "city": {"$arg": "/city", "optional": True},
                                 "street_unstructured": {"$arg": "/street", "optional": True},
                                 "postal_code": {"$arg": "/postal_code", "optional": True},
                                 "country": {"$found": "/country/id", "optional": True},

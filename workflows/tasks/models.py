@@ -63,6 +63,14 @@ class Task(models.Model):
         related_name="+",
         help_text="Whose agents may take it; empty for work of people.",
     )
+    department = models.ForeignKey(
+        "agents.Department",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Only agents of this department or below it are offered it; empty: all of the role.",
+    )
     input = models.JSONField(default=dict, blank=True, help_text="What whoever does it is given.")
     answer_schema = models.JSONField(
         default=dict, blank=True, help_text="JSON Schema that the answer must fit; empty: no answer is asked."

@@ -191,7 +191,10 @@ def _result(stage: Stage, pieces: list[Piece], desk: Desk) -> dict[str, Any]:
     ]
     posted = [piece for piece in pieces if piece.outcome == "posted"]
     expected = [
-        books.from_manifest(piece.wanted) if piece.wanted else books.from_file(piece.path) for piece in posted
+        books.from_manifest(piece.wanted, _code(piece))
+        if piece.wanted
+        else books.from_file(piece.path, _code(piece))
+        for piece in posted
     ]
     others = {
         piece.wanted["number"] for piece in pieces if piece.wanted.get("number") and piece.outcome != "posted"
@@ -213,6 +216,11 @@ def _result(stage: Stage, pieces: list[Piece], desk: Desk) -> dict[str, Any]:
         "mismatches": len(mismatches),
         "unexpected": unexpected,
     }
+
+
+def _code(piece: Piece) -> str:
+    """Return the supplier's code in the ERP, as the run ended with it."""
+    return str((piece.run.get("output") or {}).get("supplier", ""))
 
 
 def _approvals(stage: Stage, state: str) -> int:

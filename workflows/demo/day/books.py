@@ -22,31 +22,34 @@ class Expected:
 
     file: str
     number: str
-    supplier: str  # name, as the books have it
+    supplier: str  # its name, as the books should have it
+    code: str  # its code there, as the run says; '' when nobody knows it yet
     date: str
     currency: str
     total: Decimal
 
 
-def from_manifest(entry: dict[str, Any]) -> Expected:
+def from_manifest(entry: dict[str, Any], code: str) -> Expected:
     """Return what a generated file should have become."""
     return Expected(
         file=entry["file"],
         number=entry["number"],
         supplier=entry["supplier_name"],
+        code=code,
         date=entry["date"],
         currency=entry["currency"],
         total=_major(entry["total"], entry["currency"]),
     )
 
 
-def from_file(path: Path) -> Expected:
+def from_file(path: Path, code: str) -> Expected:
     """Return what somebody else's file should have become, by a reading of our own of its totals."""
     found = reader_of_totals.totals(path.read_bytes())
     return Expected(
         file=path.name,
         number=found["number"],
         supplier=found["supplier_name"],
+        code=code,
         date=found["date"],
         currency=found["currency"],
         total=_major(found["total"], found["currency"]),
@@ -61,10 +64,10 @@ def differences(expected: list[Expected], others: set[str], inspector: Inspector
     bills = inspector.bills()
     found: dict[tuple[str, str], list[Bill]] = {}
     for bill in bills:
-        found.setdefault((_folded(bill.reference), _folded(bill.supplier_name)), []).append(bill)
+        found.setdefault((_folded(bill.reference), bill.supplier), []).append(bill)
     wrong, present = [], 0
     for wanted in expected:
-        at = found.pop((_folded(wanted.number), _folded(wanted.supplier)), [])
+        at = found.pop((_folded(wanted.number), wanted.code), [])
         present += len(at)
         if len(at) != 1:
             wrong.append(f"{wanted.file}: {len(at)} bills over {wanted.number} of {wanted.supplier}, not one")
@@ -78,6 +81,7 @@ def differences(expected: list[Expected], others: set[str], inspector: Inspector
 
 def _unequal(wanted: Expected, bill: Bill) -> list[str]:
     pairs = {
+        "supplier": (_folded(wanted.supplier), _folded(bill.supplier_name)),
         "state": ("posted", bill.state),
         "date": (wanted.date, bill.date),
         "currency": (wanted.currency, bill.currency),

@@ -7,8 +7,8 @@
     input: {JSON Schema of what a run is started with}
     start: read
     nodes:
-      read:   {kind: agent, name: Read the document, role: reader, give: {document: input.document},
-               answer: {JSON Schema}, due_seconds: 600, attempts: 3, next: check, failed: settle}
+      read:   {kind: agent, name: Read the document, role: reader, department: finance, due_seconds: 600,
+               give: {document: input.document}, answer: {JSON Schema}, next: check, failed: settle}
       lookup: {kind: operation, name: ..., role: checker, operation: erp.supplier_invoice.find,
                arguments: {number: steps.read.answer.number}, next: done, refused: settle}
       settle: {kind: human, name: ..., groups: [Approvers], title: '"Settle " + run.key', show: {Number: ...},
@@ -74,6 +74,7 @@ NODES: dict[str, dict[str, Any]] = {
         "agent",
         ["role", "next"],
         role={"type": "string", "maxLength": 60},
+        department={"type": "string", "maxLength": 60},
         give=_MEMBERS,
         answer={"type": "object"},
         title=_CEL,
@@ -86,6 +87,7 @@ NODES: dict[str, dict[str, Any]] = {
         "operation",
         ["role", "operation", "next"],
         role={"type": "string", "maxLength": 60},
+        department={"type": "string", "maxLength": 60},
         operation={"type": "string", "maxLength": 120},
         arguments=_MEMBERS,
         due_seconds=_SECONDS,

@@ -29,9 +29,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What exists around a workflow: codes of roles and operations, names of groups."""
+    """What exists around a workflow: codes of roles, departments and operations, names of groups."""
 
     roles: Collection[str]
+    departments: Collection[str]
     operations: Collection[str]
     groups: Collection[str]
     schema_problems: Callable[[Any], list[str]]
@@ -64,6 +65,9 @@ def _references(definition: Definition, known: Known) -> Iterator[Finding]:
         role = node.facts.get("role")
         if role is not None and role not in known.roles:
             yield Finding(node.id, f"There is no role {role}.", "Create the role or name another.")
+        department = node.facts.get("department")
+        if department is not None and department not in known.departments:
+            yield Finding(node.id, f"There is no department {department}.", "Create it or name another.")
         operation = node.facts.get("operation")
         if operation is not None and operation not in known.operations:
             yield Finding(node.id, f"There is no operation {operation}.", "Publish it or name another.")

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from agents.decision import cel
-from agents.models import Role
+from agents.models import Department, Role
 from audit.vocabulary import Ref, Refusal
 from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.services import Ask, request_action
@@ -75,6 +75,16 @@ def _agent(run: Run, definition: engine.Definition, step: Step, node: engine.Nod
     if role is None:
         failed(run, definition, step, "no_role", f"There is no role {node.facts['role']} any more.")
         return
+    department = Department.objects.filter(code=node.facts.get("department", "")).first()
+    if department is None and "department" in node.facts:
+        failed(
+            run,
+            definition,
+            step,
+            "no_department",
+            f"There is no department {node.facts['department']} any more.",
+        )
+        return
     facts = facts_for(run)
     work = engine.evaluated(node.facts.get("give", {}), facts)
     task = open_task(
@@ -83,6 +93,7 @@ def _agent(run: Run, definition: engine.Definition, step: Step, node: engine.Nod
         title=_title(node, facts, f"{node.name}: {run.label}"),
         subject=_subject(step),
         role=role,
+        department=department,
         work=work,
         answer_schema=node.facts.get("answer"),
         most_attempts=node.facts.get("attempts", 3),
@@ -112,7 +123,7 @@ def _human(run: Run, definition: engine.Definition, step: Step, node: engine.Nod
 
 def _operation(run: Run, definition: engine.Definition, step: Step, node: engine.Node) -> None:
     arguments = engine.evaluated(node.facts.get("arguments", {}), facts_for(run))
-    chosen = selectors.least_busy(node.facts["role"])
+    chosen = selectors.least_busy(node.facts["role"], node.facts.get("department", ""))
     if chosen is None:
         failed(run, definition, step, "no_agent", f"No agent with the role {node.facts['role']} may work now.")
         return

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from agents import registry
-from agents.models import ChangeRequest, Role, User
+from agents.models import ChangeRequest, Department, Role, User
 from agents.policies import require_reason
 from agents.services import changes
 from agents.services.history import lock_row, stamp
@@ -75,6 +75,7 @@ def known() -> Known:
     """Return what exists around a workflow."""
     return Known(
         roles=set(Role.objects.values_list("code", flat=True)),
+        departments=set(Department.objects.values_list("code", flat=True)),
         operations={operation.code for operation in registry.all_operations()},
         groups=set(Group.objects.exclude(pk__in=Role.objects.values("group")).values_list("name", flat=True)),
         schema_problems=schema_problems,

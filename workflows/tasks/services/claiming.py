@@ -7,12 +7,11 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from agents.models import Agent, Stop, User
 from agents.selectors import agent_facts
-from agents.services import stops
 from audit.vocabulary import Actor, ActorKind, Ref, RefusalKind
 from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
@@ -26,6 +25,7 @@ from workflows.tasks.services.records import (
     require_waiting,
     user_of,
 )
+from workflows.tasks.services.standing import agent_of, require_may_work, require_standing
 
 SHORTEST_LEASE, LONGEST_LEASE = 5, 900  # seconds
 MOST_AT_ONCE = 50
@@ -39,8 +39,8 @@ def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[
     Two agents never get the same task. Raises Refusal stopped, agent_paused, agent_suspended or
     agent_not_active: who may not work is given no work.
     """
-    agent = _agent(actor)
-    _require_may_work(agent)
+    agent = agent_of(actor)
+    require_may_work(agent)
     found = list(_offered(agent).order_by("priority", "id")[: max(1, min(most, MOST_AT_ONCE))])
     for task in found:
         _take(actor, task, agent.user, lease_seconds)
@@ -59,7 +59,7 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
     if not selectors.may_do(user, task):
         raise refused("task_not_yours", f"{actor.label} may not take the task {task.title!r}: not a candidate.")
     if actor.kind is ActorKind.AGENT:
-        _require_may_work(_agent(actor), task)
+        require_may_work(agent_of(actor), task)
         lease_seconds = lease_seconds or 60
     now = selectors.database_now()
     held_by_other = task.state == Task.State.CLAIMED and task.claimed_by_id != user.pk
@@ -83,8 +83,7 @@ def heartbeat_task(
     task = locked(task_id)
     require_epoch(task, epoch)
     _require_held(actor, task)
-    if actor.kind is ActorKind.AGENT:
-        _require_may_work(_agent(actor), task)
+    require_standing(actor, task)
     task.lease_until = selectors.database_now() + timedelta(seconds=_lease(lease_seconds))
     fields = ["lease_until"]
     if progress:
@@ -182,6 +181,7 @@ def _offered(agent: Agent) -> QuerySet[Task]:
         Task.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(
             ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
+            Q(department=None) | Q(department__in=agent_facts(agent).department_ids),
             role_id=agent.role_id,
             kind=Task.Kind.AGENT_WORK,
             state=Task.State.OPEN,
@@ -224,20 +224,6 @@ def _still_open(task: Task, awaited: Ref | None) -> str:
 def _require_held(actor: Actor, task: Task) -> None:
     require_waiting(task)
     require_claimer(actor, task)
-
-
-def _require_may_work(agent: Agent, task: Task | None = None) -> None:
-    scopes = stops.agent_scopes(agent_facts(agent))
-    if task and (workflow := task.references.get("workflow_id")):
-        scopes.append(Ref("workflow", str(workflow)))
-    stops.lock_and_check(scopes)
-
-
-def _agent(actor: Actor) -> Agent:
-    agent = Agent.objects.select_related("user", "department", "role").filter(user_id=actor.id).first()
-    if agent is None:
-        raise refused("agents_only", "Only an agent is offered work.", "Take a task of yours from the inbox.")
-    return agent
 
 
 def _lease(seconds: int) -> int:

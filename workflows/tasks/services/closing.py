@@ -24,6 +24,7 @@ from workflows.tasks.services.records import (
     require_work,
     user_of,
 )
+from workflows.tasks.services.standing import require_standing
 
 LONGEST_PAUSE = 3600  # seconds between two attempts
 
@@ -51,6 +52,7 @@ def complete_task(
     if actor.kind is not ActorKind.SYSTEM:
         require_work(task)
         require_claimer(actor, task)
+    require_standing(actor, task)
     task.answer = _checked(task, answer)
     task.save(update_fields=["answer"])
     return close_task(actor=actor, task=task, state=Task.State.DONE, verb="tasks.task_completed", reason=reason)
@@ -74,6 +76,7 @@ def fail_task(
     require_waiting(task)
     require_work(task)
     require_claimer(actor, task)
+    require_standing(actor, task)
     task.attempts += 1
     if not retry or task.attempts >= task.most_attempts:
         task.save(update_fields=["attempts"])

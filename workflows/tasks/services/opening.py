@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from agents.models import Role, User
+from agents.models import Department, Role, User
 from audit.vocabulary import Actor, ActorKind, Ref
 from workflows.tasks import broadcast, selectors
 from workflows.tasks.models import Comment, Task
@@ -29,6 +29,7 @@ def open_task(
     groups: Iterable[Group] = (),
     users: Iterable[User] = (),
     role: Role | None = None,
+    department: Department | None = None,
     work: Mapping[str, Any] | None = None,
     answer_schema: Mapping[str, Any] | None = None,
     most_attempts: int = 3,
@@ -38,8 +39,8 @@ def open_task(
 ) -> Task:
     """Open a task for its candidates; ``references`` are the ids its events carry.
 
-    ``role``: agents of this role are offered it. ``work`` is what they are given, ``answer_schema`` the JSON
-    Schema of what they answer.
+    ``role``: agents of this role are offered it, only those of the ``department`` if one is named. ``work`` is
+    what they are given, ``answer_schema`` the JSON Schema of what they answer.
     """
     task = Task(
         kind=kind,
@@ -50,13 +51,14 @@ def open_task(
         subject_label=subject.label[:300],
         references=dict(references or {}),
         role=role,
+        department=department,
         input=dict(work or {}),
         answer_schema=dict(answer_schema or {}),
         most_attempts=most_attempts,
         due_at=due_at,
         priority=priority,
     )
-    task.full_clean(exclude=["created_at", "available_at", "role"])
+    task.full_clean(exclude=["created_at", "available_at", "role", "department"])
     task.save(force_insert=True)
     task.candidate_groups.set([*groups, role.group] if role else groups)
     task.candidate_users.set(users)

@@ -1,0 +1,32 @@
+"""Whether an agent may work at all: asked at every claim, and again when it hands something in."""
+
+from __future__ import annotations
+
+from agents.models import Agent
+from agents.selectors import agent_facts
+from agents.services import stops
+from audit.vocabulary import Actor, ActorKind, Ref
+from workflows.tasks.models import Task
+from workflows.tasks.services.records import refused
+
+
+def agent_of(actor: Actor) -> Agent:
+    """Return the agent behind an actor; refuse anybody else."""
+    agent = Agent.objects.select_related("user", "department", "role").filter(user_id=actor.id).first()
+    if agent is None:
+        raise refused("agents_only", "Only an agent is offered work.", "Take a task of yours from the inbox.")
+    return agent
+
+
+def require_may_work(agent: Agent, task: Task | None = None) -> None:
+    """Refuse an agent that is braked or stopped, or whose task belongs to a stopped workflow."""
+    scopes = stops.agent_scopes(agent_facts(agent))
+    if task and (workflow := task.references.get("workflow_id")):
+        scopes.append(Ref("workflow", str(workflow)))
+    stops.lock_and_check(scopes)
+
+
+def require_standing(actor: Actor, task: Task) -> None:
+    """Refuse what an agent hands in while it may not work; its claim stands or lapses, nothing is lost."""
+    if actor.kind is ActorKind.AGENT:
+        require_may_work(agent_of(actor), task)
