@@ -138,9 +138,7 @@ def _wait(stage: Stage, crew: Crew, mail: MailRoom, pieces: list[Piece]) -> None
     """Wait until every run has ended, and tell how it goes."""
     deadline, told = time.monotonic() + PATIENCE, ""
     while time.monotonic() < deadline:
-        open_ones = [piece for piece in pieces if not piece.outcome]
-        for piece in open_ones:
-            _look(mail, piece)
+        _look_at_all(mail, pieces)
         crew.keep_up()
         counts = Counter(piece.outcome or "at work" for piece in pieces)
         words = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
@@ -149,16 +147,27 @@ def _wait(stage: Stage, crew: Crew, mail: MailRoom, pieces: list[Piece]) -> None
             told = words
         if not counts["at work"]:
             return
-        time.sleep(1)
+        time.sleep(1.5)
     left = [f"{piece.path.name} ({piece.run.get('state')})" for piece in pieces if not piece.outcome]
     raise Surprise(f"{len(left)} runs did not end within {PATIENCE:.0f} s: {', '.join(left[:8])}")
+
+
+def _look_at_all(mail: MailRoom, pieces: list[Piece]) -> None:
+    """Read what has ended since the last look, and nothing of what has not: one request tells which."""
+    try:
+        still_open = mail.at_work()
+    except (httpx.TransportError, Surprise):
+        return
+    for piece in pieces:
+        if not piece.outcome and piece.run["id"] not in still_open:
+            _look(mail, piece)
 
 
 def _await(mail: MailRoom, piece: Piece) -> None:
     deadline = time.monotonic() + PATIENCE
     while not piece.outcome and time.monotonic() < deadline:
         _look(mail, piece)
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def _look(mail: MailRoom, piece: Piece) -> None:

@@ -70,6 +70,15 @@ class MailRoom:
             raise Surprise(f"The portal answered {reply.status_code} {reply.text[:300]}")
         return reply
 
+    def at_work(self) -> set[str]:
+        """Return the ids of the runs that are under way: neither ended nor waiting for an operator."""
+        reply = self.alice.get("/runs", workflow=self.workflow, state="running", page_size=PAGE)
+        found = {run["id"] for run in reply["results"]}
+        while reply.get("next"):
+            reply = self.alice.http.get(reply["next"]).json()
+            found |= {run["id"] for run in reply["results"]}
+        return found
+
     def run(self, run_id: str) -> dict[str, Any]:
         """Return where a run stands."""
         return dict(self.alice.get(f"/runs/{run_id}"))
