@@ -22,9 +22,9 @@ WORK = (
     ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
 )
 WORKFORCE = (
-    ("Agents", "smart_toy", "agents.Agent"),
+    ("Agents", "badge", "agents.Agent"),
     ("Departments", "account_tree", "agents.Department"),
-    ("Roles", "badge", "agents.Role"),
+    ("Roles", "assignment_ind", "agents.Role"),
     ("Policies", "policy", "agents.Policy"),
     ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
@@ -71,6 +71,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _page("Home", "home", "home", active=request.path == reverse("home")),
                 _page("Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
                 _page("Runs", "route", "runs"),
+                _page("Agents at work", "smart_toy", "agents"),
                 _page("Activity", "timeline", "activity"),
                 *_group("", request, WORK)["items"],
             ],

@@ -101,6 +101,8 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
         "runs/<uuid:run_id>/steer/": {"deed": "cancel", **reason},
         "inbox/work/<uuid:task_id>/do/": {"deed": "claim"},
+        "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
+        "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])

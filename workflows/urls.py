@@ -10,8 +10,10 @@ from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
 from workflows.pages.run import run, run_parts, steer
 from workflows.pages.run_list import runs, runs_parts
+from workflows.pages.start import start, startable
 from workflows.pages.story import resolve, story, story_parts
 from workflows.pages.work import task, task_detail, task_do
+from workflows.pages.workforce import agents, agents_parts, brake
 
 page_urlpatterns = [
     path("", home, name="home"),
@@ -27,9 +29,14 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
     path("runs/", runs, name="runs"),
     path("runs/parts/", runs_parts, name="runs-parts"),
+    path("runs/start/", startable, name="startable"),
+    path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
     path("runs/<uuid:run_id>/steer/", steer, name="run-steer"),
+    path("agents/", agents, name="agents"),
+    path("agents/parts/", agents_parts, name="agents-parts"),
+    path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),

@@ -300,3 +300,99 @@ def test_the_pages_cost_the_same_for_few_and_for_many(
         client.get(address)
         with django_assert_max_num_queries(60):
             client.get(address)
+
+
+def test_home_says_what_waits_what_is_wrong_and_what_runs(work, bob, dave, alice, clerk, workflow):
+    assert "1 request waits for you" in read(bob, "home")
+    assert reverse("inbox-task", args=[work.pk]) in read(bob, "home")
+    going = begun(alice, key="another")
+    task = claim(clerk)
+    Task.objects.filter(pk=task.pk).update(due_at="2026-01-01T00:00:00Z")
+    page = read(dave, "home")
+    for words in ("What runs now", "Overdue: Read it", "Robo works", reverse("run", args=[going.pk])):
+        assert words in page
+
+
+def test_home_of_somebody_without_rights_says_the_next_step(mallory):
+    page = read(mallory, "home")
+    assert "Nothing runs now that you may see" in page
+    assert "You have no rights here yet" in page
+    assert "There is no agent that you may see" in read(mallory, "agents")
+    assert "There is no workflow that you may start" in read(mallory, "startable")
+    assert "No run yet that you may see" in read(mallory, "runs")
+
+
+def test_agents_are_listed_with_what_they_do_now(workflow, alice, carol, clerk):
+    hold_above(10_000)
+    assert "Idle" in read(carol, "agents")
+    held = ask(clerk, number="RE-8", minor=2_000_000)
+    assert "Waits for people" in read(carol, "agents")
+    run = begun(alice)
+    task = claim(clerk)
+    tasks.heartbeat_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, progress=HOSTILE)
+    page = read(carol, "agents")
+    for words in ("1 of 1 works now", reverse("run", args=[run.pk]), held.label, "It says: &lt;script&gt;"):
+        assert words in page
+    assert 'value="pause"' not in page
+
+
+def test_an_agent_is_paused_and_let_go_on_with_a_reason(alice, dave, carol, mallory, clerk):
+    address = reverse("agent-brake", args=[clerk.pk])
+    pause = {"deed": "pause", "reason": "it books twice"}
+    assert 'value="pause"' in read(dave, "agents")
+    assert browser(mallory).post(address, pause).status_code == 404
+    assert browser(carol).post(address, pause).status_code == 403
+    refused = browser(dave).post(address, {"deed": "pause", "reason": "no"})
+    assert refused.status_code in (409, 422, 403)
+    assert "Robo: " in refused.content.decode()
+    assert browser(dave).post(address, {**pause, "deed": "dance"}).status_code == 422
+    assert browser(dave).post(address, pause).status_code == 302
+    clerk.refresh_from_db()
+    assert clerk.brake == "paused"
+    assert browser(dave).post(address, pause).status_code == 409
+    assert 'value="resume"' not in read(dave, "agents")
+    assert browser(dave).post(address, {"deed": "resume", "reason": "mended now"}).status_code == 403
+    assert browser(alice).post(address, {"deed": "resume", "reason": "mended now"}).status_code == 302
+    clerk.refresh_from_db()
+    assert clerk.brake == "none"
+
+
+def test_a_run_is_started_by_hand_once(workflow, alice, bob):
+    address = reverse("workflow-start", args=[workflow.pk])
+    assert workflow.name in read(alice, "startable")
+    assert browser(bob).get(address).status_code == 404
+    page = read(alice, "workflow-start", workflow.pk)
+    assert 'name="input-topic"' in page
+    given = {"key": "by-hand", "input-topic": "bolts"}
+    first = browser(alice).post(address, given)
+    assert first["Location"] == reverse("run", args=[Run.objects.get().pk])
+    assert browser(alice).post(address, given)["Location"] == first["Location"]
+    other = browser(alice).post(address, {**given, "input-topic": "nuts"})
+    assert other.status_code == 409
+    assert "began with other input" in other.content.decode()
+    assert browser(alice).post(address, {**given, "input-topic": "x" * 60}).status_code == 422
+
+
+def test_a_run_is_started_with_a_document(clerk, alice, bob, settings, tmp_path):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    settings.DATA_DIR = tmp_path
+    document = {"type": "string", "format": "document"}
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["topic"],
+        "properties": {"topic": document},
+    }
+    workflow = publish(alice, bob, {**letters(), "input": schema})
+    address = reverse("workflow-start", args=[workflow.pk])
+    assert 'type="file"' in read(alice, "workflow-start", workflow.pk)
+    assert browser(alice).post(address, {"key": "k"}).status_code == 422
+    for _turn in range(2):
+        file = SimpleUploadedFile("<b>letter.txt", b"Dear all", content_type="text/plain")
+        assert browser(alice).post(address, {"key": "k", "input-topic": file}).status_code == 302
+    run = Run.objects.get()
+    page = read(alice, "run", run.pk)
+    assert "&lt;b&gt;letter.txt" in page
+    assert "Download" in page
+    assert str(run.run_documents.get().document_id) in page

@@ -1,4 +1,4 @@
-"""The first page: what waits for me, what is wrong, what changed."""
+"""The first page: what waits for me, what is wrong, what runs now, what changed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from agents.selectors import visible_agents, visible_stops
 from audit.selectors import newest_position, visible_events
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to
-from workflows.approvals.selectors import pending_for
 from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.lines import lines_of
-from workflows.pages.waiting import page_of, work_for
+from workflows.pages.run_list import run_lines
+from workflows.pages.steps import who_has
+from workflows.pages.waiting import count_for, rows_of
 from workflows.pages.words import ECHOES
+from workflows.pages.workforce import lines_for
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, RunState
+from workflows.runs.models import Step
+from workflows.runs.selectors import visible_to as visible_runs
 
 FEW = 6
 WRONG_SINCE = timedelta(hours=24)
@@ -61,21 +66,61 @@ def _state(request: HttpRequest) -> dict[str, Any]:
     position = newest_position()
     return {
         "position": position,
-        "waiting": list(pending_for(user)[:FEW]),
-        "waiting_count": pending_for(user).count(),
-        "tasks": [(task, page_of(task)) for task in work_for(user).order_by("priority", "due_at")[:FEW]],
+        "waiting": rows_of(user, "mine", FEW),
+        "waiting_count": count_for(user),
         "troubles": troubles_for(user),
         "today": _today(user),
         "lines": lines_of(_changes(user)),
         "agents": visible_agents(user).count(),
+        **_now(user),
         "may_register": _may_add(request, Agent),
         "may_stop": _may_add(request, Stop),
     }
 
 
 def troubles_for(user: User) -> list[Trouble]:
-    """Return what is wrong now, gravest first: stops, work in doubt, differences, failures, brakes."""
-    return [*_stops(user), *_actions_in_trouble(user), *_braked_agents(user)]
+    """Return what is wrong now, gravest first: stops, stopped runs, doubt, failures, what is late, brakes."""
+    return [*_stops(user), *_parked(user), *_actions_in_trouble(user), *_overdue(user), *_braked_agents(user)]
+
+
+def _now(user: User) -> dict[str, Any]:
+    """Return what runs now: the newest open runs, how many there are, and which agents are at work."""
+    going = visible_runs(user).filter(state__in=OPEN_RUNS)
+    busy = [line for line in lines_for(user) if line.standing == "working"]
+    return {
+        "runs": run_lines(going.order_by("-pk")[:FEW]),
+        "runs_count": going.count(),
+        "busy": busy[:FEW],
+        "busy_count": len(busy),
+    }
+
+
+def _parked(user: User) -> list[Trouble]:
+    parked = visible_runs(user).filter(state=RunState.INCIDENT).order_by("-pk")[:FEW]
+    return [
+        Trouble("report", "bad", f"Stopped: {run.label}", run.problem, reverse("run", args=[run.pk]))
+        for run in parked
+    ]
+
+
+def _overdue(user: User) -> list[Trouble]:
+    """Return the steps of visible runs that somebody should have done by now."""
+    late = (
+        Step.objects.filter(state__in=OPEN_STEPS, task__due_at__lt=timezone.now(), run__in=visible_runs(user))
+        .select_related("run", "agent", "task__claimed_by__agent", "task__role")
+        .prefetch_related("task__candidate_groups")
+        .order_by("task__due_at")[:FEW]
+    )
+    return [
+        Trouble(
+            "alarm",
+            "wait",
+            f"Overdue: {step.name}",
+            f"{step.run.label}: {who_has(step) or 'nobody has it'}",
+            reverse("run", args=[step.run_id]),
+        )
+        for step in late
+    ]
 
 
 def _stops(user: User) -> list[Trouble]:

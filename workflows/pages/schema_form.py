@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 
 from agents.decision.money import format_minor, major_to_minor
 from connectors.policies.schemas import argument_errors
@@ -115,12 +116,23 @@ class SchemaForm(forms.Form):
             _put(self.answer, path, constant)
         for name, path in self.paths.items():
             value = cleaned.get(name)
+            if isinstance(value, UploadedFile):
+                continue
             if value is not None and value != "" and (value != [] or self.fields[name].required):
                 _put(self.answer, path, value)
         if not self.errors and not self.needs_files:
             for error in argument_errors(self.schema, self.answer):
                 self.add_error_at(error["pointer"], error["message"])
         return cleaned
+
+    def uploads(self) -> list[tuple[Path, UploadedFile]]:
+        """Return the documents that came with it, by where their ids belong."""
+        found = ((path, self.cleaned_data.get(name)) for name, path in self.paths.items())
+        return [(path, value) for path, value in found if isinstance(value, UploadedFile)]
+
+    def put(self, path: Path, value: Any) -> None:
+        """Complete the answer with what could be known only after the form was whole."""
+        _put(self.answer, path, value)
 
     def add_error_at(self, pointer: str, message: str) -> None:
         """Show an error at the field a JSON pointer leads to, or on top when there is none."""

@@ -88,8 +88,9 @@ def task_do(request: HttpRequest, task_id: UUID) -> HttpResponse:
         with refusals_recorded(actor=user.as_actor(), subject=found.as_ref(), **found.event_refs()):
             return deed(request, found, form)
     except Refusal as refusal:
-        for error in refusal.detail.get("errors", ()) if form is not None else ():
-            form.add_error_at(error["pointer"], error["message"])
+        if form is not None:
+            for error in refusal.detail.get("errors", ()):
+                form.add_error_at(error["pointer"], error["message"])
         fresh = _find(request, task_id)
         status = STATUS_OF_KIND.get(refusal.kind, 403)
         return _answer(request, fresh, form, status=status, refused=refusal.in_full())
@@ -176,7 +177,7 @@ def _find(request: HttpRequest, task_id: UUID) -> Task:
 
 def work_for(found: Task, user: User, form: SchemaForm | None = None) -> Work:
     """Return one task as this person sees it; ``why_not`` says in words why they may not do it."""
-    run = visible_runs(user).filter(pk=found.references.get("run_id") or None).first()
+    run = _run_of(found, user)
     documents = list(Document.objects.filter(pk__in=run.run_documents.values("document"))) if run else []
     names = names_of(documents)
     readable = visible_documents(user).filter(pk__in=[it.pk for it in documents])
@@ -201,9 +202,14 @@ def _form(found: Task, user: User, data: Any = None) -> SchemaForm | None:
     """Return the form of the answer; None when no answer is asked."""
     if not found.answer_schema.get("properties"):
         return None
-    run = visible_runs(user).filter(pk=found.references.get("run_id") or None).first()
+    run = _run_of(found, user)
     documents = [(str(it.document_id), it.document.name) for it in _linked(run)] if run else []
     return SchemaForm(found.answer_schema, data, prefix=PREFIX, documents=documents)
+
+
+def _run_of(found: Task, user: User) -> Run | None:
+    run_id = found.references.get("run_id")
+    return visible_runs(user).filter(pk=run_id).first() if run_id else None
 
 
 def _linked(run: Run) -> Any:

@@ -178,11 +178,11 @@ class WorkflowAdmin(WorkforceAdmin):
     @display(description="Its runs")
     def shown_runs(self, workflow: Any) -> SafeString:
         runs = selectors.visible_to(workflow.viewer).filter(workflow=workflow)[:NEWEST]
-        rows = [
-            (_link("run", run.pk, run.label), _state_of(run), run.started_by, moment(run.started_at))
-            for run in runs
-        ]
-        return table(("Run", "State", "Started by", "When (UTC)"), rows, empty="No run yet that you may see.")
+        rows = [(_page_of(run), _state_of(run), run.started_by, moment(run.started_at)) for run in runs]
+        may_start = selectors.startable_by(workflow.viewer).filter(pk=workflow.pk).exists()
+        start = [("Start a run", reverse("workflow-start", args=[workflow.pk]))] if may_start else []
+        columns = ("Run", "State", "Started by", "When (UTC)")
+        return table(columns, rows, empty="No run yet that you may see.", links=start)
 
     @display(description="Trail")
     def shown_trail(self, workflow: Workflow) -> SafeString:
@@ -279,14 +279,18 @@ class RunAdmin(ReadOnlyAdmin):
     inlines = (StepInline,)
     actions_detail = ["go_on", "cancel"]
     fieldsets = (
-        (None, {"fields": ("label", "workflow", "version", "shown_state", "outcome", "problem")}),
+        (None, {"fields": ("label", "shown_page", "workflow", "version", "shown_state", "outcome", "problem")}),
         ("Who and when", {"fields": ("started_by", "started_at", "finished_at", "key")}),
         ("Data", {"fields": ("input", "output")}),
     )
-    readonly_fields = ("shown_state",)
+    readonly_fields = ("shown_state", "shown_page")
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         return selectors.visible_to(request.user)  # type: ignore[arg-type]
+
+    @display(description="Its page")
+    def shown_page(self, run: Run) -> SafeString:
+        return _page_of(run)
 
     @display(description="State", ordering="state", label=RUN_LABELS)
     def shown_state(self, run: Run) -> tuple[str, str]:
@@ -347,6 +351,10 @@ def _state_of(run: Run) -> str:
         if run.outcome
         else run.get_state_display()
     )
+
+
+def _page_of(run: Run) -> SafeString:
+    return format_html('<a class="portal-link" href="{}">{}</a>', reverse("run", args=[run.pk]), run.label)
 
 
 def _link(model: str, key: Any, words: str) -> SafeString:

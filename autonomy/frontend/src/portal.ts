@@ -14,7 +14,8 @@ function refreshing(root: HTMLElement): void {
   let reading = false;
 
   async function refresh(): Promise<void> {
-    if (reading || wanted <= position || root.contains(document.activeElement)) return;
+    const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
+    if (reading || wanted <= position || isTyped || root.contains(document.activeElement)) return;
     reading = true;
     const upTo = wanted;
     const opened = all<HTMLDetailsElement>("details[id][open]", root).map((details) => details.id);
