@@ -120,3 +120,125 @@ def test_only_managers_say_what_is_watched_and_only_below_the_incoming_folder(
             services.save_folder(
                 actor=alice.as_actor(), values={"folder": bad}, reason="for a test", folder=folder
             )
+
+
+def _why(folder: WatchedFolder, name: str) -> str:
+    return (services.path_of(folder) / "refused" / f"{name}.why.txt").read_text()
+
+
+def test_files_are_put_nowhere_but_below_the_folder(folder: WatchedFolder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in (services.TAKEN, services.REFUSED):
+        (services.path_of(folder) / name).symlink_to(elsewhere)
+    drop(folder, "sitecustomize.py")
+    drop(folder, "empty.xml", b"")
+    services.take_in_all()
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_reason_beside_a_file_overwrites_nothing(folder: WatchedFolder, tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.write_text("precious")
+    aside = services.path_of(folder) / services.REFUSED
+    aside.mkdir()
+    (aside / "empty.xml.why.txt").symlink_to(books)
+    drop(folder, "empty.xml", b"")
+    services.take_in_all()
+    assert books.read_text() == "precious"
+    assert (aside / "empty.xml").exists()
+
+
+def test_a_file_of_somebody_else_is_not_taken_by_a_second_name(folder: WatchedFolder, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("password")
+    os.link(secret, services.path_of(folder) / "letter.xml")
+    long_ago = time.time() - 10
+    os.utime(secret, (long_ago, long_ago))
+    services.take_in_all()
+    assert Document.objects.count() == 0
+    assert "second name" in _why(folder, "letter.xml")
+
+
+def test_what_is_swapped_for_a_pipe_or_a_link_holds_nobody_up(
+    folder: WatchedFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    where = services.path_of(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(where / "pipe.xml")
+    (where / "link.xml").symlink_to(tmp_path)
+    late = drop(folder, "letter.xml")
+    # As if both had been plain files when the folder was listed.
+    found = [where / "pipe.xml", where / "link.xml", late]
+    monkeypatch.setattr(services, "_whole_files", lambda _: iter(found))
+    assert services.take_in_all() == 1
+    assert Run.objects.count() == 1
+
+
+def test_what_nobody_can_read_holds_nobody_up(folder: WatchedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = drop(folder, "locked.xml", age=20)
+    drop(folder, "letter.xml")
+    opened = os.open
+
+    def denied(name: Any, *args: Any, **kwargs: Any) -> int:
+        if str(name) == str(path):
+            raise PermissionError(13, "Permission denied", str(name))
+        return opened(name, *args, **kwargs)
+
+    monkeypatch.setattr(services.os, "open", denied)
+    assert services.take_in_all() == 1
+    assert "could not be read" in _why(folder, "locked.xml")
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".xml", "two\nlines.xml", "\udcff\u202egnp.xml", "-rf"])
+def test_no_name_holds_the_folder_up(folder: WatchedFolder, name: str) -> None:
+    for content in (b"first", b"second", b""):
+        drop(folder, name, content)
+        services.take_in_all()
+    drop(folder, "letter.xml")
+    assert services.take_in_all() == 1
+    assert Run.objects.count() == 3
+    assert all(document.name.isprintable() for document in Document.objects.all())
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    folder: WatchedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(folder, "letter.xml", b"first")
+    begin = services.start_run
+
+    def replaced(**given: Any) -> Any:
+        path.unlink()
+        drop(folder, "letter.xml", b"second")
+        return begin(**given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "start_run", replaced)
+        services.take_in_all()
+    services.take_in_all()
+    assert Run.objects.count() == 2
+
+
+def test_a_file_that_still_grows_is_left_until_it_is_whole(
+    folder: WatchedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(folder, "letter.xml", b"half")
+    keep = services.store_document
+
+    def growing(**given: Any) -> Any:
+        path.write_bytes(b"half and half")
+        return keep(**given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "store_document", growing)
+        assert services.take_in_all() == 0
+    assert path.exists()
+    assert Run.objects.count() == 0
+
+
+def test_a_folder_in_the_place_of_taken_holds_nobody_up(folder: WatchedFolder) -> None:
+    (services.path_of(folder) / services.TAKEN).write_text("a file in the way")
+    drop(folder, "letter.xml")
+    services.take_in_all()
+    services.take_in_all()
+    assert Run.objects.count() == 1

@@ -7,6 +7,7 @@ last: a crash anywhere in between leaves the file to the next look, which finds 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import mimetypes
 import os
@@ -14,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -23,17 +24,29 @@ from agents.models import User
 from agents.policies import require_reason
 from agents.services.history import lock_row, stamp
 from audit.services import record_event, record_refusal, refusals_recorded
-from audit.vocabulary import Actor, ActorKind, Ref, Refusal
+from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
 from workflows.documents.services import store_document
 from workflows.runs.services import start_run
 from workflows.triggers.models import WatchedFolder
 
 QUIET_SECONDS = 2.0  # a file that was written to this recently may not be whole yet
 MOST_AT_ONCE = 100
+MOST_NAME_BYTES = 230  # file systems take 255, and a number and an ending may be added
 TAKEN, REFUSED = "taken", "refused"
+# The file is as it should be, or not whole yet: it stays, and the next look takes it.
+NOT_NOW = ("no_version", "workflow_disabled", "stopped", "document_cut_off")
 FIELDS = ("name", "folder", "workflow", "input_member", "is_enabled")
 
 logger = logging.getLogger(__name__)
+
+
+class Seen(NamedTuple):
+    """What tells a file from another that was put in its place."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
 
 
 def save_folder(
@@ -91,15 +104,17 @@ def take_in(folder: WatchedFolder) -> int:
 
 def _take(folder: WatchedFolder, path: Path) -> int:
     actor = Actor.system(f"folder {folder.folder}")
+    seen: Seen | None = None
     try:
         with _opened(path) as file:
+            seen = _seen(os.fstat(file.fileno()))
             document = store_document(
                 actor=actor,
                 name=path.name,
                 media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
                 content=file,
                 source="folder",
-                size=os.fstat(file.fileno()).st_size,
+                size=seen.size,
             )
         start_run(
             actor=actor,
@@ -110,20 +125,16 @@ def _take(folder: WatchedFolder, path: Path) -> int:
     except FileNotFoundError:
         return 0  # another look was quicker
     except Refusal as refusal:
-        return _refused(folder, path, actor, refusal)
-    _put_aside(path, TAKEN)
-    return 1
+        return _refused(folder, path, seen, actor, refusal)
+    return 1 if _put_aside(path, TAKEN, seen) else 0
 
 
-def _refused(folder: WatchedFolder, path: Path, actor: Actor, refusal: Refusal) -> int:
+def _refused(folder: WatchedFolder, path: Path, seen: Seen | None, actor: Actor, refusal: Refusal) -> int:
     """Put a file aside with the reason beside it; what is only not now stays where it is."""
-    if refusal.code in ("no_version", "workflow_disabled", "stopped"):
+    if refusal.code in NOT_NOW:
         return 0
-    if not refusal.recorded:
+    if _put_aside(path, REFUSED, seen, why=refusal.in_full()) and not refusal.recorded:
         record_refusal(actor=actor, verb="triggers.file_refused", subject=folder.as_ref(), refusal=refusal)
-    aside = _put_aside(path, REFUSED)
-    if aside:
-        aside.with_name(f"{aside.name}.why.txt").write_text(f"{refusal.in_full()}\n", encoding="utf-8")
     return 0
 
 
@@ -144,27 +155,105 @@ def _whole_files(where: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a plain file; a link put in its place meanwhile is not followed."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    """Open a plain file; what was put in its place meanwhile is neither followed nor waited for.
+
+    A file with a second name may be anybody's: who drops it need not be able to read it, and the portal can.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
+            raise FileNotFoundError(path) from error
+        raise _no_file(
+            "unreadable_file", "it could not be read", "Let the portal's account read it."
+        ) from error
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(path)
+        if found.st_nlink > 1:
+            raise _no_file(
+                "linked_file", "it has a second name elsewhere", "Copy the file instead of linking it."
+            )
         yield file
 
 
-def _put_aside(path: Path, where: str) -> Path | None:
-    folder = path.parent / where
-    folder.mkdir(exist_ok=True)
-    target = folder / path.name
-    number = 1
-    while target.exists():
-        number += 1
-        target = folder / f"{path.stem}-{number}{path.suffix}"
+def _no_file(code: str, why: str, cure: str) -> Refusal:
+    return Refusal(
+        code, f"The file was refused: {why}.", kind=RefusalKind.INVALID, next_step=f"{cure} Then drop it again."
+    )
+
+
+def _seen(found: os.stat_result) -> Seen:
+    return Seen(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _put_aside(path: Path, where: str, seen: Seen | None, why: str = "") -> bool:
+    """Move a file into a folder beside it, if it is still the one that was read; say whether it was moved.
+
+    Whoever drops files may make links there too, so that nothing below is found by its path: the folder is
+    opened once and no link is followed to it or in it.
+    """
     try:
-        path.rename(target)
+        with _folder(path.parent) as here, _folder(path.parent, where, within=here) as there:
+            target = _unused(there, path.name)
+            os.rename(path.name, target, src_dir_fd=here, dst_dir_fd=there)
+            moved = os.stat(target, dir_fd=there, follow_symlinks=False)
+            if seen is not None and _seen(moved) != seen:
+                os.rename(target, _unused(here, path.name), src_dir_fd=there, dst_dir_fd=here)
+                return False
+            if why:
+                _write_beside(there, target, why)
     except FileNotFoundError:
-        return None
-    return target
+        return False  # another look was quicker
+    except OSError:
+        logger.exception("A file in %s was read, and could not be put aside.", path.parent.name)
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _folder(path: Path, name: str = "", within: int | None = None) -> Iterator[int]:
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    if within is None:
+        descriptor = os.open(path, flags)
+    else:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=within)
+        descriptor = os.open(name, flags | os.O_NOFOLLOW, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _unused(folder: int, name: str) -> str:
+    """Return a name that is free in an open folder, short enough for a number and for the reason beside it."""
+    stem, ending = Path(name).stem, Path(name).suffix
+    while len(os.fsencode(stem + ending)) > MOST_NAME_BYTES:
+        stem, ending = (stem[:-1], ending) if len(stem) > 1 else (stem, ending[:-1])
+    number, free = 1, stem + ending
+    while _exists(folder, free):
+        number += 1
+        free = f"{stem}-{number}{ending}"
+    return free
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _write_beside(folder: int, name: str, why: str) -> None:
+    """Say why; what lies there already under that name is not ours to change."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(f"{name}.why.txt", flags, 0o644, dir_fd=folder)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{why}\n")
 
 
 def _require_may(actor: Actor) -> None:
