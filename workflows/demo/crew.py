@@ -1,4 +1,4 @@
-"""The three reference agents as processes: an empty Python of their own, an address and a credential."""
+"""The reference agents as processes: an empty Python of their own, an address and a credential."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ CREW = {
     "invoice-reader": "reader.py",
     "invoice-checker": "checker.py",
     "invoice-bookkeeper": "bookkeeper.py",
+    "supplier-clerk": "supplier_clerk.py",
 }
 PR_SET_PDEATHSIG = 1
 PATIENCE = 15.0

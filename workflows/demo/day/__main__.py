@@ -22,6 +22,7 @@ import httpx
 from workflows.demo.crew import Crew
 from workflows.demo.day import books
 from workflows.demo.day.office import FINAL, Desk, MailRoom
+from workflows.demo.day.onboarding import take_on
 from workflows.demo.day.rogue import rogue_is_stopped
 from workflows.demo.invoices import generator
 from workflows.demo.story.stage import Stage
@@ -90,6 +91,7 @@ def _play(stage: Stage, crew: Crew, pieces: list[Piece]) -> dict[str, Any]:
     try:
         new = _bring(stage, mail, pieces)
         _wait(stage, crew, mail, pieces)
+        onboarding = take_on(stage)
     finally:
         desk.over.set()
         desk.join(60)
@@ -97,7 +99,8 @@ def _play(stage: Stage, crew: Crew, pieces: list[Piece]) -> dict[str, Any]:
     result = _result(stage, pieces, desk)
     result["new_runs"] = new
     result["rogue"] = rogue_is_stopped(stage)
-    result["ok"] = result["ok"] and all(result["rogue"].values())
+    result["onboarding"] = onboarding
+    result["ok"] = result["ok"] and all(result["rogue"].values()) and onboarding["ok"]
     return result
 
 
