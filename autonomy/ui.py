@@ -69,10 +69,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Work",
             "items": [
                 _page("Home", "home", "home", active=request.path == reverse("home")),
-                _page("Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
-                _page("Runs", "route", "runs"),
-                _page("Agents at work", "smart_toy", "agents"),
-                _page("Activity", "timeline", "activity"),
+                _below(request, "Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
+                _below(request, "Runs", "route", "runs"),
+                _below(request, "Agents at work", "smart_toy", "agents"),
+                _below(request, "Activity", "timeline", "activity"),
                 *_group("", request, WORK)["items"],
             ],
         },
@@ -85,6 +85,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:
     return {"title": title, "icon": icon, "link": reverse(name), **more}
+
+
+def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) -> Entry:
+    """Return the entry of a page and of everything below its address; the admin has addresses like it."""
+    return _page(title, icon, name, active=request.path.startswith(reverse(name)), **more)
 
 
 def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:

@@ -58,6 +58,11 @@ class StepLine:
     calls: list[Call] = field(default_factory=list)
     task_link: str = ""
 
+    @property
+    def is_plain(self) -> bool:
+        """Say whether there is nothing to tell but that it was passed."""
+        return not (self.asked or self.answer or self.error or self.notes or self.calls)
+
 
 def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[StepLine]:
     """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
@@ -119,6 +124,8 @@ def _tag(step: Step) -> Tag:
 def who_has(step: Step) -> str:
     """Return who did a step or has it now, or to whom it is offered."""
     task = step.task
+    if task is not None and task.waits_for:
+        return "nobody meanwhile: it waits for an action to end"
     if task is not None and task.claimed_by is not None:
         agent = getattr(task.claimed_by, "agent", None)
         return agent.name if agent else str(task.claimed_by)

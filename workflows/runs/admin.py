@@ -104,6 +104,8 @@ class WorkflowAdmin(WorkforceAdmin):
         """Say which proposed version waits, with the way to the question."""
         obj = kwargs.get("obj")
         context["question"] = _question(obj) if obj is not None and obj.pk else None
+        # One button: whatever is saved is proposed, and its page says that it waits.
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def create(self, request: HttpRequest, form: Any) -> Workflow:
@@ -229,11 +231,11 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
     search_fields = ("workflow__name", "workflow__code", "reason", "sha256")
     date_hierarchy = "created_at"
     fieldsets = (
-        (None, {"fields": ("workflow", "number", "shown_state", "shown_question", "reason", "sha256")}),
+        (None, {"fields": ("workflow", "number", "state", "shown_question", "reason", "sha256")}),
         ("Who and when", {"fields": ("proposed_by", "created_at", "approved_by", "decided_at")}),
         ("Definition", {"fields": ("shown_text",)}),
     )
-    readonly_fields = ("shown_state", "shown_question", "shown_text")
+    readonly_fields = ("shown_question", "shown_text")
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         visible = selectors.visible_workflows(request.user)  # type: ignore[arg-type]
@@ -279,11 +281,11 @@ class RunAdmin(ReadOnlyAdmin):
     inlines = (StepInline,)
     actions_detail = ["go_on", "cancel"]
     fieldsets = (
-        (None, {"fields": ("label", "shown_page", "workflow", "version", "shown_state", "outcome", "problem")}),
+        (None, {"fields": ("label", "shown_page", "workflow", "version", "state", "outcome", "problem")}),
         ("Who and when", {"fields": ("started_by", "started_at", "finished_at", "key")}),
         ("Data", {"fields": ("input", "output")}),
     )
-    readonly_fields = ("shown_state", "shown_page")
+    readonly_fields = ("shown_page",)
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         return selectors.visible_to(request.user)  # type: ignore[arg-type]

@@ -30,6 +30,8 @@ function refreshing(root: HTMLElement): void {
     if (!isSwapped) return;
     position = upTo;
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    // What is over takes no more orders.
+    if (one("[data-over]", root)) one("#steer")?.remove();
     refreshTimes(root);
     showConnection();
     void refresh();
