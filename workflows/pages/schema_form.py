@@ -244,7 +244,7 @@ class _DateField(forms.DateField):
 def _text(part: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
     longest = part.get("maxLength")
     free = part.get("format") == "free-text"
-    is_long = free or longest is None or longest > LONG_TEXT
+    is_long = longest is None or longest > LONG_TEXT
     short = (
         part.get("format") in ("code", "decimal", "uuid", "email", "time", "date-time", "uri")
         or "pattern" in part
