@@ -392,6 +392,7 @@ def test_a_run_is_started_with_a_document(clerk, alice, bob, settings, tmp_path)
         file = SimpleUploadedFile("<b>letter.txt", b"Dear all", content_type="text/plain")
         assert browser(alice).post(address, {"key": "k", "input-topic": file}).status_code == 302
     run = Run.objects.get()
+    assert run.label == "Answer letters <b>letter.txt"
     page = read(alice, "run", run.pk)
     assert "&lt;b&gt;letter.txt" in page
     assert "Download" in page

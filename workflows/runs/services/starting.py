@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from agents.decision import cel
 from agents.models import User
@@ -83,11 +84,13 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
     stops.lock_and_check([stops.EVERYTHING, Ref("workflow", str(workflow.pk), workflow.name)])
     definition = engine.parse(version.content)
     _require_input(workflow, definition, content)
+    about = _documents_of(actor, definition, content)
     run = Run(
         workflow=workflow,
         version=version,
         key=key,
-        label=f"{workflow.name} {key[:40]}",
+        # A digest tells people nothing; the name of what they brought does.
+        label=f"{workflow.name} {about[0].name if about else key[:40]}",
         input=dict(content),
         input_digest=digest,
         started_by_kind=str(actor.kind),
@@ -100,7 +103,8 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
     if known := _known(workflow, key, digest, but=run):
         return Started(known, is_new=False)
     run.refresh_from_db(fields=["started_at"])
-    _link_documents(actor, definition, run)
+    for document in about:
+        RunDocument.objects.get_or_create(run=run, document=document)
     node = definition.nodes[definition.start]
     step = Step.objects.create(run=run, node=node.id, kind=node.kind, name=node.name)
     make_ready(step)
@@ -175,26 +179,29 @@ def _label(definition: engine.Definition, run: Run) -> str:
     return str(label or run.label)
 
 
-def _link_documents(actor: Actor, definition: engine.Definition, run: Run) -> None:
-    """Let whoever works on the run read what it is about; the starter must be able to read it first."""
+def _documents_of(actor: Actor, definition: engine.Definition, content: Mapping[str, Any]) -> list[Document]:
+    """Return what the run is about; whoever starts it must be able to read it."""
     visible = (
         Document.objects.all()
         if actor.kind is ActorKind.SYSTEM
         else documents.visible_to(User.objects.get(pk=actor.id))
     )
-    for document_id in _documents(definition.input, run.input):
-        try:
-            found = visible.filter(pk=document_id).first()
-        except (ValidationError, ValueError):
-            found = None
-        if found is None:
-            raise Refusal(
-                "document_unknown",
-                f"No run was started: there is no document {document_id[:80]} for you.",
-                kind=RefusalKind.INVALID,
-                next_step="Upload it at /api/v1/documents and send the id you get.",
-            )
-        RunDocument.objects.get_or_create(run=run, document=found)
+    return [_document(visible, document_id) for document_id in _documents(definition.input, content)]
+
+
+def _document(visible: QuerySet[Document], document_id: str) -> Document:
+    try:
+        found = visible.filter(pk=document_id).first()
+    except (ValidationError, ValueError):
+        found = None
+    if found is None:
+        raise Refusal(
+            "document_unknown",
+            f"No run was started: there is no document {document_id[:80]} for you.",
+            kind=RefusalKind.INVALID,
+            next_step="Upload it at /api/v1/documents and send the id you get.",
+        )
+    return found
 
 
 def _documents(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
