@@ -23,8 +23,8 @@ from django.db import transaction
 from agents.models import User
 from agents.policies import require_reason
 from agents.services.history import lock_row, stamp
-from audit.services import record_event, record_refusal, refusals_recorded
-from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+from audit.services import record_event, record_refusal
+from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from workflows.documents.services import store_document
 from workflows.runs.services import start_run
 from workflows.triggers.models import WatchedFolder
@@ -53,8 +53,7 @@ def save_folder(
     *, actor: Actor, values: Mapping[str, Any], reason: str, folder: WatchedFolder | None = None
 ) -> WatchedFolder:
     """Watch a folder, or change how. Needs ``triggers.change_watchedfolder``."""
-    subject = folder.as_ref() if folder else Ref("triggers.watchedfolder", "", "A new watched folder")
-    with refusals_recorded(actor=actor, subject=subject), transaction.atomic():
+    with transaction.atomic():
         _require_may(actor)
         require_reason(reason)
         folder = lock_row(WatchedFolder, folder.pk) if folder else WatchedFolder()
