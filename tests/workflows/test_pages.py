@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from agents.models import Agent
 from tests.fakes import arguments
-from tests.workflows.conftest import ask, hold_above
+from tests.workflows.conftest import ask, hold_above, limit
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals.models import Approval
@@ -75,6 +75,14 @@ def test_the_detail_says_what_why_and_who(held, bob):
         assert words in page
     assert "What the agent says" in page
     assert "Nobody has checked them" in page
+
+
+def test_what_is_left_of_a_limit_on_money_is_said_in_money(clerk, bob):
+    hold_above(1_000_000)
+    limit("posted", 5_000_000, name="Posted in a day", unit="money", amount="amount")
+    action = ask(clerk, minor=2_000_000)
+    page = browser(bob).get(reverse("inbox-approval", args=[action.approval_id])).content.decode()
+    assert "Posted in a day: 50,000.00 EUR of 50,000.00 EUR were left, this uses 20,000.00 EUR." in page
 
 
 def test_a_vote_without_a_reason_changes_nothing(held, bob):

@@ -162,6 +162,15 @@ def test_hostile_words_stay_words_on_every_page(work, bob, carol):
         assert "&lt;script&gt;alert(1)" in page
 
 
+def test_a_question_about_an_action_of_a_run_leads_to_the_run(workflow, alice, bob, carol, clerk):
+    hold_above(1_000)
+    run = begun(alice)
+    task = claim(clerk)
+    held = ask(clerk, number="RE-7", minor=2_000_000, task_id=str(task.pk), task_epoch=task.epoch)
+    page = read(carol, "inbox-approval", held.approval_id)
+    assert f'for the run <a class="portal-link" href="{reverse("run", args=[run.pk])}">' in page
+
+
 def test_work_for_people_is_in_the_one_inbox_and_counted(work, bob, mallory, clerk):
     hold_above(1_000)
     held = ask(clerk, number="RE-7", minor=2_000_000)

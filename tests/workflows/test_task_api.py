@@ -184,6 +184,7 @@ def test_a_task_that_waits_for_an_action_comes_back_when_it_has_ended(clerk: Age
     held = ask(clerk, minor=20_000, task_id=str(task.pk), task_epoch=1)
     given_back = post(clerk.user, f"{task.pk}/release", {"epoch": 1, "wait_for_action": str(held.pk)})
     assert given_back.json()["waits_for"] == f"actions.action:{held.pk}"
+    assert "which waits for an action of its own" in Event.objects.get(verb="tasks.task_released").sentence
     assert claim(clerk.user) == []
     withdraw_action(actor=clerk.user.as_actor(), action_id=held.pk, reason="no longer needed")
     assert claim(clerk.user)[0]["epoch"] == 2

@@ -206,7 +206,7 @@ class Release(TaskVerb):
         """Release it."""
         awaited = given.pop("wait_for_action", None)
         if awaited:
-            given["wait_for"] = Ref("actions.action", str(awaited), f"action {awaited}")
+            given["wait_for"] = Ref("actions.action", str(awaited), "an action of its own")
         services.release_task(actor=actor, task_id=task_id, **given)
 
 

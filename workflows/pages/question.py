@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -32,6 +33,8 @@ from workflows.pages.words import (
     values_in,
     without_verdict,
 )
+from workflows.runs.models import Run, Step
+from workflows.runs.selectors import visible_to as visible_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Question:
     history: list[Line]
     may_vote: bool
     why_not: str
+    runs: list[Run]
 
 
 def question_for(approval: Approval, user: User) -> Question:
@@ -100,7 +104,21 @@ def question_for(approval: Approval, user: User) -> Question:
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
         may_vote=not why_not,
         why_not=why_not,
+        runs=runs_of(approval, user),
     )
+
+
+def runs_of(approval: Approval, user: User) -> list[Run]:
+    """Return the run that a request is part of, if it is of one that this person may see."""
+    if approval.subject_kind != "actions.action":
+        return []
+    action = Action.objects.filter(pk__in=_uuids([approval.subject_id])).first()
+    if action is None:
+        return []
+    part_of = Q(action=action)
+    if action.task_id:
+        part_of |= Q(task=action.task_id)
+    return list(visible_runs(user).filter(pk__in=Step.objects.filter(part_of).values("run"))[:1])
 
 
 _OVER: dict[str, str] = {
@@ -243,6 +261,8 @@ def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
 
 
 def _in_unit(value: Any, unit: str) -> str:
+    if unit == "money":
+        unit = company_currency()
     if isinstance(value, int) and len(unit) == 3 and unit.isupper():
         return format_minor(value, unit)
     return f"{value} {unit}".strip() if unit not in {"", "count"} else str(value)
