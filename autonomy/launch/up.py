@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import textwrap
+from pathlib import Path
 
 from autonomy.launch import failure, programs
 from autonomy.launch.console import Console
@@ -18,7 +19,8 @@ What to look at first
   {address}/                     as alice: agents at work, their contracts, limits and stops
   {address}/inbox/               as bob: what waits for a person, why, approve or reject
   {address}/admin/audit/event/   as carol: the ledger, everything that happened
-  README.md tells how to connect an agent of your own with curl.
+  {incoming}   drop an invoice (UBL) here and follow its run
+  README.md has a tour of five minutes, and how to connect an agent of your own with curl.
 """
 FIRST_STEPS = """\
 What to do first
@@ -81,7 +83,8 @@ def summary(installation: Installation) -> str:
         parts.append("Sign-ins\n" + textwrap.indent(installation.sign_ins.strip("\n"), "  ") + "\n")
     else:
         parts.append("Make the first sign-in in another terminal: .venv/bin/python manage.py createsuperuser\n")
+    incoming = Path(os.environ.get("INCOMING_DIR") or options.data / "incoming") / "invoices"
     look = FIRST_LOOK if options.demo_company else FIRST_STEPS
-    parts.append(look.format(address=options.address))
+    parts.append(look.format(address=options.address, incoming=incoming))
     parts.append(f"Logs are in {installation.place.logs}. Stop with Ctrl-C.\n")
     return "\n".join(parts)
