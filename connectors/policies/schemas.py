@@ -201,6 +201,25 @@ def _is_hidden(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") or char in "\u2028\u2029\u115f\u3164"
 
 
+def plain_text(text: str) -> str:
+    """Return somebody's own words for people, without characters that hide or turn round what they read."""
+    return unicodedata.normalize("NFC", "".join(char for char in text if not _is_hidden(char)))
+
+
+def hidden_characters(value: Any, pointer: str = "") -> list[dict[str, str]]:
+    """Return where in a text, or in anything made of texts, characters stand that nobody sees."""
+    if isinstance(value, str):
+        odd = next((char for char in value if _is_hidden(char)), None)
+        return (
+            [] if odd is None else [{"pointer": pointer, "message": f"the hidden character U+{ord(odd):04X}"}]
+        )
+    if isinstance(value, Mapping):
+        inside = [*value.items(), *((f"{key}", key) for key in value)]
+    else:
+        inside = list(enumerate(value)) if isinstance(value, list) else []
+    return [found for key, item in inside for found in hidden_characters(item, f"{pointer}{_pointer([key])}")]
+
+
 def _odd_text(schema: Any, value: Any, pointer: str, root: Any) -> Iterator[dict[str, str]]:
     """Outside free text one spelling of a character is let through, so that rules compare what people see."""
     schema = _resolved(schema, root)

@@ -58,3 +58,4 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 FINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 IN_FLIGHT = frozenset({State.REQUESTED, State.AUTHORIZED, State.DISPATCHED})
 REFUSED = frozenset({State.DENIED, State.REJECTED, State.EXPIRED, State.STOPPED})
+NOT_BEGUN = (State.HELD, State.AUTHORIZED)

@@ -1,11 +1,13 @@
-"""Where higher sub-packages hang in: who wants to know that an action has ended."""
+"""Where higher sub-packages hang in: who wants to know that an action has ended, and who is behind one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from workflows.actions.models import Action
 
+Behind = Callable[[Action], Iterable[str]]
+_behind: list[Behind] = []
 _ended: list[Callable[[Action], None]] = []
 
 
@@ -19,3 +21,14 @@ def tell_ended(action: Action) -> None:
     """Tell everybody who listens."""
     for listener in _ended:
         listener(action)
+
+
+def register_behind(people: Behind) -> None:
+    """Let ``people(action)`` name the users whose wish an action is; none of them may approve it."""
+    if people not in _behind:
+        _behind.append(people)
+
+
+def people_behind(action: Action) -> list[str]:
+    """Return the ids of everybody whose wish an action is, apart from its agent."""
+    return [user_id for people in _behind for user_id in people(action)]

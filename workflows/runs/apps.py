@@ -20,7 +20,7 @@ class RunsConfig(AppConfig):
         from audit import visibility
         from audit.registry import register_verbs
         from connectors.registry import register_portal_verb
-        from workflows.actions.registry import on_action_ended
+        from workflows.actions.registry import on_action_ended, register_behind
         from workflows.documents.registry import register_readers
         from workflows.runs import receivers, selectors, services
         from workflows.runs.services.publishing import CHANGE_KIND
@@ -33,6 +33,7 @@ class RunsConfig(AppConfig):
         on_change_request(services.note_decision)
         on_task_closed("runs.step", receivers.on_task_closed)
         on_action_ended(receivers.on_action_ended)
+        register_behind(selectors.people_behind)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)
         register_readers(selectors.readable_documents)

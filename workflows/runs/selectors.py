@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
 from guardian.shortcuts import get_objects_for_user
 
-from agents.models import Agent, Department, User
+from agents.models import Agent, Department, Role, User
 from agents.selectors import agent_facts
+from audit.vocabulary import ActorKind
 from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
 from workflows.runs.models import Run, RunDocument, Step, Workflow
@@ -78,6 +80,23 @@ def facts_of(run: Run) -> dict[str, Any]:
             "actions": [_action_facts(action) for action in done.get(step.task_id, ())],
         }
     return newest
+
+
+def groups_of_people() -> QuerySet[Group]:
+    """Return the groups that work can be given to: the group of a role is one of agents."""
+    return Group.objects.exclude(pk__in=Role.objects.values("group"))
+
+
+def people_behind(action: Action) -> set[str]:
+    """Return who wants what a run asks for: who started it, who filled something in, who wrote the step."""
+    run = Run.objects.filter(pk=action.references.get("run_id") or None).select_related("version").first()
+    if run is None:
+        return set()
+    filled_in = run.steps.filter(kind="human", task__claimed_by__isnull=False)
+    found = {str(user_id) for user_id in filled_in.values_list("task__claimed_by", flat=True)}
+    if action.task_id is None:
+        found.add(str(run.version.proposed_by_id))
+    return found | ({run.started_by_id} if run.started_by_kind == ActorKind.PERSON else set())
 
 
 def least_busy(role_code: str, department_code: str = "") -> tuple[Agent, str] | None:

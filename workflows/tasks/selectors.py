@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agents.models import User
+from agents.models import Agent, User
+from agents.selectors import agent_facts
 from workflows.tasks.models import Task
 
 
@@ -48,6 +49,20 @@ def may_do(user: User, task: Task) -> bool:
     return Task.objects.filter(_candidate(user), pk=task.pk).exists()
 
 
+def offered_to(agent: Agent) -> Q:
+    """Return what is for an agent: work of its role and department; none of people, whatever its groups."""
+    candidates = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"))
+    return Q(
+        ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
+        Q(department=None) | Q(department__in=agent_facts(agent).department_ids),
+        role_id=agent.role_id,
+        kind=Task.Kind.AGENT_WORK,
+    )
+
+
 def _candidate(user: User) -> Q:
+    if user.kind == User.Kind.AGENT:
+        agent = Agent.objects.select_related("department", "role").filter(user=user).first()
+        return offered_to(agent) if agent else Q(pk__in=[])
     groups = list(user.groups.values_list("pk", flat=True))
-    return Q(candidate_users=user) | Q(candidate_groups__in=groups)
+    return (Q(candidate_users=user) | Q(candidate_groups__in=groups)) & ~Q(kind=Task.Kind.AGENT_WORK)

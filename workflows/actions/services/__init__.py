@@ -5,7 +5,7 @@ from __future__ import annotations
 from workflows.actions.services.asking import KEY_CHARACTERS, Ask, preview_decision, request_action
 from workflows.actions.services.deciding import decide_again, explanation
 from workflows.actions.services.ending import (
-    drop_held,
+    drop_action,
     expire_due,
     expired,
     rejected,
@@ -21,7 +21,7 @@ __all__ = [
     "Ask",
     "decide_again",
     "dispatch_action",
-    "drop_held",
+    "drop_action",
     "expire_due",
     "expired",
     "explanation",

@@ -104,10 +104,11 @@ def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
             next_step="Sign in as the agent, with its own credential.",
         )
     action = Action(agent=agent)
-    if answered := _claim_key(agent, key, ask.fingerprint(), action):
+    if answered := _asked_before(agent, key, ask) or _claim_key(agent, key, ask.fingerprint(), action):
         return answered
+    task = _task(agent, ask)
     judgement = _judged(agent, ask)
-    _fill(action, ask, judgement)
+    _fill(action, ask, judgement, task)
     action.full_clean(exclude=["requested_at", "arguments", "agent", "operation", "revision", "on_behalf_of"])
     action.save(force_insert=True)
     return carry_out(actor=actor, action=action, judgement=judgement)
@@ -136,14 +137,30 @@ def _claim_key(agent: Agent, key: str, fingerprint: str, action: Action) -> Acti
     if holder.action_id == action.pk:
         return None
     if holder.fingerprint != fingerprint:
-        raise Refusal(
-            "idempotency_key_reused",
-            f"The request was refused: the key {key!r} already stands for another request.",
-            detail={"action": str(holder.action_id)},
-            kind=RefusalKind.INVALID,
-            next_step="Use a new Idempotency-Key for a new request.",
-        )
-    answered = Action.objects.select_related("agent__user", "operation__system").get(pk=holder.action_id)
+        raise _reused(key, holder)
+    return _not_in_flight(holder.action_id)
+
+
+def _asked_before(agent: Agent, key: str, ask: Ask) -> Action | None:
+    """Return what another agent asked for with this key while it had this task: nothing is done twice because
+    somebody else goes on with it. Keys outside the task are nobody else's business."""
+    if not ask.task_id or IdempotencyKey.objects.filter(agent=agent, key=key).exists():
+        return None
+    known = (
+        IdempotencyKey.objects.filter(key=key, action__task=_task(agent, ask))
+        .exclude(agent=agent)
+        .order_by("action")
+        .first()
+    )
+    if known is None:
+        return None
+    if known.fingerprint != ask.fingerprint():
+        raise _reused(key, known)
+    return _not_in_flight(known.action_id)
+
+
+def _not_in_flight(action_id: Any) -> Action:
+    answered = Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
     if answered.state in IN_FLIGHT:
         raise Refusal(
             "action_in_flight",
@@ -153,6 +170,16 @@ def _claim_key(agent: Agent, key: str, fingerprint: str, action: Action) -> Acti
             next_step="Wait a second and send the same request again, or read the action.",
         )
     return answered
+
+
+def _reused(key: str, holder: IdempotencyKey) -> Refusal:
+    return Refusal(
+        "idempotency_key_reused",
+        f"The request was refused: the key {key!r} already stands for another request.",
+        detail={"action": str(holder.action_id)},
+        kind=RefusalKind.INVALID,
+        next_step="Use a new Idempotency-Key for a new request.",
+    )
 
 
 def _judged(agent: Agent, ask: Ask) -> Judgement:
@@ -188,7 +215,7 @@ def _invalid(code: str, wrong: list[dict[str, str]]) -> Refusal:
     )
 
 
-def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
+def _fill(action: Action, ask: Ask, judgement: Judgement, task: Task | None) -> None:
     operation = (
         Operation.objects.select_related("system", "current_revision").filter(code=ask.operation).first()
     )
@@ -213,7 +240,7 @@ def _fill(action: Action, ask: Ask, judgement: Judgement) -> None:
     action.confidence = ask.confidence
     action.provenance = dict(ask.provenance)
     action.on_behalf_of = _person(ask.on_behalf_of)
-    action.task = task = _task(action.agent, ask)
+    action.task = task
     action.references = dict(ask.references) or _run_of(task)
     action.correlation_id = (
         ask.correlation_id or str(action.references.get("correlation_id", "")) or str(action.pk)
@@ -247,7 +274,12 @@ def _task(agent: Agent, ask: Ask) -> Task | None:
     """Return the work the action belongs to; only who holds it now, at this epoch, acts in its name."""
     if not ask.task_id:
         return None
-    task = Task.objects.filter(pk=ask.task_id, claimed_by_id=agent.user_id, state=Task.State.CLAIMED).first()
+    # Locked, so that whoever takes the task back, or closes it, finds what was asked for in its name.
+    task = (
+        Task.objects.select_for_update(of=("self",))
+        .filter(pk=ask.task_id, claimed_by_id=agent.user_id, state=Task.State.CLAIMED)
+        .first()
+    )
     if task is None or task.epoch != ask.task_epoch:
         raise Refusal(
             "task_stale",

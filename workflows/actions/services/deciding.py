@@ -29,6 +29,7 @@ from connectors.services.authorizations import mint_authorization
 from workflows.actions import dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action
+from workflows.actions.registry import people_behind
 from workflows.actions.services.moving import lock, move, note, references
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.services import request_approval, use
@@ -281,7 +282,7 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         approver_groups=decision.obligations.approver_groups,
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
-        excluded_ids=[str(action.on_behalf_of_id or "")],
+        excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action)],
         references=references(action),
     )
 

@@ -30,12 +30,24 @@ def withdraw_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Acti
 
 
 @transaction.atomic
-def drop_held(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
-    """Take back what is held because the work it belongs to is no longer wanted. For higher sub-packages, which
-    have asked whether the actor may; what is not held any more is left as it is."""
+def drop_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
+    """Take back what has not begun because the work it belongs to is no longer wanted. For higher sub-packages,
+    which have asked whether the actor may; what has begun, or is over, is left as it is."""
     action = _locked_after_approval(action_id)
     if action.state == State.HELD:
         _take_back(actor, action, reason, f"no longer wanted, says {actor.label}")
+    elif action.state == State.AUTHORIZED:
+        measures.release(action_id=str(action.pk))
+        move(
+            actor=actor,
+            action=action,
+            to=State.STOPPED,
+            code="no_longer_wanted",
+            sentence=f"no longer wanted, says {actor.label}",
+            next_step="Leave it; the work it belongs to is over.",
+            reason=reason,
+            decision="deny",
+        )
     return action
 
 

@@ -215,6 +215,11 @@ def read_yaml(text: str) -> dict[str, Any]:
         raise DefinitionError([f"The text is larger than {MOST_BYTES // 1024} KB."])
     try:
         found = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that admits less
+        canonical(found if isinstance(found, dict) else {})
+    except RecursionError:
+        raise DefinitionError(["It is nested too deeply."]) from None
+    except rfc8785.CanonicalizationError as error:
+        raise DefinitionError([f"It holds a number that has no one spelling: {error}."]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -256,6 +261,8 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "aliases are not taken", self.peek_event().start_mark)
+        if getattr(self.peek_event(), "tag", None):
+            raise yaml.composer.ComposerError(None, None, "tags are not taken", self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:

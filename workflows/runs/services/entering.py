@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.db import transaction
 
 from agents.decision import cel
 from agents.models import Department, Role
 from audit.vocabulary import Ref, Refusal
+from connectors.policies.schemas import plain_text
 from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.services import Ask, request_action
 from workflows.runs import engine, selectors
@@ -104,6 +104,10 @@ def _agent(run: Run, definition: engine.Definition, step: Step, node: engine.Nod
 
 
 def _human(run: Run, definition: engine.Definition, step: Step, node: engine.Node) -> None:
+    groups = list(selectors.groups_of_people().filter(name__in=node.facts["groups"]))
+    if gone := sorted(set(node.facts["groups"]) - {group.name for group in groups}):
+        failed(run, definition, step, "no_group", f"There is no group of people {', '.join(gone)} any more.")
+        return
     facts = facts_for(run)
     shown = engine.evaluated(node.facts.get("show", {}), facts)
     is_exception = node.facts.get("exception", False)
@@ -112,7 +116,7 @@ def _human(run: Run, definition: engine.Definition, step: Step, node: engine.Nod
         kind=Task.Kind.EXCEPTION if is_exception else Task.Kind.HUMAN_WORK,
         title=_title(node, facts, f"{node.name}: {run.label}"),
         subject=_subject(step),
-        groups=Group.objects.filter(name__in=node.facts["groups"]),
+        groups=groups,
         work=shown,
         answer_schema=node.facts["form"],
         due_at=_due(step, node),
@@ -181,15 +185,16 @@ def _relabel(run: Run, definition: engine.Definition, step: Step) -> None:
         label = cel.evaluate(text, cel.make_context(facts_for(run)))
     except cel.ConditionError:
         return  # a name for people is worth no incident
-    if isinstance(label, str) and label.strip():
-        run.label = label.strip()[:200]
+    if isinstance(label, str) and plain_text(label).strip():
+        run.label = plain_text(label).strip()[:200]
         run.save(update_fields=["label"])
 
 
 def _title(node: engine.Node, facts: Mapping[str, Any], otherwise: str) -> str:
     if "title" not in node.facts:
         return otherwise
-    return str(engine.evaluated({"title": node.facts["title"]}, facts).get("title", otherwise))
+    title = plain_text(str(engine.evaluated({"title": node.facts["title"]}, facts).get("title", "")))
+    return title.strip() or otherwise
 
 
 def _due(step: Step, node: engine.Node) -> Any:

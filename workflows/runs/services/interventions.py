@@ -8,8 +8,9 @@ from agents.models import User
 from agents.policies import require_reason
 from audit.services import refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+from workflows.actions.choices import NOT_BEGUN
 from workflows.actions.models import Action
-from workflows.actions.services import drop_held
+from workflows.actions.services import drop_action
 from workflows.runs import engine
 from workflows.runs.choices import OPEN_STEPS, RunState, StepState
 from workflows.runs.models import Ready, Run, Step, Timer
@@ -26,11 +27,12 @@ def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
         _require_may_steer(actor, run)
         require_reason(reason)
         require_open(run)
+        why = f"The run was cancelled: {reason}"
+        _drop_actions(actor, why, references__run_id=str(run.pk))
         for step in Step.objects.filter(run=run, state__in=OPEN_STEPS):
-            move_step(step, StepState.CANCELLED)
-            if step.task_id:
-                close_if_waiting(actor=actor, task_id=step.task_id, state=Task.State.CANCELLED, reason=reason)
-        _drop_questions(actor, run, reason)
+            _drop_step(actor, step, reason)
+        # Whoever had the task may have asked for something until it was closed; now nobody can any more.
+        _drop_actions(actor, why, references__run_id=str(run.pk))
         _close_incidents(actor, run, reason)
         Ready.objects.filter(step__run=run).delete()
         Timer.objects.filter(step__run=run).delete()
@@ -72,15 +74,22 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         )
         _close_incidents(actor, run, reason)
         if step.state in OPEN_STEPS:
-            move_step(step, StepState.CANCELLED)
+            _drop_actions(actor, f"The step is done again: {reason}", references__step_id=str(step.pk))
+            _drop_step(actor, step, reason)
         go_to(run, engine.parse(run.version.content), step, step.node)
         return run
 
 
-def _drop_questions(actor: Actor, run: Run, reason: str) -> None:
-    held = Action.objects.filter(references__run_id=str(run.pk), state=Action.State.HELD)
-    for action_id in held.values_list("pk", flat=True):
-        drop_held(actor=actor, action_id=action_id, reason=f"The run was cancelled: {reason}")
+def _drop_step(actor: Actor, step: Step, reason: str) -> None:
+    move_step(step, StepState.CANCELLED)
+    if step.task_id:
+        close_if_waiting(actor=actor, task_id=step.task_id, state=Task.State.CANCELLED, reason=reason)
+
+
+def _drop_actions(actor: Actor, reason: str, **whose: str) -> None:
+    """Take back what has not begun. An action is locked before the task that waits for it, as a vote does."""
+    for action_id in Action.objects.filter(state__in=NOT_BEGUN, **whose).values_list("pk", flat=True):
+        drop_action(actor=actor, action_id=action_id, reason=reason)
 
 
 def _close_incidents(actor: Actor, run: Run, reason: str) -> None:

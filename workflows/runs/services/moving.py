@@ -23,7 +23,7 @@ ENGINE = Actor.system("engine")
 
 
 def lock_run(run_id: UUID | str) -> Run:
-    """Lock a run and return it fresh. Order everywhere: run, then its tasks and actions."""
+    """Lock a run and return it fresh. Order everywhere: run, approval, action, counters, task, ready row."""
     run = (
         Run.objects.select_for_update(of=("self",))
         .select_related("workflow", "version")

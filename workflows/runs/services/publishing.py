@@ -17,8 +17,8 @@ from agents.services import changes
 from agents.services.history import lock_row, stamp
 from audit.services import record_event, refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
-from connectors.policies.schemas import schema_problems
-from workflows.runs import engine
+from connectors.policies.schemas import hidden_characters, schema_problems
+from workflows.runs import engine, selectors
 from workflows.runs.choices import VersionState
 from workflows.runs.engine.lint import Known
 from workflows.runs.models import Workflow, WorkflowVersion
@@ -66,9 +66,16 @@ def checked(text: str) -> tuple[dict[str, Any], engine.Definition]:
         definition = engine.parse(content)
     except engine.DefinitionError as error:
         raise _invalid(error.problems) from None
+    # Who approves reads it; what they cannot see must not be in it.
+    if hidden := hidden_characters(text) or hidden_characters(content):
+        raise _invalid([f"{found['pointer'] or 'The text'}: {found['message']}." for found in hidden])
+    _require_sound(definition)
+    return content, definition
+
+
+def _require_sound(definition: engine.Definition) -> None:
     if findings := engine.lint(definition, known()):
         raise _invalid([str(finding) for finding in findings])
-    return content, definition
 
 
 def known() -> Known:
@@ -77,7 +84,7 @@ def known() -> Known:
         roles=set(Role.objects.values_list("code", flat=True)),
         departments=set(Department.objects.values_list("code", flat=True)),
         operations={operation.code for operation in registry.all_operations()},
-        groups=set(Group.objects.exclude(pk__in=Role.objects.values("group")).values_list("name", flat=True)),
+        groups=set(selectors.groups_of_people().values_list("name", flat=True)),
         schema_problems=schema_problems,
     )
 
@@ -94,6 +101,7 @@ def apply_version(actor: Actor, change: ChangeRequest) -> None:
             next_step="Reject it and have it proposed again.",
         )
     definition = engine.parse(version.content)
+    _require_sound(definition)  # what it names may have gone, or become something else, since it was proposed
     version.state, version.approved_by_id = VersionState.APPROVED, actor.id
     version.decided_at = database_now()
     version.save(update_fields=["state", "approved_by", "decided_at"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -12,9 +13,10 @@ from django.db.models.functions import Now
 from workflows.actions.choices import FINAL
 from workflows.runs.choices import OPEN_STEPS, RunState, StepState
 from workflows.runs.models import Step, Timer
-from workflows.runs.services.moving import ENGINE, make_ready, note
+from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
 from workflows.tasks.models import Task
+from workflows.tasks.services import hurry_task
 
 BATCH = 200
 
@@ -35,24 +37,26 @@ def _guarded(name: str, duty: Callable[[], int]) -> int:
         return 0
 
 
-@transaction.atomic
 def _fire_timers() -> int:
     """Say on record what is overdue, and put it first for whoever works."""
-    due = list(
-        Timer.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("step__run", "step__task")
-        .filter(fire_at__lte=Now())
-        .order_by("fire_at")[:BATCH]
-    )
-    for timer in due:
-        step = timer.step
-        if step.state in OPEN_STEPS:
-            sentence = f"{step.run.label}: {step.name} was not done in time"
-            note(actor=ENGINE, run=step.run, verb="runs.step_overdue", sentence=sentence, code="overdue")
-            if step.task_id:
-                Task.objects.filter(pk=step.task_id, state__in=Task.WAITING).update(priority=1)
-        timer.delete()
-    return len(due)
+    due = Timer.objects.filter(fire_at__lte=Now()).order_by("fire_at")
+    return sum(_fire(*found) for found in list(due.values_list("pk", "step__run_id")[:BATCH]))
+
+
+@transaction.atomic
+def _fire(timer_id: int, run_id: UUID) -> bool:
+    run = lock_run(run_id)
+    timer = Timer.objects.select_related("step").filter(pk=timer_id).first()
+    if timer is None:
+        return False
+    step = timer.step
+    if step.state in OPEN_STEPS:
+        sentence = f"{run.label}: {step.name} was not done in time"
+        note(actor=ENGINE, run=run, verb="runs.step_overdue", sentence=sentence, code="overdue")
+        if step.task_id:
+            hurry_task(task_id=step.task_id)
+    timer.delete()
+    return True
 
 
 @transaction.atomic

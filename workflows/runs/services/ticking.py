@@ -1,8 +1,9 @@
 """The engine's hand: take what is ready, begin it or go on after it, all of one look in one transaction.
 
-A look claims its row with SKIP LOCKED and deletes it with everything it did: a worker that dies leaves the row
-to the next. No call to the outside and no waiting happens here; agents, people and systems have leases of their
-own (tasks and actions), and their ends come back as ready rows.
+A look locks its run with SKIP LOCKED, before anything else, as cancelling does: two that took their locks in
+another order would wait for each other. It deletes its row with everything it did: a worker that dies leaves it
+to the next. No call to the outside and no waiting happens here; agents, people and systems have leases of
+their own (tasks and actions), and their ends come back as ready rows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from workflows.runs import engine
@@ -38,18 +40,13 @@ def _look() -> bool:
     step_id: UUID | None = None
     try:
         with transaction.atomic():
-            ready = (
-                Ready.objects.select_for_update(skip_locked=True, of=("self",))
-                .filter(not_before__lte=Now())
-                .order_by("priority", "step_id")
-                .first()
-            )
-            if ready is None:
+            run = _next_run()
+            ready = _due(run).first() if run else None
+            if run is None or ready is None:
                 return False
             step_id = ready.step_id
-            run_id = Step.objects.values_list("run_id", flat=True).get(pk=step_id)
-            look_at(lock_run(run_id), step_id)
-            Ready.objects.filter(pk=step_id).delete()
+            ready.delete()  # first: what is looked at may be over at once, and is ready again then
+            look_at(run, step_id)
     except (OperationalError, InterfaceError):
         raise  # the database is away or chose us in a deadlock: nothing was done, and the row is still there
     except Exception:
@@ -58,6 +55,22 @@ def _look() -> bool:
             raise
         _park_broken(step_id)
     return True
+
+
+def _next_run() -> Run | None:
+    """Lock the run that has waited longest for a look; one that somebody else has is left to them."""
+    found = (
+        Run.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(steps__ready__not_before__lte=Now())
+        .order_by("steps__ready__priority", "steps__ready__step_id")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    return lock_run(found) if found else None
+
+
+def _due(run: Run) -> QuerySet[Ready]:
+    return Ready.objects.filter(step__run=run, not_before__lte=Now()).order_by("priority", "step_id")
 
 
 def look_at(run: Run, step_id: UUID) -> None:

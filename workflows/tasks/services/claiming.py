@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from agents.models import Agent, Stop, User
-from agents.selectors import agent_facts
-from audit.vocabulary import Actor, ActorKind, Ref, RefusalKind
+from agents.services import stops
+from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
+from connectors.policies.schemas import plain_text
 from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
 from workflows.tasks.services.closing import fail_locked
@@ -41,7 +42,8 @@ def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[
     """
     agent = agent_of(actor)
     require_may_work(agent)
-    found = list(_offered(agent).order_by("priority", "id")[: max(1, min(most, MOST_AT_ONCE))])
+    offered = _offered(agent).order_by("priority", "id")[: max(1, min(most, MOST_AT_ONCE))]
+    found = _not_stopped(list(offered))
     for task in found:
         _take(actor, task, agent.user, lease_seconds)
     return found
@@ -57,13 +59,17 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
     task = locked(task_id)
     user = user_of(actor)
     if not selectors.may_do(user, task):
-        raise refused("task_not_yours", f"{actor.label} may not take the task {task.title!r}: not a candidate.")
+        raise refused(
+            "task_not_yours",
+            f"{actor.label} may not take the task {task.title!r}: "
+            f"{task.get_kind_display().lower()}, not a candidate.",
+        )
     if actor.kind is ActorKind.AGENT:
         require_may_work(agent_of(actor), task)
         lease_seconds = lease_seconds or 60
     now = selectors.database_now()
-    held_by_other = task.state == Task.State.CLAIMED and task.claimed_by_id != user.pk
-    if held_by_other and (task.lease_until is None or task.lease_until > now):
+    _require_now(actor, task, now)
+    if _is_held_by_other(task, user, now):
         raise refused(
             "task_taken",
             f"The task {task.title!r} was not taken: {task.claimed_by} has it.",
@@ -87,7 +93,7 @@ def heartbeat_task(
     task.lease_until = selectors.database_now() + timedelta(seconds=_lease(lease_seconds))
     fields = ["lease_until"]
     if progress:
-        task.progress = progress[:200]
+        task.progress = plain_text(progress)[:200]
         fields.append("progress")
     task.save(update_fields=fields)
     return task
@@ -106,13 +112,14 @@ def release_task(
     """Give a claimed task back to its candidates.
 
     With ``wait_for`` nobody is offered it until that has ended: an action that people are asked about needs no
-    agent that sits and waits. With ``after_seconds`` (at most a day) it is offered again later.
+    agent that sits and waits. With ``after_seconds`` (at most a day, and not past its time) it is offered again
+    later.
     """
     task = locked(task_id)
     require_epoch(task, epoch)
     _require_held(actor, task)
     awaited = _still_open(task, wait_for)
-    task.available_at = selectors.database_now() + timedelta(seconds=max(0, min(after_seconds, 86_400)))
+    task.available_at = _again_at(task, after_seconds)
     task.waits_for = awaited
     _reopen(task, "available_at", "waits_for")
     about = f", which waits for {wait_for.label}" if wait_for and awaited else ""
@@ -145,6 +152,16 @@ def wake_waiting(awaited: Ref) -> int:
     return woken
 
 
+def hurry_task(*, task_id: UUID | str) -> None:
+    """Put a task first that is overdue, and offer it now if it was given back for later."""
+    if not Task.objects.filter(pk=task_id, state__in=Task.WAITING).update(priority=1):
+        return
+    Task.objects.filter(pk=task_id, state=Task.State.OPEN).update(available_at=Now())
+    role_id = Task.objects.values_list("role_id", flat=True).get(pk=task_id)
+    if role_id:
+        transaction.on_commit(partial(broadcast.tell_work, role_id))
+
+
 @transaction.atomic
 def release_lapsed(*, limit: int = 100) -> int:
     """Open claimed tasks again whose lease is over; return how many. Run by the sweeper.
@@ -175,21 +192,59 @@ def release_lapsed(*, limit: int = 100) -> int:
 
 def _offered(agent: Agent) -> QuerySet[Task]:
     """Return the tasks an agent may take now, locked; tasks that another claim just looks at are skipped."""
-    candidates = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"))
     stopped = Stop.objects.filter(scope_kind="workflow", lifted_at=None).values_list("scope_id", flat=True)
     return (
         Task.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(
-            ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
-            Q(department=None) | Q(department__in=agent_facts(agent).department_ids),
-            role_id=agent.role_id,
-            kind=Task.Kind.AGENT_WORK,
+            selectors.offered_to(agent),
             state=Task.State.OPEN,
             waits_for="",
             available_at__lte=Now(),
         )
         .exclude(references__workflow_id__in=list(stopped))
     )
+
+
+def _not_stopped(found: list[Task]) -> list[Task]:
+    """Leave out work of stopped workflows, asked under the lock of the stop: one that came first wins."""
+    stopped = set()
+    for workflow_id in {str(task.references.get("workflow_id", "")) for task in found} - {""}:
+        try:
+            stops.lock_and_check([Ref("workflow", workflow_id)])
+        except Refusal:
+            stopped.add(workflow_id)
+    return [task for task in found if str(task.references.get("workflow_id", "")) not in stopped]
+
+
+def _require_now(actor: Actor, task: Task, now: datetime) -> None:
+    """Refuse what waits for something; and to an agent what is to be offered later, e.g. after a failure.
+
+    No claimed task waits for an action: the end of the action would have to wait for whoever holds the task.
+    """
+    later = actor.kind is ActorKind.AGENT and task.available_at > now
+    if task.state == Task.State.OPEN and (task.waits_for or later):
+        raise refused(
+            "task_not_yet",
+            f"The task {task.title!r} was not taken: it "
+            + ("waits for something that has not ended." if task.waits_for else "is offered again later."),
+            "Take other work; this one is offered again when it is time.",
+            kind=RefusalKind.CONFLICT,
+        )
+
+
+def _is_held_by_other(task: Task, user: User, now: datetime) -> bool:
+    """Say whether somebody else keeps it; whoever can no longer sign in would give nothing back."""
+    holder = task.claimed_by if task.state == Task.State.CLAIMED else None
+    if holder is None or holder == user or not holder.is_active:
+        return False
+    return task.lease_until is None or task.lease_until > now
+
+
+def _again_at(task: Task, after_seconds: int) -> datetime:
+    """Return when a task is offered again: giving it back for later does not let it become late."""
+    now = selectors.database_now()
+    later = now + timedelta(seconds=max(0, min(after_seconds, 86_400)))
+    return later if task.due_at is None else min(later, max(now, task.due_at))
 
 
 def _take(actor: Actor, task: Task, user: User, lease_seconds: int | None) -> None:

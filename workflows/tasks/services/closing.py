@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
-from connectors.policies.schemas import argument_errors
+from connectors.policies.schemas import argument_errors, plain_text
 from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
 from workflows.tasks.services.records import (
@@ -120,7 +120,7 @@ def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str) 
     require_waiting(task)
     task.state = Task.State(state)
     task.closed_at = selectors.database_now()
-    task.close_reason = reason[:500]
+    task.close_reason = plain_text(reason)[:500]
     task.waits_for = ""
     task.save(update_fields=["state", "closed_at", "close_reason", "waits_for"])
     code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else ""
@@ -150,8 +150,9 @@ def _is_repeated(actor: Actor, task: Task, epoch: int | None, answer: Mapping[st
 
 
 def _checked(task: Task, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not task.answer_schema:
-        return dict(answer) if answer else None
+    """Return the answer if it fits; what nobody described is held to the bounds of every other value."""
+    if not task.answer_schema and not answer:
+        return None
     errors = argument_errors(task.answer_schema, dict(answer or {}))
     if not errors:
         return dict(answer or {})
@@ -166,4 +167,9 @@ def _checked(task: Task, answer: Mapping[str, Any] | None) -> dict[str, Any] | N
 
 
 def _failure(code: str, message: str, detail: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"code": code[:60], "message": message[:1000], **({"detail": dict(detail)} if detail else {})}
+    """Return why it failed as it is kept: the flow goes by the code, people read the message."""
+    found: dict[str, Any] = {"code": code[:60], "message": plain_text(message)[:1000]}
+    if detail:
+        wrong = argument_errors({}, dict(detail))
+        found["detail"] = {"left_out": wrong[0]["message"]} if wrong else dict(detail)
+    return found

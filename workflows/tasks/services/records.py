@@ -7,6 +7,7 @@ from uuid import UUID
 from agents.models import User
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
+from connectors.policies.schemas import plain_text
 from workflows.tasks.models import Task
 
 DECIDED_ELSEWHERE = {
@@ -85,7 +86,7 @@ def record(actor: Actor, verb: str, task: Task, sentence: str, reason: str = "",
         verb=verb,
         subject=task.as_ref(),
         sentence=sentence[:500],
-        reason=reason,
+        reason=plain_text(reason),
         code=code,
         **task.event_refs(),
     )
