@@ -89,7 +89,8 @@ def groups_of_people() -> QuerySet[Group]:
 
 def people_behind(action: Action) -> set[str]:
     """Return who wants what a run asks for: who started it, who filled something in, who wrote the step."""
-    run = Run.objects.filter(pk=action.references.get("run_id") or None).select_related("version").first()
+    run_id = str(action.references.get("run_id", ""))
+    run = Run.objects.filter(pk=run_id).select_related("version").first() if run_id else None
     if run is None:
         return set()
     filled_in = run.steps.filter(kind="human", task__claimed_by__isnull=False)
