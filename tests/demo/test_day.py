@@ -91,6 +91,7 @@ def kill_an_agent(day: subprocess.Popen[str]) -> None:
             return
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_whatever_is_killed_meanwhile_it_ends_the_same(
     company: Company,

@@ -21,7 +21,7 @@ from tests.processes import Processes
 from workflows.demo.crew import Crew
 from workflows.demo.invoices import generator
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 WORKFLOW = "Invoice to ledger"
 # A run passes three agents and the ERP twice; on a busy machine that takes a while.
 A_RUN = 60_000
