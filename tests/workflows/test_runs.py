@@ -159,6 +159,18 @@ def test_a_held_operation_waits_and_a_rejected_one_goes_the_way_for_that(
     assert fake.count() == 0
 
 
+def test_an_operation_that_is_refused_outright_goes_the_way_for_that(clerk: Any, alice: Any, bob: Any) -> None:
+    content = letters()
+    content["nodes"]["enter"]["arguments"]["number"] = "3"  # no text, as the operation's schema wants it
+    publish(alice, bob, content)
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    run.refresh_from_db()
+    assert (run.state, step(run, "enter").error["code"]) == ("running", "invalid_arguments")
+    assert step(run, "look").state == "running"
+    assert Event.objects.filter(verb="actions.request_refused", run_id=str(run.pk)).count() == 1
+
+
 def test_a_person_settles(workflow: Workflow, alice: Any, bob: Any, clerk: Any) -> None:
     run = begun(alice)
     task = claim(clerk)

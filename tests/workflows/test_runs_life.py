@@ -69,8 +69,7 @@ class RunsLife(RuleBasedStateMachine):
         """Do it; a refusal is an answer like any other, and leaves nothing behind."""
         self.swept = False
         try:
-            with transaction.atomic():
-                return work()
+            return work()
         except Refusal as refusal:
             return refusal
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from workflows.actions.services.asking import KEY_CHARACTERS, Ask, preview_decision, request_action
+from workflows.actions.services.asking import (
+    KEY_CHARACTERS,
+    Ask,
+    preview_decision,
+    request_action,
+    request_within,
+)
 from workflows.actions.services.deciding import decide_again, explanation
 from workflows.actions.services.ending import (
     drop_action,
@@ -30,6 +36,7 @@ __all__ = [
     "reconcile_action",
     "rejected",
     "request_action",
+    "request_within",
     "resolve_in_doubt",
     "run_action",
     "sweep_due",

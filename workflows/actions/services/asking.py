@@ -11,7 +11,7 @@ from django.db import transaction
 from agents.decision.gates import first_shut
 from agents.models import Agent, User
 from agents.registry import find_operation
-from audit.services import record_refusal
+from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
 from connectors.models import Operation
 from connectors.policies.digests import canonical_digest, digest_of
@@ -76,6 +76,31 @@ def request_action(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
             correlation_id=ask.correlation_id,
         )
         raise
+
+
+def request_within(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action | Refusal:
+    """Decide like ``request_action``, in the caller's transaction, and return a refusal instead of raising it.
+
+    It is recorded in that transaction, which goes on: it stands with what the caller makes of it.
+    """
+    try:
+        with transaction.atomic():
+            return _ask(actor, agent, _checked_key(key), ask)
+    except Refusal as refused:
+        refusal = refused
+    record_event(
+        actor=actor,
+        verb="actions.request_refused",
+        subject=Ref("connectors.operation", "", ask.operation[:120]),
+        sentence=refusal.message[:500],
+        decision="deny",
+        code=refusal.code,
+        agent_id=str(agent.pk),
+        department_id=str(agent.department_id),
+        correlation_id=ask.correlation_id,
+        run_id=str(ask.references.get("run_id", "")),
+    )
+    return refusal
 
 
 def preview_decision(*, actor: Actor, agent: Agent, ask: Ask) -> Judgement:

@@ -13,7 +13,7 @@ from agents.models import Department, Role
 from audit.vocabulary import Ref, Refusal
 from connectors.policies.schemas import plain_text
 from workflows.actions import dispatch as actions_dispatch
-from workflows.actions.services import Ask, request_action
+from workflows.actions.services import Ask, request_within
 from workflows.runs import engine, selectors
 from workflows.runs.choices import RunState, StepState
 from workflows.runs.models import Run, Step, Timer
@@ -133,21 +133,20 @@ def _operation(run: Run, definition: engine.Definition, step: Step, node: engine
         return
     agent, why = chosen
     _due(step, node)
-    try:
-        action = request_action(
-            actor=agent.user.as_actor(),
-            agent=agent,
-            key=f"step:{step.pk}",
-            ask=Ask(
-                operation=node.facts["operation"],
-                arguments=arguments,
-                reason=f"Step {node.name} of {run.workflow.name}",
-                references=_references(run, step),
-                correlation_id=str(run.pk),
-            ),
-        )
-    except Refusal as refusal:
-        failed(run, definition, step, refusal.code, refusal.message)
+    action = request_within(
+        actor=agent.user.as_actor(),
+        agent=agent,
+        key=f"step:{step.pk}",
+        ask=Ask(
+            operation=node.facts["operation"],
+            arguments=arguments,
+            reason=f"Step {node.name} of {run.workflow.name}",
+            references=_references(run, step),
+            correlation_id=str(run.pk),
+        ),
+    )
+    if isinstance(action, Refusal):
+        failed(run, definition, step, action.code, action.message)
         return
     move_step(step, StepState.RUNNING, action=action, agent=agent, chosen_because=why[:500], input=arguments)
     if action.is_final:
