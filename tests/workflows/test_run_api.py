@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import Client
+from django.urls import reverse
 
+from audit.vocabulary import Refusal
 from connectors.models import Call, Operation, System
-from tests.workflows.conftest import TESTS, grant, signed_in
-from tests.workflows.test_runs import begun, claim, complete, letters, publish, workflow
+from tests.workflows.conftest import TESTS, ask, grant, hold_above, signed_in
+from tests.workflows.test_runs import begun, claim, complete, letters, publish, workflow, written
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.documents.services import store_document
@@ -151,6 +154,35 @@ def test_an_agent_reads_a_document_while_it_has_work_of_the_run(clerk: Any, alic
     assert (unknown.status_code, unknown.json()["code"]) == (422, "document_unknown")
 
 
+@pytest.mark.usefixtures("hints")
+@pytest.mark.django_db
+def test_whoever_is_asked_to_decide_may_look_into_the_run_and_read_its_document(
+    clerk: Any, alice: Any, bob: Any, mallory: Any
+) -> None:
+    hold_above(1_000)
+    with_document(alice, bob)
+    paper = store_document(
+        actor=alice.as_actor(),
+        name="a.txt",
+        media_type="text/plain",
+        content=io.BytesIO(b"paper"),
+        source="upload",
+    )
+    run = started(alice, input={"topic": "bolts", "paper": str(paper.pk)}).json()["id"]
+    services.tick()
+    task = claim(clerk)
+    paths = [f"{RUNS}/{run}", f"/api/v1/documents/{paper.pk}/content"]
+    assert [signed_in(bob).get(path).status_code for path in paths] == [404, 404]
+    held = ask(clerk, minor=2_000_000, task_id=str(task.pk), task_epoch=task.epoch)
+    assert [signed_in(bob).get(path).status_code for path in paths] == [200, 200]
+    assert [signed_in(mallory).get(path).status_code for path in paths] == [404, 404]
+    browser = Client()
+    browser.force_login(bob)
+    page = browser.get(reverse("inbox-approval", args=[held.approval_id])).content.decode()
+    assert paths[1] in page
+    assert reverse("run", args=[run]) in page
+
+
 def portal_start(agent: Any, **arguments: Any) -> Action:
     wish = {"workflow": "letters", "input": {"topic": "bolts"}, "key": "letter-9", **arguments}
     action = request_action(
@@ -227,3 +259,21 @@ def test_one_key_at_once_is_one_run(live_db: Any, clerk: Any, alice: Any, bob: A
     assert sorted(status for status, _ in found) == [200] * 5 + [201]
     assert len({run for _, run in found}) == 1
     assert Workflow.objects.get().runs.count() == 1
+
+
+@pytest.mark.usefixtures("hints")
+def test_a_new_workflow_proposed_twice_at_once_is_proposed_once(live_db: Any, clerk: Any, alice: Any) -> None:
+    together = threading.Barrier(4)
+
+    def propose(number: int) -> str:
+        try:
+            together.wait(10)
+            services.propose_version(actor=alice.as_actor(), text=written(letters()), reason="a new workflow")
+        except Refusal as refusal:
+            return refusal.code
+        finally:
+            connections.close_all()
+        return "proposed"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(propose, range(4))) == ["already_proposed"] * 3 + ["proposed"]

@@ -45,6 +45,13 @@ def pending_for(user: User) -> QuerySet[Approval]:
     )
 
 
+def asked_of(user: User) -> QuerySet[Approval]:
+    """Return the approvals that are or were for the groups of a person to decide; none for an agent."""
+    if not user.is_active or user.kind != User.Kind.PERSON:
+        return Approval.objects.none()
+    return Approval.objects.filter(_could_vote(user))
+
+
 def approver_groups(names: Iterable[str]) -> list[Group]:
     """Return the groups an obligation names; no name means the company's ordinary approvers."""
     return list(

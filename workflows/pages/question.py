@@ -21,6 +21,8 @@ from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import description, is_approver
+from workflows.documents.models import Document
+from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.words import (
@@ -33,7 +35,7 @@ from workflows.pages.words import (
     values_in,
     without_verdict,
 )
-from workflows.runs.models import Run, Step
+from workflows.runs.models import Run, RunDocument, Step
 from workflows.runs.selectors import visible_to as visible_runs
 
 
@@ -89,11 +91,13 @@ class Question:
     may_vote: bool
     why_not: str
     runs: list[Run]
+    documents: list[Document]
 
 
 def question_for(approval: Approval, user: User) -> Question:
     """Return one approval as this person sees it; ``why_not`` says why they may not vote, in words."""
     votes = list(approval.votes.select_related("user"))
+    runs = runs_of(approval, user)
     why_not = why_not_vote(approval, user, votes)
     return Question(
         approval=approval,
@@ -104,8 +108,15 @@ def question_for(approval: Approval, user: User) -> Question:
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
         may_vote=not why_not,
         why_not=why_not,
-        runs=runs_of(approval, user),
+        runs=runs,
+        documents=documents_of(runs, user),
     )
+
+
+def documents_of(runs: list[Run], user: User) -> list[Document]:
+    """Return the documents of runs that this person may read, in the order they came."""
+    linked = RunDocument.objects.filter(run__in=runs).values("document")
+    return list(visible_documents(user).filter(pk__in=linked).order_by("pk")) if runs else []
 
 
 def runs_of(approval: Approval, user: User) -> list[Run]:

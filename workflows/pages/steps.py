@@ -20,6 +20,7 @@ from workflows.runs.choices import StepState
 from workflows.runs.models import Run, Step
 from workflows.tasks.models import Task
 
+HELD = Tag("Held for people", "front_hand", "wait")
 IN_BRIEF = 3
 BRIEF_CHARACTERS = 120
 # What is done by the engine itself within one look says nothing to people but where the run went.
@@ -87,11 +88,12 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call])
     asked = facts_of(_named(step.input, documents))
     answer = facts_of(_named(step.answer or {}, documents), schema)
     waits = step.state in (StepState.READY, StepState.RUNNING)
+    is_held = any(call.question for call in calls)
     return StepLine(
         name=step.name,
         again=step.generation if step.generation > 1 else 0,
-        tag=_tag(step),
-        who=who_has(step),
+        tag=HELD if is_held and waits else _tag(step),
+        who=who_has(step, is_held=is_held),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
         due=step.task.due_at if step.task and waits else None,
@@ -117,15 +119,17 @@ def _tag(step: Step) -> Tag:
         if task.state == Task.State.OPEN:
             return Tag("Waits for somebody", "hourglass_top", "wait")
     if step.state == StepState.RUNNING and step.action is not None and step.action.state == Action.State.HELD:
-        return Tag("Held for people", "front_hand", "wait")
+        return HELD
     return state_tag(step.state, step.get_state_display())
 
 
-def who_has(step: Step) -> str:
+def who_has(step: Step, *, is_held: bool = False) -> str:
     """Return who did a step or has it now, or to whom it is offered."""
     task = step.task
     if task is not None and task.waits_for:
-        return "nobody meanwhile: it waits for an action to end"
+        return (
+            "people decide on what the agent asked for" if is_held else "the agent comes back when it has ended"
+        )
     if task is not None and task.claimed_by is not None:
         agent = getattr(task.claimed_by, "agent", None)
         return agent.name if agent else str(task.claimed_by)

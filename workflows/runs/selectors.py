@@ -14,6 +14,7 @@ from agents.selectors import agent_facts
 from audit.vocabulary import ActorKind
 from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
+from workflows.approvals.selectors import asked_of
 from workflows.runs.models import Run, RunDocument, Step, Workflow
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
@@ -37,8 +38,9 @@ def startable_by(user: User) -> QuerySet[Workflow]:
 def visible_to(user: User) -> QuerySet[Run]:
     """Return the runs a user may see.
 
-    An agent: those it has work of, and those it started. A person: those they started or have a task of; all
-    with ``runs.view_run``.
+    An agent: those it has work of, and those it started. A person: those they started, have a task of or are
+    asked to decide something in (nobody should approve what they cannot look into); all with
+    ``runs.view_run``.
     """
     runs = Run.objects.select_related("workflow", "version")
     if not user.is_active:
@@ -48,7 +50,8 @@ def visible_to(user: User) -> QuerySet[Run]:
         return runs.filter(mine | Q(pk__in=_runs_of(Task.objects.filter(claimed_by=user))))
     if user.has_perm("runs.view_run"):
         return runs
-    return runs.filter(mine | Q(pk__in=_runs_of(tasks.visible_to(user))))
+    involved = Q(pk__in=_runs_of(tasks.visible_to(user))) | Q(pk__in=_runs_asking(user))
+    return runs.filter(mine | involved)
 
 
 def visible_ids(user: User) -> QuerySet[Run, Any]:
@@ -148,6 +151,13 @@ def _action_facts(action: Action | None) -> dict[str, Any]:
         "result": action.result or {},
         "remote_ref": action.remote_ref,
     }
+
+
+def _runs_asking(user: User) -> QuerySet[Step, Any]:
+    """Return the runs with an action that a person is or was asked to decide."""
+    decided_on = Action.objects.filter(approval__in=asked_of(user))
+    asked_for = Q(action__in=decided_on) | Q(task__in=decided_on.exclude(task=None).values("task"))
+    return Step.objects.filter(asked_for).values("run")
 
 
 def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:

@@ -12,6 +12,23 @@ function refreshing(root: HTMLElement): void {
   let position = Number(root.dataset.position ?? 0);
   let wanted = position;
   let reading = false;
+  let state = one("header[data-state]", root)?.dataset.state;
+
+  /** What can be ordered depends on the state: what is over takes no more orders, what is parked takes others. */
+  async function renewOrders(): Promise<void> {
+    const before = state;
+    state = one("header[data-state]", root)?.dataset.state;
+    const orders = one("#steer");
+    if (!orders || state === before) return;
+    if (one("[data-over]", root)) {
+      orders.remove();
+      return;
+    }
+    const reason = one<HTMLTextAreaElement>("textarea", orders)?.value ?? "";
+    await window.htmx.ajax("GET", location.pathname, { target: orders, swap: "outerHTML", select: "#steer" });
+    const area = one<HTMLTextAreaElement>("#steer textarea");
+    if (area) area.value = reason;
+  }
 
   async function refresh(): Promise<void> {
     const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
@@ -30,8 +47,7 @@ function refreshing(root: HTMLElement): void {
     if (!isSwapped) return;
     position = upTo;
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-    // What is over takes no more orders.
-    if (one("[data-over]", root)) one("#steer")?.remove();
+    await renewOrders();
     refreshTimes(root);
     showConnection();
     void refresh();

@@ -42,8 +42,25 @@ document.addEventListener("alpine:init", () => {
   document.documentElement.classList.remove("dark", "light");
 });
 
+// Tabs and filters of the theme are links without an address, which the keyboard does not reach.
+const WITHOUT_ADDRESS = "a[x-on\\:click]:not([href])";
+
+document.addEventListener("alpine:initialized", () => {
+  for (const link of document.querySelectorAll<HTMLElement>(WITHOUT_ADDRESS)) {
+    link.tabIndex = 0;
+    link.setAttribute("role", "button");
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const link = event.target as HTMLElement;
+  if ((event.key !== "Enter" && event.key !== " ") || !link.matches(WITHOUT_ADDRESS)) return;
+  event.preventDefault();
+  link.click();
+});
+
 // Dialogs of the theme: give them a role and a name, take the focus in, keep it in, give it back.
-const FOCUSABLE = "a[href],button,input:not([type=hidden]),select,textarea";
+const FOCUSABLE = "a[href],a[tabindex],button,input:not([type=hidden]),select,textarea";
 
 document.addEventListener("htmx:afterSwap", (event) => {
   const box = event.target as HTMLElement;

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from agents import registry
@@ -170,8 +170,17 @@ def _workflow(actor: Actor, definition: engine.Definition, reason: str) -> Workf
             purpose=definition.purpose,
             owner=Group.objects.get(name=definition.owner),
         )
-        workflow.full_clean(exclude=["created_at"])
-        stamp(workflow, actor=actor, reason=reason).save()
+        workflow.full_clean(exclude=["created_at"], validate_unique=False)
+        try:
+            with transaction.atomic():
+                stamp(workflow, actor=actor, reason=reason).save()
+        except IntegrityError:
+            raise Refusal(
+                "already_proposed",
+                f"Nothing was proposed: somebody else is proposing {definition.code} at this moment.",
+                kind=RefusalKind.CONFLICT,
+                next_step="Look at theirs in the inbox, then propose yours.",
+            ) from None
     return workflow
 
 
