@@ -36,7 +36,7 @@ test: .venv/.installed-dev browser ## Run the tests on real services (BROWSER=0 
 	@$(BIN)/pytest -n $(JOBS) -m "not full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 test-full: .venv/.installed-dev browser ## Run what is long by nature: chaos, fuzz, long properties, every page
-	@$(BIN)/pytest -n $(JOBS) --timeout 1200 -m "(full or browser)$(if $(filter 0,$(BROWSER)), and not browser)"
+	@$(BIN)/pytest -n $(JOBS) --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrations, system checks
 	@echo "ruff check" && $(BIN)/ruff check .

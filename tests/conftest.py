@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
 
 
-def _use_database(name: str) -> None:
+def use_database(name: str) -> None:
     """Point Django, every thread of it and every process it starts at one test database."""
     connections.close_all()
     os.environ.update(harness.environment(name))
@@ -58,9 +58,9 @@ def template_database() -> str:
 def django_db_setup(django_db_blocker: Any, template_database: str) -> Iterator[None]:
     """Give this worker its own copy of the template, with the application role's rights on it."""
     with harness.copy_of(template_database) as name, django_db_blocker.unblock():
-        _use_database(name)
+        use_database(name)
         yield
-        _use_database(harness.UNNAMED)
+        use_database(harness.UNNAMED)
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,22 @@ class LiveDatabase:
 
 
 @pytest.fixture
-def live_db(django_db_blocker: Any, template_database: str) -> Iterator[LiveDatabase]:
+def live_template(template_database: str) -> str:
+    """What a database of a test's own is copied from; a folder of tests may name one with more in it."""
+    return template_database
+
+
+@pytest.fixture
+def live_db(django_db_blocker: Any, live_template: str) -> Iterator[LiveDatabase]:
     """A fresh database for this test alone: commit, start threads and processes as you like."""
     previous = connections["default"].settings_dict["NAME"]
     ContentType.objects.clear_cache()
-    with harness.copy_of(template_database) as name, django_db_blocker.unblock():
-        _use_database(name)
+    with harness.copy_of(live_template) as name, django_db_blocker.unblock():
+        use_database(name)
         try:
             yield LiveDatabase(name)
         finally:
-            _use_database(previous)
+            use_database(previous)
             ContentType.objects.clear_cache()
 
 

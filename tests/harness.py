@@ -203,10 +203,11 @@ def _build_template(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def _migrations_digest() -> str:
-    """Hash every migration, what of ours it imports, and the locked versions of everybody else's."""
+    """Hash every migration, what of ours it imports, what rooms register, and the locked versions of others."""
     migrations = [file for room in ROOMS for file in (ROOT / room).glob("**/migrations/*.py")]
     migrations += (ROOT / "autonomy").glob("**/migrations/*.py")
     files = {*migrations, ROOT / "requirements.lock", ROOT / "autonomy" / "settings.py"}
+    files |= {file for room in ROOMS for file in (ROOT / room).glob("**/apps.py")}  # rights of the groups
     for migration in migrations:
         files |= set(_imported_modules(migration))
     digest = hashlib.sha256()

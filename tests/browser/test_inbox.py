@@ -51,6 +51,7 @@ def test_a_queue_is_cleared_with_the_keyboard_alone(page: Page, portal, bob, hel
     assert (rejected.state, rejected.reason) == ("rejected", "The order does not exist")
 
 
+@pytest.mark.full
 def test_after_a_decision_the_next_request_is_not_skipped(page: Page, portal, bob, held):
     sign_in(page, portal, bob)
     page.goto(f"{portal.url}/inbox/")
@@ -66,6 +67,7 @@ def test_after_a_decision_the_next_request_is_not_skipped(page: Page, portal, bo
     expect(page.get_by_text("The order does not exist")).to_have_count(1)
 
 
+@pytest.mark.full
 def test_on_a_phone_the_way_on_is_beside_the_word_that_it_is_done(page: Page, portal, bob, held):
     sign_in(page, portal, bob)
     page.set_viewport_size(PHONE)
@@ -81,6 +83,7 @@ def test_on_a_phone_the_way_on_is_beside_the_word_that_it_is_done(page: Page, po
     expect(page.locator("[data-approval]")).to_have_count(2)
 
 
+@pytest.mark.full
 def test_what_somebody_else_decided_says_so_and_keeps_what_was_typed(page: Page, portal, bob, dave, held):
     dave.groups.set(bob.groups.all())
     sign_in(page, portal, bob)
@@ -111,6 +114,7 @@ def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
     expect(page.locator(".portal-badge[data-count=inbox]")).to_have_text("1")
 
 
+@pytest.mark.full
 def test_a_second_decision_changes_nothing_and_says_so(page: Page, portal, bob, dave, held, complaints):
     dave.groups.set(bob.groups.all())
     approval = Approval.objects.get(pk=held[0].approval_id)
@@ -132,6 +136,7 @@ def test_a_second_decision_changes_nothing_and_says_so(page: Page, portal, bob, 
     complaints.clear()
 
 
+@pytest.mark.full
 def test_activity_shows_every_event_once_and_by_itself(page: Page, portal, carol, clerk):
     sign_in(page, portal, carol)
     page.goto(f"{portal.url}/activity/")

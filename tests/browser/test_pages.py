@@ -58,6 +58,7 @@ def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol
     assert page.locator("img[src='x']").count() == 0
 
 
+@pytest.mark.full
 def test_the_menu_shows_and_hides_and_the_theme_is_chosen(page: Page, portal, carol):
     sign_in(page, portal, carol)
     page.goto(portal.url)

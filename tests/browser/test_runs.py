@@ -50,13 +50,19 @@ def test_a_run_is_followed_without_a_reload(page: Page, portal, workflow, alice,
     expect(page.locator("#steer")).to_have_count(0)
 
 
+@pytest.mark.full
 def test_a_stopped_run_goes_on_with_a_reason(page: Page, portal, workflow, alice, dave, clerk):
     run = begun(alice)
-    complete(clerk, claim(clerk), kind="chat")
     sign_in(page, portal, dave)
+    page.goto(f"{portal.url}/runs/{run.pk}/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    page.get_by_label("Your reason").fill("Asked the agent again")
+    complete(clerk, claim(clerk), kind="chat")
+    expect(page.get_by_text("It waits for an operator:")).to_be_visible()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.get_by_label("Your reason")).to_have_value("Asked the agent again")
     page.goto(portal.url)
     page.locator("a", has_text="Stopped: ").click()
-    expect(page.get_by_text("It waits for an operator:")).to_be_visible()
     page.get_by_label("Your reason").fill("Asked the agent again")
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("goes on.")).to_be_visible()
@@ -88,6 +94,7 @@ def test_work_is_done_with_the_keyboard_and_errors_have_the_focus(page: Page, po
     assert (work.state, work.answer["verdict"]) == ("done", "pay")
 
 
+@pytest.mark.full
 def test_work_that_somebody_else_takes_says_so(page: Page, portal, work, bob, dave):
     dave.groups.set(bob.groups.all())
     sign_in(page, portal, bob)
@@ -99,6 +106,7 @@ def test_work_that_somebody_else_takes_says_so(page: Page, portal, work, bob, da
     expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a sentence")
 
 
+@pytest.mark.full
 def test_work_is_done_without_javascript(portal, work, bob, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -118,6 +126,7 @@ def test_work_is_done_without_javascript(portal, work, bob, browser):
     context.close()
 
 
+@pytest.mark.full
 def test_an_agent_is_paused_where_its_work_is_seen(page: Page, portal, workflow, alice, clerk):
     begun(alice)
     claim(clerk)
@@ -135,6 +144,7 @@ def test_an_agent_is_paused_where_its_work_is_seen(page: Page, portal, workflow,
     expect(page.locator("td", has_text="Paused")).to_be_visible()
 
 
+@pytest.mark.full
 def test_a_workflow_is_written_in_the_browser(page: Page, portal, workflow, alice):
     sign_in(page, portal, alice)
     page.goto(f"{portal.url}/admin/runs/workflow/{workflow.pk}/change/")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from autonomy.launch.programs import manage
+from tests import harness
 from tests.conftest import LiveDatabase
 from tests.harness import ROOT
 from tests.processes import Processes
@@ -108,15 +109,39 @@ class Company:
         }
 
 
+@dataclass(frozen=True)
+class Seed:
+    """The demo company as a database to copy, with the files that belong to it."""
+
+    database: str
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def seed(erp: Erp, template_database: str) -> Iterator[Seed]:
+    """The demo company, set up once for this worker's ERP."""
+    with harness.copy_of(template_database) as name:
+        found = LiveDatabase(name)
+        environ = found.environ(AUTONOMY_DATA_DIR=str(erp.data), ERP_PORT=str(erp.port))
+        done = subprocess.run(
+            manage("seed_demo"), cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        files = [erp.data / "sign-ins.json", *(erp.data / "agents").iterdir()]
+        yield Seed(name, {str(path.relative_to(erp.data)): path.read_bytes() for path in files})
+
+
 @pytest.fixture
-def seeded(erp: Erp, live_db: LiveDatabase) -> Erp:
+def live_template(seed: Seed) -> str:
+    """What a database of a test's own is copied from: here the demo company is in it already."""
+    return seed.database
+
+
+@pytest.fixture
+def seeded(erp: Erp, live_db: LiveDatabase, seed: Seed) -> Erp:
     """The demo company in a database of the test's own; nothing of the portal runs."""
-    (erp.data / "sign-ins.json").unlink(missing_ok=True)
-    environ = live_db.environ(AUTONOMY_DATA_DIR=str(erp.data), ERP_PORT=str(erp.port))
-    done = subprocess.run(
-        manage("seed_demo"), cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    for name, content in seed.files.items():
+        server.write_private(erp.data / name, content.decode())
     return erp
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections
 from django.utils import timezone
 
 from agents.models import Agent, ExchangeRate, Measure
 from agents.services import policies
-from audit.vocabulary import Actor
 from connectors.models import Operation
 from connectors.policies.schemas import argument_errors
-from tests.demo.conftest import Erp
+from tests import harness
+from tests.conftest import use_database
+from tests.demo.conftest import Erp, Seed
 from tests.harness import ROOT
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals import services as approvals
 from workflows.approvals.models import Approval
-from workflows.demo import company, systems, workforce
+from workflows.demo import company
 from workflows.runs import engine
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +34,16 @@ ON_FILE, NOT_ON_FILE = "LT107300010073119834", "DE89370400440532013000"
 _numbers = itertools.count(time.time_ns())
 
 
-@pytest.fixture(autouse=True)
-def office(any_db: None, erp: Erp, tmp_path: Path) -> None:
-    """The demo company in the test's own transaction, with the real ERP."""
-    actor = Actor.system("demo company")
-    company.set_up_company(actor=actor)
-    systems.set_up_erp(actor=actor, keys=erp.keys, port=erp.port)
-    workforce.set_up_workforce(actor=actor, data=tmp_path)
+@pytest.fixture(autouse=True, scope="module")
+def office(django_db_setup: None, django_db_blocker: Any, seed: Seed) -> Iterator[None]:
+    """The demo company with the real ERP; each test works in a transaction of its own, which is undone."""
+    previous = connections["default"].settings_dict["NAME"]
+    with harness.copy_of(seed.database) as name, django_db_blocker.unblock():
+        use_database(name)
+        ContentType.objects.clear_cache()
+        yield
+        use_database(previous)
+        ContentType.objects.clear_cache()
 
 
 def money(minor: int, currency: str = "EUR") -> dict[str, Any]:

@@ -108,6 +108,7 @@ def start(company: Company, credential: dict[str, str], wish: dict[str, Any]) ->
     return process
 
 
+@pytest.mark.full
 def test_an_agent_is_hired_held_and_approved_in_the_browser(browser: Browser, company: Company) -> None:
     alice, bob = signed_in(browser, company, "alice"), signed_in(browser, company, "bob")
     credential = hire(alice, company)

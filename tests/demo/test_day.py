@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import subprocess
@@ -25,19 +24,19 @@ from workflows.demo.day.__main__ import SEED
 from workflows.demo.invoices import generator
 
 PATIENCE_SECONDS = 300
-CASES = (
+FEW = ("ordinary", "ordinary", "over_threshold", "wrong_sum")
+MANY = (
     *("ordinary", "ordinary", "ordinary", "ordinary", "over_threshold", "over_threshold"),
     *("unknown_supplier", "missing_order", "wrong_sum", "malformed", "entity_bomb", "currency_without_rate"),
 )
 
 
-@pytest.fixture
-def some_invoices(tmp_path: Path) -> Path:
-    """A dozen of the forty, one or more of most kinds, with their manifest."""
+def some_invoices(tmp_path: Path, cases: tuple[str, ...]) -> Path:
+    """Write a few of the forty, with their manifest; return their folder."""
     every, chosen = tmp_path / "every", tmp_path / "invoices"
     chosen.mkdir()
     manifest = generator.write(every, SEED)
-    left, files = list(CASES), []
+    left, files = list(cases), []
     for entry in manifest["files"]:
         if entry["case"] in left:
             left.remove(entry["case"])
@@ -91,43 +90,66 @@ def kill_an_agent(day: subprocess.Popen[str]) -> None:
             return
 
 
-@pytest.mark.full
-@pytest.mark.timeout(600)
-def test_whatever_is_killed_meanwhile_it_ends_the_same(
-    company: Company,
-    processes: Processes,
-    live_db: LiveDatabase,
-    some_invoices: Path,
-    days: list[subprocess.Popen[str]],
-) -> None:
-    processes.start("beat")
-    day = play(company, some_invoices)
-    days.append(day)
-    strikes = itertools.cycle(
-        [
-            lambda: processes.restart("worker"),
-            lambda: kill_an_agent(day),
-            lambda: processes.restart("portal"),
-        ]
+def strike(day: subprocess.Popen[str], processes: Processes, pause: float) -> None:
+    """Kill a worker, an agent and the portal, one after the other, in the middle of the day."""
+    strikes = (
+        lambda: processes.restart("worker"),
+        lambda: kill_an_agent(day),
+        lambda: processes.restart("portal"),
     )
-    time.sleep(4)
-    for strike in itertools.islice(strikes, 3):
-        if day.poll() is not None:
-            break
-        strike()
-        time.sleep(4)
-    result = told(day)
-    assert (result["invoices"], result["mismatches"], result["unexpected"]) == (len(CASES), 0, [])
-    assert sum(result[word] for word in ("posted", "rejected", "denied", "exceptions")) == len(CASES)
-    again = play(company, some_invoices)
-    days.append(again)
-    repeated = told(again)
-    assert repeated["new_runs"] == 0
-    assert (repeated["in_erp"], repeated["posted"]) == (result["in_erp"], result["posted"])
+    for blow in strikes:
+        time.sleep(pause)
+        assert day.poll() is None, "the day was over before everything had been killed"
+        blow()
+
+
+def require_invariants(live_db: LiveDatabase) -> None:
     checked = subprocess.run(
         manage("check_invariants"), cwd=ROOT, env=live_db.environ(), capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def require_whole(result: dict[str, Any], cases: tuple[str, ...]) -> None:
+    assert (result["invoices"], result["mismatches"], result["unexpected"]) == (len(cases), 0, [])
+    assert sum(result[word] for word in ("posted", "rejected", "denied", "exceptions")) == len(cases)
+
+
+@pytest.mark.timeout(400)
+def test_a_few_invoices_end_as_they_should_though_everything_is_killed_once(
+    company: Company,
+    processes: Processes,
+    live_db: LiveDatabase,
+    tmp_path: Path,
+    days: list[subprocess.Popen[str]],
+) -> None:
+    processes.start("beat")
+    days.append(day := play(company, some_invoices(tmp_path, FEW)))
+    strike(day, processes, 2)
+    require_whole(told(day), FEW)
+    require_invariants(live_db)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_whatever_is_killed_meanwhile_it_ends_the_same_and_once_more_posts_nothing(
+    company: Company,
+    processes: Processes,
+    live_db: LiveDatabase,
+    tmp_path: Path,
+    days: list[subprocess.Popen[str]],
+) -> None:
+    processes.start("beat")
+    invoices = some_invoices(tmp_path, MANY)
+    days.append(day := play(company, invoices))
+    strike(day, processes, 4)
+    result = told(day)
+    require_whole(result, MANY)
+    days.append(again := play(company, invoices))
+    repeated = told(again)
+    assert repeated["new_runs"] == 0
+    assert (repeated["in_erp"], repeated["posted"]) == (result["in_erp"], result["posted"])
+    require_invariants(live_db)
 
 
 def test_a_reference_agent_knows_an_address_and_a_credential_and_nothing_else(tmp_path: Path) -> None:

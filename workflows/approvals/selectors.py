@@ -73,6 +73,6 @@ def description(approval: Approval) -> dict[str, Any]:
 
 def _could_vote(user: User) -> Q:
     """Pending for the groups of a user: none of an approval's groups is one the user is not in."""
-    mine = list(user.groups.values_list("pk", flat=True))
+    mine = user.groups.order_by().values("pk")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
     return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine)))

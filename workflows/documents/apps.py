@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-READERS = ("Managers", "Operators", "Auditors", "Approvers")
+READERS = ("Managers", "Operators", "Auditors")
 
 
 class DocumentsConfig(AppConfig):
