@@ -8,7 +8,7 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
-from workflows.pages.run import run, run_parts, steer
+from workflows.pages.run import run, run_orders, run_parts, steer
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
 from workflows.pages.story import resolve, story, story_parts
@@ -33,6 +33,7 @@ page_urlpatterns = [
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
+    path("runs/<uuid:run_id>/orders/", run_orders, name="run-orders"),
     path("runs/<uuid:run_id>/steer/", steer, name="run-steer"),
     path("agents/", agents, name="agents"),
     path("agents/parts/", agents_parts, name="agents-parts"),

@@ -42,8 +42,8 @@ from typing import Any
 Json = dict[str, Any]
 
 CLAIM_WAIT_SECONDS = 20
-LEASE_SECONDS = 60
-HEARTBEAT_SECONDS = 15
+LEASE_SECONDS = 30
+HEARTBEAT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 15
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
 # The portal or its database is not there; nothing was decided.

@@ -52,6 +52,17 @@ def run_parts(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return part(request, "portal/run_parts.html", **_told(_find(request, run_id), request))
 
 
+@never_cache
+@require_safe
+@for_people
+def run_orders(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Return what this person may order now, for a page whose run has come to another state."""
+    found = _find(request, run_id)
+    if not _may_order(request, found):
+        return HttpResponse()
+    return part(request, "portal/run_orders.html", run=found, is_parked=found.state == RunState.INCIDENT)
+
+
 @require_POST
 @for_people
 def steer(request: HttpRequest, run_id: UUID) -> HttpResponse:
@@ -74,9 +85,12 @@ def steer(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, found: Run, status: int = 200, **said: Any) -> HttpResponse:
-    may = found.state in OPEN_RUNS and may_steer(_user(request), found)
-    shown: dict[str, Any] = {"subtitle": found.label, "may_steer": may, **said}
+    shown: dict[str, Any] = {"subtitle": found.label, "may_steer": _may_order(request, found), **said}
     return page(request, "portal/run.html", "Run", status, **shown, **_told(found, request))
+
+
+def _may_order(request: HttpRequest, found: Run) -> bool:
+    return found.state in OPEN_RUNS and may_steer(_user(request), found)
 
 
 def may_steer(user: User, found: Run) -> bool:

@@ -25,7 +25,7 @@ function refreshing(root: HTMLElement): void {
       return;
     }
     const reason = one<HTMLTextAreaElement>("textarea", orders)?.value ?? "";
-    await window.htmx.ajax("GET", location.pathname, { target: orders, swap: "outerHTML", select: "#steer" });
+    await window.htmx.ajax("GET", orders.dataset.orders!, { target: orders, swap: "outerHTML" });
     const area = one<HTMLTextAreaElement>("#steer textarea");
     if (area) area.value = reason;
   }
