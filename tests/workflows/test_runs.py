@@ -424,6 +424,28 @@ def test_what_nobody_can_go_on_with_waits_for_an_operator(
     assert (run.state, step(run, "read").generation) == ("done", 2)
 
 
+def test_an_operation_that_was_done_is_not_repeated_when_the_run_goes_on(
+    clerk: Any, alice: Any, bob: Any, dave: Any, fake: Any
+) -> None:
+    content = letters()
+    content["nodes"]["enter"]["next"] = [
+        {"when": 'steps.enter.answer.nowhere == "x"', "to": "look"},
+        {"to": "done"},
+    ]
+    publish(alice, bob, content)
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    run_action(action_id=Action.objects.get().pk)
+    services.tick()
+    run.refresh_from_db()
+    assert (run.state, fake.count()) == ("incident", 1)
+    services.retry_run(actor=dave.as_actor(), run=run, reason="look at it once more")
+    services.tick()
+    run.refresh_from_db()
+    assert (run.state, Action.objects.count(), fake.count()) == ("incident", 1, 1)
+    assert Task.objects.filter(kind="incident", subject_kind="runs.run", state="open").count() == 1
+
+
 def test_cancelling_takes_back_what_is_open(workflow: Workflow, alice: Any, dave: Any, clerk: Any) -> None:
     hold_above(10_000)
     run = begun(alice)

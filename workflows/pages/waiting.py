@@ -17,6 +17,8 @@ from workflows.approvals.models import Approval
 from workflows.approvals.selectors import pending_for
 from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.pages.words import without_verdict
+from workflows.runs.models import Run
+from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import visible_to as visible_tasks
 from workflows.tasks.selectors import waiting_for
@@ -44,8 +46,8 @@ class Row:
 
 
 def work_for(user: User) -> QuerySet[Task]:
-    """Return the tasks a person could do now, apart from approvals; what somebody else has taken is theirs."""
-    free = Q(claimed_by=None) | Q(claimed_by=user)
+    """Return the tasks a person could do now, apart from approvals; what a colleague has taken is theirs."""
+    free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_by__is_active=False)
     return waiting_for(user).filter(free, kind__in=FOR_PEOPLE)
 
 
@@ -63,8 +65,10 @@ def keys_for(user: User) -> list[str]:
 
 def rows_of(user: User, shelf: str, most: int) -> list[Row]:
     """Return at most so many rows of a shelf: what is due soonest first, what is decided newest first."""
+    approvals = list(_approvals(user, shelf)[:most])
+    runs = _runs_of(approvals, user)
     found = [
-        *(_of_approval(approval, shelf) for approval in _approvals(user, shelf)[:most]),
+        *(_of_approval(approval, shelf, runs.get(_run_id(approval), "")) for approval in approvals),
         *(_of_task(task, user, shelf) for task in _tasks(user, shelf)[:most]),
     ]
     if shelf == "decided":
@@ -111,15 +115,27 @@ def _tasks(user: User, shelf: str) -> QuerySet[Task]:
     return visible.filter(closed_at__gte=since).order_by("-closed_at")
 
 
-def _of_approval(approval: Approval, shelf: str) -> Row:
+def _run_id(approval: Approval) -> str:
+    return str(approval.references.get("run_id", ""))
+
+
+def _runs_of(approvals: list[Approval], user: User) -> dict[str, str]:
+    """Return what the runs are about that approvals are part of, by id: in words, where a request has codes."""
+    wanted = [key for approval in approvals if (key := _run_id(approval))]
+    runs = visible_runs(user).filter(pk__in=wanted) if wanted else Run.objects.none()
+    return {str(key): label for key, label in runs.order_by().values_list("pk", "label")}
+
+
+def _of_approval(approval: Approval, shelf: str, run: str) -> Row:
     why = without_verdict(approval.sentence)
+    who = f"{approval.requester_label}, for {run}" if run else approval.requester_label
     decided = f", {approval.get_state_display().lower()}"
     told = f"{decided}: “{approval.reason}”" if approval.reason else decided
     return Row(
         key=str(approval.pk),
         icon="front_hand",
         title=approval.subject_label,
-        words=f"{approval.requester_label}{told if shelf == 'decided' else f': {why}'}",
+        words=f"{who}{told if shelf == 'decided' else f': {why}'}",
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
         link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",
@@ -149,4 +165,5 @@ def _words(task: Task, user: User, shelf: str) -> Iterable[str]:
     elif task.claimed_by_id == user.pk:
         yield "you have it"
     elif task.claimed_by:
-        yield f"{task.claimed_by} has it"
+        is_here = task.claimed_by.is_active
+        yield f"{task.claimed_by} has it" if is_here else f"{task.claimed_by} had it and has left"

@@ -14,7 +14,7 @@ from workflows.actions.services import drop_action
 from workflows.runs import engine
 from workflows.runs.choices import OPEN_STEPS, RunState, StepState
 from workflows.runs.models import Ready, Run, Step, Timer
-from workflows.runs.services.entering import go_to
+from workflows.runs.services.entering import follow, go_to
 from workflows.runs.services.moving import lock_run, move_run, move_step, require_open
 from workflows.tasks.models import Task
 from workflows.tasks.services import close_if_waiting
@@ -49,7 +49,10 @@ def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
 
 
 def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
-    """Let a run go on that waits as an incident: the step it stopped at is done again, as a new generation."""
+    """Let a run go on that waits as an incident: the step it stopped at is done again, as a new generation.
+
+    An operation that was done is never done again: only what comes after it is looked at once more.
+    """
     with refusals_recorded(actor=actor, subject=run.as_ref(), **run.event_refs()), transaction.atomic():
         run = lock_run(run.pk)
         _require_may_steer(actor, run)
@@ -76,7 +79,11 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         if step.state in OPEN_STEPS:
             _drop_actions(actor, f"The step is done again: {reason}", references__step_id=str(step.pk))
             _drop_step(actor, step, reason)
-        go_to(run, engine.parse(run.version.content), step, step.node)
+        definition = engine.parse(run.version.content)
+        if step.kind == "operation" and step.state == StepState.DONE:
+            follow(run, definition, step)
+        else:
+            go_to(run, definition, step, step.node)
         return run
 
 
