@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from checks import booked_total
 from money import money, show
-from portal import Json, Outcome, Task, run
+from portal import Cannot, Json, Outcome, Task, run
 from suppliers import Sender, find_sender
 
 OUTCOMES = {"confirmed": "posted", "rejected": "rejected", "denied": "denied", "expired": "expired"}
 NOBODY = Sender()
+DOUBTS = {"other_name", "ambiguous_supplier"}
 
 
 def work(task: Task) -> Json:
     """Book one invoice and return what became of it."""
     invoice, check = task.input["invoice"], task.input["check"]
     sender = find_sender(task, invoice["seller"])
+    require_no_doubt(sender)
     if not sender.party:
         asked = create_supplier(task, invoice)
         if not asked.done:
@@ -35,6 +37,13 @@ def work(task: Task) -> Json:
         reason=reason(invoice, check),
     )
     return told(outcome, sender)
+
+
+def require_no_doubt(sender: Sender) -> None:
+    """Book nothing at somebody else's: another invoice may have brought a party into the ERP since the check."""
+    for found in sender.findings:
+        if found["code"] in DOUBTS:
+            raise Cannot(found["code"], found["message"])
 
 
 def create_supplier(task: Task, invoice: Json) -> Outcome:

@@ -383,6 +383,17 @@ def test_whoever_takes_over_from_a_killed_agent_asks_for_the_same_action(
     assert moves(portal, 2)[1][1]["answer"]["action"] == running["id"]
 
 
+def test_nothing_is_booked_at_a_party_that_appeared_since_the_check_under_another_name(
+    portal: FakePortal, start: Start
+) -> None:
+    portal.parties[:] = [{**ELBE, "name": "Elbe Guss"}]
+    portal.offer(invoice=DATA, check=UNKNOWN)
+    start("bookkeeper.py")
+    verb, body = moves(portal)[0]
+    assert (verb, body["code"], body["retry"]) == ("fail", "other_name", False)
+    assert portal.invoices == []
+
+
 def test_a_refused_credential_ends_the_agent(portal: FakePortal, start: Start) -> None:
     portal.troubles = [("/oauth/token", 401, {}, {"error": "invalid_client"})]
     assert start("reader.py").wait(20) == 1
