@@ -40,7 +40,7 @@ def work(task: Task) -> Json:
 
 
 def require_no_doubt(sender: Sender) -> None:
-    """Book nothing at somebody else's: another invoice may have brought a party into the ERP since the check."""
+    """Book nothing at somebody else's: another invoice may have brought the party in since the check."""
     for found in sender.findings:
         if found["code"] in DOUBTS:
             raise Cannot(found["code"], found["message"])
