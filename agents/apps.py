@@ -101,7 +101,9 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import registry, selectors
+        from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
+        from agents.selectors import targets
         from agents.services import lifecycle, organisation, policies
         from audit import visibility
         from audit.registry import register_verbs
@@ -111,6 +113,9 @@ class AgentsConfig(AppConfig):
         lifecycle.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()
+        for kind, model in (("department", Department), ("role", Role)):
+            registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
+        registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         post_migrate.connect(ensure_groups, dispatch_uid="agents.ensure_groups")

@@ -242,19 +242,23 @@ class StopForm(ReasonModelForm):
             self.fields["scope"].choices = stop_choices()  # type: ignore[attr-defined]
 
 
+STOPPABLE = {
+    "department": "Departments",
+    "role": "Roles",
+    "agent": "Agents",
+    "system": "Systems",
+    "operation": "Operations",
+    "workflow": "Workflows",
+}
+
+
 def stop_choices() -> list[Any]:
     """Return everything that can be stopped, grouped."""
-    operations = registry.all_operations()
-    systems = {operation.system_id: operation.system_code for operation in operations}
-    agents = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    return [
-        ("everything:", "Everything"),
-        ("Departments", [(f"department:{it.pk}", it.name) for it in Department.objects.all()]),
-        ("Roles", [(f"role:{it.pk}", it.name) for it in Role.objects.all()]),
-        ("Agents", [(f"agent:{it.pk}", it.name) for it in agents]),
-        ("Systems", [(f"system:{key}", code) for key, code in sorted(systems.items(), key=lambda it: it[1])]),
-        ("Operations", [(f"operation:{it.code}", f"{it.name} ({it.code})") for it in operations]),
-    ]
+    return [("everything:", "Everything"), *((words, _stoppable(kind)) for kind, words in STOPPABLE.items())]
+
+
+def _stoppable(kind: str) -> list[tuple[str, str]]:
+    return [(f"{kind}:{it.id}", f"{it.label} ({it.code})") for it in registry.stop_targets(kind)]
 
 
 class RuleForm(ReasonModelForm):

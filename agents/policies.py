@@ -189,5 +189,11 @@ def may_raise_stop(actor: Actor) -> Refusal | None:
 
 
 def may_lift_stop(actor: Actor) -> Refusal | None:
-    """Stopping is easy; starting again is a manager's decision."""
+    """Stopping is easy; starting again is a manager's decision, never that of a part of the portal."""
+    if actor.kind == ActorKind.SYSTEM:
+        return Refusal(
+            "person_required",
+            "The stop was not lifted: only a person may decide that work goes on.",
+            next_step="A manager lifts it, in the portal or with manage.py lift --as.",
+        )
     return may(actor, "agents.lift_stop", "lift a stop")

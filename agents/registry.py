@@ -21,6 +21,17 @@ class AgentPanel:
     links: Sequence[tuple[str, str]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StopTarget:
+    """Something that can be stopped: its id as a stop carries it, its name for people, its short code."""
+
+    id: str
+    label: str
+    code: str = ""
+
+
+FindTarget = Callable[[str], "StopTarget | None"]
+ListTargets = Callable[[], Sequence[StopTarget]]
 ApplyFn = Callable[[Actor, ChangeRequest], None]
 CurrentFn = Callable[[ChangeRequest], str]
 
@@ -32,6 +43,7 @@ _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
 _role_permissions: dict[str, set[str]] = {}
+_stop_targets: dict[str, tuple[FindTarget, ListTargets]] = {}
 
 
 def register_operation_catalogue(
@@ -116,3 +128,18 @@ def register_role_permissions(group: str, permissions: Iterable[str]) -> None:
 def role_permissions() -> dict[str, frozenset[str]]:
     """Return what each standard group holds, by the name of the group."""
     return {group: frozenset(found) for group, found in _role_permissions.items()}
+
+
+def register_stop_targets(kind: str, find: FindTarget, every: ListTargets) -> None:
+    """Say what of a kind can be stopped: ``find(id or code)`` returns None for what does not exist."""
+    _stop_targets[kind] = (find, every)
+
+
+def find_stop_target(kind: str, name: str) -> StopTarget | None:
+    """Return what an id or a code means, or None when there is no such thing (or no such kind)."""
+    return _stop_targets[kind][0](name) if kind in _stop_targets else None
+
+
+def stop_targets(kind: str) -> Sequence[StopTarget]:
+    """Return everything of a kind that can be stopped, as people would look for it."""
+    return _stop_targets[kind][1]() if kind in _stop_targets else ()

@@ -52,9 +52,11 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import registry
+        from agents.selectors.targets import finder, lister
         from audit import visibility
         from audit.registry import register_verbs
         from connectors import selectors
+        from connectors.models import System
         from connectors.services import grants, operations
 
         register_verbs(VERBS)
@@ -62,6 +64,8 @@ class ConnectorsConfig(AppConfig):
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         registry.register_operation_catalogue(selectors.operation_facts, selectors.all_operation_facts)
+        registry.register_stop_targets("system", finder(System), lister(System))
+        registry.register_stop_targets("operation", selectors.operation_to_stop, selectors.operations_to_stop)
         registry.register_grants_provider(selectors.grant_facts)
         registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)

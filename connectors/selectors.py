@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.models import Agent, User
-from agents.registry import AgentPanel
+from agents.registry import AgentPanel, StopTarget
 from connectors.models import (
     Call,
     Operation,
@@ -69,6 +69,17 @@ def operation_facts(code: str) -> OperationFacts | None:
 def all_operation_facts() -> Sequence[OperationFacts]:
     """Return the facts of every operation that is switched on."""
     return [_facts(operation) for operation in _callable()]
+
+
+def operation_to_stop(code: str) -> StopTarget | None:
+    """Return an operation by its code, whether it is switched on or off."""
+    found = Operation.objects.filter(code=code.replace("\x00", "")).first()
+    return StopTarget(found.code, found.name, found.code) if found else None
+
+
+def operations_to_stop() -> list[StopTarget]:
+    """Return every operation, whether it is switched on or off."""
+    return [StopTarget(it.code, it.name, it.code) for it in Operation.objects.order_by("code")]
 
 
 def grant_facts() -> list[GrantFacts]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 
 from django.db import connection, transaction
@@ -12,7 +11,7 @@ from django.db.models.functions import Now
 
 from agents import policies, registry
 from agents.decision.facts import AgentFacts, OperationFacts
-from agents.models import Agent, Department, Role, Stop
+from agents.models import Agent, Stop
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
@@ -108,23 +107,39 @@ def _refuse_braked(agent_ids: Sequence[str]) -> None:
         raise Refusal(code, f"Nothing was sent: {agent.name} {words}.", next_step=next_step)
 
 
-def raise_stop(
-    *, actor: Actor, scope_kind: str, scope_id: str = "", reason: str, scope_label: str = ""
-) -> Stop:
+def find_scope(kind: str, name: str) -> Ref:
+    """Return the scope that a kind and an id or a code mean, under the id that every lock and check uses.
+
+    Raises Refusal ``scope_unknown``: a stop of what does not exist would reassure and stop nothing.
+    """
+    if kind == Stop.ScopeKind.EVERYTHING and not name:
+        return Ref(kind, "", "everything")
+    target = registry.find_stop_target(kind, name) if name else None
+    if target is None:
+        raise Refusal(
+            "scope_unknown",
+            f"Nothing was stopped: there is no {kind[:40]} {name[:120]}".rstrip() + ".",
+            kind=RefusalKind.INVALID,
+            next_step="Choose what to stop from the list.",
+        )
+    return Ref(kind, target.id, target.label)
+
+
+def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str) -> Stop:
     """Stop everything in a scope; when this has committed, no dispatch in it commits after.
 
-    ``scope_id``: the id of a department, role, agent, system or workflow, or the code of an operation; empty
-    for everything. Waits for the dispatches that are just being committed. Raises Refusal ``scope_unknown``.
+    ``scope_id``: the id or the code of a department, role, agent, system, workflow or operation; empty for
+    everything. Waits for the dispatches that are just being committed. Raises Refusal ``scope_unknown``.
     """
     with transaction.atomic():
-        lock_scope(Ref(scope_kind, scope_id))
+        scope = find_scope(scope_kind, scope_id)
+        lock_scope(scope)
         policies.require(policies.may_raise_stop(actor))
         policies.require_reason(reason)
-        label = scope_label or _scope_label(scope_kind, scope_id)
         stop = Stop(
-            scope_kind=scope_kind,
-            scope_id=scope_id,
-            scope_label=label[:200],
+            scope_kind=scope.kind,
+            scope_id=scope.id,
+            scope_label=scope.label[:200],
             reason=reason,
             raised_by_kind=actor.kind.value,
             raised_by_ref=actor.id,
@@ -132,7 +147,7 @@ def raise_stop(
         )
         stop.full_clean()
         stamp(stop, actor=actor, reason=reason).save()
-        _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {label}.", reason)
+        _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {stop.scope_label}.", reason)
         return stop
 
 
@@ -156,34 +171,6 @@ def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:
             actor, "agents.stop_lifted", stop, f"{actor.label} lifted the stop of {stop.scope_label}.", reason
         )
         return stop
-
-
-def _scope_label(scope_kind: str, scope_id: str) -> str:
-    if scope_kind == Stop.ScopeKind.EVERYTHING and not scope_id:
-        return "everything"
-    if scope_kind == Stop.ScopeKind.OPERATION:
-        operation = registry.find_operation(scope_id)
-        return operation.name if operation else scope_id
-    model = {"department": Department, "role": Role, "agent": Agent}.get(scope_kind)
-    if scope_kind in (Stop.ScopeKind.SYSTEM, Stop.ScopeKind.WORKFLOW) and scope_id:
-        return scope_id
-    found = model._default_manager.filter(pk=scope_id).first() if model and _is_uuid(scope_id) else None
-    if found is None:
-        raise Refusal(
-            "scope_unknown",
-            f"Nothing was stopped: there is no {scope_kind} {scope_id}.",
-            kind=RefusalKind.INVALID,
-            next_step="Choose what to stop from the list.",
-        )
-    return str(found)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from agents import registry
 from agents.models import Agent, MeasureCounter, Stop
+from agents.registry import StopTarget
 from agents.selectors import agent_facts, authority_snapshot
 from agents.services import lifecycle, stops
 from audit.vocabulary import Actor, Ref, Refusal
@@ -17,6 +19,27 @@ from tests.agents.facts import post_invoice
 from tests.agents.test_measures import limit
 
 WHY = "Year end closing"
+
+
+@pytest.fixture(autouse=True)
+def stoppable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system, an operation and a workflow that can be stopped, as higher rooms would say."""
+    for target in (
+        StopTarget("sys-1", "Tryton", "tryton"),
+        StopTarget("sys-2", "CRM", "crm"),
+    ):
+        _offer(monkeypatch, "system", target)
+    for code in ("erp.supplier_invoice.post", "erp.party.create"):
+        _offer(monkeypatch, "operation", StopTarget(code, code, code))
+
+
+def _offer(monkeypatch: pytest.MonkeyPatch, kind: str, target: StopTarget) -> None:
+    find, every = registry._stop_targets[kind]
+    monkeypatch.setitem(
+        registry._stop_targets,
+        kind,
+        (lambda name: target if name in (target.id, target.code) else find(name), lambda: [*every(), target]),
+    )
 
 
 def scopes(agent: Agent) -> list[Ref]:
@@ -83,11 +106,38 @@ class TestOneAtATime:
         assert refused.value.code == "agents_refused"
 
     def test_the_portal_itself_may_stop(self, db):
-        stop = stops.raise_stop(actor=Actor.system("breaker"), scope_kind="system", scope_id="s", reason=WHY)
-        assert stop.raised_by == "breaker"
+        stop = stops.raise_stop(
+            actor=Actor.system("breaker"), scope_kind="system", scope_id="tryton", reason=WHY
+        )
+        assert (stop.raised_by, stop.scope_id, stop.scope_label) == ("breaker", "sys-1", "Tryton")
+
+    def test_the_portal_itself_never_lifts(self, dave):
+        stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason=WHY)
+        with pytest.raises(Refusal) as refused:
+            stops.lift_stop(actor=Actor.system("breaker"), stop=stop, reason="It looks well again")
+        assert refused.value.code == "person_required"
+
+    @pytest.mark.parametrize("spelling", ["{}", "{{{}}}", "urn:uuid:{}", "code"])
+    def test_a_stop_hits_however_its_object_is_spelled(self, dave, working, spelling):
+        """The locks and checks compare text: a stop of another spelling would be recorded and stop nothing."""
+        name = working.code if spelling == "code" else spelling.format(str(working.pk).upper())
+        stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="agent", scope_id=name, reason=WHY)
+        assert stop.scope_id == str(working.pk)
+        with pytest.raises(Refusal):
+            stops.lock_and_check(scopes(working))
 
     def test_what_does_not_exist_cannot_be_stopped(self, dave):
-        for kind, scope_id in (("agent", "nobody"), ("planet", "x"), ("everything", "x"), ("role", "")):
+        for kind, scope_id in (
+            ("agent", "nobody"),
+            ("agent", "a\x00b"),
+            ("planet", "x"),
+            ("everything", "x"),
+            ("role", ""),
+            ("system", "none"),
+            ("operation", "erp.none"),
+            ("workflow", "none"),
+            ("department", "x" * 5000),
+        ):
             with pytest.raises(Refusal) as refused:
                 stops.raise_stop(actor=dave.as_actor(), scope_kind=kind, scope_id=scope_id, reason=WHY)
             assert refused.value.code == "scope_unknown"
@@ -223,7 +273,7 @@ def test_calls_do_not_wait_for_each_other(live_db, working):
             until(lambda: done)
 
 
-def test_in_a_crowd_of_dispatches_none_commits_after_the_stop_has(live_db, dave, working):
+def test_in_a_crowd_of_dispatches_none_commits_after_the_stop_has(live_db, dave, alice, working):
     """Six connections dispatch as fast as they can; after each of several stops the count stands still."""
     measure, found = limit(code="dispatches", ceiling=None), scopes(working)
     running, numbers, lock = threading.Event(), iter(range(1_000_000)), threading.Lock()
@@ -254,7 +304,7 @@ def test_in_a_crowd_of_dispatches_none_commits_after_the_stop_has(live_db, dave,
             at_commit = MeasureCounter.objects.count()
             time.sleep(0.15)
             assert MeasureCounter.objects.count() == at_commit
-            stops.lift_stop(actor=Actor.system("test"), stop=stop, reason="Next round of the test")
+            stops.lift_stop(actor=alice.as_actor(), stop=stop, reason="Next round of the test")
     finally:
         running.clear()
         for member in crowd:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from guardian.shortcuts import assign_perm
 
-from agents.models import Agent, ChangeRequest, Measure, Policy, Rule, Stop
+from agents.models import Agent, ChangeRequest, Measure, Policy, Role, Rule, Stop
 from agents.selectors import (
     visible_agents,
     visible_change_requests,
@@ -32,8 +33,9 @@ def everything(working, dave):
         Measure.objects.create(
             code=f"m_{code}", name=code, scope_kind=scope[0], scope_id=scope[1], mode="enforced"
         )
+    other = Role.objects.create(code="other", name="Other", group=Group.objects.create(name="Role: other"))
     stops.raise_stop(actor=dave.as_actor(), scope_kind="agent", scope_id=str(working.pk), reason="A test")
-    stops.raise_stop(actor=dave.as_actor(), scope_kind="operation", scope_id="crm.x", reason="A test")
+    stops.raise_stop(actor=dave.as_actor(), scope_kind="role", scope_id=other.code, reason="A test")
     return working
 
 

@@ -16,13 +16,20 @@ class RunsConfig(AppConfig):
     verbose_name = "Workflows"
 
     def ready(self) -> None:
-        from agents.registry import on_change_request, register_change_kind, register_role_permissions
+        from agents.registry import (
+            on_change_request,
+            register_change_kind,
+            register_role_permissions,
+            register_stop_targets,
+        )
+        from agents.selectors.targets import finder, lister
         from audit import visibility
         from audit.registry import register_verbs
         from connectors.registry import register_portal_verb
         from workflows.actions.registry import on_action_ended, register_behind
         from workflows.documents.registry import register_readers
         from workflows.runs import receivers, selectors, services
+        from workflows.runs.models import Workflow
         from workflows.runs.services.publishing import CHANGE_KIND
         from workflows.tasks.registry import on_task_closed
 
@@ -30,6 +37,7 @@ class RunsConfig(AppConfig):
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_change_kind(CHANGE_KIND, services.apply_version, services.current_version)
+        register_stop_targets("workflow", finder(Workflow), lister(Workflow))
         on_change_request(services.note_decision)
         on_task_closed("runs.step", receivers.on_task_closed)
         on_action_ended(receivers.on_action_ended)
