@@ -18,6 +18,7 @@ CONTENT: dict[str, Any] = {
     "code": "letters",
     "name": "Answer letters",
     "owner": "Managers",
+    "sla_seconds": 86400,
     "input": {"type": "object", "additionalProperties": False, "properties": {"topic": TEXT}},
     "start": "read",
     "nodes": {
@@ -25,6 +26,7 @@ CONTENT: dict[str, Any] = {
             "kind": "agent",
             "name": "Read it",
             "role": "reader",
+            "due_seconds": 600,
             "give": {"topic": "input.topic"},
             "answer": {
                 "type": "object",
@@ -50,6 +52,7 @@ CONTENT: dict[str, Any] = {
             "kind": "human",
             "name": "Look at it",
             "groups": ["Approvers"],
+            "due_seconds": 600,
             "form": {"type": "object", "additionalProperties": False, "properties": {"note": TEXT}},
             "next": "done",
         },

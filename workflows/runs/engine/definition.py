@@ -4,6 +4,7 @@
     name: Invoice to ledger
     purpose: Supplier invoices are in the books on the day they arrive.
     owner: Managers                     # the group that answers for it
+    sla_seconds: 86400                  # what is promised for a whole run
     input: {JSON Schema of what a run is started with}
     start: read
     nodes:
@@ -13,139 +14,43 @@
                arguments: {number: steps.read.answer.number}, next: done, refused: settle}
       settle: {kind: human, name: ..., groups: [Approvers], title: '"Settle " + run.key', show: {Number: ...},
                form: {JSON Schema}, next: [{when: steps.settle.answer.again, to: read}, {to: done}]}
+      ask:    {kind: gate, name: ..., role: checker, operation: erp.payment.create, arguments: {...},
+               next: [{when: steps.ask.answer.verdict == "allow", to: pay}, {to: settle}]}
       fork:   {kind: branch, name: ..., next: [{when: ..., to: ...}, {to: ...}]}
+      both:   {kind: parallel, name: ..., branches: [{to: left}, {when: ..., to: right}], join: met}
+      each:   {kind: map, name: ..., over: input.lines, item: line, do: book, join: booked, tolerate: 5%}
+      met:    {kind: join, name: ..., need: all, rest: finish, collect: steps.left.answer, next: done}
+      other:  {kind: sub, name: ..., workflow: pay-supplier, give: {...}, next: done, failed: settle}
+      later:  {kind: wait, name: ..., signal: goods-in, match: signal.order == input.order,
+               timeout_seconds: 86400, late: settle, next: done}
+      back:   {kind: compensate, name: ..., of: [pay], next: settle}
       done:   {kind: end, name: ..., outcome: posted, output: {entry: steps.post.answer.entry}}
 
+``parallel`` and ``map`` open a frame, and the join they name closes it; what lies between is theirs alone.
 ``label`` (of the whole, or of a node once it is done) says what a run is about, for people.
 Values in ``give``, ``arguments``, ``show``, ``output``, ``title``, ``label`` and ``when`` are CEL over
-``input``, ``run`` (id, key, workflow, label) and ``steps``; a member whose value is null is left out. Of a step
-they may read ``state``, ``answer``, ``error`` (code, message), ``generation``, ``agent``, ``action`` (of an
-operation) and ``actions`` (what an agent asked for: id, operation, state, code, outcome, result, remote_ref).
+``input``, ``run`` (id, key, workflow, label) and ``steps``, in the body of a map also the item (``item``, or
+the name it has) and ``index``; a member whose value is null is left out. Of a step they may read ``state``,
+``answer``, ``error`` (code, message), ``generation``, ``agent``, ``action`` (of an operation) and ``actions``
+(what an agent asked for: id, operation, state, code, outcome, result, remote_ref).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import rfc8785
-import yaml
 from jsonschema import Draft202012Validator
 
-MOST_NODES = 200
-MOST_BYTES = 256 * 1024
-CODE = "^[a-z][a-z0-9-]{1,59}$"
-NODE = "^[a-z][a-z0-9_]{0,39}$"
-_CEL = {"type": "string", "minLength": 1, "maxLength": 2000}
-_MEMBERS = {"type": "object", "additionalProperties": _CEL, "maxProperties": 60}
-_NEXT: dict[str, Any] = {
-    "oneOf": [
-        {"type": "string", "pattern": NODE},
-        {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 30,
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["to"],
-                "properties": {"when": _CEL, "to": {"type": "string", "pattern": NODE}},
-            },
-        },
-    ]
-}
-_TO = {"type": "string", "pattern": NODE}
-_NAME = {"type": "string", "minLength": 1, "maxLength": 120}
-_SECONDS = {"type": "integer", "minimum": 1, "maximum": 366 * 86_400}
+from workflows.runs.engine.reading import DefinitionError
+from workflows.runs.engine.regions import Regions, regions_of
+from workflows.runs.engine.schema import NODES, SCHEMA
 
-
-def _node(kind: str, required: list[str], **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["kind", "name", *required],
-        "properties": {"kind": {"const": kind}, "name": _NAME, "label": _CEL, **properties},
-    }
-
-
-NODES: dict[str, dict[str, Any]] = {
-    "agent": _node(
-        "agent",
-        ["role", "next"],
-        role={"type": "string", "maxLength": 60},
-        department={"type": "string", "maxLength": 60},
-        give=_MEMBERS,
-        answer={"type": "object"},
-        title=_CEL,
-        due_seconds=_SECONDS,
-        attempts={"type": "integer", "minimum": 1, "maximum": 20},
-        next=_NEXT,
-        failed=_TO,
-    ),
-    "operation": _node(
-        "operation",
-        ["role", "operation", "next"],
-        role={"type": "string", "maxLength": 60},
-        department={"type": "string", "maxLength": 60},
-        operation={"type": "string", "maxLength": 120},
-        arguments=_MEMBERS,
-        due_seconds=_SECONDS,
-        next=_NEXT,
-        refused=_TO,
-    ),
-    "human": _node(
-        "human",
-        ["groups", "form", "next"],
-        groups={"type": "array", "minItems": 1, "maxItems": 10, "items": {"type": "string", "maxLength": 150}},
-        exception={"type": "boolean"},
-        title=_CEL,
-        show=_MEMBERS,
-        form={"type": "object"},
-        due_seconds=_SECONDS,
-        next=_NEXT,
-    ),
-    "branch": _node("branch", ["next"], next=_NEXT),
-    "end": _node(
-        "end",
-        ["outcome"],
-        outcome={"type": "string", "pattern": "^[a-z][a-z_]{0,39}$"},
-        output=_MEMBERS,
-    ),
-}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["code", "name", "owner", "input", "start", "nodes"],
-    "properties": {
-        "code": {"type": "string", "pattern": CODE},
-        "name": _NAME,
-        "purpose": {"type": "string", "maxLength": 2000},
-        "label": _CEL,
-        "owner": {"type": "string", "maxLength": 150},
-        "input": {"type": "object"},
-        "start": {"type": "string", "pattern": NODE},
-        "nodes": {
-            "type": "object",
-            "minProperties": 2,
-            "maxProperties": MOST_NODES,
-            "propertyNames": {"pattern": NODE},
-            "additionalProperties": {
-                "type": "object",
-                "required": ["kind", "name"],
-                "properties": {"kind": {"enum": sorted(NODES)}},
-            },
-        },
-    },
-}
-
-
-class DefinitionError(ValueError):
-    """A text is no definition; ``problems`` are sentences that name the place."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(" ".join(problems))
-        self.problems = problems
+# Done by somebody or something outside; the others the engine passes by itself.
+WORK = frozenset({"agent", "operation", "human", "gate", "sub", "wait"})
+OPENERS = frozenset({"parallel", "map"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +73,27 @@ class Node:
     @property
     def edges(self) -> tuple[Edge, ...]:
         """Return the ways on, in the order they are asked."""
-        ways = self.facts.get("next", ())
-        if isinstance(ways, str):
-            return (Edge(ways),)
-        return tuple(Edge(way["to"], way.get("when", "")) for way in ways)
+        return _edges(self.facts.get("next", ()))
+
+    @property
+    def branches(self) -> tuple[Edge, ...]:
+        """Return the branches a parallel node starts, by index."""
+        return _edges(self.facts.get("branches", ()))
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """Return the first nodes inside the frame it opens: of each branch, or of the body of a map."""
+        return (self.facts["do"],) if self.kind == "map" else tuple(way.to for way in self.branches)
+
+    @property
+    def join(self) -> str:
+        """Return the join of the frame it opens, or ''."""
+        return str(self.facts.get("join", ""))
+
+    @property
+    def item(self) -> str:
+        """Return the name under which the body of a map reads its item."""
+        return str(self.facts.get("item", "item"))
 
     @property
     def when_failed(self) -> str:
@@ -179,25 +101,48 @@ class Node:
         return str(self.facts.get("failed") or self.facts.get("refused") or "")
 
     @property
+    def when_late(self) -> str:
+        """Return where a wait goes on when nothing came in time, or ''."""
+        return str(self.facts.get("late", ""))
+
+    @property
+    def when_down(self) -> str:
+        """Return what is done while the system is down: queue, person, or the id of a node."""
+        told = self.facts.get("when_down", "queue")
+        return str(told["to"]) if isinstance(told, Mapping) else str(told)
+
+    @property
+    def undo(self) -> Mapping[str, Any] | None:
+        """Return the operation that undoes it, or None."""
+        told = self.facts.get("undo")
+        return told if isinstance(told, Mapping) else None
+
+    @property
     def targets(self) -> set[str]:
-        """Return every node it may lead to."""
-        return {edge.to for edge in self.edges} | ({self.when_failed} if self.when_failed else set())
+        """Return every node it may lead to by a way; branches and bodies are no ways."""
+        ways = {edge.to for edge in self.edges} | {self.when_failed, self.when_late}
+        if isinstance(self.facts.get("when_down"), Mapping):
+            ways.add(self.when_down)
+        return ways - {""}
 
     def expressions(self) -> dict[str, str]:
         """Return every CEL text of the node by the place it stands at."""
         found = {f"when of the way to {edge.to}": edge.when for edge in self.edges if edge.when}
+        found |= {f"when of the branch to {edge.to}": edge.when for edge in self.branches if edge.when}
         for place in ("give", "arguments", "show", "output"):
             for member, text in self.facts.get(place, {}).items():
                 found[f"{place}/{member}"] = text
-        for place in ("title", "label"):
+        for member, text in (self.undo or {}).get("arguments", {}).items():
+            found[f"undo/{member}"] = text
+        for place in ("title", "label", "over", "collect", "key", "until", "match"):
             if place in self.facts:
                 found[place] = self.facts[place]
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definition:
-    """A whole workflow."""
+    """A whole workflow. What is derived from it is worked out once and kept."""
 
     code: str
     name: str
@@ -207,27 +152,25 @@ class Definition:
     start: str
     nodes: Mapping[str, Node]
     label: str = ""
+    sla_seconds: int | None = None
 
+    @cached_property
+    def regions(self) -> Regions:
+        """Return which node belongs to which branch or body, and what is wrong about that."""
+        return regions_of(self.start, self.nodes)
 
-def read_yaml(text: str) -> dict[str, Any]:
-    """Return a definition as JSON; raises DefinitionError. Aliases, tags and doubled keys are refused."""
-    if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise DefinitionError([f"The text is larger than {MOST_BYTES // 1024} KB."])
-    try:
-        found = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that admits less
-        canonical(found if isinstance(found, dict) else {})
-    except RecursionError:
-        raise DefinitionError(["It is nested too deeply."]) from None
-    except rfc8785.CanonicalizationError as error:
-        raise DefinitionError([f"It holds a number that has no one spelling: {error}."]) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or error
-        raise DefinitionError([f"It is no plain YAML{where}: {why}."]) from None
-    if not isinstance(found, dict):
-        raise DefinitionError(["A workflow is a mapping: code, name, owner, input, start, nodes."])
-    return found
+    @cached_property
+    def opener_of(self) -> Mapping[str, str]:
+        """Return the node that opens the frame of each join, by join."""
+        return {node.join: node.id for node in self.nodes.values() if node.join}
+
+    def flow(self, node_id: str) -> Iterator[str]:
+        """Yield every node that may come right after one, frames included."""
+        node = self.nodes[node_id]
+        yield from sorted(node.targets)
+        if node.kind in OPENERS:
+            yield from node.starts
+            yield node.join
 
 
 def parse(content: Mapping[str, Any]) -> Definition:
@@ -245,46 +188,16 @@ def parse(content: Mapping[str, Any]) -> Definition:
         owner=content["owner"],
         input=content["input"],
         label=content.get("label", ""),
+        sla_seconds=content.get("sla_seconds"),
         start=content["start"],
         nodes={key: Node(key, facts["kind"], facts["name"], facts) for key, facts in content["nodes"].items()},
     )
 
 
-def canonical(content: Mapping[str, Any]) -> bytes:
-    """Return the RFC 8785 form of a definition: what its hash stands for."""
-    return rfc8785.dumps(dict(content))
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML that is JSON in other clothes: no aliases (a bomb), no dates, no key twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not taken", self.peek_event().start_mark)
-        if getattr(self.peek_event(), "tag", None):
-            raise yaml.composer.ComposerError(None, None, "tags are not taken", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:str":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} must stand in quotes to be a name", key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-# A date in a definition is a text: JSON knows none.
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _edges(ways: Any) -> tuple[Edge, ...]:
+    if isinstance(ways, str):
+        return (Edge(ways),)
+    return tuple(Edge(way["to"], way.get("when", "")) for way in ways)
 
 
 def _problems(schema: Mapping[str, Any], value: Any, prefix: str) -> list[str]:

@@ -17,11 +17,13 @@ from agents.services import changes
 from agents.services.history import lock_row, stamp
 from audit.services import record_event, refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+from connectors.models import Operation
 from connectors.policies.schemas import hidden_characters, schema_problems
 from workflows.runs import engine, selectors
 from workflows.runs.choices import VersionState
 from workflows.runs.engine.lint import Known
 from workflows.runs.models import Workflow, WorkflowVersion
+from workflows.runs.services.able import ABLE
 from workflows.tasks.selectors import database_now
 
 CHANGE_KIND = "runs.workflow_version"
@@ -50,7 +52,7 @@ def propose_version(
             kind=CHANGE_KIND,
             target=workflow.as_ref(),
             payload={"version": str(version.pk), "number": version.number, "sha256": version.sha256,
-                     "definition": content},
+                     "definition": content, "advice": advice(definition)},
             summary=_summary(workflow, version, definition),
             reason=reason,
             target_version=_current_of(workflow),
@@ -74,8 +76,14 @@ def checked(text: str) -> tuple[dict[str, Any], engine.Definition]:
 
 
 def _require_sound(definition: engine.Definition) -> None:
-    if findings := engine.lint(definition, known()):
-        raise _invalid([str(finding) for finding in findings])
+    if wrong := engine.errors(engine.lint(definition, known())):
+        raise _invalid([str(finding) for finding in wrong])
+
+
+def advice(definition: engine.Definition) -> list[str]:
+    """Return what stops nothing and a second person should weigh, in words."""
+    found = engine.lint(definition, known())
+    return [str(finding) for finding in found if finding.level is engine.Level.ADVICE][:50]
 
 
 def known() -> Known:
@@ -86,7 +94,31 @@ def known() -> Known:
         operations={operation.code for operation in registry.all_operations()},
         groups=set(selectors.groups_of_people().values_list("name", flat=True)),
         schema_problems=schema_problems,
+        shapes=_shapes(),
+        workflows=_inputs(),
+        able=ABLE,
     )
+
+
+def _shapes() -> dict[str, engine.OperationShape]:
+    """Return what is known of every operation; its output only if it is declared."""
+    outputs = dict(
+        Operation.objects.filter(current_revision__isnull=False).values_list(
+            "code", "current_revision__output_schema"
+        )
+    )
+    return {
+        operation.code: engine.OperationShape(
+            str(operation.effect), operation.input_schema or {}, outputs.get(operation.code) or {}
+        )
+        for operation in registry.all_operations()
+    }
+
+
+def _inputs() -> dict[str, dict[str, Any]]:
+    """Return the input schema of every workflow that can be started, by code."""
+    in_force = Workflow.objects.filter(current__isnull=False).values_list("code", "current__content__input")
+    return dict(in_force)
 
 
 def apply_version(actor: Actor, change: ChangeRequest) -> None:

@@ -1,0 +1,56 @@
+"""What a lint says, and what it has to know of the world around a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Level(StrEnum):
+    """An error stops publishing; advice is for the second person to weigh."""
+
+    ERROR = "error"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend. ``node`` is '' when it is about the whole."""
+
+    node: str
+    problem: str
+    cure: str
+    level: Level = Level.ERROR
+
+    def __str__(self) -> str:
+        where = f"{self.node}: " if self.node else ""
+        return f"{where}{self.problem} {self.cure}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationShape:
+    """What is known of an operation; ``output`` is empty when it declares none."""
+
+    effect: str
+    input: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What exists around a workflow: codes of roles, departments and operations, names of groups.
+
+    ``shapes``: operations whose schemas are known; ``workflows``: the input schema of each workflow that has a
+    version in force, by code. ``able``: for each kind that is executed the members that are; None: all of them.
+    """
+
+    roles: Collection[str]
+    departments: Collection[str]
+    operations: Collection[str]
+    groups: Collection[str]
+    schema_problems: Callable[[Any], list[str]]
+    shapes: Mapping[str, OperationShape] = field(default_factory=dict)
+    workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    able: Mapping[str, Collection[str]] | None = None

@@ -1,0 +1,18 @@
+"""What the engine's hand executes today, the one list of it: nothing else is published.
+
+``workflows.runs.engine`` understands more. A kind or a member comes in here with the code that does it.
+"""
+
+from __future__ import annotations
+
+ABLE: dict[str, frozenset[str]] = {
+    "agent": frozenset(
+        {"role", "department", "give", "answer", "title", "due_seconds", "attempts", "next", "failed", "owner"}
+    ),
+    "operation": frozenset(
+        {"role", "department", "operation", "arguments", "due_seconds", "next", "refused", "undo", "owner"}
+    ),
+    "human": frozenset({"groups", "exception", "title", "show", "form", "due_seconds", "next", "owner"}),
+    "branch": frozenset({"next", "owner"}),
+    "end": frozenset({"outcome", "output", "owner"}),
+}
