@@ -161,7 +161,9 @@ def test_a_held_operation_waits_and_a_rejected_one_goes_the_way_for_that(
 
 def test_an_operation_that_is_refused_outright_goes_the_way_for_that(clerk: Any, alice: Any, bob: Any) -> None:
     content = letters()
-    content["nodes"]["enter"]["arguments"]["number"] = "1 + 2"  # no text, as the schema wants it; the lint cannot tell
+    content["nodes"]["enter"]["arguments"]["number"] = (
+        "1 + 2"  # no text, as the schema wants it; the lint cannot tell
+    )
     publish(alice, bob, content)
     run = begun(alice)
     complete(clerk, claim(clerk), kind="order")
