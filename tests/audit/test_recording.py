@@ -73,3 +73,15 @@ def test_a_refusal_inside_another_transaction_is_not_recorded(db, record):
         services.record_refusal(
             actor=SYSTEM, verb="tests.thing_refused", subject=THING, refusal=Refusal("x", "x")
         )
+
+
+def test_many_facts_are_recorded_in_their_order_by_one_statement(db, django_assert_num_queries):
+    facts = [
+        services.Fact(actor=SYSTEM, verb="tests.thing_done", subject=THING, sentence=str(number))
+        for number in range(200)
+    ]
+    with transaction.atomic(), django_assert_num_queries(1):
+        services.record_events(facts)
+    queued = PendingEvent.objects.order_by("id").values_list("event__sentence", flat=True)
+    assert list(queued) == [str(number) for number in range(200)]
+    assert services.record_events([]) == []
