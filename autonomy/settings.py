@@ -224,6 +224,7 @@ SPECTACULAR_SETTINGS = {
         "RunState": "workflows.runs.choices.RunState",
         "StepState": "workflows.runs.choices.StepState",
         "TaskState": "workflows.tasks.models.Task.State",
+        "TriggerOutcome": "workflows.triggers.choices.Outcome",
         "VoteVerdict": "workflows.approvals.models.Vote.Verdict",
     },
 }
@@ -301,6 +302,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "workflows.triggers.jobs.scan",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS * 2},
+    },
+    "fire-schedules": {
+        "task": "workflows.triggers.jobs.fire",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 4},
     },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",

@@ -20,6 +20,7 @@ Entry = dict[str, Any]
 WORK = (
     ("Workflows", "schema", "runs.Workflow"),
     ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
+    ("Schedules", "schedule", "triggers.Schedule"),
 )
 WORKFORCE = (
     ("Agents", "badge", "agents.Agent"),

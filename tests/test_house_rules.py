@@ -66,6 +66,8 @@ WITHOUT_HISTORY = {
     "runs.Ready": "a queue of what the engine looks at next; what it finds are events",
     "runs.Timer": "when the clock looks at a step; what it finds is an event",
     "runs.RunDocument": EVIDENCE,
+    "triggers.Due": "when the clock looks at a schedule; what it finds is a row and an event",
+    "triggers.Firing": EVIDENCE,
 }
 
 GRANT = "given and taken by services with a reason, shown on the page of what it is a right on"
@@ -108,6 +110,8 @@ WITHOUT_ADMIN = {
     "runs.Ready": AT_WORK,
     "runs.Timer": AT_WORK,
     "runs.RunDocument": "shown on the page of its run",
+    "triggers.Due": "shown on the page of its schedule",
+    "triggers.Firing": "shown on the page of its schedule",
 }
 
 # Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.

@@ -21,6 +21,7 @@ from workflows.api.tasks import (
     TaskDetail,
     Tasks,
 )
+from workflows.api.triggers import Firings, ScheduleDetail, Schedules
 
 urlpatterns = [
     path("actions", Actions.as_view(), name="actions"),
@@ -48,5 +49,8 @@ urlpatterns = [
     path("runs/<uuid:run_id>", RunDetail.as_view(), name="run"),
     path("runs/<uuid:run_id>/cancel", Cancellation.as_view(), name="run-cancel"),
     path("runs/<uuid:run_id>/retry", Retry.as_view(), name="run-retry"),
+    path("schedules", Schedules.as_view(), name="schedules"),
+    path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
+    path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),
     path("schema", Schema.as_view(), name="schema"),
 ]

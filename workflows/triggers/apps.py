@@ -2,14 +2,19 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+MODELS = ("watchedfolder", "schedule")
+READ = [f"triggers.view_{model}" for model in MODELS]
 GROUPS = {
-    "Managers": [
-        "triggers.view_watchedfolder",
-        "triggers.add_watchedfolder",
-        "triggers.change_watchedfolder",
-    ],
-    "Operators": ["triggers.view_watchedfolder"],
-    "Auditors": ["triggers.view_watchedfolder"],
+    "Managers": [*READ, *(f"triggers.{verb}_{model}" for verb in ("add", "change") for model in MODELS)],
+    "Operators": READ,
+    "Auditors": READ,
+}
+VERBS = {
+    "triggers.folder_saved": "A folder was set to start runs, or how it does was changed.",
+    "triggers.file_refused": "A file in a watched folder was refused.",
+    "triggers.trigger_saved": "Something was set to start runs by itself, or how it does was changed.",
+    "triggers.start_refused": "Something came that should start a run, and none was started.",
+    "triggers.times_skipped": "Due times of a schedule passed without a run, and are not made up for.",
 }
 
 
@@ -24,9 +29,4 @@ class TriggersConfig(AppConfig):
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
-        register_verbs(
-            {
-                "triggers.folder_saved": "A folder was set to start runs, or how it does was changed.",
-                "triggers.file_refused": "A file in a watched folder was refused.",
-            }
-        )
+        register_verbs(VERBS)

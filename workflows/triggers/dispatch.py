@@ -1,5 +1,6 @@
-"""The name of the background job that looks into the watched folders."""
+"""The names of the background jobs that start runs by themselves."""
 
 from __future__ import annotations
 
 SCAN = "workflows.triggers.jobs.scan"
+FIRE = "workflows.triggers.jobs.fire"

@@ -13,7 +13,12 @@ from workflows.runs.services.publishing import (
     propose_version,
     set_enabled,
 )
-from workflows.runs.services.starting import Started, start_run, start_run_for_agent
+from workflows.runs.services.starting import (
+    Started,
+    start_run,
+    start_run_for_agent,
+    start_run_within,
+)
 from workflows.runs.services.sweeping import sweep_runs
 from workflows.runs.services.ticking import look_at, tick
 
@@ -33,6 +38,7 @@ __all__ = [
     "set_enabled",
     "start_run",
     "start_run_for_agent",
+    "start_run_within",
     "start_verb",
     "sweep_runs",
     "tick",

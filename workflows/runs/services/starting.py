@@ -50,6 +50,17 @@ def start_run(*, actor: Actor, workflow_code: str, input: Mapping[str, Any], key
     return _recorded(actor, workflow_code, input, key)
 
 
+def start_run_within(*, actor: Actor, workflow_code: str, input: Mapping[str, Any], key: str) -> Started:
+    """Start a run for a part of the portal inside its own transaction: both stand or neither.
+
+    Refuses as ``start_run`` does, but leaves it to the caller to put a refusal on record.
+    """
+    if actor.kind is not ActorKind.SYSTEM:
+        raise RuntimeError("Only a part of the portal starts a run inside a transaction of its own.")
+    with transaction.atomic():
+        return _start(actor, workflow_code, input, key)
+
+
 def start_run_for_agent(*, actor: Actor, workflow_code: str, input: Mapping[str, Any], key: str) -> Started:
     """Start a run that an agent asked for by the granted operation ``portal.run.start``; only that calls it."""
     return _recorded(actor, workflow_code, input, key)

@@ -1,4 +1,4 @@
-"""What starts runs by itself: a folder that somebody drops files into."""
+"""Folders that somebody drops files into."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from unfold.decorators import display
 
 from audit.adminkit import actor_of
 from connectors.admin.base import ConnectionAdmin, values_of
-from workflows.triggers import services
 from workflows.triggers.forms import WatchedFolderForm
 from workflows.triggers.models import WatchedFolder
+from workflows.triggers.services import folders as services
 
 
 @admin.register(WatchedFolder)

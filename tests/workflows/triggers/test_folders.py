@@ -16,8 +16,8 @@ from tests.workflows.test_runs import letters, publish
 from workflows.documents.models import Document
 from workflows.runs.models import Run, RunDocument
 from workflows.runs.services import set_enabled
-from workflows.triggers import services
 from workflows.triggers.models import WatchedFolder
+from workflows.triggers.services import folders as services
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
 

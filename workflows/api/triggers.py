@@ -1,0 +1,176 @@
+"""What starts runs by itself, over HTTP: read by people, kept in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workflows.api.serializers import ProblemSerializer, require_choice
+from workflows.api.work import OpenObjectField
+from workflows.permissions import IsPerson, caller
+from workflows.runs import selectors as runs
+from workflows.triggers.choices import Outcome
+from workflows.triggers.models import Firing, Schedule
+from workflows.triggers.selectors import visible_triggers
+
+problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
+TRIGGER_FIELDS = ["id", "name", "workflow", "is_enabled", "condition", "give", "key"]
+OCCASION_FIELDS = ["id", "outcome", "code", "sentence", "key", "run", "at"]
+OUTCOME = OpenApiParameter("outcome", str, enum=Outcome.values, description="Only those that ended so.")
+
+
+class TriggerSerializer(serializers.ModelSerializer):
+    """What every trigger has."""
+
+    workflow = serializers.CharField(source="workflow.code", read_only=True, help_text="Code of the workflow.")
+    give = OpenObjectField(read_only=True, help_text="The run's input: a CEL text for each member.")
+
+
+class OccasionSerializer(serializers.ModelSerializer):
+    """What came once, and what became of it."""
+
+    run = serializers.SerializerMethodField(help_text="Id of the run, where the caller may see it, or null.")
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_run(self, occasion: Any) -> str | None:
+        """Return the id of the run."""
+        visible = self.context.get("visible_runs", frozenset())
+        return str(occasion.run_id) if occasion.run_id in visible else None
+
+
+class ScheduleSerializer(TriggerSerializer):
+    """Times at which runs start."""
+
+    next_at = serializers.DateTimeField(
+        source="due.at", default=None, read_only=True, help_text="When it fires next, null when it is off."
+    )
+    waiting = serializers.CharField(
+        source="due.waiting", default="", read_only=True, help_text="Why what is due has not begun, or empty."
+    )
+
+    class Meta:
+        model = Schedule
+        fields = [*TRIGGER_FIELDS, "cron", "time_zone", "catch_up", "catch_up_most", "next_at", "waiting"]
+        read_only_fields = fields
+
+
+class FiringSerializer(OccasionSerializer):
+    """One due time of a schedule and what became of it."""
+
+    class Meta:
+        model = Firing
+        fields = [*OCCASION_FIELDS, "due_at"]
+        read_only_fields = fields
+
+
+class TriggerList(generics.ListAPIView):
+    """The triggers of one kind that the caller may see."""
+
+    permission_classes = [IsPerson]
+    model: type[Any]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return what the caller may see, of one workflow if asked."""
+        found = visible_triggers(caller(self.request), self.model).order_by("-pk")
+        if code := self.request.query_params.get("workflow"):
+            found = found.filter(workflow__code=code[:60].replace("\x00", ""))
+        return found
+
+
+class TriggerDetail(APIView):
+    """One trigger."""
+
+    permission_classes = [IsPerson]
+    model: type[Any]
+    serializer_class: type[Any]
+
+    def answer(self, request: Request, key: Any) -> Response:
+        """Return one trigger the caller may see; raise 404 for any other."""
+        return Response(self.serializer_class(visible(request, self.model, key)).data)
+
+
+class OccasionList(generics.ListAPIView):
+    """What came to one trigger, newest first."""
+
+    permission_classes = [IsPerson]
+    model: type[Any]
+    occasions: str
+    key: str
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return what came, by outcome if asked."""
+        trigger = visible(self.request, self.model, self.kwargs[self.key])
+        found: QuerySet[Any] = getattr(trigger, self.occasions).order_by("-pk")
+        if outcome := self.request.query_params.get("outcome"):
+            found = found.filter(outcome=require_choice("outcome", outcome, Outcome.values))
+        return found
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Tell the rows of a page which of their runs the caller may see."""
+        shown = [row.run_id for row in args[0] if row.run_id] if args and kwargs.get("many") else []
+        found = runs.visible_to(caller(self.request)).filter(pk__in=shown).values_list("pk", flat=True)
+        kwargs["context"] = {**self.get_serializer_context(), "visible_runs": frozenset(found)}
+        return self.serializer_class(*args, **kwargs)  # type: ignore[misc]
+
+
+class Schedules(TriggerList):
+    """The schedules the caller may see."""
+
+    model = Schedule
+    serializer_class = ScheduleSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return them with their next due times."""
+        return super().get_queryset().select_related("workflow", "due")
+
+    @extend_schema(
+        operation_id="list_schedules",
+        parameters=[OpenApiParameter("workflow", str, description="Code of a workflow.")],
+        responses={200: ScheduleSerializer(many=True)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the schedules the caller may see, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class ScheduleDetail(TriggerDetail):
+    """One schedule."""
+
+    model = Schedule
+    serializer_class = ScheduleSerializer
+
+    @extend_schema(operation_id="read_schedule", responses={200: ScheduleSerializer, 404: problem})
+    def get(self, request: Request, schedule_id: Any) -> Response:
+        """Read a schedule: what it starts, when it fires next, and why what is due waits."""
+        return self.answer(request, schedule_id)
+
+
+class Firings(OccasionList):
+    """What a schedule did."""
+
+    model, occasions, key = Schedule, "firings", "schedule_id"
+    serializer_class = FiringSerializer
+
+    @extend_schema(
+        operation_id="list_firings",
+        parameters=[OUTCOME],
+        responses={200: FiringSerializer(many=True), 404: problem, 422: problem},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the due times of a schedule and what became of each, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+def visible(request: Request, model: type[Any], key: Any) -> Any:
+    """Return a trigger the caller may see; raise 404 for any other."""
+    found = visible_triggers(caller(request), model).filter(pk=key).first()
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,8 @@
+"""The pages of what starts workflows by itself."""
+
+from __future__ import annotations
+
+from workflows.triggers.admin.folders import WatchedFolderAdmin
+from workflows.triggers.admin.schedules import ScheduleAdmin
+
+__all__ = ["ScheduleAdmin", "WatchedFolderAdmin"]

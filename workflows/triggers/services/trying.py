@@ -1,0 +1,53 @@
+"""Try it: what a trigger would make of a sample. Nothing is started and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.policies.schemas import argument_errors
+from workflows.runs.models import Run
+from workflows.triggers.models import Schedule, Trigger
+from workflows.triggers.policies.mapping import NotWorkedOut, worked_out
+from workflows.triggers.services import schedules
+from workflows.triggers.services.keeping import schema_of, texts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What would become of a sample, in words, with the input and the key as they would be."""
+
+    would: str
+    words: str
+    input: Mapping[str, Any]
+    key: str
+
+
+def try_schedule(schedule: Schedule, due_at: datetime | None = None) -> Trial:
+    """Return what one due time would start; the next one if none is named."""
+    moment = due_at or next(iter(schedules.next_times(schedule, 1)), None)
+    if moment is None:
+        return Trial("refused", "It never comes again.", {}, "")
+    return tried(schedule, schedules.facts_of(schedule, moment), schedules.default_key(schedule, moment))
+
+
+def tried(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Trial:
+    """Return what a trigger would make of these facts now."""
+    try:
+        meaning = worked_out(texts_of(trigger), facts, default_key)
+    except NotWorkedOut as error:
+        return Trial("refused", str(error), {}, "")
+    if not meaning.counts:
+        return Trial("filtered", "The condition does not hold: nothing would start.", {}, "")
+    schema = schema_of(trigger.workflow)
+    if schema is None:
+        return Trial("waiting", "It would wait: no version was approved yet.", meaning.input, meaning.key)
+    if wrong := argument_errors(schema, meaning.input):
+        where = wrong[0]["pointer"] or "the input"
+        return Trial("refused", f"{where}: {wrong[0]['message']}", meaning.input, meaning.key)
+    run = Run.objects.filter(workflow=trigger.workflow, key=meaning.key).first()
+    if run is not None:
+        return Trial("again", f"It is the run that is there: {run.label}.", meaning.input, meaning.key)
+    return Trial("started", f"It would start {trigger.workflow}.", meaning.input, meaning.key)
