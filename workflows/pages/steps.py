@@ -127,9 +127,7 @@ def who_has(step: Step, *, is_held: bool = False) -> str:
     """Return who did a step or has it now, or to whom it is offered."""
     task = step.task
     if task is not None and task.waits_for:
-        return (
-            "people decide on what the agent asked for" if is_held else "the agent comes back when it has ended"
-        )
+        return "people decide on what the agent asked for" if is_held else "waits for what the agent asked for"
     if task is not None and task.claimed_by is not None:
         agent = getattr(task.claimed_by, "agent", None)
         return agent.name if agent else str(task.claimed_by)
