@@ -28,31 +28,31 @@ class Misplaced:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Where every node that is reached belongs. ``ends``: from which regions each end is led to."""
+    """Where every node that is reached belongs. Ends belong to the root: they end the whole run."""
 
     homes: Mapping[str, Region]
-    ends: Mapping[str, frozenset[Region]]
+    ends: frozenset[str]
     misplaced: tuple[Misplaced, ...]
 
     def of(self, node_id: str) -> frozenset[Region]:
-        """Return the regions a node is begun in: one, or for an end every one that leads to it."""
-        home = self.homes.get(node_id)
-        return self.ends.get(node_id, frozenset()) if home is None else frozenset({home})
+        """Return the regions a node is begun in: one, or none when nothing leads to it."""
+        if node_id in self.ends:
+            return frozenset({()})
+        return frozenset({self.homes[node_id]}) if node_id in self.homes else frozenset()
 
 
 def regions_of(start: str, nodes: Mapping[str, Node]) -> Regions:
     """Follow every way from the start and note the region it arrives in."""
     flood = _Flood(nodes)
     flood.run(start)
-    ends = {key: frozenset(found) for key, found in flood.ends.items()}
-    return Regions(flood.homes, ends, tuple(flood.wrong))
+    return Regions(flood.homes, frozenset(flood.ends), tuple(flood.wrong))
 
 
 class _Flood:
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self.nodes = nodes
         self.homes: dict[str, Region] = {}
-        self.ends: dict[str, set[Region]] = {}
+        self.ends: set[str] = set()
         self.wrong: list[Misplaced] = []
         self.openers = {node.join: node.id for node in nodes.values() if node.join}
         self.todo: deque[tuple[str, Region]] = deque()
@@ -67,7 +67,7 @@ class _Flood:
         if node is None:
             return
         if node.kind == "end":
-            self.ends.setdefault(key, set()).add(region)
+            self.ends.add(key)
         elif key not in self.homes:
             self.homes[key] = region
             self.leave(node, region)
