@@ -21,6 +21,7 @@ WORK = (
     ("Workflows", "schema", "runs.Workflow"),
     ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
     ("Schedules", "schedule", "triggers.Schedule"),
+    ("Webhooks", "webhook", "triggers.Webhook"),
 )
 WORKFORCE = (
     ("Agents", "badge", "agents.Agent"),

@@ -68,6 +68,8 @@ WITHOUT_HISTORY = {
     "runs.RunDocument": EVIDENCE,
     "triggers.Due": "when the clock looks at a schedule; what it finds is a row and an event",
     "triggers.Firing": EVIDENCE,
+    "triggers.HookDelivery": EVIDENCE,
+    "triggers.WebhookSecret": "a history would keep what was replaced; issuing and revoking are events",
 }
 
 GRANT = "given and taken by services with a reason, shown on the page of what it is a right on"
@@ -112,6 +114,8 @@ WITHOUT_ADMIN = {
     "runs.RunDocument": "shown on the page of its run",
     "triggers.Due": "shown on the page of its schedule",
     "triggers.Firing": "shown on the page of its schedule",
+    "triggers.HookDelivery": "shown on the page of its webhook",
+    "triggers.WebhookSecret": "shown on the page of its webhook, without what is secret of it",
 }
 
 # Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.

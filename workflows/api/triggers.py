@@ -17,8 +17,9 @@ from workflows.api.work import OpenObjectField
 from workflows.permissions import IsPerson, caller
 from workflows.runs import selectors as runs
 from workflows.triggers.choices import Outcome
-from workflows.triggers.models import Firing, Schedule
+from workflows.triggers.models import Firing, HookDelivery, Schedule, Webhook
 from workflows.triggers.selectors import visible_triggers
+from workflows.triggers.services.webhooks import address_of
 
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 TRIGGER_FIELDS = ["id", "name", "workflow", "is_enabled", "condition", "give", "key"]
@@ -67,6 +68,30 @@ class FiringSerializer(OccasionSerializer):
     class Meta:
         model = Firing
         fields = [*OCCASION_FIELDS, "due_at"]
+        read_only_fields = fields
+
+
+class WebhookSerializer(TriggerSerializer):
+    """An address for signed messages."""
+
+    address = serializers.SerializerMethodField(help_text="Where a sender reaches it.")
+
+    class Meta:
+        model = Webhook
+        fields = [*TRIGGER_FIELDS, "address", "most_bytes", "most_per_minute", "allow_binary"]
+        read_only_fields = fields
+
+    def get_address(self, webhook: Webhook) -> str:
+        """Return where a sender reaches it."""
+        return address_of(webhook)
+
+
+class HookDeliverySerializer(OccasionSerializer):
+    """One message and what became of it; refusals of what nobody proved are counted by the minute."""
+
+    class Meta:
+        model = HookDelivery
+        fields = [*OCCASION_FIELDS, "message_id", "event_type", "attempts", "last_at"]
         read_only_fields = fields
 
 
@@ -165,6 +190,50 @@ class Firings(OccasionList):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the due times of a schedule and what became of each, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class Webhooks(TriggerList):
+    """The webhooks the caller may see."""
+
+    model = Webhook
+    serializer_class = WebhookSerializer
+
+    @extend_schema(
+        operation_id="list_webhooks",
+        parameters=[OpenApiParameter("workflow", str, description="Code of a workflow.")],
+        responses={200: WebhookSerializer(many=True)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the webhooks the caller may see, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class WebhookDetail(TriggerDetail):
+    """One webhook."""
+
+    model = Webhook
+    serializer_class = WebhookSerializer
+
+    @extend_schema(operation_id="read_webhook", responses={200: WebhookSerializer, 404: problem})
+    def get(self, request: Request, webhook_id: Any) -> Response:
+        """Read a webhook: what it starts and where it is reached. Its secrets are shown nowhere."""
+        return self.answer(request, webhook_id)
+
+
+class HookDeliveries(OccasionList):
+    """What came to a webhook."""
+
+    model, occasions, key = Webhook, "deliveries", "webhook_id"
+    serializer_class = HookDeliverySerializer
+
+    @extend_schema(
+        operation_id="list_hook_deliveries",
+        parameters=[OUTCOME],
+        responses={200: HookDeliverySerializer(many=True), 404: problem, 422: problem},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the messages that came to a webhook and what became of each, newest first."""
         return super().get(request, *args, **kwargs)
 
 

@@ -8,6 +8,7 @@ from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
 from workflows.api.approvals import ApprovalDetail, Approvals, Votes
 from workflows.api.decisions import Decisions
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
+from workflows.api.hooks import Hook
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 from workflows.api.runs import Cancellation, Retry, RunDetail, Runs
@@ -21,7 +22,14 @@ from workflows.api.tasks import (
     TaskDetail,
     Tasks,
 )
-from workflows.api.triggers import Firings, ScheduleDetail, Schedules
+from workflows.api.triggers import (
+    Firings,
+    HookDeliveries,
+    ScheduleDetail,
+    Schedules,
+    WebhookDetail,
+    Webhooks,
+)
 
 urlpatterns = [
     path("actions", Actions.as_view(), name="actions"),
@@ -52,5 +60,9 @@ urlpatterns = [
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
     path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),
+    path("webhooks", Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>", WebhookDetail.as_view(), name="webhook"),
+    path("webhooks/<uuid:webhook_id>/deliveries", HookDeliveries.as_view(), name="hook-deliveries"),
+    path("hooks/<uuid:hook_id>", Hook.as_view(), name="hook"),
     path("schema", Schema.as_view(), name="schema"),
 ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-MODELS = ("watchedfolder", "schedule")
+MODELS = ("watchedfolder", "schedule", "webhook")
 READ = [f"triggers.view_{model}" for model in MODELS]
 GROUPS = {
     "Managers": [*READ, *(f"triggers.{verb}_{model}" for verb in ("add", "change") for model in MODELS)],
@@ -15,6 +15,8 @@ VERBS = {
     "triggers.trigger_saved": "Something was set to start runs by itself, or how it does was changed.",
     "triggers.start_refused": "Something came that should start a run, and none was started.",
     "triggers.times_skipped": "Due times of a schedule passed without a run, and are not made up for.",
+    "triggers.webhook_secret_issued": "A sender was given a secret to sign messages with.",
+    "triggers.webhook_secret_revoked": "The secrets of a webhook were made void.",
 }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from audit.adminkit import ReasonForm, ReasonModelForm
-from workflows.triggers.models import Schedule, WatchedFolder
+from workflows.triggers.models import Schedule, WatchedFolder, Webhook
+from workflows.triggers.services.webhooks import MOST_OVERLAP_HOURS
 
 COMMON = ["name", "workflow", "condition", "give", "key", "is_enabled"]
 
@@ -29,6 +30,27 @@ class ScheduleForm(ReasonModelForm):
         fields = [*COMMON, "cron", "time_zone", "catch_up", "catch_up_most"]
 
 
+class WebhookForm(ReasonModelForm):
+    """An address for signed messages."""
+
+    class Meta:
+        model = Webhook
+        fields = [*COMMON, "most_bytes", "most_per_minute", "allow_binary"]
+
+
+class IssueForm(ReasonForm):
+    """A new secret, and for how long those before it stay valid."""
+
+    overlap_hours = forms.IntegerField(
+        label="Older secrets stay valid for (hours)",
+        min_value=0,
+        max_value=MOST_OVERLAP_HOURS,
+        initial=24,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Time for the sender to change over. 0 ends them at once.",
+    )
+
+
 class TryForm(ReasonForm):
     """A sample. Trying changes nothing, so that it asks for no reason."""
 
@@ -43,4 +65,15 @@ class TryScheduleForm(TryForm):
         required=False,
         widget=UnfoldAdminTextInputWidget(),
         help_text="As 2026-03-01 09:00. Left empty: the next one.",
+    )
+
+
+class TryWebhookForm(TryForm):
+    """One message."""
+
+    sample = forms.CharField(
+        label="Message (JSON)",
+        max_length=200_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
+        help_text="The body as the sender would send it: plain JSON, or a CloudEvent with its specversion.",
     )

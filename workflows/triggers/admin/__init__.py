@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from workflows.triggers.admin.folders import WatchedFolderAdmin
 from workflows.triggers.admin.schedules import ScheduleAdmin
+from workflows.triggers.admin.webhooks import WebhookAdmin
 
-__all__ = ["ScheduleAdmin", "WatchedFolderAdmin"]
+__all__ = ["ScheduleAdmin", "WatchedFolderAdmin", "WebhookAdmin"]

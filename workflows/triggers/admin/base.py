@@ -17,7 +17,7 @@ from unfold.decorators import display
 from agents.admin.base import WorkforceAdmin, moment, table, trail, values_of
 from audit.adminkit import actor_of
 from workflows.runs import selectors as runs
-from workflows.triggers.models import Occasion
+from workflows.triggers.models import Occasion, Trigger
 from workflows.triggers.services.trying import Trial
 
 NEWEST = 50
@@ -81,14 +81,16 @@ def log(
     return table((*(name for name, _ in columns), "Outcome", "What", "When (UTC)"), rows, empty=empty)
 
 
-def shown_trial(trial: Trial, back: str, request: HttpRequest) -> HttpResponse:
-    """Replace the dialog by what the sample would become."""
-    context = {
-        "trial": trial,
-        "input": json.dumps(trial.input, indent=2, ensure_ascii=False) if trial.input else "",
-        "back": back,
-    }
-    answer = HttpResponse(render_to_string("triggers/trial.html", context, request))
+def shown_trial(request: HttpRequest, trigger: Trigger, trial: Trial) -> HttpResponse:
+    """Show what the sample would become."""
+    given = json.dumps(trial.input, indent=2, ensure_ascii=False) if trial.input else ""
+    return in_the_dialog(request, trigger, "triggers/trial.html", trial=trial, input=given)
+
+
+def in_the_dialog(request: HttpRequest, trigger: Trigger, template: str, **context: Any) -> HttpResponse:
+    """Replace the whole dialog by an answer, so that it can be neither asked for again nor sent twice."""
+    back = reverse(f"admin:triggers_{trigger._meta.model_name}_change", args=[trigger.pk])
+    answer = HttpResponse(render_to_string(template, {**context, "trigger": trigger, "back": back}, request))
     answer["Cache-Control"] = "no-store"
     answer["HX-Retarget"] = answer["HX-Reselect"] = "#dialog"
     answer["HX-Reswap"] = "outerHTML"

@@ -103,5 +103,4 @@ class ScheduleAdmin(TriggerAdmin):
     )
     def try_it(self, request: HttpRequest, obj: Schedule, data: Mapping[str, Any]) -> HttpResponse:
         """Show what a due time would become."""
-        trial = services.try_schedule(obj, data.get("due_at"))
-        return shown_trial(trial, request.path.rpartition("/try_it")[0] or "..", request)
+        return shown_trial(request, obj, services.try_schedule(obj, data.get("due_at")))

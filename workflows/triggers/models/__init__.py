@@ -5,5 +5,16 @@ from __future__ import annotations
 from workflows.triggers.models.common import Occasion, Trigger
 from workflows.triggers.models.folders import WatchedFolder
 from workflows.triggers.models.schedules import Due, Firing, Schedule
+from workflows.triggers.models.webhooks import HookDelivery, Webhook, WebhookSecret
 
-__all__ = ["Due", "Firing", "Occasion", "Schedule", "Trigger", "WatchedFolder"]
+__all__ = [
+    "Due",
+    "Firing",
+    "HookDelivery",
+    "Occasion",
+    "Schedule",
+    "Trigger",
+    "WatchedFolder",
+    "Webhook",
+    "WebhookSecret",
+]

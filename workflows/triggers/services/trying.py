@@ -9,10 +9,13 @@ from typing import Any
 
 from connectors.policies.schemas import argument_errors
 from workflows.runs.models import Run
-from workflows.triggers.models import Schedule, Trigger
+from workflows.triggers.models import Schedule, Trigger, Webhook
 from workflows.triggers.policies.mapping import NotWorkedOut, worked_out
-from workflows.triggers.services import schedules
+from workflows.triggers.policies.messages import STRUCTURED, NotRead, loads, read_message
+from workflows.triggers.services import receiving, schedules
 from workflows.triggers.services.keeping import schema_of, texts_of
+
+SAMPLE_ID = "msg_sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,24 @@ def try_schedule(schedule: Schedule, due_at: datetime | None = None) -> Trial:
     if moment is None:
         return Trial("refused", "It never comes again.", {}, "")
     return tried(schedule, schedules.facts_of(schedule, moment), schedules.default_key(schedule, moment))
+
+
+def try_webhook(webhook: Webhook, sample: str) -> Trial:
+    """Return what a message would start: a CloudEvent as JSON, or plain JSON, as if it had been signed."""
+    body = sample.encode("utf-8", "replace")
+    try:
+        looks_like_one = isinstance(found := loads(body), dict) and "specversion" in found
+        message = read_message(
+            content_type=STRUCTURED if looks_like_one else "application/json",
+            headers={},
+            body=body,
+            message_id=SAMPLE_ID,
+            allow_binary=False,
+        )
+    except NotRead as error:
+        return Trial("refused", str(error), {}, "")
+    key = receiving.default_key(webhook, message, SAMPLE_ID)
+    return tried(webhook, receiving.facts_of(webhook, message), key)
 
 
 def tried(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Trial:

@@ -1,0 +1,131 @@
+"""Webhooks: where other systems say that something happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from agents.admin.base import moment, table
+from audit.adminkit import actor_of, reason_action
+from workflows.triggers import services
+from workflows.triggers.admin.base import TriggerAdmin, in_the_dialog, log, shown_trial
+from workflows.triggers.forms import IssueForm, TryWebhookForm, WebhookForm
+from workflows.triggers.models import Webhook, WebhookSecret
+from workflows.triggers.services.webhooks import address_of
+
+KEPT = (
+    *("name", "workflow", "condition", "give", "key"),
+    *("most_bytes", "most_per_minute", "allow_binary", "is_enabled"),
+)
+NEWEST_SECRETS = 20
+
+
+@admin.register(Webhook)
+class WebhookAdmin(TriggerAdmin):
+    """Addresses for signed messages that start runs."""
+
+    form = WebhookForm
+    list_display = ("name", "workflow", "shown_address", "shown_enabled")
+    empty_title = "No webhook yet"
+    empty_step = "Add one, issue a secret, and give the sender both: each message then starts a run."
+    next_step = "Next: issue a secret. Until then it hears nothing."
+    actions_detail = ["try_it", "issue_secret", "revoke_secrets"]
+    panels = ("shown_address", "shown_secrets", "shown_log", "shown_trail")
+    fieldsets = (
+        ("Webhook", {"classes": ["tab"], "fields": (*KEPT, "shown_address", "shown_secrets", "reason")}),
+        ("What came", {"classes": ["tab"], "fields": ("shown_log",)}),
+        ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
+    )
+    add_fieldsets = ((None, {"fields": (*KEPT, "reason")}),)
+
+    def save_service(self, **given: Any) -> Webhook:
+        return services.save_webhook(**given)
+
+    @display(description="Address")
+    def shown_address(self, webhook: Webhook) -> SafeString:
+        return format_html('<code style="overflow-wrap: anywhere">{}</code>', address_of(webhook))
+
+    @display(description="Secrets")
+    def shown_secrets(self, webhook: Webhook) -> SafeString:
+        now = timezone.now()
+        rows = [
+            (
+                str(secret),
+                moment(secret.created_at),
+                moment(secret.expires_at) if secret.expires_at else "no end",
+                moment(secret.last_used_at) if secret.last_used_at else "never",
+                _state(secret, now),
+            )
+            for secret in webhook.secrets.all()[:NEWEST_SECRETS]
+        ]
+        columns = ("Ends in", "Issued (UTC)", "Valid until (UTC)", "Last used (UTC)", "State")
+        return table(
+            columns, rows, empty="No secret yet: issue one, it is shown once. Until then nothing is heard."
+        )
+
+    @display(description="What came")
+    def shown_log(self, webhook: Any) -> SafeString:
+        columns = (
+            ("Message", lambda delivery: delivery.message_id or "not proved"),
+            ("Type", lambda delivery: delivery.event_type),
+            ("Came", lambda delivery: delivery.attempts),
+        )
+        return log(webhook.deliveries, webhook.viewer, columns, "Nothing has come yet.")
+
+    @reason_action(
+        title="Try this webhook",
+        description="Try it",
+        text="Shows what a message would start, as if it had been signed. Nothing is started or kept.",
+        submit="Try it",
+        permission="triggers.view_webhook",
+        form_class=TryWebhookForm,
+        icon="science",
+    )
+    def try_it(self, request: HttpRequest, obj: Webhook, data: Mapping[str, Any]) -> HttpResponse:
+        """Show what a message would become."""
+        return shown_trial(request, obj, services.try_webhook(obj, data["sample"]))
+
+    @reason_action(
+        title="Issue a secret for the sender",
+        description="Issue secret",
+        text="It is shown once, right here. The sender signs with it as Standard Webhooks says.",
+        submit="Issue",
+        permission="triggers.change_webhook",
+        form_class=IssueForm,
+        icon="key",
+        variant=ActionVariant.PRIMARY,
+    )
+    def issue_secret(self, request: HttpRequest, obj: Webhook, data: Mapping[str, Any]) -> HttpResponse:
+        """Issue a secret and show it once."""
+        issued = services.issue_webhook_secret(
+            actor=actor_of(request), webhook=obj, reason=data["reason"], overlap_hours=data["overlap_hours"]
+        )
+        return in_the_dialog(request, obj, "triggers/secret_once.html", issued=issued)
+
+    @reason_action(
+        title="Revoke all its secrets",
+        description="Revoke secrets",
+        text="Every secret is void with the next message. It hears nothing until a new one is issued.",
+        submit="Revoke",
+        permission="triggers.change_webhook",
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke_secrets(self, request: HttpRequest, obj: Webhook, data: Mapping[str, Any]) -> str:
+        """Void its secrets."""
+        count = services.revoke_webhook_secrets(actor=actor_of(request), webhook=obj, reason=data["reason"])
+        return f"{count} secret{'' if count == 1 else 's'} of {obj.name} revoked."
+
+
+def _state(secret: WebhookSecret, now: Any) -> str:
+    if secret.revoked_at:
+        return "revoked"
+    return "ended" if secret.expires_at and secret.expires_at <= now else "valid"
