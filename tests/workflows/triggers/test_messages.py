@@ -51,7 +51,7 @@ def test_any_valid_key_and_any_of_several_signatures_will_do() -> None:
         ({"signatures": "v1,\xff"}, "signature_wrong"),
         ({"signatures": signature(KEY, "msg_1", str(NOW), b"{}").replace("v1,", "v2,")}, "signature_wrong"),
         (
-            {"signatures": " ".join(["v1,x"] * 20 + [signature(KEY, "msg_1", str(NOW), b"{}")])},
+            {"signatures": "v1,x " * 20 + signature(KEY, "msg_1", str(NOW), b"{}")},
             "signature_wrong",
         ),
         ({"signatures": ""}, "not_signed"),
@@ -110,15 +110,13 @@ def test_plain_json_is_all_data_with_what_it_says_of_itself() -> None:
 
 
 def test_numbers_that_would_be_rounded_become_text() -> None:
-    body = (
-        b'{"a": 0.1, "b": 12.50, "c": 9007199254740991, "d": 9007199254740992, "e": -99999999999999999999999}'
-    )
+    body = b'{"a": 0.1, "b": 12.50, "c": 9007199254740991, "d": 9007199254740992, "e": -9999999999999999999}'
     assert read(body).data == {
         "a": "0.1",
         "b": "12.50",
         "c": 9007199254740991,
         "d": "9007199254740992",
-        "e": "-99999999999999999999999",
+        "e": "-9999999999999999999",
     }
 
 

@@ -20,11 +20,11 @@ from django.db.models.functions import Now
 
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.triggers.choices import Outcome
-from workflows.triggers.models import HookDelivery, Webhook
+from workflows.triggers.models import HookDelivery, Webhook, WebhookSecret
 from workflows.triggers.policies.messages import Message, NotRead, read_message
 from workflows.triggers.policies.signatures import NotSigned, require_signed
 from workflows.triggers.services.starting import NOT_NOW, Became, record_refused, start
-from workflows.triggers.services.webhooks import keys_of, valid_secrets
+from workflows.triggers.services.webhooks import keys_of
 
 MINUTE = timedelta(seconds=60)
 AGAIN_SECONDS = 60
@@ -117,8 +117,9 @@ def _proved(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> str:
         )
     except NotSigned as error:
         _refuse_noted(webhook, _unproved(error.code, str(error)))
-    used = valid_secrets(webhook).filter(pk=keys[place][0].pk)
-    used.filter(Q(last_used_at=None) | Q(last_used_at__lt=Now() - MINUTE)).update(last_used_at=Now())
+    WebhookSecret.objects.filter(
+        Q(last_used_at=None) | Q(last_used_at__lt=Now() - MINUTE), pk=keys[place][0].pk
+    ).update(last_used_at=Now())
     return message_id
 
 
@@ -218,10 +219,10 @@ def _again_later(code: str, why: str) -> Refusal:
 def _refuse_noted(webhook: Webhook, refusal: Refusal) -> NoReturn:
     """Refuse, and note it once a minute with a count: whoever knows the address can do this at will."""
     with transaction.atomic():
-        lately = HookDelivery.objects.filter(
+        counted = HookDelivery.objects.filter(
             webhook=webhook, message_id="", code=refusal.code, at__gt=Now() - MINUTE
-        )
-        if not lately.update(attempts=F("attempts") + 1, last_at=Now()):
+        ).update(attempts=F("attempts") + 1, last_at=Now())
+        if not counted:
             Became(Outcome.REFUSED, refusal.message, refusal.code).fill(HookDelivery(webhook=webhook))
             record_refused(webhook, refusal.code, refusal.message)
     refusal.recorded = True

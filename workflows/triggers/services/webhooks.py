@@ -60,7 +60,8 @@ def issue_webhook_secret(
         older = valid_secrets(webhook)
         if overlap_hours:
             end = Now() + timedelta(hours=overlap_hours)
-            older.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
+            later = older.filter(Q(expires_at=None) | Q(expires_at__gt=end)).values("pk")
+            WebhookSecret.objects.filter(pk__in=later).update(expires_at=end)
         else:
             _end(older)
         _destroy(WebhookSecret.objects.filter(webhook=webhook, expires_at__lte=Now()))
@@ -117,9 +118,8 @@ def address_of(webhook: Webhook) -> str:
 def _end(found: QuerySet[WebhookSecret]) -> int:
     """Void secrets; return how many there were."""
     keys = list(found.values_list("pk", flat=True))
-    ended = WebhookSecret.objects.filter(pk__in=keys)
-    ended.update(revoked_at=Now())
-    _destroy(ended)
+    WebhookSecret.objects.filter(pk__in=keys).update(revoked_at=Now())
+    _destroy(WebhookSecret.objects.filter(pk__in=keys))
     return len(keys)
 
 
