@@ -42,6 +42,8 @@ VERBS = {
     "agents.change_withdrawn": "A proposed change was taken back.",
     "agents.stop_raised": "Work was stopped: nothing in that scope starts any more.",
     "agents.stop_lifted": "A stop was lifted.",
+    "agents.stop_confirmed": "A stop has arrived everywhere: every process has seen it, nothing begun is left.",
+    "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
 WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop"]

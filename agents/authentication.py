@@ -7,17 +7,19 @@ import hashlib
 from typing import Any
 from urllib.parse import unquote_plus
 
+from django.db.models import Exists
 from django.utils import timezone
 from oauth2_provider.oauth2_backends import OAuthLibCore
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2.rfc6749 import errors
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from agents import policies
 from agents.models import AccessToken, OAuthApplication, User
-from agents.services import credentials
+from agents.services import credentials, stops
 from audit.vocabulary import Refusal, RefusalKind
 
 LONGEST_TOKEN = 128
@@ -29,7 +31,8 @@ class AgentTokenAuthentication(BaseAuthentication):
 
     Sets ``request.user`` to the agent's User and ``request.auth`` to the token. One query per call, no cache,
     so that whatever is revoked is refused on the very next call. A paused agent keeps its token: the decision
-    refuses it with words of its own.
+    refuses it with words of its own. An agent that is stopped as a whole is refused here (403), except where it
+    reads why (``answers_stopped_agents`` on the view).
     """
 
     def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
@@ -42,11 +45,15 @@ class AgentTokenAuthentication(BaseAuthentication):
             if in_address:
                 raise _refusal("token_in_url", "A token in the address is refused. Send it in a header.")
             token = _live_token(_text_of(rest))
+            if token.is_anything_stopped and not _may_read_while_stopped(request):
+                _refuse_stopped(token)
         except _AccessRefused as refused:
             address = request.META.get("REMOTE_ADDR", "")
             credentials.note_call_refused(
                 refusal=refused.refusal, application=refused.application, address=address
             )
+            if refused.refusal.kind == RefusalKind.FORBIDDEN:
+                raise refused.refusal from None
             raise AuthenticationFailed(refused.refusal.message, code=refused.refusal.code) from None
         return token.user, token
 
@@ -77,6 +84,7 @@ def _text_of(presented: bytes) -> str:
 def _live_token(text: str) -> AccessToken:
     found = (
         AccessToken.objects.select_related("user", "secret", "application__agent__user")
+        .annotate(is_anything_stopped=Exists(stops.stops_of_agents()))
         .filter(token_checksum=hashlib.sha256(text.encode()).hexdigest())
         .first()
     )
@@ -89,6 +97,18 @@ def _live_token(text: str) -> AccessToken:
     if refusal := policies.may_authenticate(found.application.agent):
         raise _AccessRefused(refusal, found.application)
     return found
+
+
+def _may_read_while_stopped(request: Request) -> bool:
+    view = (request.parser_context or {}).get("view")
+    return request.method in SAFE_METHODS and getattr(view, "answers_stopped_agents", False)
+
+
+def _refuse_stopped(token: AccessToken) -> None:
+    try:
+        stops.refuse_stopped_agent(token.application.agent)
+    except Refusal as refusal:
+        raise _AccessRefused(refusal, token.application) from refusal
 
 
 class TokenRequest(OAuthLibCore):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, ChangeRequest, User
+from agents.models import Agent, ChangeRequest, Stop, User
 from audit.vocabulary import Actor
 
 
@@ -30,6 +30,22 @@ class StopTarget:
     code: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StopDuty:
+    """Something that a stop takes back, or waits for, after it has committed.
+
+    ``contain(stop)`` does what can be done, in transactions of its own, without the lock of the stop, and
+    returns how many it took back; it may be called again, and at the same time elsewhere. ``remaining(stop)``
+    counts what is not contained yet: only zero is proof. ``label`` and ``left`` are words for people.
+    """
+
+    name: str
+    label: str
+    left: str
+    contain: Callable[[Stop], int]
+    remaining: Callable[[Stop], int]
+
+
 FindTarget = Callable[[str], "StopTarget | None"]
 ListTargets = Callable[[], Sequence[StopTarget]]
 ApplyFn = Callable[[Actor, ChangeRequest], None]
@@ -44,6 +60,7 @@ PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
 _role_permissions: dict[str, set[str]] = {}
 _stop_targets: dict[str, tuple[FindTarget, ListTargets]] = {}
+_stop_duties: dict[str, StopDuty] = {}
 
 
 def register_operation_catalogue(
@@ -143,3 +160,13 @@ def find_stop_target(kind: str, name: str) -> StopTarget | None:
 def stop_targets(kind: str) -> Sequence[StopTarget]:
     """Return everything of a kind that can be stopped, as people would look for it."""
     return _stop_targets[kind][1]() if kind in _stop_targets else ()
+
+
+def register_stop_duty(duty: StopDuty) -> None:
+    """Add what has to be taken back before a stop counts as contained."""
+    _stop_duties[duty.name] = duty
+
+
+def stop_duties() -> list[StopDuty]:
+    """Return every duty, in the order they were registered."""
+    return list(_stop_duties.values())

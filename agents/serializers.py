@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from agents.models import Agent, ChangeRequest, Rule, Stop
 from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
+from agents.selectors.containment import PartState
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -92,6 +93,37 @@ class StopSerializer(serializers.ModelSerializer[Stop]):
             "is_active",
         ]
         read_only_fields = fields
+
+
+class PartSerializer(serializers.Serializer[Any]):
+    """One place where a stop has to arrive."""
+
+    kind = serializers.ChoiceField(choices=["process", "duty"])
+    name = serializers.CharField(source="label")
+    state = serializers.ChoiceField(choices=[state.value for state in PartState])
+    sentence = serializers.CharField()
+    at = serializers.DateTimeField(allow_null=True, help_text="When it was confirmed; null while it is not.")
+
+
+class AgentReachedSerializer(serializers.Serializer[Any]):
+    """One agent in the scope."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    refused_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a call of it was first refused; null: it has not called since."
+    )
+
+
+class ContainmentSerializer(serializers.Serializer[Any]):
+    """What is proved about a stop. Nothing here is confirmed without a row that the place itself wrote."""
+
+    requested_at = serializers.DateTimeField()
+    confirmed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When all parts were first confirmed; null while one is not."
+    )
+    parts = PartSerializer(many=True)
+    agents = AgentReachedSerializer(many=True, help_text="Agents whose tokens are refused while it lasts.")
 
 
 class RaiseStopSerializer(ReasonSerializer):

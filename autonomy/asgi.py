@@ -22,6 +22,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autonomy.settings")
 django_asgi = get_asgi_application()
 
 from autonomy.pace import FILE_SECONDS, within  # noqa: E402
+from autonomy.pulse import lifespan  # noqa: E402
 from autonomy.wsgi import application as django_wsgi  # noqa: E402 - the apps must be loaded first
 from workflows.api.long_poll import wait_for_answer  # noqa: E402
 from workflows.routing import long_poll_paths, websocket_urlpatterns  # noqa: E402
@@ -54,6 +55,7 @@ async def http(scope, receive, send):  # type: ignore[no-untyped-def]
 application = ProtocolTypeRouter(
     {
         "http": http,
+        "lifespan": lifespan,
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -291,6 +291,8 @@ CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=3)
+# How often each process says that it lives and which stops it has seen (seconds).
+HEARTBEAT_SECONDS = env.float("HEARTBEAT_SECONDS", default=3)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "workflows.actions.jobs.sweep",

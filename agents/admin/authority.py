@@ -17,7 +17,7 @@ from unfold.enums import ActionVariant
 
 from agents import selectors
 from agents.admin.agent import link
-from agents.admin.base import WorkforceAdmin, table, trail
+from agents.admin.base import WorkforceAdmin, moment, table, trail
 from agents.forms import StopForm
 from agents.models import Agent, ChangeRequest, Stop
 from agents.services import changes, stops
@@ -68,11 +68,19 @@ class StopAdmin(WorkforceAdmin):
             "Stop",
             {"classes": ["tab"], "fields": ("shown_scope", "shown_state", "reason", "raised_by", "raised_at")},
         ),
+        ("Containment", {"classes": ["tab"], "fields": ("shown_containment", "shown_reached")}),
         ("Lifted", {"classes": ["tab"], "fields": ("lifted_by", "lifted_at", "lift_reason")}),
         ("Who is affected", {"classes": ["tab"], "fields": ("shown_affected",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
-    readonly_fields = ("shown_scope", "shown_state", "shown_affected", "shown_trail")
+    readonly_fields = (
+        "shown_scope",
+        "shown_state",
+        "shown_containment",
+        "shown_reached",
+        "shown_affected",
+        "shown_trail",
+    )
 
     def get_urls(self) -> Any:
         """Add the preview of who would be affected, which stops nothing."""
@@ -99,7 +107,8 @@ class StopAdmin(WorkforceAdmin):
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         kind, _, scope_id = request.POST.get("scope", "").partition(":")
-        return render(request, "agents/stop_preview_parts.html", {"agents": _affected(kind, scope_id)})
+        found = {"agents": _affected(kind, scope_id), "is_workflow": kind == Stop.ScopeKind.WORKFLOW}
+        return render(request, "agents/stop_preview_parts.html", found)
 
     @display(description="Stopped", ordering="scope_label")
     def shown_scope(self, stop: Stop) -> str:
@@ -108,6 +117,28 @@ class StopAdmin(WorkforceAdmin):
     @display(description="State", label={"Active": "danger", "Lifted": "success"})
     def shown_state(self, stop: Stop) -> str:
         return "Active" if stop.is_active else "Lifted"
+
+    @display(description="Where it has arrived")
+    def shown_containment(self, stop: Stop) -> SafeString:
+        found = selectors.containment_of(stop)
+        confirmed = moment(found.confirmed_at) if found.confirmed_at else "not confirmed yet"
+        rows = [
+            ("Requested", stop.raised_by, moment(found.requested_at)),
+            ("Confirmed", "all of the below", confirmed),
+            *((part.label, part.sentence, moment(part.at) if part.at else "") for part in found.parts),
+        ]
+        return table(("", "What is known", "When (UTC)"), rows, empty="")
+
+    @display(description="Tokens refused")
+    def shown_reached(self, stop: Stop) -> SafeString:
+        rows = [
+            (
+                link("agent", it.id, it.name),
+                moment(it.refused_at) if it.refused_at else "has not called since",
+            )
+            for it in selectors.containment_of(stop).agents[:SHOWN_AFFECTED]
+        ]
+        return table(("Agent", "First refused (UTC)"), rows, empty="It stops no agent as a whole.")
 
     @display(description="Agents it hits now")
     def shown_affected(self, stop: Stop) -> SafeString:

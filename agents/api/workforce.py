@@ -19,6 +19,7 @@ from agents.permissions import IsPerson, IsSignedIn, is_agent
 from agents.serializers import (
     AgentSerializer,
     ChangeRequestSerializer,
+    ContainmentSerializer,
     MeSerializer,
     RaiseStopSerializer,
     ReasonSerializer,
@@ -165,6 +166,7 @@ class StopsView(generics.ListAPIView[Stop]):
     """Stops the caller may see, newest first; pressing one is for people."""
 
     serializer_class = StopSerializer
+    answers_stopped_agents = True  # here they read why
 
     def get_permissions(self) -> Any:
         """Anybody signed in may read; only a person may stop."""
@@ -193,6 +195,20 @@ class StopsView(generics.ListAPIView[Stop]):
         with refusals_recorded(actor=actor, subject=Ref("agents.stop", "", "A new stop")):
             stop = stops.raise_stop(actor=actor, **form.validated_data)
         return Response(StopSerializer(stop).data, status=status.HTTP_201_CREATED)
+
+
+class ContainmentView(APIView):
+    """Where a stop has arrived, and where not yet."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="stops_containment", responses={200: ContainmentSerializer, **MISSING}, tags=["stops"]
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Return when the stop was asked for, when it was confirmed, and by whom it is not confirmed yet."""
+        stop = get_object_or_404(selectors.visible_stops(_user(request)), pk=pk)
+        return Response(ContainmentSerializer(selectors.containment_of(stop)).data)
 
 
 class LiftStopView(APIView):

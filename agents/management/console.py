@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 
-from agents.models import User
+from agents.models import Stop, User
+from agents.selectors import containment_of
 from audit.services import refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal
 
@@ -35,6 +36,24 @@ def console(username: str, subject: Ref) -> Iterator[Actor]:
 def signed(reason: str, username: str) -> str:
     """Return the reason, and with it that a console acted in a person's name: nobody signed in there."""
     return f"{reason} [{account()}]" if username and reason.strip() else reason
+
+
+def containment_lines(stop: Stop) -> list[str]:
+    """Return what is proved about a stop, one line for each place."""
+    found = containment_of(stop)
+    asked = f"{found.requested_at:%Y-%m-%d %H:%M:%S} UTC"
+    if found.confirmed_at and found.is_proved:
+        head = f"requested {asked}, confirmed {found.confirmed_at:%Y-%m-%d %H:%M:%S} UTC"
+    else:
+        head = f"requested {asked}, NOT confirmed yet"
+    lines = [head, *(f"  {part.label}: {part.sentence}" for part in found.parts)]
+    if found.agents:
+        met = sum(1 for agent in found.agents if agent.refused_at)
+        lines.append(
+            f"  Tokens of {len(found.agents)} agents are refused: {met} have met it, "
+            f"{len(found.agents) - met} have not called since"
+        )
+    return lines
 
 
 def account() -> str:

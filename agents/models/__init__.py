@@ -6,6 +6,7 @@ from agents.models.agent import Agent, AgentGroupObjectPermission, AgentUserObje
 from agents.models.authority import AuthorityVersion
 from agents.models.change_request import ChangeRequest
 from agents.models.company import CompanySettings, ExchangeRate
+from agents.models.enforcement import Acknowledgement, EnforcementPoint
 from agents.models.measure import Measure, MeasureCounter, Reservation
 from agents.models.oauth import AccessToken, ClientSecret, Grant, IDToken, OAuthApplication, RefreshToken
 from agents.models.organisation import Department, Role
@@ -22,6 +23,7 @@ from agents.models.user import User
 
 __all__ = [
     "AccessToken",
+    "Acknowledgement",
     "Agent",
     "AgentGroupObjectPermission",
     "AgentUserObjectPermission",
@@ -30,6 +32,7 @@ __all__ = [
     "ClientSecret",
     "CompanySettings",
     "Department",
+    "EnforcementPoint",
     "ExchangeRate",
     "Grant",
     "IDToken",

@@ -22,7 +22,8 @@ class Stop(KeyedModel):
     scope_id = models.CharField(
         max_length=120,
         blank=True,
-        help_text="Which one: the id of the department, role, agent or system, or the code of the operation.",
+        help_text="Which one: the id of the department, role, agent, system or workflow, "
+        "or the code of the operation.",
     )
     scope_label = models.CharField(max_length=200, blank=True, help_text="Its name at that moment.")
     reason = models.TextField(help_text="Why, for the people and agents it concerns.")
@@ -30,6 +31,12 @@ class Stop(KeyedModel):
     raised_by_ref = models.CharField(max_length=64)
     raised_by = models.CharField(max_length=200, help_text="Who stopped it.")
     raised_at = models.DateTimeField(auto_now_add=True)
+    version = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The authority version that it made: whoever has read that one has seen the stop.",
+    )
     lifted_by_kind = models.CharField(max_length=10, blank=True)
     lifted_by_ref = models.CharField(max_length=64, blank=True)
     lifted_by = models.CharField(max_length=200, blank=True, help_text="Who lifted it.")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agents.selectors.affected import agents_affected, visible_events
+from agents.selectors.affected import agents_affected, agents_in_scope, visible_events
 from agents.selectors.authority import (
     agent_facts,
     authority_snapshot,
@@ -8,6 +8,7 @@ from agents.selectors.authority import (
     measure_definition,
     rule_facts,
 )
+from agents.selectors.containment import containment_of
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.visible import (
     visible_agents,
@@ -21,8 +22,10 @@ from agents.selectors.visible import (
 __all__ = [
     "agent_facts",
     "agents_affected",
+    "agents_in_scope",
     "authority_snapshot",
     "company_currency",
+    "containment_of",
     "measure_definition",
     "money_facts",
     "rule_facts",

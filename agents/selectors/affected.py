@@ -16,17 +16,22 @@ Kind = Stop.ScopeKind
 def agents_affected(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
     """Return the active agents a stop of this scope keeps from acting (or from this system)."""
     working = Agent.objects.filter(lifecycle=Agent.Lifecycle.ACTIVE)
-    if scope_kind == Kind.EVERYTHING:
-        return working
-    if scope_kind == Kind.DEPARTMENT:
-        return working.filter(department_id__in=_with_descendants(scope_id))
-    if scope_kind == Kind.ROLE:
-        return working.filter(role_id=scope_id)
-    if scope_kind == Kind.AGENT:
-        return working.filter(pk=scope_id)
     if scope_kind in (Kind.OPERATION, Kind.SYSTEM):
         return working.filter(_holds_grant_of(scope_kind, scope_id))
-    return working.none()
+    return working.filter(pk__in=agents_in_scope(scope_kind, scope_id).values("pk"))
+
+
+def agents_in_scope(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
+    """Return the agents that a stop of this scope stops as a whole: none for one of a system or a workflow."""
+    if scope_kind == Kind.EVERYTHING:
+        return Agent.objects.all()
+    if scope_kind == Kind.DEPARTMENT:
+        return Agent.objects.filter(department_id__in=_with_descendants(scope_id))
+    if scope_kind == Kind.ROLE:
+        return Agent.objects.filter(role_id=scope_id)
+    if scope_kind == Kind.AGENT:
+        return Agent.objects.filter(pk=scope_id)
+    return Agent.objects.none()
 
 
 def _with_descendants(department_id: str) -> list[str]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from agents import policies, registry
 from agents.decision.facts import AgentFacts, OperationFacts
-from agents.models import Agent, Stop
+from agents.models import Agent, AuthorityVersion, Stop
+from agents.selectors import agent_facts
+from agents.services.containment import contain, note_refused
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 EVERYTHING = Ref("everything", "")
+WHOLE_AGENTS = ("everything", "department", "role", "agent")
 
 
 def stop_scopes(agent: AgentFacts, operation: OperationFacts, *, workflow_id: str = "") -> list[Ref]:
@@ -48,6 +52,18 @@ def lock_and_check(scopes: Sequence[Ref]) -> None:
     _refuse_braked([scope.id for scope in scopes if scope.kind == "agent"])
 
 
+def stops_of_agents() -> QuerySet[Stop]:
+    """Return the active stops that stop agents as a whole."""
+    return Stop.objects.filter(scope_kind__in=WHOLE_AGENTS, lifted_at__isnull=True)
+
+
+def refuse_stopped_agent(agent: Agent) -> None:
+    """Raise Refusal ``stopped`` at any call of an agent that is stopped as a whole, and note that it met it."""
+    if stop := active_stop(agent_scopes(agent_facts(agent))):
+        note_refused(stop, agent)
+        raise stopped(stop, what="Access was refused")
+
+
 def lock_scope(scope: Ref) -> None:
     """Wait until no dispatch of this scope is under way and keep new ones out until the transaction ends."""
     _require_read_committed()
@@ -71,19 +87,28 @@ def _require_read_committed() -> None:
         raise RuntimeError(f"Stops are checked under READ COMMITTED only, not {level}.")
 
 
-def _refuse_stopped(scopes: Sequence[Ref]) -> None:
+def active_stop(scopes: Sequence[Ref]) -> Stop | None:
+    """Return the oldest stop that hits any of these scopes; without their locks, as far as is known now."""
     hit = Q(pk__in=[])
     for scope in scopes:
         hit |= Q(scope_kind=scope.kind, scope_id=scope.id)
-    stop = Stop.objects.filter(hit, lifted_at__isnull=True).order_by("raised_at").first()
-    if stop is not None:
-        what = stop.scope_label or stop.get_scope_kind_display().lower()
-        raise Refusal(
-            "stopped",
-            f"Nothing was sent: {stop.raised_by} stopped {what}. Reason: {stop.reason}",
-            detail={"stop": str(stop.pk), "scope": stop.scope_kind},
-            next_step="Stop and wait until a person lifts the stop, then ask again.",
-        )
+    return Stop.objects.filter(hit, lifted_at__isnull=True).order_by("raised_at").first()
+
+
+def stopped(stop: Stop, *, what: str = "Nothing was sent") -> Refusal:
+    """Return the refusal of whatever a stop hits."""
+    scope = stop.scope_label or stop.get_scope_kind_display().lower()
+    return Refusal(
+        "stopped",
+        f"{what}: {stop.raised_by} stopped {scope}. Reason: {stop.reason}",
+        detail={"stop": str(stop.pk), "scope": stop.scope_kind},
+        next_step="Stop and wait until a person lifts the stop, then ask again.",
+    )
+
+
+def _refuse_stopped(scopes: Sequence[Ref]) -> None:
+    if stop := active_stop(scopes):
+        raise stopped(stop)
 
 
 def _refuse_braked(agent_ids: Sequence[str]) -> None:
@@ -144,11 +169,19 @@ def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str
             raised_by_kind=actor.kind.value,
             raised_by_ref=actor.id,
             raised_by=actor.label,
+            version=_next_version(),
         )
         stop.full_clean()
         stamp(stop, actor=actor, reason=reason).save()
         _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {stop.scope_label}.", reason)
+        transaction.on_commit(partial(contain, stop.pk), robust=True)
         return stop
+
+
+def _next_version() -> int:
+    """Return the authority version that this transaction is about to make; nobody else makes one before."""
+    found = AuthorityVersion.objects.select_for_update().filter(pk=1).first()
+    return found.version + 1 if found else 0
 
 
 def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:

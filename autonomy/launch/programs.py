@@ -46,7 +46,7 @@ def portal_programs(options: Options, run_folder: Path) -> list[Program]:
             + ["--host", options.host, "--port", str(options.port)]
             # Nobody's X-Forwarded headers are believed unless a proxy is named in FORWARDED_ALLOW_IPS.
             + (["--proxy-headers"] if os.environ.get("FORWARDED_ALLOW_IPS") else ["--no-proxy-headers"])
-            + ["--lifespan", "off", "--no-server-header", "--timeout-graceful-shutdown", "5"]
+            + ["--lifespan", "on", "--no-server-header", "--timeout-graceful-shutdown", "5"]
             + ["--ws-max-size", "65536", "--log-level", "warning"],
         ),
         Program(

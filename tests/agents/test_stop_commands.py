@@ -19,6 +19,7 @@ from autonomy.launch.programs import manage
 from tests import harness
 
 WHY = ("--reason", "Something is wrong")
+STOP = (*WHY, "--wait", "0")
 
 
 def run(*arguments: str) -> str:
@@ -31,9 +32,11 @@ class TestInProcess:
     pytestmark = pytest.mark.django_db
 
     def test_an_agent_is_stopped_by_its_code_and_lifted_by_a_manager(self, alice: Any, working: Agent) -> None:
-        said = run("stop", "agent", "robo", *WHY)
+        said = run("stop", "agent", "robo", *STOP)
         stop = Stop.objects.get()
         assert "Stopped: Robo." in said
+        assert "NOT confirmed yet" in said
+        assert "no process of the portal has reported in" in said
         assert str(stop.pk) in said
         assert stop.raised_by.startswith("console (")
         with pytest.raises(Refusal, match="console"):
@@ -47,7 +50,7 @@ class TestInProcess:
         assert "lifted" in run("stops", "--all")
 
     def test_a_person_may_be_named_and_is_asked_for_the_right(self, dave: Any, mallory: Any) -> None:
-        run("stop", "everything", "--as", "dave", *WHY)
+        run("stop", "everything", "--as", "dave", *STOP)
         assert Stop.objects.get().raised_by == "Dave"
         with pytest.raises(CommandError, match="your groups do not include this right"):
             run("stop", "everything", "--as", "mallory", *WHY)
@@ -73,7 +76,7 @@ class TestInProcess:
         assert not Stop.objects.exists()
 
     def test_lifting_takes_a_manager_and_an_id_that_exists(self, dave: Any) -> None:
-        run("stop", "everything", *WHY)
+        run("stop", "everything", *STOP)
         key = str(Stop.objects.get().pk)
         for arguments, said in (
             ((key, "--as", "dave"), "groups do not include"),
@@ -94,7 +97,7 @@ def test_it_needs_only_the_database(live_db: Any, working: Agent) -> None:
     """No Valkey, no portal, no worker: a process of its own, under the database role of the portal."""
     environ = live_db.environ(REDIS_URL="redis://127.0.0.1:1/0")
     done = subprocess.run(
-        manage("stop", "agent", "robo", *WHY),
+        manage("stop", "agent", "robo", *STOP),
         env=environ,
         cwd=harness.ROOT,
         capture_output=True,

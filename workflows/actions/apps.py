@@ -15,16 +15,25 @@ class ActionsConfig(AppConfig):
     verbose_name = "Actions"
 
     def ready(self) -> None:
-        from agents.registry import register_role_permissions
+        from agents.registry import StopDuty, register_role_permissions, register_stop_duty
         from audit import visibility
         from audit.registry import register_verbs
-        from workflows.actions import receivers
+        from workflows.actions import receivers, selectors
         from workflows.approvals.registry import register_subject
         from workflows.tasks.registry import register_awaited
 
         register_verbs(receivers.VERBS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
+        register_stop_duty(
+            StopDuty(
+                "calls",
+                "Calls that had left before it",
+                "of them not back yet",
+                lambda stop: 0,  # what has left cannot be taken back, only waited for
+                selectors.calls_under_way,
+            )
+        )
         register_subject("actions.action", receivers.ACTION)
         register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)

@@ -15,11 +15,21 @@ class TasksConfig(AppConfig):
     verbose_name = "Tasks"
 
     def ready(self) -> None:
-        from agents.registry import register_role_permissions
+        from agents.registry import StopDuty, register_role_permissions, register_stop_duty
         from audit.registry import register_verbs
+        from workflows.tasks.services.revoking import claims_left, revoke_claims
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
+        register_stop_duty(
+            StopDuty(
+                "claims",
+                "Tasks taken back from agents",
+                "of them still in the hands of an agent it hits",
+                revoke_claims,
+                claims_left,
+            )
+        )
         register_verbs(
             {
                 "tasks.task_opened": "Something waits for somebody.",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from agents.management.console import console, signed
+from agents.management.console import console, containment_lines, signed
 from agents.models import Stop
+from agents.selectors import containment_of
 from agents.services import stops
+from agents.services.containment import contain
 from audit.vocabulary import Ref
+
+LOOK_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -32,6 +37,13 @@ class Command(BaseCommand):
             default="",
             help="The person of the portal who stops. Without it the account of this machine is recorded.",
         )
+        parser.add_argument(
+            "--wait",
+            type=float,
+            default=10,
+            metavar="SECONDS",
+            help="How long to wait until every process has confirmed it (it holds at once, whoever confirms).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Stop it and say so."""
@@ -43,5 +55,15 @@ class Command(BaseCommand):
                 scope_id=options["id"],
                 reason=signed(options["reason"], options["username"]),
             )
-        self.stdout.write(f"Stopped: {stop.scope_label}. Nothing in it is dispatched any more.")
+            self.stdout.write(f"Stopped: {stop.scope_label}. Nothing in it is dispatched any more.")
+            self._await_confirmation(stop, options["wait"])
+            self.stdout.write("\n".join(containment_lines(stop)))
         self.stdout.write(f"The way back: manage.py lift {stop.pk} --as MANAGER --reason WHY")
+
+    def _await_confirmation(self, stop: Stop, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            contain(stop.pk)
+            if not containment_of(stop).open_parts:
+                return
+            time.sleep(LOOK_SECONDS)

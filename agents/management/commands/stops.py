@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from agents import registry
-from agents.management.console import console
+from agents.management.console import console, containment_lines
 from agents.models import Stop
 from audit.vocabulary import Ref
 
@@ -52,6 +52,8 @@ def _lines(stop: Stop) -> list[str]:
         f"{stop.pk}  {stop.scope_kind}: {stop.scope_label or stop.scope_id}",
         f"    stopped {stop.raised_at:%Y-%m-%d %H:%M:%S} UTC by {stop.raised_by}: {stop.reason}",
     ]
+    if stop.is_active:
+        lines += [f"    {line}" for line in containment_lines(stop)]
     if stop.lifted_at:
         when = f"{stop.lifted_at:%Y-%m-%d %H:%M:%S}"
         lines.append(f"    lifted {when} UTC by {stop.lifted_by}: {stop.lift_reason}")

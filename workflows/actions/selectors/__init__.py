@@ -11,11 +11,13 @@ from workflows.actions.selectors.showing import (
     visible_ids,
     visible_to,
 )
+from workflows.actions.selectors.under_way import calls_under_way
 
 __all__ = [
     "Violation",
     "amount_words",
     "approval_description",
+    "calls_under_way",
     "in_doubt",
     "shown_arguments",
     "violations",

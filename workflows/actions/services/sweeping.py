@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
+from agents.services import containment, heartbeat
 from workflows.actions import dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
@@ -32,6 +33,8 @@ def sweep_due() -> dict[str, int]:
         "claims_lapsed": tasks.release_lapsed,
         "actions_hinted": _hint_idle,
         "leases_hinted": _hint_lapsed,
+        "processes_gone": heartbeat.sweep_points,
+        "stops_unconfirmed": containment.contain_active,
     }
     return {name: _guarded(name, duty) for name, duty in duties.items()}
 

@@ -121,7 +121,7 @@ def release_task(
     awaited = _still_open(task, wait_for)
     task.available_at = _again_at(task, after_seconds)
     task.waits_for = awaited
-    _reopen(task, "available_at", "waits_for")
+    give_back(task, "available_at", "waits_for")
     about = f", which waits for {wait_for.label}" if wait_for and awaited else ""
     record(
         actor,
@@ -185,7 +185,7 @@ def release_lapsed(*, limit: int = 100) -> int:
                 message=f"{task.lapses} agents took it and none of them came back.",
             )
             continue
-        _reopen(task)
+        give_back(task)
         record(actor, "tasks.task_released", task, f"The claim lapsed: {task.title}", code="lapsed")
     return len(lapsed)
 
@@ -258,7 +258,8 @@ def _take(actor: Actor, task: Task, user: User, lease_seconds: int | None) -> No
     record(actor, "tasks.task_claimed", task, f"{actor.label} took the task: {task.title}")
 
 
-def _reopen(task: Task, *fields: str) -> None:
+def give_back(task: Task, *fields: str) -> None:
+    """End the claim on a locked task and offer it again; ``fields`` are saved with it."""
     task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
     task.save(update_fields=["state", "claimed_by", "lease_until", *fields])
     if task.role_id:

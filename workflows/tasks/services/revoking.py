@@ -1,0 +1,60 @@
+"""Take back what stopped agents hold: their claims end at once, and a late answer is refused."""
+
+from __future__ import annotations
+
+import time
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from agents.models import Stop, User
+from agents.selectors import agents_in_scope
+from audit.vocabulary import Actor
+from workflows.tasks.models import Task
+from workflows.tasks.services.claiming import give_back
+from workflows.tasks.services.records import record
+
+BATCH = 200
+# Whoever stops waits for this at most; the sweeper takes back the rest.
+LONGEST_SECONDS = 2.0
+
+
+def revoke_claims(stop: Stop) -> int:
+    """Open the tasks again that agents in a stop hold, and raise their epochs; return how many.
+
+    It takes the rows alone, never the lock of a stop: a claim locks its task first. A task that somebody is
+    just writing to is left to the next call.
+    """
+    taken, until = 0, time.monotonic() + LONGEST_SECONDS
+    while batch := _revoke_some(stop):
+        taken += batch
+        if time.monotonic() > until:
+            break
+    return taken
+
+
+def claims_left(stop: Stop) -> int:
+    """Return how many tasks the agents in a stop still hold."""
+    return _held(stop).count()
+
+
+@transaction.atomic
+def _revoke_some(stop: Stop) -> int:
+    if not Stop.objects.filter(pk=stop.pk, lifted_at__isnull=True).exists():
+        return 0
+    actor = Actor.system("containment")
+    found = list(_held(stop).select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH])
+    for task in found:
+        holder = task.claimed_by
+        task.epoch += 1  # whoever still works on it finds its claim over
+        give_back(task, "epoch")
+        sentence = f"The task was taken back from {holder}, who is stopped: {task.title}"
+        record(actor, "tasks.task_released", task, sentence, stop.reason, code="stopped")
+    return len(found)
+
+
+def _held(stop: Stop) -> QuerySet[Task]:
+    hit = Q(claimed_by__agent__in=agents_in_scope(stop.scope_kind, stop.scope_id))
+    if stop.scope_kind == Stop.ScopeKind.WORKFLOW:
+        hit = Q(references__workflow_id=stop.scope_id, claimed_by__kind=User.Kind.AGENT)
+    return Task.objects.filter(hit, state=Task.State.CLAIMED).select_related("claimed_by")
