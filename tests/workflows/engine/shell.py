@@ -181,7 +181,7 @@ class Shell:
     def write(self, plan: engine.Plan) -> None:
         names: dict[str, str] = {}
         for order in plan.orders:
-            assert not self.over, f"{order} after the end"
+            assert not self.over or isinstance(order, orders.MarkUndone), f"{order} after the end"
             self.written.append(order)
             getattr(self, f"_{type(order).__name__.lower()}")(order, names)
 
@@ -246,7 +246,6 @@ class Shell:
             self.finished.append(step.id)
         if order.by_hand and step.id in self.finished:
             self.finished.remove(step.id)
-        self.undoing.pop(step.id, None)
 
     def _reanswer(self, order: orders.Reanswer, names: dict[str, str]) -> None:
         self.steps[order.step] = replace(self.steps[order.step], answer=order.answer)
@@ -307,7 +306,6 @@ class Shell:
                 continue
             if step.is_open:
                 self.steps[step.id] = replace(step, state="cancelled")
-                self.undoing.pop(step.id, None)
             if step.parked:
                 self._unpark(orders.Unpark(step.id), names)
         for frame in list(self.frames.values()):
@@ -353,4 +351,3 @@ class Shell:
     def _finishrun(self, order: orders.FinishRun, names: dict[str, str]) -> None:
         self.over, self.outcome, self.output = order.state, order.outcome, order.output
         assert not self.open_nodes(), f"open after the end: {self.open_nodes()}"
-        assert not self.undoing

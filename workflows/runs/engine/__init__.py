@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.runs.engine.definition import WORK, Definition, Node, parse
+from workflows.runs.engine.definition import WORK, Definition, Node, load, parse
 from workflows.runs.engine.events import Event
 from workflows.runs.engine.facts import given
 from workflows.runs.engine.following import MOST_VISITS, Finish, Goto, Next, Stuck, after, context_of, evaluated
@@ -46,6 +46,7 @@ __all__ = [
     "evaluated",
     "given",
     "lint",
+    "load",
     "parse",
     "read_yaml",
     "undo_scope",

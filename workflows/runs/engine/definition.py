@@ -164,6 +164,16 @@ class Definition:
         """Return the node that opens the frame of each join, by join."""
         return {node.join: node.id for node in self.nodes.values() if node.join}
 
+    @cached_property
+    def outlived(self) -> frozenset[str]:
+        """Return the openers in whose frames something may be left: an inner one goes on after its join."""
+        found: set[str] = set()
+        for join, opener in self.opener_of.items():
+            facts = self.nodes[join].facts
+            if facts.get("need", "all") != "all" and facts.get("rest") != "cancel":
+                found |= {outer for outer, _ in self.regions.homes.get(opener, ())}
+        return frozenset(found)
+
     def flow(self, node_id: str) -> Iterator[str]:
         """Yield every node that may come right after one, frames included."""
         node = self.nodes[node_id]
@@ -181,6 +191,11 @@ def parse(content: Mapping[str, Any]) -> Definition:
         problems += _problems(NODES[facts["kind"]], facts, f"nodes/{key}/")
     if problems:
         raise DefinitionError(problems)
+    return load(content)
+
+
+def load(content: Mapping[str, Any]) -> Definition:
+    """Return the definition a JSON object stands for that was parsed before, e.g. of an approved version."""
     return Definition(
         code=content["code"],
         name=content["name"],

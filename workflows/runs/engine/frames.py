@@ -131,10 +131,7 @@ def _start_items(draft: Draft, frame: FrameView) -> None:
 
 def _fire(draft: Draft, frame: FrameView) -> None:
     join = join_of(draft, frame)
-    if not frame.under_way:
-        _shut(draft, frame)
-    elif join.facts.get("rest") == "cancel":
-        draft.add(CancelOpen(frame.id))
+    if not frame.under_way or join.facts.get("rest") == "cancel":
         _shut(draft, frame)
     else:
         draft.add(FireFrame(frame.id))
@@ -159,8 +156,6 @@ def pass_join(draft: Draft, step: StepView) -> None:
 def _miss(draft: Draft, frame: FrameView) -> None:
     """Enough can no longer arrive. What is open goes at once: nothing may go on beside the way for failures."""
     join = join_of(draft, frame)
-    if frame.under_way:
-        draft.add(CancelOpen(frame.id))
     _shut(draft, frame)
     told = counts(frame)
     message = f"{join.name}: only {told['arrived']} of {frame.size} arrived, {told['failed']} failed."
@@ -170,5 +165,8 @@ def _miss(draft: Draft, frame: FrameView) -> None:
 
 
 def _shut(draft: Draft, frame: FrameView) -> None:
+    """Close a frame with whatever is still open in it, also what an inner frame left to finish."""
+    if frame.under_way or frame.node in draft.definition.outlived:
+        draft.add(CancelOpen(frame.id))
     draft.add(CloseFrame(frame.id))
     draft.frames[frame.id] = replace(frame, fired=True, closed=True)

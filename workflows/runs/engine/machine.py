@@ -46,7 +46,7 @@ def advance(view: RunView, event: Event, *, most_passed: int = MOST_PASSED) -> P
         refused = verb(draft, event)
         if refused:
             return Plan(refused=refused)
-    elif not view.over:
+    elif not view.over or isinstance(event, Undone):
         _NEWS[type(event)](draft, event)
     walk(draft)
     return draft.plan()
@@ -146,13 +146,14 @@ def _undone(draft: Draft, event: Undone) -> None:
     view = draft.view
     if view.undoing != event.target:
         return
-    if view.compensating:
+    step = view.step
+    if view.compensating and not view.over:
         _undone_of_all(draft, event)
         return
-    step = view.step
-    if step is None or not step.is_open:
-        return
     draft.add(MarkUndone(event.target, "done" if event.ok else "failed"))
+    # An undo under way comes to its end even when nobody waits for it any more, and is noted.
+    if view.over or step is None or not step.is_open:
+        return
     if not event.ok:
         _not_undone(draft, step, event.message or f"{draft.node(step).name}: something could not be undone.")
     elif following := next_to_undo(draft, event.target):

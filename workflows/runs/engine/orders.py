@@ -138,7 +138,7 @@ class CancelOpen:
     """Cancel every open step, clear every incident and close every frame inside a slot.
 
     ``index`` None: of the whole frame; the frame itself is left to ``CloseFrame``. The root frame: of the whole
-    run. ``but``: a step that stays.
+    run. ``but``: a step that stays. An undo under way comes to its end and is noted.
     """
 
     frame: str

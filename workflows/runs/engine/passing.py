@@ -33,9 +33,17 @@ def _enter(draft: Draft, way: Way) -> None:
         stuck(draft, way.by, "loop", f"{node.name} was reached {step.generation - 1} times.")
     elif _has_a_turn(node) or draft.left_to_pass <= 0:
         draft.ready(step)
+        _last_call(draft, step)
     else:
         draft.left_to_pass -= 1
         PASSED[node.kind](draft, step)
+
+
+def _last_call(draft: Draft, step: StepView) -> None:
+    """An end that has a turn of its own ends the rest of the run now, not when it has it."""
+    if draft.node(step).kind == "end" and draft.definition.opener_of:
+        draft.add(CancelOpen(ROOT, but=step.id))
+        draft.todo.clear()
 
 
 def _has_a_turn(node: Node) -> bool:

@@ -39,8 +39,9 @@ def _skip(draft: Draft, event: Skip) -> str:
         return wrong
     assert step is not None  # noqa: S101 - said by _waiting
     if draft.node(step).kind in OPENERS:
-        _clear(draft, step)
-        pass_over(draft, draft.close(step, "skipped", {}, by_hand=True))
+        closed = draft.close(step, "skipped", {}, by_hand=True)
+        _clear(draft, closed)
+        pass_over(draft, closed)
     else:
         answer = dict(event.answer) or (step.answer if step.state == "done" else {})
         follow(draft, draft.close(step, "skipped", answer, by_hand=True))
