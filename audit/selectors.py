@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,21 @@ def feed(user: Any, after_position: int, limit: int = 100) -> FeedPage:
     if len(events) == limit:
         return FeedPage(events, events[-1].position)
     return FeedPage(events, max(until, after_position))
+
+
+def events_after(position: int, verbs: Sequence[str], *, user: Any, until: int, limit: int) -> FeedPage:
+    """Return what ``user`` may see with these verbs after a position, ascending, with payloads.
+
+    None for the user is the portal itself, which sees everything.
+    """
+    until = min(until, position + FEED_WINDOW)
+    seen = Event.objects.with_position() if user is None else visible_events(user)
+    events = list(
+        seen.filter(placement__position__gt=position, placement__position__lte=until, verb__in=verbs)
+        .select_related("payload")
+        .order_by("placement__position")[:limit]
+    )
+    return FeedPage(events, events[-1].position if len(events) == limit else max(until, position))
 
 
 def about(kind: str, object_id: str) -> Q:

@@ -310,6 +310,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS * 4},
     },
+    "react-to-events": {
+        "task": "workflows.triggers.jobs.react",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 4},
+    },
+    "forget-old-logs": {
+        "task": "workflows.triggers.jobs.forget",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",
         "schedule": SWEEP_SECONDS,

@@ -22,6 +22,7 @@ WORK = (
     ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
     ("Schedules", "schedule", "triggers.Schedule"),
     ("Webhooks", "webhook", "triggers.Webhook"),
+    ("Event triggers", "bolt", "triggers.EventTrigger"),
 )
 WORKFORCE = (
     ("Agents", "badge", "agents.Agent"),

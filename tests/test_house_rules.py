@@ -70,6 +70,8 @@ WITHOUT_HISTORY = {
     "runs.RunDocument": EVIDENCE,
     "triggers.Due": "when the clock looks at a schedule; what it finds is a row and an event",
     "triggers.Firing": EVIDENCE,
+    "triggers.Cursor": "how far a trigger has read; what it found are rows",
+    "triggers.EventDelivery": EVIDENCE,
     "triggers.HookDelivery": EVIDENCE,
     "triggers.WebhookSecret": "a history would keep what was replaced; issuing and revoking are events",
 }
@@ -118,6 +120,8 @@ WITHOUT_ADMIN = {
     "runs.RunDocument": "shown on the page of its run",
     "triggers.Due": "shown on the page of its schedule",
     "triggers.Firing": "shown on the page of its schedule",
+    "triggers.Cursor": "shown on the page of its trigger",
+    "triggers.EventDelivery": "shown on the page of its trigger",
     "triggers.HookDelivery": "shown on the page of its webhook",
     "triggers.WebhookSecret": "shown on the page of its webhook, without what is secret of it",
 }

@@ -28,7 +28,7 @@ from workflows.actions.services import Ask, request_action
 from workflows.documents.services import store_document
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 from workflows.tasks.services import claim_task, open_task
-from workflows.triggers.services import save_schedule, save_webhook
+from workflows.triggers.services import save_event_trigger, save_schedule, save_webhook
 
 SET_UP = Actor.system("tests")
 WHY = "set up for a test"
@@ -124,7 +124,10 @@ def _triggers(name: str) -> dict[str, Any]:
     common = {"name": name, "workflow": Workflow.objects.get(code="letters"), "give": {"topic": '"bolts"'}}
     schedule = save_schedule(actor=SET_UP, values={**common, "cron": "0 9 1 1 *"}, reason=WHY)
     webhook = save_webhook(actor=SET_UP, values=common, reason=WHY)
-    return {"schedules": schedule, "webhooks": webhook, "hooks": webhook}
+    refused = {**common, "verbs": "agents.sign_in_refused"}
+    reacting = save_event_trigger(actor=SET_UP, values=refused, reason=WHY)
+    events = {"event-triggers": reacting, "eventtriggers": reacting}
+    return {**events, "schedules": schedule, "webhooks": webhook, "hooks": webhook}
 
 
 def _work_for_people(group: str, document: Any) -> Any:

@@ -17,7 +17,7 @@ from workflows.api.work import OpenObjectField
 from workflows.permissions import IsPerson, caller
 from workflows.runs import selectors as runs
 from workflows.triggers.choices import Outcome
-from workflows.triggers.models import Firing, HookDelivery, Schedule, Webhook
+from workflows.triggers.models import EventDelivery, EventTrigger, Firing, HookDelivery, Schedule, Webhook
 from workflows.triggers.selectors import visible_triggers
 from workflows.triggers.services.webhooks import address_of
 
@@ -92,6 +92,31 @@ class HookDeliverySerializer(OccasionSerializer):
     class Meta:
         model = HookDelivery
         fields = [*OCCASION_FIELDS, "message_id", "event_type", "attempts", "last_at"]
+        read_only_fields = fields
+
+
+class EventTriggerSerializer(TriggerSerializer):
+    """Events of the ledger that start runs."""
+
+    position = serializers.IntegerField(
+        source="cursor.position", default=None, read_only=True, help_text="How far it has read the ledger."
+    )
+    waiting = serializers.CharField(
+        source="cursor.waiting", default="", read_only=True, help_text="Why the next event waits, or empty."
+    )
+
+    class Meta:
+        model = EventTrigger
+        fields = [*TRIGGER_FIELDS, "verbs", "most_per_hour", "position", "waiting"]
+        read_only_fields = fields
+
+
+class EventDeliverySerializer(OccasionSerializer):
+    """One event and what became of it."""
+
+    class Meta:
+        model = EventDelivery
+        fields = [*OCCASION_FIELDS, "position", "verb"]
         read_only_fields = fields
 
 
@@ -234,6 +259,54 @@ class HookDeliveries(OccasionList):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the messages that came to a webhook and what became of each, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class EventTriggers(TriggerList):
+    """The triggers on ledger events that the caller may see."""
+
+    model = EventTrigger
+    serializer_class = EventTriggerSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return them with how far they have read."""
+        return super().get_queryset().select_related("workflow", "cursor")
+
+    @extend_schema(
+        operation_id="list_event_triggers",
+        parameters=[OpenApiParameter("workflow", str, description="Code of a workflow.")],
+        responses={200: EventTriggerSerializer(many=True)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the triggers on ledger events that the caller may see, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class EventTriggerDetail(TriggerDetail):
+    """One trigger on ledger events."""
+
+    model = EventTrigger
+    serializer_class = EventTriggerSerializer
+
+    @extend_schema(operation_id="read_event_trigger", responses={200: EventTriggerSerializer, 404: problem})
+    def get(self, request: Request, trigger_id: Any) -> Response:
+        """Read a trigger on ledger events: what it starts, how far it has read, why the next one waits."""
+        return self.answer(request, trigger_id)
+
+
+class EventDeliveries(OccasionList):
+    """What a trigger made of events."""
+
+    model, occasions, key = EventTrigger, "deliveries", "trigger_id"
+    serializer_class = EventDeliverySerializer
+
+    @extend_schema(
+        operation_id="list_event_deliveries",
+        parameters=[OUTCOME],
+        responses={200: EventDeliverySerializer(many=True), 404: problem, 422: problem},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the events that came to a trigger and what became of each, newest first."""
         return super().get(request, *args, **kwargs)
 
 

@@ -23,6 +23,9 @@ from workflows.api.tasks import (
     Tasks,
 )
 from workflows.api.triggers import (
+    EventDeliveries,
+    EventTriggerDetail,
+    EventTriggers,
     Firings,
     HookDeliveries,
     ScheduleDetail,
@@ -63,6 +66,9 @@ urlpatterns = [
     path("webhooks", Webhooks.as_view(), name="webhooks"),
     path("webhooks/<uuid:webhook_id>", WebhookDetail.as_view(), name="webhook"),
     path("webhooks/<uuid:webhook_id>/deliveries", HookDeliveries.as_view(), name="hook-deliveries"),
+    path("event-triggers", EventTriggers.as_view(), name="event-triggers"),
+    path("event-triggers/<uuid:trigger_id>", EventTriggerDetail.as_view(), name="event-trigger"),
+    path("event-triggers/<uuid:trigger_id>/log", EventDeliveries.as_view(), name="event-deliveries"),
     path("hooks/<uuid:hook_id>", Hook.as_view(), name="hook"),
     path("schema", Schema.as_view(), name="schema"),
 ]

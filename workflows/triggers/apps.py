@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-MODELS = ("watchedfolder", "schedule", "webhook")
+MODELS = ("watchedfolder", "schedule", "webhook", "eventtrigger")
 READ = [f"triggers.view_{model}" for model in MODELS]
 GROUPS = {
     "Managers": [*READ, *(f"triggers.{verb}_{model}" for verb in ("add", "change") for model in MODELS)],
@@ -27,8 +27,11 @@ class TriggersConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.registry import register_role_permissions
+        from audit import visibility
         from audit.registry import register_verbs
+        from workflows.triggers import selectors
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_verbs(VERBS)
+        visibility.register("triggers", selectors.visible_events)

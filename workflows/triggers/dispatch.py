@@ -3,4 +3,6 @@
 from __future__ import annotations
 
 SCAN = "workflows.triggers.jobs.scan"
+FORGET = "workflows.triggers.jobs.forget"
+REACT = "workflows.triggers.jobs.react"
 FIRE = "workflows.triggers.jobs.fire"

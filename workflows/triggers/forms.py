@@ -8,7 +8,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from audit.adminkit import ReasonForm, ReasonModelForm
-from workflows.triggers.models import Schedule, WatchedFolder, Webhook
+from workflows.triggers.models import EventTrigger, Schedule, WatchedFolder, Webhook
 from workflows.triggers.services.webhooks import MOST_OVERLAP_HOURS
 
 COMMON = ["name", "workflow", "condition", "give", "key", "is_enabled"]
@@ -36,6 +36,14 @@ class WebhookForm(ReasonModelForm):
     class Meta:
         model = Webhook
         fields = [*COMMON, "most_bytes", "most_per_minute", "allow_binary"]
+
+
+class EventTriggerForm(ReasonModelForm):
+    """Events of the ledger that start runs."""
+
+    class Meta:
+        model = EventTrigger
+        fields = [*COMMON, "verbs", "most_per_hour"]
 
 
 class IssueForm(ReasonForm):
@@ -76,4 +84,17 @@ class TryWebhookForm(TryForm):
         max_length=200_000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
         help_text="The body as the sender would send it: plain JSON, or a CloudEvent with its specversion.",
+    )
+
+
+class TryEventForm(TryForm):
+    """One event of the ledger."""
+
+    position = forms.IntegerField(
+        label="Position in the ledger",
+        required=False,
+        min_value=1,
+        max_value=2**62,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Of an event that you may see. Left empty: the newest that fits.",
     )

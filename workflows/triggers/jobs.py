@@ -17,3 +17,15 @@ def scan() -> None:
 def fire() -> None:
     """Fire the schedules that are due."""
     services.fire_due()
+
+
+@shared_task(name=dispatch.REACT, ignore_result=True)
+def react() -> None:
+    """Let what is new in the ledger start runs."""
+    services.react()
+
+
+@shared_task(name=dispatch.FORGET, ignore_result=True)
+def forget() -> None:
+    """Delete what is old from the logs of triggers."""
+    services.forget_old()

@@ -310,6 +310,7 @@ class TestReading:
         services.fire_due()
         client.force_login(alice)
         page = client.get(f"/admin/triggers/schedule/{schedule.pk}/change/").content.decode()
+        assert "lets the schedule Monthly start Answer letters" in page
         assert "Started a run" in page
         assert " CE" in page
         assert client.get("/admin/triggers/schedule/").status_code == 200

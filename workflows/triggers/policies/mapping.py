@@ -53,6 +53,15 @@ def worked_out(texts: Texts, facts: Mapping[str, Any], default_key: str) -> Mean
     return Meaning(True, given, _key(texts.key, context, default_key))
 
 
+def exact(value: Any) -> Any:
+    """Return JSON with the numbers that CEL would round as text."""
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) > MOST_INTEGER):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): exact(item) for key, item in value.items()}
+    return [exact(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def problems(texts: Texts, names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the texts of a trigger as (field, words), before anything came."""
     for field, text in (("condition", texts.condition), ("key", texts.key)):

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agents.models import User
+from audit import selectors as ledger
 from connectors.policies.schemas import argument_errors
 from workflows.runs.models import Run
-from workflows.triggers.models import Schedule, Trigger, Webhook
+from workflows.triggers.models import EventTrigger, Schedule, Trigger, Webhook
 from workflows.triggers.policies.mapping import NotWorkedOut, worked_out
 from workflows.triggers.policies.messages import STRUCTURED, NotRead, loads, read_message
-from workflows.triggers.services import receiving, schedules
+from workflows.triggers.services import events, receiving, schedules
 from workflows.triggers.services.keeping import schema_of, texts_of
 
 SAMPLE_ID = "msg_sample"
@@ -52,6 +54,23 @@ def try_webhook(webhook: Webhook, sample: str) -> Trial:
         return Trial("refused", str(error), {}, "")
     key = receiving.default_key(webhook, message, SAMPLE_ID)
     return tried(webhook, receiving.facts_of(webhook, message), key)
+
+
+def try_event(trigger: EventTrigger, viewer: User, position: int | None = None) -> Trial:
+    """Return what an event that the viewer may see would start; the newest that fits if none is named."""
+    found = ledger.visible_events(viewer).select_related("payload").filter(placement__isnull=False)
+    if position is None:
+        found = found.filter(verb__in=events.verbs_of(trigger)).order_by("-placement__position")
+    else:
+        found = found.filter(placement__position=position)
+    event = found.first()
+    if event is None:
+        return Trial("refused", "There is no such event that you may see.", {}, "")
+    if event.verb not in events.verbs_of(trigger):
+        return Trial("filtered", f"{event.verb} is none of its events.", {}, "")
+    if events.leads_back(trigger, event):
+        return Trial("filtered", "A run of the same workflow led to this event: nothing would start.", {}, "")
+    return tried(trigger, events.facts_of(trigger, event, viewer), events.default_key(trigger, event))
 
 
 def tried(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Trial:
