@@ -173,6 +173,11 @@ def test_every_kind_together_has_no_findings() -> None:
             {"a": node("operation", operation="erp.find", arguments={"number": "true"}, next="done")},
             "it is boolean, and string is taken",
         ),
+        (loop(a={**EACH, "over": "input.number"}), "a: over: it is string, and array is wanted"),
+        (
+            {"a": node("branch", next=[{"when": "input.total", "to": "done"}, {"to": "done"}])},
+            "boolean is wanted",
+        ),
         (
             {"a": node("sub", give={"number": '"x"', "paid": "7"}, next="done")},
             "a: give/paid: it is integer, and boolean is taken",

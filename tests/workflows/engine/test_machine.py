@@ -488,3 +488,30 @@ def test_what_work_is_given_is_put_together_from_what_happened() -> None:
         **each(b=node("agent", give={"n": "line.n", "at": "index", "no": "null"}, title='"Line"', next="met")),
     )
     assert engine.given(shell.view(shell.open("b", 1).id)) == {"give": {"n": 1, "at": 1}, "title": "Line"}
+
+
+def test_the_arguments_of_an_undo_are_those_of_the_step_that_is_undone() -> None:
+    undo = {"operation": "erp.cancel", "arguments": {"entry": "steps.b.answer.entry", "n": "line.n"}}
+    shell = run(
+        lines(2),
+        **each(
+            b=node("operation", undo=undo, next="met"), met=node("join", next="c"), c=node("agent", next="done")
+        ),
+    )
+    shell.do("b", {"entry": "E1"}, 1).do("b", {"entry": "E0"}, 0)
+    assert [engine.given_to_undo(shell.view(step)) for step in shell.finished[1:3]] == [
+        {"entry": "E1", "n": 1},
+        {"entry": "E0", "n": 0},
+    ]
+
+
+def test_a_view_needs_few_steps() -> None:
+    shell = run(
+        a=node("agent", next="b"),
+        b=node("agent", next=[{"when": "steps.a.answer.x", "to": "f"}, {"to": "done"}]),
+        f=node("branch", next="c"),
+        c=node("agent", give={"y": "steps.b.answer"}, next="done"),
+    )
+    wanted = engine.needs(shell.definition, "b")
+    assert (sorted(wanted.nodes), wanted.facts) == (["b", "c", "done", "f"], {"a"})
+    assert engine.needs(shell.definition, "") == engine.Needs(frozenset({"a"}), frozenset())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from workflows.runs.engine.definition import WORK, Definition, Node, load, parse
 from workflows.runs.engine.events import Event
-from workflows.runs.engine.facts import given
+from workflows.runs.engine.facts import given, given_to_undo
 from workflows.runs.engine.following import MOST_VISITS, Finish, Goto, Next, Stuck, after, context_of, evaluated
 from workflows.runs.engine.lint import Finding, Known, Level, OperationShape, errors, lint
 from workflows.runs.engine.machine import MOST_PASSED, advance
+from workflows.runs.engine.needs import Needs, needs
 from workflows.runs.engine.orders import Order, Plan
 from workflows.runs.engine.reading import DefinitionError, canonical, read_yaml
 from workflows.runs.engine.schema import NODES, whole_schema
@@ -28,6 +29,7 @@ __all__ = [
     "Goto",
     "Known",
     "Level",
+    "Needs",
     "Next",
     "Node",
     "OperationShape",
@@ -45,8 +47,10 @@ __all__ = [
     "errors",
     "evaluated",
     "given",
+    "given_to_undo",
     "lint",
     "load",
+    "needs",
     "parse",
     "read_yaml",
     "undo_scope",

@@ -61,24 +61,29 @@ class Edge:
     when: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
-    """One box of the picture."""
+    """One box of the picture. What is asked of it at every step is worked out once and kept."""
 
     id: str
     kind: str
     name: str
     facts: Mapping[str, Any]
 
-    @property
+    @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """Return the ways on, in the order they are asked."""
         return _edges(self.facts.get("next", ()))
 
-    @property
+    @cached_property
     def branches(self) -> tuple[Edge, ...]:
         """Return the branches a parallel node starts, by index."""
         return _edges(self.facts.get("branches", ()))
+
+    @cached_property
+    def has_a_turn(self) -> bool:
+        """Tell whether a step of it always waits: for work, or for what only its own turn can show it."""
+        return self.kind in WORK or self.kind == "compensate" or bool(self.facts.get("compensate"))
 
     @property
     def starts(self) -> tuple[str, ...]:
@@ -95,7 +100,7 @@ class Node:
         """Return the name under which the body of a map reads its item."""
         return str(self.facts.get("item", "item"))
 
-    @property
+    @cached_property
     def when_failed(self) -> str:
         """Return where it goes on when the work failed or was refused; '' when that is an incident."""
         return str(self.facts.get("failed") or self.facts.get("refused") or "")
@@ -163,6 +168,11 @@ class Definition:
     def opener_of(self) -> Mapping[str, str]:
         """Return the node that opens the frame of each join, by join."""
         return {node.join: node.id for node in self.nodes.values() if node.join}
+
+    @cached_property
+    def kept(self) -> dict[str, object]:
+        """Return the place where ``needs`` keeps what it worked out, by node."""
+        return {}
 
     @cached_property
     def outlived(self) -> frozenset[str]:

@@ -83,6 +83,17 @@ def given(view: RunView) -> dict[str, Any]:
     return found
 
 
+def given_to_undo(view: RunView) -> dict[str, Any]:
+    """Return the arguments of the operation that undoes the view's step. Raises ConditionError."""
+    step = view.step
+    texts = (view.definition.nodes[step.node].undo or {}).get("arguments", {}) if step else {}
+    if step is None or not texts:
+        return {}
+    # What it undoes is this step, whatever was done in its node since.
+    steps = {**view.steps, step.node: step}
+    return _evaluated(texts, cel.make_context(variables(view, steps, view.frames, step.slot, texts.values())))
+
+
 def _evaluated(texts: Mapping[str, str], context: Any) -> dict[str, Any]:
     found = {}
     for place, text in texts.items():

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.decision import cel
-from workflows.runs.engine.definition import WORK, Node
 from workflows.runs.engine.draft import Draft, Way
 from workflows.runs.engine.following import MOST_VISITS
 from workflows.runs.engine.frames import arrive, fail, follow, join_of, pass_join, settle, stuck
@@ -31,7 +30,7 @@ def _enter(draft: Draft, way: Way) -> None:
     step = draft.new(Slot() if node.kind == "end" else way.slot, node)
     if step.generation > MOST_VISITS and way.by and not way.by_hand:
         stuck(draft, way.by, "loop", f"{node.name} was reached {step.generation - 1} times.")
-    elif _has_a_turn(node) or draft.left_to_pass <= 0:
+    elif node.has_a_turn or draft.left_to_pass <= 0:
         draft.ready(step)
         _last_call(draft, step)
     else:
@@ -44,10 +43,6 @@ def _last_call(draft: Draft, step: StepView) -> None:
     if draft.node(step).kind == "end" and draft.definition.opener_of:
         draft.add(CancelOpen(ROOT, but=step.id))
         draft.todo.clear()
-
-
-def _has_a_turn(node: Node) -> bool:
-    return node.kind in WORK or node.kind == "compensate" or bool(node.facts.get("compensate"))
 
 
 def _branch(draft: Draft, step: StepView) -> None:

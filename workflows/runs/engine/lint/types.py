@@ -14,6 +14,7 @@ from workflows.runs.engine.lint.shapes import Missing, Place, follow, place_of, 
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer"}
+_WANTED = {"when": "boolean", "match": "boolean", "over": "array"}
 _LITERALS = {"string": "string", "whole": "integer"}
 
 
@@ -36,6 +37,19 @@ def types(definition: Definition, known: Known) -> Iterator[Finding]:
             if _parses(text):
                 yield from _members(definition, known, node, place, text)
         yield from _given(definition, known, node)
+        yield from _kinds(definition, known, node)
+
+
+def _kinds(definition: Definition, known: Known, node: Node) -> Iterator[Finding]:
+    """Find conditions that answer no yes or no, lists that are none, and names that are no text."""
+    for place, text in node.expressions().items():
+        word = place.partition(" ")[0]
+        wanted = _WANTED.get(word)
+        there = _types(definition, known, node, text, place) if wanted and _parses(text) else None
+        if wanted and there and wanted not in there:
+            yield Finding(
+                node.id, f"{place}: it is {_or(there)}, and {wanted} is wanted.", "Give such a value."
+            )
 
 
 def _parses(text: str) -> bool:
