@@ -11,6 +11,7 @@ from audit.adminkit import ReasonForm, ReasonModelForm
 from workflows.triggers.models import EventTrigger, Schedule, WatchedFolder, Webhook
 from workflows.triggers.services.webhooks import MOST_OVERLAP_HOURS
 
+LABELS = {"give": "Input of the run", "key": "Key of the work", "is_enabled": "Switched on"}
 COMMON = ["name", "workflow", "condition", "give", "key", "is_enabled"]
 
 
@@ -28,6 +29,12 @@ class ScheduleForm(ReasonModelForm):
     class Meta:
         model = Schedule
         fields = [*COMMON, "cron", "time_zone", "catch_up", "catch_up_most"]
+        labels = {
+            **LABELS,
+            "cron": "Times",
+            "catch_up": "What was missed",
+            "catch_up_most": "Made up for at most",
+        }
 
 
 class WebhookForm(ReasonModelForm):
@@ -36,6 +43,7 @@ class WebhookForm(ReasonModelForm):
     class Meta:
         model = Webhook
         fields = [*COMMON, "most_bytes", "most_per_minute", "allow_binary"]
+        labels = {**LABELS, "most_bytes": "Largest message", "most_per_minute": "Messages a minute"}
 
 
 class EventTriggerForm(ReasonModelForm):
@@ -44,6 +52,7 @@ class EventTriggerForm(ReasonModelForm):
     class Meta:
         model = EventTrigger
         fields = [*COMMON, "verbs", "most_per_hour"]
+        labels = {**LABELS, "verbs": "Events", "most_per_hour": "Runs an hour"}
 
 
 class IssueForm(ReasonForm):

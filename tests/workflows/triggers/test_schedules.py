@@ -312,6 +312,7 @@ class TestReading:
         page = client.get(f"/admin/triggers/schedule/{schedule.pk}/change/").content.decode()
         assert "lets the schedule Monthly start Answer letters" in page
         assert "Started a run" in page
+        assert page.count('name="reason"') == 1
         assert " CE" in page
         assert client.get("/admin/triggers/schedule/").status_code == 200
         tried = client.post(
@@ -339,6 +340,7 @@ class TestReading:
         }
         answer = client.post("/admin/triggers/schedule/add/", form)
         assert "five fields" in answer.content.decode()
+        assert answer.content.decode().count('name="reason"') == 1
         answer = client.post("/admin/triggers/schedule/add/", {**form, "cron": "0 9 * * *"})
         assert answer.status_code == 302, answer.content.decode()
         assert Schedule.objects.get().due.at

@@ -31,11 +31,11 @@ class EventTriggerAdmin(TriggerAdmin):
     actions_detail = ["try_it"]
     panels = ("shown_keeper", "shown_cursor", "shown_log", "shown_trail")
     fieldsets = (
-        ("Event trigger", {"classes": ["tab"], "fields": (*KEPT, "shown_keeper", "shown_cursor", "reason")}),
+        ("Event trigger", {"classes": ["tab"], "fields": (*KEPT, "shown_keeper", "shown_cursor")}),
         ("What came", {"classes": ["tab"], "fields": ("shown_log",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
-    add_fieldsets = ((None, {"fields": (*KEPT, "reason")}),)
+    add_fieldsets = ((None, {"fields": KEPT}),)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).select_related("cursor", "kept_by")

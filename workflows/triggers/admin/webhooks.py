@@ -40,11 +40,11 @@ class WebhookAdmin(TriggerAdmin):
     actions_detail = ["try_it", "issue_secret", "revoke_secrets"]
     panels = ("shown_address", "shown_secrets", "shown_log", "shown_trail")
     fieldsets = (
-        ("Webhook", {"classes": ["tab"], "fields": (*KEPT, "shown_address", "shown_secrets", "reason")}),
+        ("Webhook", {"classes": ["tab"], "fields": (*KEPT, "shown_address", "shown_secrets")}),
         ("What came", {"classes": ["tab"], "fields": ("shown_log",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
-    add_fieldsets = ((None, {"fields": (*KEPT, "reason")}),)
+    add_fieldsets = ((None, {"fields": KEPT}),)
 
     def save_service(self, **given: Any) -> Webhook:
         return services.save_webhook(**given)

@@ -80,6 +80,7 @@ def read_times(cron: str) -> Times:
     return Times(minutes, hours, days, months, weekdays, every_hour=fields[1] == "*")
 
 
+@lru_cache
 def read_zone(name: str) -> ZoneInfo:
     """Return a time zone by its IANA name; raise ValueError for what is none."""
     if name not in available_timezones():
