@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.db import models
@@ -17,7 +17,7 @@ from unfold.decorators import display
 from agents.admin.base import WorkforceAdmin, moment, table, trail, values_of
 from audit.adminkit import actor_of
 from workflows.runs import selectors as runs
-from workflows.triggers.models import Occasion, Trigger
+from workflows.triggers.models import Trigger
 from workflows.triggers.services.trying import Trial
 
 NEWEST = 50
@@ -62,23 +62,16 @@ class TriggerAdmin(WorkforceAdmin):
         return trail(self.opts.label_lower, trigger)
 
 
-def log(
-    occasions: models.QuerySet[Any], viewer: Any, columns: Sequence[tuple[str, Any]], empty: str
-) -> SafeString:
-    """Show the newest occasions: what it was, what became of it, and the run for whoever may see that."""
-    found: list[Occasion] = list(occasions.select_related("run")[:NEWEST])
+def log(occasions: models.QuerySet[Any], viewer: Any, what: str, name: Callable[[Any], Any]) -> SafeString:
+    """Show the newest occasions: which it was, what became of it, and the run for whoever may see that."""
+    found: list[Any] = list(occasions.select_related("run")[:NEWEST])
     wanted = [occasion.run_id for occasion in found if occasion.run_id]
     visible = set(runs.visible_to(viewer).filter(pk__in=wanted).values_list("pk", flat=True))
-    rows: Iterable[Sequence[Any]] = [
-        (
-            *(read(occasion) for _, read in columns),
-            occasion.get_outcome_display(),
-            _run(occasion) if occasion.run_id in visible else occasion.sentence,
-            moment(occasion.at),
-        )
+    rows = [
+        (name(occasion), _became(occasion, occasion.run_id in visible), moment(occasion.at))
         for occasion in found
     ]
-    return table((*(name for name, _ in columns), "Outcome", "What", "When (UTC)"), rows, empty=empty)
+    return table((what, "What became of it", "When (UTC)"), rows, empty="Nothing has come yet.")
 
 
 def shown_trial(request: HttpRequest, trigger: Trigger, trial: Trial) -> HttpResponse:
@@ -97,6 +90,9 @@ def in_the_dialog(request: HttpRequest, trigger: Trigger, template: str, **conte
     return answer
 
 
-def _run(occasion: Occasion) -> SafeString:
+def _became(occasion: Any, shows_run: bool) -> SafeString:
+    if not shows_run:
+        return format_html("{}. {}", occasion.get_outcome_display(), occasion.sentence)
     address = reverse("run", args=[occasion.run_id])
-    return format_html('<a class="portal-link" href="{}">{}</a>', address, occasion.run)
+    link = format_html('<a class="portal-link" href="{}">{}</a>', address, occasion.run)
+    return format_html("{}: {}", occasion.get_outcome_display(), link)

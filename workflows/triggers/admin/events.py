@@ -61,11 +61,7 @@ class EventTriggerAdmin(TriggerAdmin):
 
     @display(description="What came")
     def shown_log(self, trigger: Any) -> Any:
-        columns = (
-            ("Position", lambda delivery: delivery.position),
-            ("Event", lambda delivery: delivery.verb),
-        )
-        return log(trigger.deliveries, trigger.viewer, columns, "Nothing has come yet.")
+        return log(trigger.deliveries, trigger.viewer, "Event", lambda row: f"{row.position} {row.verb}")
 
     @reason_action(
         title="Try this trigger",

@@ -89,8 +89,7 @@ class ScheduleAdmin(TriggerAdmin):
 
     @display(description="What it did")
     def shown_log(self, schedule: Any) -> SafeString:
-        columns = (("Due (UTC)", lambda firing: moment(firing.due_at)),)
-        return log(schedule.firings, schedule.viewer, columns, "It has not fired yet.")
+        return log(schedule.firings, schedule.viewer, "Due (UTC)", lambda firing: moment(firing.due_at))
 
     @reason_action(
         title="Try this schedule",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from agents.admin.base import moment, table
+from agents.admin.base import table
 from audit.adminkit import actor_of, reason_action
 from workflows.triggers import services
 from workflows.triggers.admin.base import TriggerAdmin, in_the_dialog, log, shown_trial
 from workflows.triggers.forms import IssueForm, TryWebhookForm, WebhookForm
-from workflows.triggers.models import Webhook, WebhookSecret
+from workflows.triggers.models import HookDelivery, Webhook, WebhookSecret
 from workflows.triggers.services.webhooks import address_of
 
 KEPT = (
@@ -56,29 +58,14 @@ class WebhookAdmin(TriggerAdmin):
     @display(description="Secrets")
     def shown_secrets(self, webhook: Webhook) -> SafeString:
         now = timezone.now()
-        rows = [
-            (
-                str(secret),
-                moment(secret.created_at),
-                moment(secret.expires_at) if secret.expires_at else "no end",
-                moment(secret.last_used_at) if secret.last_used_at else "never",
-                _state(secret, now),
-            )
-            for secret in webhook.secrets.all()[:NEWEST_SECRETS]
-        ]
-        columns = ("Ends in", "Issued (UTC)", "Valid until (UTC)", "Last used (UTC)", "State")
-        return table(
-            columns, rows, empty="No secret yet: issue one, it is shown once. Until then nothing is heard."
-        )
+        found = webhook.secrets.all()[:NEWEST_SECRETS]
+        rows = [(str(secret), _known_of(secret, now)) for secret in found]
+        empty = "No secret yet: issue one, it is shown once. Until then nothing is heard."
+        return table(("Ends in", "What is known of it (UTC)"), rows, empty=empty)
 
     @display(description="What came")
     def shown_log(self, webhook: Any) -> SafeString:
-        columns = (
-            ("Message", lambda delivery: delivery.message_id or "not proved"),
-            ("Type", lambda delivery: delivery.event_type),
-            ("Came", lambda delivery: delivery.attempts),
-        )
-        return log(webhook.deliveries, webhook.viewer, columns, "Nothing has come yet.")
+        return log(webhook.deliveries, webhook.viewer, "Message", _message)
 
     @reason_action(
         title="Try this webhook",
@@ -125,7 +112,21 @@ class WebhookAdmin(TriggerAdmin):
         return f"{count} secret{'' if count == 1 else 's'} of {obj.name} revoked."
 
 
-def _state(secret: WebhookSecret, now: Any) -> str:
+def _message(delivery: HookDelivery) -> str:
+    times = f", came {delivery.attempts} times" if delivery.attempts > 1 else ""
+    return f"{delivery.message_id or 'Not proved'} {delivery.event_type}".strip() + times
+
+
+def _known_of(secret: WebhookSecret, now: datetime) -> str:
     if secret.revoked_at:
-        return "revoked"
-    return "ended" if secret.expires_at and secret.expires_at <= now else "valid"
+        state = "Revoked"
+    elif secret.expires_at is None:
+        state = "Valid"
+    else:
+        state = f"{'Valid until' if secret.expires_at > now else 'Ended'} {_when(secret.expires_at)}"
+    used = f"last used {_when(secret.last_used_at)}" if secret.last_used_at else "never used"
+    return f"{state}; issued {_when(secret.created_at)}, {used}."
+
+
+def _when(at: datetime) -> str:
+    return date_format(at, "DATETIME_FORMAT")
