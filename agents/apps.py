@@ -41,6 +41,8 @@ VERBS = {
     "agents.change_expired": "Nobody decided a proposed change in time; nothing was changed.",
     "agents.change_withdrawn": "A proposed change was taken back.",
     "agents.stop_raised": "Work was stopped: nothing in that scope starts any more.",
+    "agents.stop_eased": "A stop was taken a stage back: agents may read, or work while every write is held.",
+    "agents.stop_tightened": "A stop that was on its way back was made stricter again.",
     "agents.stop_lifted": "A stop was lifted.",
     "agents.stop_confirmed": "A stop has arrived everywhere: every process has seen it, nothing begun is left.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",

@@ -87,6 +87,7 @@ class StopSerializer(serializers.ModelSerializer[Stop]):
             "reason",
             "raised_by",
             "raised_at",
+            "stage",
             "lifted_by",
             "lifted_at",
             "lift_reason",
@@ -133,6 +134,12 @@ class RaiseStopSerializer(ReasonSerializer):
     scope_id = serializers.CharField(
         max_length=120, required=False, default="", allow_blank=True, help_text="Empty only for everything."
     )
+
+
+class StageSerializer(ReasonSerializer):
+    """Which stage, and why."""
+
+    stage = serializers.ChoiceField(choices=Stop.Stage.choices)
 
 
 class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):

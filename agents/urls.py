@@ -19,6 +19,7 @@ api_urlpatterns = [
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
     path("stops", workforce.StopsView.as_view(), name="stops"),
     path("stops/<uuid:pk>/containment", workforce.ContainmentView.as_view(), name="stop-containment"),
+    path("stops/<uuid:pk>/stage", workforce.StageView.as_view(), name="stop-stage"),
     path("stops/<uuid:pk>/lift", workforce.LiftStopView.as_view(), name="stop-lift"),
     path("change-requests", workforce.ChangeRequestsView.as_view(), name="change-requests"),
     path("change-requests/<uuid:pk>/apply", workforce.ApplyChangeView.as_view(), name="change-request-apply"),

@@ -32,6 +32,12 @@ STATE_LABELS = {
     State.WITHDRAWN.label: "info",
     State.EXPIRED.label: "info",
 }
+STAGE_LABELS = {
+    Stop.Stage.STOP.label: "danger",
+    Stop.Stage.LOOK.label: "warning",
+    Stop.Stage.HELD.label: "warning",
+    "Lifted": "success",
+}
 WITH_PAGE = frozenset({"agent", "rule", "measure", "policy", "department", "companysettings"})
 
 
@@ -61,7 +67,7 @@ class StopAdmin(WorkforceAdmin):
     empty_step = "A stop holds an agent, a role, a department, a system or everything, at once."
     search_fields = ("scope_label", "scope_id", "reason", "raised_by")
     change_form_outer_after_template = "agents/stop_preview.html"
-    actions_detail = ["lift"]
+    actions_detail = ["let_read", "hold_writes", "lift", "tighten"]
     add_fieldsets = ((None, {"fields": ("scope",)}),)
     fieldsets = (
         (
@@ -114,9 +120,9 @@ class StopAdmin(WorkforceAdmin):
     def shown_scope(self, stop: Stop) -> str:
         return stop.scope_label or stop.get_scope_kind_display()
 
-    @display(description="State", label={"Active": "danger", "Lifted": "success"})
+    @display(description="State", label=STAGE_LABELS)
     def shown_state(self, stop: Stop) -> str:
-        return "Active" if stop.is_active else "Lifted"
+        return stop.get_stage_display() if stop.is_active else "Lifted"
 
     @display(description="Where it has arrived")
     def shown_containment(self, stop: Stop) -> SafeString:
@@ -149,6 +155,49 @@ class StopAdmin(WorkforceAdmin):
     @display(description="Trail")
     def shown_trail(self, stop: Stop) -> SafeString:
         return trail("agents.stop", stop)
+
+    @reason_action(
+        title="Let agents read",
+        description="Let agents read",
+        text="The first stage back: they may look, and begin and change nothing.",
+        submit="Let them read",
+        permission="agents.lift_stop",
+        available=lambda stop: stop.is_active and stop.stage == Stop.Stage.STOP,
+        icon="visibility",
+    )
+    def let_read(self, request: HttpRequest, obj: Stop, data: Mapping[str, Any]) -> str:
+        """Take it to the stage in which agents read."""
+        stops.set_stage(actor=actor_of(request), stop=obj, stage=Stop.Stage.LOOK, reason=data["reason"])
+        return "Agents in it may read again. Nothing goes further until a person decides so."
+
+    @reason_action(
+        title="Let agents work, every write held",
+        description="Hold every write",
+        text="The second stage back: they work, and a person approves every write.",
+        submit="Let them work",
+        permission="agents.lift_stop",
+        available=lambda stop: stop.is_active and stop.stage != Stop.Stage.HELD,
+        icon="front_hand",
+    )
+    def hold_writes(self, request: HttpRequest, obj: Stop, data: Mapping[str, Any]) -> str:
+        """Take it to the stage in which every write is held."""
+        stops.set_stage(actor=actor_of(request), stop=obj, stage=Stop.Stage.HELD, reason=data["reason"])
+        return "Agents in it work again, and a person approves every write."
+
+    @reason_action(
+        title="Stop it again",
+        description="Stop it again",
+        text="Nothing in it starts any more, as when it was pressed.",
+        submit="Stop it again",
+        permission="agents.raise_stop",
+        available=lambda stop: stop.is_active and stop.stage != Stop.Stage.STOP,
+        icon="stop_circle",
+        variant=ActionVariant.DANGER,
+    )
+    def tighten(self, request: HttpRequest, obj: Stop, data: Mapping[str, Any]) -> str:
+        """Take it back to a full stop."""
+        stops.set_stage(actor=actor_of(request), stop=obj, stage=Stop.Stage.STOP, reason=data["reason"])
+        return "Nothing in it starts any more."
 
     @reason_action(
         title="Lift this stop",

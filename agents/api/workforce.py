@@ -23,6 +23,7 @@ from agents.serializers import (
     MeSerializer,
     RaiseStopSerializer,
     ReasonSerializer,
+    StageSerializer,
     StopSerializer,
 )
 from agents.services import changes, lifecycle, stops
@@ -209,6 +210,28 @@ class ContainmentView(APIView):
         """Return when the stop was asked for, when it was confirmed, and by whom it is not confirmed yet."""
         stop = get_object_or_404(selectors.visible_stops(_user(request)), pk=pk)
         return Response(ContainmentSerializer(selectors.containment_of(stop)).data)
+
+
+class StageView(APIView):
+    """Take a stop a stage back towards work, or make it stricter again."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="stops_stage",
+        request=StageSerializer,
+        responses={200: StopSerializer, **CONFLICT},
+        tags=["stops"],
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Let agents read (look), or work while every write is held (held); or stop all of it again (stop)."""
+        user = _user(request)
+        stop = get_object_or_404(selectors.visible_stops(user), pk=pk)
+        form = StageSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        with refusals_recorded(actor=user.as_actor(), subject=stop.as_ref()):
+            moved = stops.set_stage(actor=user.as_actor(), stop=stop, **form.validated_data)
+        return Response(StopSerializer(moved).data)
 
 
 class LiftStopView(APIView):

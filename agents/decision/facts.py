@@ -175,13 +175,14 @@ class GrantFacts:
 
 @dataclass(frozen=True, slots=True)
 class StopFacts:
-    """One active stop."""
+    """One active stop. ``stage``: stop (nothing), look (reads pass), held (every write asks a person)."""
 
     stop_id: str
     scope_kind: str
     scope_id: str
     scope_label: str
     reason: str
+    stage: str = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ class DecisionRequest:
     money: MoneyFacts | None = None
     measures: Mapping[str, MeasureFacts] = field(default_factory=dict)
     approved: ApprovalFacts | None = None
+    workflow_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

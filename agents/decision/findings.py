@@ -22,6 +22,7 @@ from agents.decision.facts import (
     Snapshot,
     Verdict,
 )
+from agents.decision.gates import stops_that_hit
 from agents.decision.patterns import pattern_matches, scope_binds
 
 _MODES = frozenset(Mode)
@@ -32,6 +33,7 @@ _PRIORITY = {
     "duplicate": 1,
     "limit_reached": 2,
     "rule_error": 3,
+    "stop_hold": 9,
     "held_by_rule": 10,
     "no_rate": 11,
     "limit_hold": 12,
@@ -88,6 +90,12 @@ class Case:
         if self.request.agent.autonomy == "hold_writes" and self.operation.effect != Effect.READ:
             why = f"a person approves every write of {self.request.agent.name}"
             yield Finding(Verdict.HOLD, "autonomy_hold", why, decides=True)
+        for stop in stops_that_hit(self.request, self.snapshot):
+            if stop.stage == "held" and self.operation.effect != Effect.READ:
+                what = stop.scope_label or "everything"
+                why = f"{what} was stopped and is on its way back, so a person approves every write"
+                yield Finding(Verdict.HOLD, "stop_hold", why, decides=True)
+                break
         if self.without_rate and self.request.money is not None:
             currency = self.request.money.currency
             why = f"the company has no exchange rate for {currency}, so its limits could not be checked"

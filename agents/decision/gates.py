@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.decision import wording
-from agents.decision.facts import DecisionRequest, Effect, GrantFacts, Snapshot
+from agents.decision.facts import DecisionRequest, Effect, GrantFacts, Snapshot, StopFacts
 
 _EFFECTS = frozenset(Effect)
 Shut = tuple[str, str] | None
@@ -59,6 +59,19 @@ def _agent_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
 
 
 def _stop_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    reads = request.operation is not None and request.operation.effect == Effect.READ
+    for stop in stops_that_hit(request, snapshot):
+        # An unknown stage is taken for a full stop.
+        if stop.stage == "held" or (stop.stage == "look" and reads):
+            continue
+        what = stop.scope_label or "everything"
+        only = ", and agents may only read for now" if stop.stage == "look" else ""
+        return "stopped", f"a person stopped {what}{only}: {stop.reason}"
+    return None
+
+
+def stops_that_hit(request: DecisionRequest, snapshot: Snapshot) -> list[StopFacts]:
+    """Return the stops in whose scope this call is, at whatever stage, in a stable order."""
     agent, operation = request.agent, request.operation
     hit: Mapping[str, Any] = {
         "everything": ("",),
@@ -67,12 +80,10 @@ def _stop_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
         "agent": (agent.agent_id,),
         "system": (operation.system_id,) if operation else (),
         "operation": (operation.code,) if operation else (),
+        "workflow": (request.workflow_id,) if request.workflow_id else (),
     }
-    for stop in sorted(snapshot.stops, key=lambda stop: stop.stop_id):
-        if stop.scope_id in hit.get(stop.scope_kind, ()):
-            what = stop.scope_label or "everything"
-            return "stopped", f"a person stopped {what}: {stop.reason}"
-    return None
+    found = [stop for stop in snapshot.stops if stop.scope_id in hit.get(stop.scope_kind, ())]
+    return sorted(found, key=lambda stop: stop.stop_id)
 
 
 def grants_used(request: DecisionRequest, snapshot: Snapshot) -> list[GrantFacts]:

@@ -18,6 +18,11 @@ class Stop(KeyedModel):
         SYSTEM = "system", "A system"
         WORKFLOW = "workflow", "A workflow"
 
+    class Stage(models.TextChoices):
+        STOP = "stop", "Nothing starts"
+        LOOK = "look", "Agents may read"
+        HELD = "held", "A person approves every write"
+
     scope_kind = models.CharField(max_length=12, choices=ScopeKind, help_text="What is stopped.")
     scope_id = models.CharField(
         max_length=120,
@@ -36,6 +41,16 @@ class Stop(KeyedModel):
         db_default=0,
         editable=False,
         help_text="The authority version that it made: whoever has read that one has seen the stop.",
+    )
+    stage = models.CharField(
+        max_length=4,
+        choices=Stage,
+        default=Stage.STOP,
+        db_default=Stage.STOP,
+        help_text="How far the way back has come. Each step is a person's decision; the last is to lift it.",
+    )
+    tightened_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last taken back to a stricter stage."
     )
     lifted_by_kind = models.CharField(max_length=10, blank=True)
     lifted_by_ref = models.CharField(max_length=64, blank=True)
@@ -58,6 +73,9 @@ class Stop(KeyedModel):
                 condition=Q(lifted_at__isnull=True, lifted_by="")
                 | (Q(lifted_at__isnull=False) & ~Q(lifted_by="")),
                 name="agents_stop_lifted_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(stage__in=["stop", "look", "held"]), name="agents_stop_stage_known"
             ),
         ]
         indexes = [

@@ -135,7 +135,7 @@ def measure_definition(measure: Measure) -> MeasureDefinition:
 
 
 def _stop_facts(stop: Stop) -> StopFacts:
-    return StopFacts(str(stop.pk), stop.scope_kind, stop.scope_id, stop.scope_label, stop.reason)
+    return StopFacts(str(stop.pk), stop.scope_kind, stop.scope_id, stop.scope_label, stop.reason, stop.stage)
 
 
 def agent_facts(agent: Agent) -> AgentFacts:

@@ -78,7 +78,7 @@ def containment_of(stop: Stop) -> Containment:
     found = {(it.kind, it.key): it for it in stop.acknowledgements.filter(version__gte=stop.version)}
     whole = found.get((Kind.WHOLE, ""))
     return Containment(
-        requested_at=stop.raised_at,
+        requested_at=stop.tightened_at or stop.raised_at,
         confirmed_at=whole.at if whole else None,
         parts=(*_processes(found), *_duties(stop, found)),
         agents=tuple(_agents(stop, found)),
@@ -147,6 +147,8 @@ def _duties(stop: Stop, found: Found) -> Iterator[Part]:
 
 
 def _agents(stop: Stop, found: Found) -> Iterator[AgentReached]:
+    if stop.stage != Stop.Stage.STOP:
+        return
     scope = agents_in_scope(stop.scope_kind, stop.scope_id)
     for key, name in scope.values_list("pk", "name")[:SHOWN_AGENTS]:
         row = found.get((Kind.AGENT, str(key)))

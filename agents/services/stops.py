@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from agents import policies, registry
-from agents.decision.facts import AgentFacts, OperationFacts
+from agents.decision.facts import AgentFacts, Effect, OperationFacts
 from agents.models import Agent, AuthorityVersion, Stop
 from agents.selectors import agent_facts
 from agents.services.containment import contain, note_refused
@@ -20,6 +20,8 @@ from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 EVERYTHING = Ref("everything", "")
+# From the strictest on; what comes after the last is to lift it.
+STAGES = [Stop.Stage.STOP, Stop.Stage.LOOK, Stop.Stage.HELD]
 WHOLE_AGENTS = ("everything", "department", "role", "agent")
 
 
@@ -53,13 +55,14 @@ def lock_and_check(scopes: Sequence[Ref]) -> None:
 
 
 def stops_of_agents() -> QuerySet[Stop]:
-    """Return the active stops that stop agents as a whole."""
-    return Stop.objects.filter(scope_kind__in=WHOLE_AGENTS, lifted_at__isnull=True)
+    """Return the active stops that refuse the tokens of agents: those of whole agents, before any way back."""
+    return Stop.objects.filter(scope_kind__in=WHOLE_AGENTS, stage=Stop.Stage.STOP, lifted_at__isnull=True)
 
 
 def refuse_stopped_agent(agent: Agent) -> None:
     """Raise Refusal ``stopped`` at any call of an agent that is stopped as a whole, and note that it met it."""
-    if stop := active_stop(agent_scopes(agent_facts(agent))):
+    scopes = agent_scopes(agent_facts(agent))
+    if stop := active_stops(scopes).filter(stage=Stop.Stage.STOP).first():
         note_refused(stop, agent)
         raise stopped(stop, what="Access was refused")
 
@@ -87,28 +90,40 @@ def _require_read_committed() -> None:
         raise RuntimeError(f"Stops are checked under READ COMMITTED only, not {level}.")
 
 
-def active_stop(scopes: Sequence[Ref]) -> Stop | None:
-    """Return the oldest stop that hits any of these scopes; without their locks, as far as is known now."""
+def active_stops(scopes: Sequence[Ref]) -> QuerySet[Stop]:
+    """Return the stops that hit any of these scopes, oldest first; without their locks, as far as known now."""
     hit = Q(pk__in=[])
     for scope in scopes:
         hit |= Q(scope_kind=scope.kind, scope_id=scope.id)
-    return Stop.objects.filter(hit, lifted_at__isnull=True).order_by("raised_at").first()
+    return Stop.objects.filter(hit, lifted_at__isnull=True).order_by("raised_at")
 
 
 def stopped(stop: Stop, *, what: str = "Nothing was sent") -> Refusal:
     """Return the refusal of whatever a stop hits."""
     scope = stop.scope_label or stop.get_scope_kind_display().lower()
+    only = " Agents in it may only read for now." if stop.stage == Stop.Stage.LOOK else ""
     return Refusal(
         "stopped",
-        f"{what}: {stop.raised_by} stopped {scope}. Reason: {stop.reason}",
-        detail={"stop": str(stop.pk), "scope": stop.scope_kind},
+        f"{what}: {stop.raised_by} stopped {scope}. Reason: {stop.reason}{only}",
+        detail={"stop": str(stop.pk), "scope": stop.scope_kind, "stage": stop.stage},
         next_step="Stop and wait until a person lifts the stop, then ask again.",
     )
 
 
 def _refuse_stopped(scopes: Sequence[Ref]) -> None:
-    if stop := active_stop(scopes):
-        raise stopped(stop)
+    for stop in active_stops(scopes):
+        if not _lets_pass(stop, scopes):
+            raise stopped(stop)
+
+
+def _lets_pass(stop: Stop, scopes: Sequence[Ref]) -> bool:
+    """On the way back reads pass first, then everything: that writes are held is the decision's, asked anew."""
+    if stop.stage == Stop.Stage.HELD:
+        return True
+    if stop.stage != Stop.Stage.LOOK:
+        return False
+    operations = [registry.find_operation(scope.id) for scope in scopes if scope.kind == "operation"]
+    return bool(operations) and all(it is not None and it.effect == Effect.READ for it in operations)
 
 
 def _refuse_braked(agent_ids: Sequence[str]) -> None:
@@ -184,16 +199,65 @@ def _next_version() -> int:
     return found.version + 1 if found else 0
 
 
+def set_stage(*, actor: Actor, stop: Stop, stage: str, reason: str) -> Stop:
+    """Take a stop a stage back towards work (a manager decides), or make it stricter again (whoever may stop).
+
+    ``look``: agents may read. ``held``: they work, and a person approves every write. Nothing moves to the next
+    stage by itself. Raises Refusal ``already_lifted``, ``stage_unknown`` or ``stage_already``.
+    """
+    with transaction.atomic():
+        lock_scope(Ref(stop.scope_kind, stop.scope_id))
+        stop = lock_row(Stop, stop.pk)
+        wanted = _stage(stop, stage)
+        tighter = STAGES.index(wanted) < STAGES.index(Stop.Stage(stop.stage))
+        policies.require(policies.may_raise_stop(actor) if tighter else policies.may_lift_stop(actor))
+        policies.require_reason(reason)
+        stop.stage = wanted
+        fields = ["stage"]
+        if tighter:
+            stop.version, stop.tightened_at = _next_version(), Now()
+            fields += ["version", "tightened_at"]
+        stamp(stop, actor=actor, reason=reason).save(update_fields=fields)
+        stop.refresh_from_db(fields=["tightened_at"])
+        verb = "agents.stop_tightened" if tighter else "agents.stop_eased"
+        sentence = f"{actor.label} set the stop of {stop.scope_label}: {wanted.label.lower()}."
+        _record(actor, verb, stop, sentence, reason)
+        if tighter:
+            transaction.on_commit(partial(contain, stop.pk), robust=True)
+        return stop
+
+
+def _stage(stop: Stop, stage: str) -> Stop.Stage:
+    _require_not_lifted(stop)
+    if stage not in Stop.Stage.values:
+        raise Refusal(
+            "stage_unknown",
+            f"Nothing was changed: a stop has the stages {', '.join(Stop.Stage.values)}, not {stage[:40]!r}.",
+            kind=RefusalKind.INVALID,
+        )
+    if stage == stop.stage:
+        raise Refusal(
+            "stage_already",
+            f"Nothing was changed: it stands there already ({stop.get_stage_display().lower()}).",
+            kind=RefusalKind.CONFLICT,
+        )
+    return Stop.Stage(stage)
+
+
+def _require_not_lifted(stop: Stop) -> None:
+    if stop.lifted_at is not None:
+        raise Refusal(
+            "already_lifted", f"Nothing was changed: {stop.lifted_by} lifted it.", kind=RefusalKind.CONFLICT
+        )
+
+
 def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:
     """Lift a stop; what waited is decided again, nothing resumes by itself."""
     with transaction.atomic():
         stop = lock_row(Stop, stop.pk)
         policies.require(policies.may_lift_stop(actor))
         policies.require_reason(reason)
-        if stop.lifted_at is not None:
-            raise Refusal(
-                "already_lifted", f"Nothing was changed: {stop.lifted_by} lifted it.", kind=RefusalKind.CONFLICT
-            )
+        _require_not_lifted(stop)
         stop.lifted_by_kind, stop.lifted_by_ref, stop.lifted_by = actor.kind.value, actor.id, actor.label
         stop.lift_reason = reason
         stop.lifted_at = Now()
@@ -214,6 +278,6 @@ def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> 
         subject=stop.as_ref(),
         sentence=sentence,
         reason=reason,
-        payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id},
+        payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id, "stage": stop.stage},
         **({column: stop.scope_id} if column else {}),
     )

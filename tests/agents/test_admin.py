@@ -601,6 +601,19 @@ class TestStops:
         stop.refresh_from_db()
         assert not stop.is_active
 
+    def test_a_stop_comes_back_in_stages(self, alice: Any, dave: Any, working: Agent) -> None:
+        stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason="Something is wrong")
+        assert "Stop it again" not in signed_in(dave).get(page(stop)).content.decode()
+        for verb, stage in (("let_read", "look"), ("hold_writes", "held")):
+            assert do(signed_in(dave), stop, verb).status_code == 403
+            assert do(signed_in(alice), stop, verb)["HX-Redirect"]
+            stop.refresh_from_db()
+            assert stop.stage == stage
+        assert "A person approves every write" in signed_in(dave).get(page(stop)).content.decode()
+        assert do(signed_in(dave), stop, "tighten")["HX-Redirect"]
+        stop.refresh_from_db()
+        assert stop.stage == "stop"
+
     def test_only_what_exists_can_be_stopped(self, dave: Any, db: None) -> None:
         answer = signed_in(dave).post(adding(Stop), {"scope": "agent:nobody", "reason": "Something is wrong"})
         assert answer.status_code == 200

@@ -228,6 +228,20 @@ class TestStops:
         assert (lifted.status_code, lifted.json()["is_active"]) == (200, False)
         assert send(signed_in(alice), path).json()["code"] == "already_lifted"
 
+    def test_the_way_back_has_stages(self, alice: Any, dave: Any, robo: dict[str, Any], working: Agent) -> None:
+        body = {**WHY, "scope_kind": "agent", "scope_id": "robo"}
+        stop = send(signed_in(dave), "/api/v1/stops", body).json()
+        assert (stop["stage"], stop["scope_id"]) == ("stop", str(working.pk))
+        path = f"/api/v1/stops/{stop['id']}/stage"
+        assert Client().get("/api/v1/me", **robo).status_code == 403
+        assert send(signed_in(dave), path, {**WHY, "stage": "look"}).json()["code"] == "permission_missing"
+        assert send(signed_in(alice), path, {**WHY, "stage": "half"}).status_code == 422
+        assert send(signed_in(alice), path, {**WHY, "stage": "look"}).json()["stage"] == "look"
+        assert Client().get("/api/v1/me", **robo).status_code == 200
+        assert send(signed_in(alice), path, {**WHY, "stage": "look"}).status_code == 409
+        assert send(signed_in(dave), path, {**WHY, "stage": "stop"}).json()["stage"] == "stop"
+        assert Client().get("/api/v1/me", **robo).status_code == 403
+
     @pytest.mark.parametrize(
         "scope",
         [

@@ -75,6 +75,15 @@ class TestInProcess:
             run("stop", *arguments)
         assert not Stop.objects.exists()
 
+    def test_the_way_back_has_stages(self, alice: Any, working: Agent) -> None:
+        run("stop", "agent", "robo", *STOP)
+        key = str(Stop.objects.get().pk)
+        said = run("lift", key, "--as", "alice", "--stage", "look", "--reason", "It looks better")
+        assert said.strip() == "Robo: agents may read."
+        assert "(agents may read)" in run("stops")
+        run("lift", key, "--as", "alice", "--reason", "All is well")
+        assert not Stop.objects.get().is_active
+
     def test_lifting_takes_a_manager_and_an_id_that_exists(self, dave: Any) -> None:
         run("stop", "everything", *STOP)
         key = str(Stop.objects.get().pk)

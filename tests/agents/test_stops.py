@@ -4,17 +4,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from agents import registry
+from agents.decision import GrantFacts, OperationFacts, decide
 from agents.models import Agent, MeasureCounter, Stop
 from agents.registry import StopTarget
 from agents.selectors import agent_facts, authority_snapshot
 from agents.services import lifecycle, stops
+from audit.models import Event
 from audit.vocabulary import Actor, Ref, Refusal
+from tests.agents.authority import asked, catalogue
 from tests.agents.facts import post_invoice
 from tests.agents.test_measures import limit
 
@@ -165,6 +169,115 @@ def test_locks_need_a_transaction_under_read_committed(live_db, working):
             stops.lock_and_check([stops.EVERYTHING])
 
 
+READ = post_invoice(code="erp.invoice.find", effect="read", money_path="")
+
+
+class TestTheWayBack:
+    pytestmark = pytest.mark.django_db
+
+    @pytest.fixture
+    def stop(self, dave: Any, working: Agent) -> Stop:
+        return stops.raise_stop(actor=dave.as_actor(), scope_kind="agent", scope_id=working.code, reason=WHY)
+
+    def verdicts(self, agent: Agent) -> tuple[str, str]:
+        """Return what is decided about a read and a write."""
+        grants = [GrantFacts(it.code, it.code, "user", str(agent.user_id)) for it in (READ, post_invoice())]
+        with catalogue(*grants):
+            request = asked(agent)
+            snapshot = replace(authority_snapshot(), grants=frozenset(grants))
+            reading = replace(request, operation=READ, operation_code=READ.code, money=None)
+            return decide(reading, snapshot).verdict, decide(request, snapshot).verdict
+
+    def dispatched(self, agent: Agent, operation: OperationFacts) -> bool:
+        kept = list(registry._find_operation)
+        registry._find_operation[:] = [{READ.code: READ, post_invoice().code: post_invoice()}.get]
+        try:
+            with transaction.atomic():
+                stops.lock_and_check(stops.stop_scopes(agent_facts(agent), operation))
+        except Refusal:
+            return False
+        finally:
+            registry._find_operation[:] = kept
+        return True
+
+    @pytest.mark.parametrize(
+        ("stage", "decided", "read_leaves", "write_leaves"),
+        [
+            ("stop", ("deny", "deny"), False, False),
+            ("look", ("allow", "deny"), True, False),
+            ("held", ("allow", "hold"), True, True),
+        ],
+    )
+    def test_each_stage_lets_through_what_it_says(
+        self, alice, stop, working, stage, decided, read_leaves, write_leaves
+    ):
+        Agent.objects.update(autonomy="by_contract")
+        if stage != "stop":
+            stops.set_stage(actor=alice.as_actor(), stop=stop, stage=stage, reason="It looks better")
+        assert self.verdicts(working) == decided
+        assert self.dispatched(working, READ) is read_leaves
+        assert self.dispatched(working, post_invoice()) is write_leaves
+
+    def test_what_is_no_operation_waits_until_writes_are_held(self, alice, stop, working):
+        found = stops.agent_scopes(agent_facts(working))
+        for stage in ("look", "held"):
+            stops.set_stage(actor=alice.as_actor(), stop=stop, stage=stage, reason="It looks better")
+            if stage == "look":
+                with pytest.raises(Refusal, match="may only read"):
+                    stops.lock_and_check(found)
+        stops.lock_and_check(found)
+
+    def test_a_stricter_stop_beside_it_wins(self, alice, dave, stop, working):
+        stops.set_stage(actor=alice.as_actor(), stop=stop, stage="held", reason="It looks better")
+        stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason=WHY)
+        assert self.verdicts(working) == ("deny", "deny")
+        assert not self.dispatched(working, READ)
+
+    def test_going_back_is_a_managers_decision_and_going_forward_is_not(self, alice, dave, mallory, stop):
+        for actor, code in (
+            (dave.as_actor(), "permission_missing"),
+            (mallory.as_actor(), "permission_missing"),
+            (Actor.system("breaker"), "person_required"),
+        ):
+            with pytest.raises(Refusal) as refused:
+                stops.set_stage(actor=actor, stop=stop, stage="look", reason="It looks better")
+            assert refused.value.code == code
+        stops.set_stage(actor=alice.as_actor(), stop=stop, stage="held", reason="It looks better")
+        before = Stop.objects.get().version
+        stricter = stops.set_stage(actor=dave.as_actor(), stop=stop, stage="stop", reason="No it does not")
+        assert stricter.stage == "stop"
+        assert stricter.version > before
+        assert stricter.tightened_at is not None
+
+    @pytest.mark.parametrize(("stage", "code"), [("stop", "stage_already"), ("half", "stage_unknown")])
+    def test_a_stage_that_means_nothing_is_refused(self, alice, stop, stage, code):
+        with pytest.raises(Refusal) as refused:
+            stops.set_stage(actor=alice.as_actor(), stop=stop, stage=stage, reason="It looks better")
+        assert refused.value.code == code
+
+    def test_every_step_is_kept_with_its_reason(self, alice, dave, stop):
+        for stage, reason in (("look", "It looks better"), ("held", "It is better")):
+            stops.set_stage(actor=alice.as_actor(), stop=stop, stage=stage, reason=reason)
+        stops.lift_stop(actor=alice.as_actor(), stop=stop, reason="All is well")
+        kept = list(stop.history.order_by("history_id").values_list("stage", "history_change_reason"))
+        assert kept == [
+            ("stop", WHY),
+            ("look", "It looks better"),
+            ("held", "It is better"),
+            ("held", "All is well"),
+        ]
+        verbs = Event.objects.filter(subject_id=str(stop.pk)).order_by("id").values_list("verb", flat=True)
+        assert list(verbs) == [
+            "agents.stop_raised",
+            "agents.stop_eased",
+            "agents.stop_eased",
+            "agents.stop_lifted",
+        ]
+        with pytest.raises(Refusal) as refused:
+            stops.set_stage(actor=dave.as_actor(), stop=stop, stage="look", reason="Once more")
+        assert refused.value.code == "already_lifted"
+
+
 # --- Two real connections, step by step.
 
 
@@ -202,6 +315,11 @@ def until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def tighten(dave: Any, agent: Agent) -> None:
+    stop = Stop.objects.get()
+    stops.set_stage(actor=dave.as_actor(), stop=stop, stage="stop", reason=WHY)
 
 
 BRAKES = {
@@ -257,6 +375,27 @@ def test_a_dispatch_that_comes_while_a_stop_is_being_made_waits_and_is_refused(l
         assert found == []
     waits.__exit__(None, None, None)
     assert found[0] in ("stopped", "agent_paused", "agent_suspended")
+
+
+def test_making_a_stop_stricter_wins_every_race_too(live_db, alice, dave, working):
+    stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason=WHY)
+    stops.set_stage(actor=alice.as_actor(), stop=stop, stage="held", reason="It looks better")
+    order: list[str] = []
+
+    def make_stricter() -> None:
+        tighten(dave, working)
+        order.append("stricter")
+
+    with transaction.atomic():
+        stops.lock_and_check(scopes(working))
+        waits = another(make_stricter)
+        waits.__enter__()
+        until(waiting_for_an_advisory_lock)
+        transaction.on_commit(lambda: order.append("dispatched"))
+    waits.__exit__(None, None, None)
+    assert order == ["dispatched", "stricter"]
+    with transaction.atomic(), pytest.raises(Refusal):
+        stops.lock_and_check(scopes(working))
 
 
 def test_calls_do_not_wait_for_each_other(live_db, working):

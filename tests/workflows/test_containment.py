@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from agents.models import EnforcementPoint, Stop
 from agents.selectors import containment_of
@@ -19,7 +19,9 @@ from audit.vocabulary import Refusal
 from tests.workflows.conftest import ask, new_agent
 from tests.workflows.test_runs_attacked import meanwhile
 from tests.workflows.test_task_api import work
-from workflows.actions.services import executing, sweep_due
+from workflows.actions.selectors import violations
+from workflows.actions.services import executing, run_action, sweep_due
+from workflows.approvals.services import cast_vote
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 from workflows.tasks.services import revoking
@@ -109,6 +111,87 @@ class TestClaims:
         stop = stop_of(alice, "everything")
         containment.contain(stop.pk)
         assert parts(stop)["Tasks taken back from agents"] == "5 taken back"
+
+
+class TestTheWayBack:
+    pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints", "holds")]
+
+    def back_to(self, alice: Any, stop: Stop, stage: str) -> None:
+        stops.set_stage(actor=alice.as_actor(), stop=stop, stage=stage, reason="it looks better")
+
+    @pytest.mark.parametrize("kind", ["everything", "agent", "system", "operation"])
+    def test_every_write_is_held_and_what_a_person_approves_is_done(
+        self, clerk: Any, alice: Any, bob: Any, fake: Any, book: Any, kind: str
+    ) -> None:
+        name = {"agent": clerk.pk, "system": book["system"].code, "operation": book["post"].code}.get(kind, "")
+        stop = stop_of(alice, kind, name)
+        assert ask(clerk, number="1").code == "stopped"
+        self.back_to(alice, stop, "look")
+        assert ask(clerk, number="2").code == "stopped"
+        self.back_to(alice, stop, "held")
+        held = ask(clerk, number="3")
+        assert (held.state, held.code) == ("held", "stop_hold")
+        approval = held.approval
+        cast_vote(
+            actor=bob.as_actor(), approval_id=approval.pk, verdict="approve", reason="it is right",
+            digest=approval.digest,
+        )  # fmt: skip
+        assert run_action(action_id=held.pk).state == "confirmed"
+        assert fake.count() == 1
+
+    def test_a_workflow_comes_back_in_stages_too(self, clerk: Any, alice: Any, book: Any) -> None:
+        stop = Stop.objects.create(scope_kind="workflow", scope_id="w-1", reason=WHY, raised_by="Alice")
+        given = {"references": {"workflow_id": "w-1"}}
+        assert ask(clerk, number="1", **given).code == "stopped"
+        assert ask(clerk, number="2").state == "authorized"
+        self.back_to(alice, stop, "held")
+        assert ask(clerk, number="3", **given).code == "stop_hold"
+        work(clerk, references={"workflow_id": "w-1"})
+        assert len(tasks.claim_next(actor=clerk.user.as_actor())) == 1
+
+    def test_what_was_authorized_before_does_not_slip_out_unheld(
+        self, clerk: Any, alice: Any, fake: Any
+    ) -> None:
+        action = ask(clerk)
+        self.back_to(alice, stop_of(alice, "everything"), "held")
+        assert run_action(action_id=action.pk).state == "denied"
+        assert fake.count() == 0
+
+    def test_claims_begin_again_when_writes_are_held_and_end_when_it_is_stricter(
+        self, clerk: Any, alice: Any
+    ) -> None:
+        work(clerk)
+        stop, actor = stop_of(alice, "everything"), clerk.user.as_actor()
+        self.back_to(alice, stop, "look")
+        with pytest.raises(Refusal, match="may only read"):
+            tasks.claim_next(actor=actor)
+        self.back_to(alice, stop, "held")
+        assert len(tasks.claim_next(actor=actor)) == 1
+        containment.contain_active()
+        assert Task.objects.get().state == "claimed"
+        self.back_to(alice, stop, "stop")
+        containment.contain_active()
+        assert Task.objects.get().state == "open"
+
+    def test_a_call_that_no_stage_allowed_breaks_the_invariant(self, clerk: Any, alice: Any) -> None:
+        action = ask(clerk)
+        assert run_action(action_id=action.pk).state == "confirmed"
+        with connection.cursor() as cursor:
+            for stage, broken in (("stop", True), ("look", True), ("held", True), ("", False)):
+                cursor.execute("DELETE FROM agents_historicalstop")
+                cursor.execute("DELETE FROM agents_stop")
+                if stage:
+                    self._earlier_stop(cursor, stage)
+                found = {violation.invariant for violation in violations()}
+                assert ("I5" in found) is broken, stage
+
+    def _earlier_stop(self, cursor: Any, stage: str) -> None:
+        stop = Stop.objects.create(scope_kind="everything", reason=WHY, raised_by="Alice", stage=stage)
+        for table, column in (("agents_stop", "raised_at"), ("agents_historicalstop", "history_date")):
+            cursor.execute(
+                f"UPDATE {table} SET {column} = now() - interval '1 hour' WHERE id = %s",
+                [stop.pk],
+            )
 
 
 @pytest.mark.usefixtures("live_db", "hints")

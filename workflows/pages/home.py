@@ -123,6 +123,11 @@ def _overdue(user: User) -> list[Trouble]:
     ]
 
 
+def _stop_title(stop: Stop) -> str:
+    state = "Stopped" if stop.stage == Stop.Stage.STOP else stop.get_stage_display()
+    return f"{state}: {stop.scope_label or stop.scope_id or stop.get_scope_kind_display()}"
+
+
 def _stops(user: User) -> list[Trouble]:
     active = visible_stops(user).filter(lifted_at__isnull=True).order_by("raised_at")[:FEW]
     way_back = "" if user.has_perm("agents.lift_stop") else " (a manager lifts it)"
@@ -130,7 +135,7 @@ def _stops(user: User) -> list[Trouble]:
         Trouble(
             "front_hand",
             "bad",
-            f"Stopped: {stop.scope_label or stop.scope_id or stop.get_scope_kind_display()}",
+            _stop_title(stop),
             f"{stop.raised_by}: {stop.reason}{way_back}",
             admin_page(stop),
         )

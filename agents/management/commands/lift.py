@@ -23,6 +23,11 @@ class Command(BaseCommand):
         """Ask which, who and why."""
         parser.add_argument("stop", type=UUID, help="The id of the stop.")
         parser.add_argument("--as", dest="username", required=True, help="The manager who lifts it.")
+        parser.add_argument(
+            "--stage",
+            choices=[Stop.Stage.LOOK, Stop.Stage.HELD],
+            help="Only so far back: agents may read (look), or a person approves every write (held).",
+        )
         parser.add_argument("--reason", required=True, help="Why work may go on.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,6 +37,10 @@ class Command(BaseCommand):
             if stop is None:
                 raise CommandError(f"Nothing was changed: there is no stop {options['stop']}.")
             reason = signed(options["reason"], options["username"])
+            if options["stage"]:
+                stop = stops.set_stage(actor=actor, stop=stop, stage=options["stage"], reason=reason)
+                self.stdout.write(f"{stop.scope_label}: {stop.get_stage_display().lower()}.")
+                return
             stop = stops.lift_stop(actor=actor, stop=stop, reason=reason)
         self.stdout.write(
             f"Lifted: {stop.scope_label}. Nothing resumes by itself, what waited is decided again."

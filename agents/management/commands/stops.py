@@ -49,7 +49,8 @@ class Command(BaseCommand):
 
 def _lines(stop: Stop) -> list[str]:
     lines = [
-        f"{stop.pk}  {stop.scope_kind}: {stop.scope_label or stop.scope_id}",
+        f"{stop.pk}  {stop.scope_kind}: {stop.scope_label or stop.scope_id}"
+        + (f" ({stop.get_stage_display().lower()})" if stop.is_active else ""),
         f"    stopped {stop.raised_at:%Y-%m-%d %H:%M:%S} UTC by {stop.raised_by}: {stop.reason}",
     ]
     if stop.is_active:

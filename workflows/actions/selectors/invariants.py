@@ -108,13 +108,21 @@ INVARIANTS: dict[str, tuple[str, str]] = {
           JOIN agents_agent g ON g.id = a.agent_id
           JOIN agents_stop s ON p.consumed_at > s.raised_at
                             AND (s.lifted_at IS NULL OR p.consumed_at < s.lifted_at)
-         WHERE s.scope_kind = 'everything'
+          LEFT JOIN connectors_operation o ON o.id = c.operation_id
+          CROSS JOIN LATERAL (SELECT coalesce(
+                (SELECT h.stage FROM agents_historicalstop h
+                  WHERE h.id = s.id AND h.history_date <= p.consumed_at
+                  ORDER BY h.history_date DESC, h.history_id DESC LIMIT 1), 'stop') AS stage) AS then_at
+         WHERE (then_at.stage = 'stop' OR o.effect IS DISTINCT FROM 'read'
+                    AND (then_at.stage = 'look' OR a.approval_id IS NULL))
+           AND (s.scope_kind = 'everything'
             OR (s.scope_kind = 'agent' AND s.scope_id = g.id::text)
             OR (s.scope_kind = 'role' AND s.scope_id = g.role_id::text)
             OR (s.scope_kind = 'system' AND s.scope_id = c.system_id::text)
             OR (s.scope_kind = 'operation' AND s.scope_id = a.operation_code)
+            OR (s.scope_kind = 'workflow' AND s.scope_id = a."references" ->> 'workflow_id')
             OR (s.scope_kind = 'department' AND s.scope_id IN
-                   (SELECT i.above::text FROM inside i WHERE i.department = g.department_id))
+                   (SELECT i.above::text FROM inside i WHERE i.department = g.department_id)))
         UNION ALL
         SELECT c.id::text, 'began while its agent was braked'
           FROM connectors_call c

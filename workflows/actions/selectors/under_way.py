@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
+from agents.decision.facts import Effect
 from agents.models import Stop
 from agents.selectors import agents_in_scope
 from workflows.actions.choices import State
@@ -14,7 +15,12 @@ Kind = Stop.ScopeKind
 
 def calls_under_way(stop: Stop) -> int:
     """Return how many actions that a stop hits are out in a system: none began after the stop committed."""
-    return Action.objects.filter(_hit_by(stop), state=State.DISPATCHED).count()
+    if stop.stage == Stop.Stage.HELD:
+        return 0  # its agents work again
+    out = Action.objects.filter(_hit_by(stop), state=State.DISPATCHED)
+    if stop.stage == Stop.Stage.LOOK:
+        out = out.exclude(operation__effect=Effect.READ)
+    return out.count()
 
 
 def _hit_by(stop: Stop) -> Q:

@@ -132,7 +132,7 @@ def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
     if answered := _asked_before(agent, key, ask) or _claim_key(agent, key, ask.fingerprint(), action):
         return answered
     task = _task(agent, ask)
-    judgement = _judged(agent, ask)
+    judgement = _judged(agent, ask, task)
     _fill(action, ask, judgement, task)
     action.full_clean(exclude=["requested_at", "arguments", "agent", "operation", "revision", "on_behalf_of"])
     action.save(force_insert=True)
@@ -207,7 +207,7 @@ def _reused(key: str, holder: IdempotencyKey) -> Refusal:
     )
 
 
-def _judged(agent: Agent, ask: Ask) -> Judgement:
+def _judged(agent: Agent, ask: Ask, task: Task | None = None) -> Judgement:
     """Decide on arguments that passed the operation's schema; without a grant nobody learns of the schema."""
     operation = find_operation(ask.operation)
     wrong = argument_errors(operation.input_schema or {}, ask.arguments) if operation else []
@@ -217,6 +217,7 @@ def _judged(agent: Agent, ask: Ask) -> Judgement:
         arguments={} if wrong else ask.arguments,
         on_behalf_of=ask.on_behalf_of,
         provenance=ask.provenance,
+        workflow_id=_references(ask, task).get("workflow_id", ""),
     )
     if wrong and _may_know(judgement):
         raise _invalid(ask.operation, wrong)
@@ -266,10 +267,14 @@ def _fill(action: Action, ask: Ask, judgement: Judgement, task: Task | None) -> 
     action.provenance = dict(ask.provenance)
     action.on_behalf_of = _person(ask.on_behalf_of)
     action.task = task
-    action.references = dict(ask.references) or _run_of(task)
+    action.references = _references(ask, task)
     action.correlation_id = (
         ask.correlation_id or str(action.references.get("correlation_id", "")) or str(action.pk)
     )
+
+
+def _references(ask: Ask, task: Task | None) -> dict[str, str]:
+    return dict(ask.references) or _run_of(task)
 
 
 def _run_of(task: Task | None) -> dict[str, str]:

@@ -55,6 +55,7 @@ def judge(
     on_behalf_of: str = "",
     provenance: Mapping[str, str] | None = None,
     action: Action | None = None,
+    workflow_id: str = "",
 ) -> Judgement:
     """Decide on the present authority. Pass the action to count its approval, and not its own reservation."""
     operation = registry.find_operation(operation_code)
@@ -70,6 +71,7 @@ def judge(
         provenance=provenance or {},
         money=money_facts(operation, arguments, now.date()) if operation else None,
         approved=_approval_facts(action) if action else None,
+        workflow_id=workflow_id,
     )
     request = measures.with_readings(request, snapshot)
     if action:
@@ -86,6 +88,7 @@ def judge_action(action: Action) -> Judgement:
         on_behalf_of=str(action.on_behalf_of_id or ""),
         provenance=action.provenance,
         action=action,
+        workflow_id=str(action.references.get("workflow_id", "")),
     )
 
 

@@ -192,7 +192,11 @@ def release_lapsed(*, limit: int = 100) -> int:
 
 def _offered(agent: Agent) -> QuerySet[Task]:
     """Return the tasks an agent may take now, locked; tasks that another claim just looks at are skipped."""
-    stopped = Stop.objects.filter(scope_kind="workflow", lifted_at=None).values_list("scope_id", flat=True)
+    stopped = (
+        Stop.objects.filter(scope_kind="workflow", lifted_at=None)
+        .exclude(stage=Stop.Stage.HELD)
+        .values_list("scope_id", flat=True)
+    )
     return (
         Task.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(

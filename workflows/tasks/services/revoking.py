@@ -54,6 +54,8 @@ def _revoke_some(stop: Stop) -> int:
 
 
 def _held(stop: Stop) -> QuerySet[Task]:
+    if stop.stage == Stop.Stage.HELD:
+        return Task.objects.none()  # its agents work again
     hit = Q(claimed_by__agent__in=agents_in_scope(stop.scope_kind, stop.scope_id))
     if stop.scope_kind == Stop.ScopeKind.WORKFLOW:
         hit = Q(references__workflow_id=stop.scope_id, claimed_by__kind=User.Kind.AGENT)
