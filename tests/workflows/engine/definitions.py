@@ -13,7 +13,7 @@ from workflows.runs import engine
 MOST_ITEMS = 4
 INPUT = {"items": list(range(MOST_ITEMS))}
 _OVER = [f"[{', '.join(map(str, range(size)))}]" for size in range(MOST_ITEMS + 1)]
-LEAVES = ["agent", "operation", "undoable", "human", "gate", "sub", "signal", "timer", "branch"]
+LEAVES = ["undoable", "agent", "undoable", "sub", "signal", "undoable", "human", "gate", "timer", "branch"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def blocks(inside: st.SearchStrategy[Any], *, wild: bool) -> st.SearchStrategy[A
 def trees(*, wild: bool = True) -> st.SearchStrategy[tuple[Any, ...]]:
     """Return sequences of what a run does. Not wild: the order of completions does not change the outcome."""
     part = st.recursive(leaves(wild=wild), lambda inside: blocks(inside, wild=wild), max_leaves=6)
-    return st.lists(part, min_size=1, max_size=4).map(tuple)
+    whole = st.lists(part, min_size=2, max_size=4).map(tuple)
+    last = st.sampled_from([(Undoing(),), ()]) if wild else st.just(())
+    return st.tuples(whole, last).map(lambda both: both[0] + both[1])
 
 
 @dataclass

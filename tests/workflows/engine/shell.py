@@ -159,7 +159,7 @@ class Shell:
             frames=frames,
             gathered=gathered,
             to_undo=tuple(self.to_undo(step)),
-            undoing=self.undoing.get("" if self.compensating else step.id if step else "", ""),
+            undoing=self.undoing.get(step.id if step and step.id in self.undoing else "", ""),
             standing=tuple(s for s in self.steps.values() if s.is_open or s.parked),
             over=bool(self.over),
             compensating=self.compensating,

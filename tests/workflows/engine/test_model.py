@@ -31,6 +31,7 @@ from workflows.runs.engine.views import StepView
 # The schemas are always the same sound ones; checking them is what takes the time of a lint.
 SOUND = replace(KNOWN, schema_problems=lambda _: [])
 PICK = st.integers(0, 10_000)
+RARELY = st.sampled_from([False, False, False, True])
 ANSWERS = st.sampled_from([{}, {}, {}, {"again": True}, {"stop": True}])
 NEWS = st.sampled_from(
     [
@@ -74,6 +75,14 @@ class Runs(RuleBasedStateMachine):
         self.shell.send(step.id, events.Closed(answer))
         assert self.shell.send(step.id, events.Closed(answer)).orders == (), "told twice"
 
+    @rule(count=st.integers(1, 3), first=st.booleans())
+    def much_is_done(self, count: int, first: bool) -> None:
+        """Come far enough that something is there to be undone, joined or done again."""
+        for _ in range(count):
+            self.shell.pass_all()
+            if found := self.working():
+                self.shell.send(found[0 if first else -1].id, events.Closed({}))
+
     @precondition(lambda self: self.waiting())
     @rule(pick=PICK)
     def turn(self, pick: int) -> None:
@@ -81,7 +90,7 @@ class Runs(RuleBasedStateMachine):
         self.shell.send(found[pick % len(found)].id, events.Begun())
 
     @precondition(lambda self: self.working())
-    @rule(pick=PICK, retryable=st.booleans(), is_infra=st.booleans(), jitter=st.floats(0, 0.99))
+    @rule(pick=PICK, retryable=RARELY, is_infra=RARELY, jitter=st.floats(0, 0.99))
     def failed(self, pick: int, retryable: bool, is_infra: bool, jitter: float) -> None:
         found = self.working()
         news = events.Failed("broken", "It broke.", retryable, is_infra, jitter)
@@ -113,6 +122,14 @@ class Runs(RuleBasedStateMachine):
         steps = list(self.shell.steps.values())
         plan = self.shell.send(steps[pick % len(steps)].id, verb)
         assert not (plan.orders and plan.refused)
+
+    @rule(pick=PICK)
+    def again_inside_a_frame(self, pick: int) -> None:
+        inside = [
+            step for step in self.shell.steps.values() if step.frame and not self.shell.frames[step.frame].fired
+        ]
+        if inside:
+            self.shell.send(inside[pick % len(inside)].id, events.Rerun())
 
     @rule(pick=PICK, verb=VERBS)
     def help_what_is_parked(self, pick: int, verb: Any) -> None:
@@ -208,7 +225,7 @@ def test_whatever_happens_the_rules_hold() -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_whatever_happens_the_rules_hold_for_long() -> None:
-    _check(5000, 40)
+    _check(5000, 30)
 
 
 def _finish(definition: engine.Definition, order: st.DataObject, most_passed: int) -> Shell:

@@ -206,3 +206,15 @@ def test_a_parallel_moves_with_what_is_inside() -> None:
     assert shell.send(None, events.Migrated(new, back)).refused == ""
     shell.definition = new
     assert shell.do("up").do("down").over == "done"
+
+
+def test_an_undo_under_way_is_noted_even_when_nobody_waits_for_it_any_more() -> None:
+    shell = run(**chain()).do("a").do("b").do("c").fail("d")
+    by, target = next(iter(shell.undoing.items()))
+    shell.send(None, events.Compensate())
+    assert shell.send(by, events.Undone(target, True)).orders == (orders.MarkUndone(target, "done"),)
+    assert (shell.undo(), shell.outcome, len(shell.undone)) == ("a", "compensated", 2)
+    shell = run(**chain()).do("a").do("b").do("c").fail("d")
+    by, target = next(iter(shell.undoing.items()))
+    shell.send(None, events.CancelRun())
+    assert shell.send(by, events.Undone(target, True)).orders == (orders.MarkUndone(target, "done"),)

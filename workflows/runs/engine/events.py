@@ -60,7 +60,7 @@ class Signalled:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """Undoing ``target`` has ended. The view's step is the one it was undone for; none: the operator asked."""
+    """Undoing ``target`` has ended. The step of the view: whom it was done for; the target if an operator asked."""
 
     target: str
     ok: bool

@@ -147,7 +147,7 @@ def _undone(draft: Draft, event: Undone) -> None:
     if view.undoing != event.target:
         return
     step = view.step
-    if view.compensating and not view.over:
+    if step is not None and step.id == event.target and view.compensating and not view.over:
         _undone_of_all(draft, event)
         return
     draft.add(MarkUndone(event.target, "done" if event.ok else "failed"))
