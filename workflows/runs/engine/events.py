@@ -60,7 +60,7 @@ class Signalled:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """Undoing ``target`` has ended. The step of the view: whom it was done for; the target if an operator asked."""
+    """Undoing ``target`` has ended. The step of the view: whom it was done for; an operator: the target."""
 
     target: str
     ok: bool
