@@ -28,6 +28,7 @@ class StepState(TextChoices):
     READY = "ready", "About to begin"
     RUNNING = "running", "Being done"
     DONE = "done", "Done"
+    SKIPPED = "skipped", "Skipped"
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
 
@@ -38,12 +39,22 @@ RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.DONE: frozenset(),
     RunState.CANCELLED: frozenset(),
 }
+
+
+class Undone(TextChoices):
+    """What became of undoing a completed step."""
+
+    DONE = "done", "Undone"
+    FAILED = "failed", "Could not be undone"
+    GIVEN_UP = "given_up", "Left as it is"
+
+
+_ENDS = frozenset({StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.CANCELLED})
 STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
-    StepState.READY: frozenset({StepState.RUNNING, StepState.DONE, StepState.FAILED, StepState.CANCELLED}),
-    StepState.RUNNING: frozenset({StepState.DONE, StepState.FAILED, StepState.CANCELLED}),
-    StepState.DONE: frozenset(),
-    StepState.FAILED: frozenset(),
-    StepState.CANCELLED: frozenset(),
+    StepState.READY: _ENDS | {StepState.RUNNING},
+    # Back to the beginning: an attempt failed and the next one comes later, as the same step.
+    StepState.RUNNING: _ENDS | {StepState.READY},
+    **dict.fromkeys(_ENDS, frozenset()),
 }
 OPEN_RUNS = (RunState.RUNNING, RunState.INCIDENT)
 OPEN_STEPS = (StepState.READY, StepState.RUNNING)

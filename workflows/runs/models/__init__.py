@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from workflows.runs.models.frame import Frame, Item, Signal
 from workflows.runs.models.run import Ready, Run, RunDocument, Step, Timer
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 
-__all__ = ["Ready", "Run", "RunDocument", "Step", "Timer", "Workflow", "WorkflowVersion"]
+__all__ = [
+    "Frame",
+    "Item",
+    "Ready",
+    "Run",
+    "RunDocument",
+    "Signal",
+    "Step",
+    "Timer",
+    "Workflow",
+    "WorkflowVersion",
+]

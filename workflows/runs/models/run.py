@@ -11,7 +11,7 @@ from agents.models.tracked import KeyedModel
 from audit.vocabulary import Ref
 from workflows.actions.models import Action
 from workflows.documents.models import Document
-from workflows.runs.choices import RunState, StepState
+from workflows.runs.choices import RunState, StepState, Undone
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 from workflows.tasks.models import Task
 
@@ -34,6 +34,11 @@ class Run(KeyedModel):
     started_by_id = models.CharField(max_length=80)
     started_by = models.CharField(max_length=300)
     problem = models.CharField(max_length=500, blank=True, help_text="Why it waits for an operator.")
+    is_paused = models.BooleanField(default=False, help_text="A person paused it: nothing new begins in it.")
+    is_compensating = models.BooleanField(
+        default=False, help_text="What was done is being undone; it ends then."
+    )
+    priority = models.PositiveSmallIntegerField(default=3, help_text="1 is looked at first, 5 last.")
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -85,6 +90,20 @@ class Step(KeyedModel):
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="steps")
     node = models.CharField(max_length=40)
+    frame = models.ForeignKey(
+        "runs.Frame",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="steps",
+        help_text="The parallel or map it is inside of; none: it is outside of all.",
+    )
+    index = models.PositiveIntegerField(default=0, help_text="Which branch or item of the frame, from 0.")
+    scope = models.CharField(
+        max_length=48,
+        blank=True,
+        help_text="The item of a map it belongs to, as frame:index; '' outside of maps.",
+    )
     generation = models.PositiveSmallIntegerField(default=1)
     kind = models.CharField(max_length=20)
     name = models.CharField(max_length=120)
@@ -92,6 +111,35 @@ class Step(KeyedModel):
     input = models.JSONField(default=dict, blank=True)
     answer = models.JSONField(null=True, blank=True)
     error = models.JSONField(default=dict, blank=True, help_text="Code and message when it failed.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often the work failed.")
+    infra_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often what carries it failed.")
+    priority = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_parked = models.BooleanField(default=False, help_text="It waits for an operator.")
+    joins = models.OneToOneField(
+        "runs.Frame",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="join",
+        help_text="What it closes.",
+    )
+    undone = models.CharField(
+        max_length=8,
+        choices=Undone,
+        blank=True,
+        help_text="What became of undoing it; '' while nobody wants that.",
+    )
+    undoes = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Being undone for it now.",
+    )
+    undo_action = models.OneToOneField(
+        Action, null=True, blank=True, on_delete=models.PROTECT, related_name="undone_step"
+    )
     agent = models.ForeignKey(
         Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Who did it."
     )
@@ -105,7 +153,11 @@ class Step(KeyedModel):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "node", "generation"], name="runs_step_once"),
+            models.UniqueConstraint(
+                fields=["run", "node", "frame", "index", "generation"],
+                name="runs_step_once",
+                nulls_distinct=False,
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=[state.value for state in StepState]), name="runs_step_state_known"
             ),
@@ -116,7 +168,8 @@ class Step(KeyedModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["state"], condition=Q(state__in=["ready", "running"]), name="runs_step_open")
+            models.Index(fields=["state"], condition=Q(state__in=["ready", "running"]), name="runs_step_open"),
+            models.Index(fields=["run", "scope", "node"], name="runs_step_of_scope"),
         ]
 
     def __str__(self) -> str:
@@ -125,7 +178,8 @@ class Step(KeyedModel):
     @property
     def key(self) -> str:
         """Return what names this piece of work for whoever does it, the same at every attempt."""
-        return f"{self.run_id}:{self.node}:{self.generation}"
+        item = f":{self.frame_id}:{self.index}" if self.frame_id else ""
+        return f"{self.run_id}:{self.node}{item}:{self.generation}"
 
 
 class Ready(models.Model):
@@ -149,6 +203,11 @@ class Timer(models.Model):
 
     class Kind(models.TextChoices):
         OVERDUE = "overdue", "Not done in time"
+        START = "start", "Not taken in time"
+        REMIND = "remind", "A reminder"
+        AGAIN = "again", "The next attempt"
+        WAKE = "wake", "What it waits for has come"
+        GIVE_UP = "give_up", "Waited long enough"
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="timers")
     kind = models.CharField(max_length=12, choices=Kind)

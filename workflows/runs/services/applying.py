@@ -1,0 +1,202 @@
+"""Plans of the machine, applied to the picture of a run and written down for the pen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from uuid_utils import uuid7
+
+from connectors.policies.schemas import plain_text
+from workflows.runs.engine import Plan, Slot, StepView, orders
+from workflows.runs.services.pen import Pen, as_json
+from workflows.runs.services.picture import Picture
+
+
+class Applied:
+    """One run in one look: its picture, the pen, and what has to be done by services after the rows are written."""
+
+    def __init__(self, picture: Picture, pen: Pen) -> None:
+        self.picture = picture
+        self.pen = pen
+        self.names: dict[str, str] = {}
+        self.made: set[str] = set()
+        self.parked: list[tuple[str, str, str]] = []
+        self.settled: list[str] = []
+        self.cancelled: list[str] = []
+        self.again: list[tuple[str, int]] = []
+        self.finish: orders.FinishRun | None = None
+
+    def apply(self, plan: Plan) -> None:
+        """Take every order of a plan over, in its order."""
+        self.names.clear()
+        for order in plan.orders:
+            _APPLY[type(order)](self, order)
+
+    def id_of(self, name: str) -> str:
+        """Return the key that stands for a new name of a plan, or the id itself."""
+        if not name.startswith("+"):
+            return name
+        if name not in self.names:
+            self.names[name] = str(uuid7())
+        return self.names[name]
+
+    def slot(self, slot: Slot) -> Slot:
+        """Return a slot with the key of its frame."""
+        return Slot(self.id_of(slot.frame), slot.index) if slot.frame else slot
+
+    def change(self, step: StepView) -> None:
+        """Note a step as it is now; one that is new in this look is written as new, once."""
+        self.picture.put(step, self.picture.scopes[step.id])
+        if step.id in self.made:
+            self.pen.new_steps = [row for row in self.pen.new_steps if row[0] != step.id]
+            self.insert(step)
+        else:
+            self.pen.steps[step.id] = (
+                step.id, step.state, as_json(step.answer), as_json(dict(step.error)), step.attempts,
+                step.infra_attempts, step.parked,
+            )  # fmt: skip
+
+    def insert(self, step: StepView) -> None:
+        """Write a step as a new row."""
+        node = self.picture.definition.nodes[step.node]
+        self.pen.new_steps.append((
+            step.id, str(self.picture.run.pk), step.node, node.kind, node.name, step.frame or None, step.index,
+            self.picture.scopes[step.id], step.generation, step.state, as_json(step.answer),
+            as_json(dict(step.error)), step.priority, step.parked, step.joins or None,
+        ))  # fmt: skip
+
+    def wake(self, step_id: str, priority: int | None) -> None:
+        """Let the engine look at a step in a turn of its own."""
+        self.pen.ready[step_id] = (step_id, priority or self.picture.run.priority)
+
+    def frame(self, frame_id: str, **changes: Any) -> None:
+        """Note a frame as it is now."""
+        found = self.picture.frames[frame_id] = replace(self.picture.frames[frame_id], **changes)
+        self.pen.frames[found.id] = (
+            found.id, found.started, found.arrived, found.failed, found.fired, found.closed,
+        )  # fmt: skip
+
+
+def _make(to: Applied, order: orders.Make) -> None:
+    slot = to.slot(order.slot)
+    step = StepView(
+        id=to.id_of(order.step), node=order.node, state=order.state, frame=slot.frame, index=slot.index,
+        generation=order.generation, answer=order.answer, error=order.error, priority=order.priority,
+        joins=to.id_of(order.joins) if order.joins else "",
+    )  # fmt: skip
+    to.picture.put(step, to.picture.scope_of(slot))
+    to.made.add(step.id)
+    to.insert(step)
+    if step.state == "ready":
+        to.wake(step.id, step.priority)
+
+
+def _start_items(to: Applied, order: orders.StartItems) -> None:
+    frame_id = to.id_of(order.frame)
+    for index in range(order.first, order.first + order.count):
+        slot = Slot(frame_id, index)
+        step = StepView(str(uuid7()), order.node, "ready", frame_id, index, priority=order.priority)
+        to.picture.put(step, to.picture.scope_of(slot))
+        to.made.add(step.id)
+        to.insert(step)
+        to.wake(step.id, step.priority)
+    to.frame(frame_id, started=order.first + order.count)
+
+
+def _close(to: Applied, order: orders.Close) -> None:
+    step = to.picture.steps[to.id_of(order.step)]
+    if order.by_hand:
+        to.cancelled.append(step.id)
+    to.change(replace(step, state=order.state, answer=order.answer, error=order.error, parked=False))
+
+
+def _again(to: Applied, order: orders.Again) -> None:
+    step = to.picture.steps[order.step]
+    to.change(
+        replace(step, state="ready", attempts=order.attempts, infra_attempts=order.infra_attempts, parked=False)
+    )
+    to.again.append((step.id, order.in_seconds))
+
+
+def _open_frame(to: Applied, order: orders.OpenFrame) -> None:
+    from workflows.runs.engine import FrameView
+
+    frame_id, slot = to.id_of(order.frame), to.slot(order.slot)
+    opener = to.id_of(order.opener)
+    to.picture.frames[frame_id] = FrameView(
+        frame_id, order.node, opener, order.size, slot.frame, slot.index, started=order.started, dead=len(order.dead)
+    )
+    to.pen.new_frames.append((
+        frame_id, str(to.picture.run.pk), opener, order.node, slot.frame or None, slot.index, order.size,
+        order.started, len(order.dead),
+    ))  # fmt: skip
+    for index in range(order.size):
+        item = order.items[index] if order.items else None
+        how = "dead" if index in order.dead else ""
+        to.picture.items[frame_id, index] = (item, how)
+        to.pen.new_items.append((frame_id, index, as_json(item), how))
+
+
+def _arrived(to: Applied, order: orders.Arrived) -> None:
+    frame_id = to.id_of(order.frame)
+    frame = to.picture.frames[frame_id]
+    counted = {"failed": frame.failed + 1} if order.how == "failed" else {"arrived": frame.arrived + 1}
+    to.frame(frame_id, **counted)
+    to.picture.items[frame_id, order.index] = (to.picture.items.get((frame_id, order.index), (None, ""))[0], order.how)
+    if order.how == "arrived" and order.value is not None:
+        to.picture.gathered.setdefault(frame_id, {})[order.index] = order.value
+    to.pen.items[frame_id, order.index] = (frame_id, order.index, order.how, as_json(order.value))
+
+
+def _reopen(to: Applied, order: orders.Reopen) -> None:
+    frame = to.picture.frames[order.frame]
+    to.frame(order.frame, **{order.how: getattr(frame, order.how) - 1})
+    to.pen.items[order.frame, order.index] = (order.frame, order.index, "", None)
+
+
+def _fire(to: Applied, order: orders.FireFrame) -> None:
+    to.frame(to.id_of(order.frame), fired=True)
+
+
+def _close_frame(to: Applied, order: orders.CloseFrame) -> None:
+    to.frame(to.id_of(order.frame), fired=True, closed=True)
+
+
+def _park(to: Applied, order: orders.Park) -> None:
+    step = to.picture.steps[to.id_of(order.step)]
+    to.change(replace(step, parked=True))
+    to.parked.append((step.id, order.code, order.why))
+
+
+def _unpark(to: Applied, order: orders.Unpark) -> None:
+    step = to.picture.steps[order.step]
+    to.change(replace(step, parked=False))
+    to.settled.append(step.id)
+
+
+def _label(to: Applied, order: orders.Label) -> None:
+    if words := plain_text(order.text).strip()[:200]:
+        to.picture.run.label = words
+
+
+def _finish(to: Applied, order: orders.FinishRun) -> None:
+    to.finish = order
+
+
+_APPLY: dict[type, Callable[[Applied, Any], None]] = {
+    orders.Make: _make,
+    orders.StartItems: _start_items,
+    orders.Close: _close,
+    orders.Again: _again,
+    orders.OpenFrame: _open_frame,
+    orders.Arrived: _arrived,
+    orders.Reopen: _reopen,
+    orders.FireFrame: _fire,
+    orders.CloseFrame: _close_frame,
+    orders.Park: _park,
+    orders.Unpark: _unpark,
+    orders.Label: _label,
+    orders.FinishRun: _finish,
+}

@@ -1,0 +1,116 @@
+"""What one look writes, gathered and written with a few statements however many steps it is about.
+
+The runs are locked, so that the values of frames and steps are written as they are, not as differences.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit.services import Fact, record_events
+from workflows.runs import dispatch
+
+Row = tuple[Any, ...]
+
+_NEW_STEPS = """
+INSERT INTO runs_step (id, run_id, node, kind, name, frame_id, index, scope, generation, state, input, answer, error,
+                       attempts, infra_attempts, priority, is_parked, joins_id, undone, chosen_because,
+                       started_at, finished_at)
+SELECT id, run_id, node, kind, name, frame_id, index, scope, generation, state, '{}', answer::jsonb, error::jsonb,
+       0, 0, priority, is_parked, joins_id, '', '',
+       CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END,
+       CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END
+  FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::text[],
+              %s::int[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bool[], %s::uuid[])
+    AS made (id, run_id, node, kind, name, frame_id, index, scope, generation, state, answer, error, priority,
+             is_parked, joins_id)
+"""
+_STEPS = """
+UPDATE runs_step s
+   SET state = new.state, answer = new.answer::jsonb, error = new.error::jsonb, attempts = new.attempts,
+       infra_attempts = new.infra_attempts, is_parked = new.is_parked,
+       started_at = coalesce(s.started_at, clock_timestamp()),
+       finished_at = CASE WHEN new.state IN ('ready', 'running') THEN NULL
+                          ELSE coalesce(s.finished_at, clock_timestamp()) END
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bool[])
+    AS new (id, state, answer, error, attempts, infra_attempts, is_parked)
+ WHERE s.id = new.id
+"""
+_NEW_FRAMES = """
+INSERT INTO runs_frame (id, run_id, opener_id, node, outer_id, index, size, started, arrived, failed, dead, is_fired,
+                        is_closed)
+SELECT id, run_id, opener_id, node, outer_id, index, size, started, 0, 0, dead, false, false
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[])
+    AS made (id, run_id, opener_id, node, outer_id, index, size, started, dead)
+"""
+_FRAMES = """
+UPDATE runs_frame f
+   SET started = new.started, arrived = new.arrived, failed = new.failed, is_fired = new.fired,
+       is_closed = new.closed
+  FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bool[], %s::bool[])
+    AS new (id, started, arrived, failed, fired, closed)
+ WHERE f.id = new.id
+"""
+_NEW_ITEMS = """
+INSERT INTO runs_item (frame_id, index, item, how)
+SELECT frame_id, index, item::jsonb, how FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[])
+    AS made (frame_id, index, item, how)
+"""
+_ITEMS = """
+UPDATE runs_item i SET how = new.how, value = new.value::jsonb
+  FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[]) AS new (frame_id, index, how, value)
+ WHERE i.frame_id = new.frame_id AND i.index = new.index
+"""
+_READY = """
+INSERT INTO runs_ready (step_id, priority, not_before)
+SELECT id, priority, clock_timestamp() FROM unnest(%s::uuid[], %s::int[]) AS made (id, priority)
+ON CONFLICT (step_id) DO NOTHING
+"""
+
+
+@dataclass
+class Pen:
+    """Rows to be written at the end of a look, and what services do after that. Used once."""
+
+    new_steps: list[Row] = field(default_factory=list)
+    steps: dict[str, Row] = field(default_factory=dict)
+    new_frames: list[Row] = field(default_factory=list)
+    frames: dict[str, Row] = field(default_factory=dict)
+    new_items: list[Row] = field(default_factory=list)
+    items: dict[tuple[str, int], Row] = field(default_factory=dict)
+    ready: dict[str, Row] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    later: list[Callable[[], None]] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write everything, in the caller's transaction. References are checked at its end, so order is free."""
+        _run(_NEW_STEPS, self.new_steps)
+        _run(_NEW_FRAMES, self.new_frames)
+        _run(_NEW_ITEMS, self.new_items)
+        _run(_STEPS, self.steps.values())
+        _run(_FRAMES, self.frames.values())
+        _run(_ITEMS, self.items.values())
+        _run(_READY, self.ready.values())
+        record_events(self.facts)
+        if self.ready:
+            transaction.on_commit(dispatch.hint_tick)
+        for work in self.later:
+            work()
+
+
+def as_json(value: Any) -> str | None:
+    """Return a value as JSON text; None stays SQL's null."""
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _run(statement: str, rows: Iterable[Row]) -> None:
+    found: Sequence[Row] = list(rows)
+    if not found:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(column) for column in zip(*found, strict=True)])
