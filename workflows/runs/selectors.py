@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import CharField, Q, QuerySet
@@ -68,21 +70,20 @@ def readable_documents(user: User) -> Q | None:
     return Q(pk__in=linked.filter(run__in=visible_to(user)).values("document"))
 
 
-def facts_of(run: Run) -> dict[str, Any]:
-    """Return the newest state of every step by node, as conditions read it."""
-    newest: dict[str, Any] = {}
-    done = _done_by_agents(run)
-    for step in run.steps.select_related("agent", "action").order_by("generation"):
-        newest[step.node] = {
-            "state": step.state,
-            "answer": step.answer or {},
-            "error": step.error or {},
-            "generation": step.generation,
-            "agent": step.agent.code if step.agent else "",
-            "action": _action_facts(step.action),
-            "actions": [_action_facts(action) for action in done.get(step.task_id, ())],
+def done_for_steps(found: Iterable[tuple[str | None, str | None]]) -> dict[tuple[str | None, str | None], dict[str, Any]]:
+    """Return what conditions read of the actions of steps, by their task and action ids: two queries for all."""
+    pairs = list(found)
+    own = Action.objects.in_bulk([action for _, action in pairs if action])
+    of_tasks: dict[str, list[Action]] = {}
+    for action in Action.objects.filter(task__in=[task for task, _ in pairs if task]).order_by("pk"):
+        of_tasks.setdefault(str(action.task_id), []).append(action)
+    return {
+        (task, action): {
+            "action": _action_facts(own.get(UUID(action)) if action else None),
+            "actions": [_action_facts(asked) for asked in of_tasks.get(task or "", ())],
         }
-    return newest
+        for task, action in pairs
+    }
 
 
 def groups_of_people() -> QuerySet[Group]:
@@ -129,14 +130,6 @@ def _works_in(agent: Agent, department_code: str) -> bool:
 
 def _load(agent: Agent) -> int:
     return Action.objects.filter(agent=agent).exclude(state__in=FINAL).count()
-
-
-def _done_by_agents(run: Run) -> dict[Any, list[Action]]:
-    """Return what agents asked for in the tasks of a run, by task, oldest first."""
-    found: dict[Any, list[Action]] = {}
-    for action in Action.objects.filter(task__step__run=run).order_by("pk"):
-        found.setdefault(action.task_id, []).append(action)
-    return found
 
 
 def _action_facts(action: Action | None) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from audit.vocabulary import Actor
 from connectors.policies.schemas import plain_text
-from workflows.runs.engine import Plan, Slot, StepView, orders
+from workflows.runs.engine import FrameView, Plan, Slot, StepView, orders
+from workflows.runs.services.cancelling import cancel_open
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import Picture
 
@@ -17,14 +19,17 @@ from workflows.runs.services.picture import Picture
 class Applied:
     """One run in one look: its picture, the pen, and what has to be done by services after the rows are written."""
 
-    def __init__(self, picture: Picture, pen: Pen) -> None:
+    def __init__(self, picture: Picture, pen: Pen, actor: Actor, reason: str) -> None:
         self.picture = picture
         self.pen = pen
+        self.actor = actor
+        self.reason = reason
+        self.label = picture.run.label  # as it is written
         self.names: dict[str, str] = {}
         self.made: set[str] = set()
         self.parked: list[tuple[str, str, str]] = []
         self.settled: list[str] = []
-        self.cancelled: list[str] = []
+        self.by_hand: list[str] = []
         self.again: list[tuple[str, int]] = []
         self.finish: orders.FinishRun | None = None
 
@@ -108,7 +113,7 @@ def _start_items(to: Applied, order: orders.StartItems) -> None:
 def _close(to: Applied, order: orders.Close) -> None:
     step = to.picture.steps[to.id_of(order.step)]
     if order.by_hand:
-        to.cancelled.append(step.id)
+        to.by_hand.append(step.id)
     to.change(replace(step, state=order.state, answer=order.answer, error=order.error, parked=False))
 
 
@@ -121,8 +126,6 @@ def _again(to: Applied, order: orders.Again) -> None:
 
 
 def _open_frame(to: Applied, order: orders.OpenFrame) -> None:
-    from workflows.runs.engine import FrameView
-
     frame_id, slot = to.id_of(order.frame), to.slot(order.slot)
     opener = to.id_of(order.opener)
     to.picture.frames[frame_id] = FrameView(
@@ -164,6 +167,19 @@ def _close_frame(to: Applied, order: orders.CloseFrame) -> None:
     to.frame(to.id_of(order.frame), fired=True, closed=True)
 
 
+def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
+    """What is open may be more than the picture shows, so that it is ended in the database, up to date."""
+    to.pen.write()
+    frame = to.id_of(order.frame) if order.frame else ""
+    gone = cancel_open(
+        actor=to.actor, run=to.picture.run, frame=frame, index=order.index, but=to.id_of(order.but), reason=to.reason
+    )
+    for step_id in gone:
+        if step := to.picture.steps.get(step_id):
+            to.picture.put(replace(step, state="cancelled", parked=False), to.picture.scopes[step_id])
+    to.parked = [found for found in to.parked if found[0] not in gone]
+
+
 def _park(to: Applied, order: orders.Park) -> None:
     step = to.picture.steps[to.id_of(order.step)]
     to.change(replace(step, parked=True))
@@ -195,6 +211,7 @@ _APPLY: dict[type, Callable[[Applied, Any], None]] = {
     orders.Reopen: _reopen,
     orders.FireFrame: _fire,
     orders.CloseFrame: _close_frame,
+    orders.CancelOpen: _cancel_open,
     orders.Park: _park,
     orders.Unpark: _unpark,
     orders.Label: _label,

@@ -1,49 +1,43 @@
-"""Go on after a step whose task was closed or whose action has ended."""
+"""What came of the work of a step, told to the machine as an event."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from workflows.actions.choices import State
 from workflows.actions.models import Action
-from workflows.runs import engine
-from workflows.runs.choices import StepState
-from workflows.runs.models import Run, Step
-from workflows.runs.services.entering import follow
-from workflows.runs.services.moving import move_step
+from workflows.runs.engine.events import Closed, Event, Failed
+from workflows.runs.models import Step
+from workflows.runs.services.picture import Picture
 from workflows.tasks.models import Task
 
 
-def go_on(run: Run, definition: engine.Definition, step: Step) -> None:
-    """Take over what came of a running step and follow the way it opens; nothing while it still runs."""
+def news_of(step: Step, picture: Picture) -> Event | None:
+    """Return what came of a running step, None while it still runs. Who did it is noted on the step."""
     if step.task is not None:
-        came = _of_task(step.task)
-    elif step.action is not None:
-        came = _of_action(step.action)
-    else:
-        raise RuntimeError(f"step {step.pk} runs and nobody does it")
-    if came is None:
-        return
-    state, fields = came
-    move_step(step, state, **fields)
-    step.timers.all().delete()
-    follow(run, definition, step)
+        event = _of_task(step.task)
+        agent = getattr(step.task.claimed_by, "agent", None) if event is not None else None
+        if agent is not None:
+            why = f"{agent.name} has the role and took it first."
+            Step.objects.filter(pk=step.pk).update(agent=agent, chosen_because=why)
+            picture.done_by(str(step.pk), agent.code)
+        return event
+    if step.action is not None:
+        return _of_action(step.action)
+    raise RuntimeError(f"step {step.pk} runs and nobody does it")
 
 
-def _of_task(task: Task) -> tuple[StepState, dict[str, Any]] | None:
+def _of_task(task: Task) -> Event | None:
     if task.state in Task.WAITING:
         return None
-    agent = getattr(task.claimed_by, "agent", None)
-    who = {"agent": agent, "chosen_because": f"{agent.name} has the role and took it first."} if agent else {}
     if task.state == Task.State.DONE:
-        return StepState.DONE, {**who, "answer": task.answer or {}}
+        return Closed(task.answer or {})
     error = task.failure or {"code": str(task.state), "message": task.close_reason or task.get_state_display()}
-    return StepState.FAILED, {**who, "error": error}
+    # Attempts of agents are counted by their task.
+    return Failed(str(error.get("code", "failed")), str(error.get("message", "")), retryable=False)
 
 
-def _of_action(action: Action) -> tuple[StepState, dict[str, Any]] | None:
+def _of_action(action: Action) -> Event | None:
     if not action.is_final:
         return None
     if action.state == State.CONFIRMED:
-        return StepState.DONE, {"answer": action.result or {}}
-    return StepState.FAILED, {"error": {"code": action.code or action.state, "message": action.sentence}}
+        return Closed(action.result or {})
+    return Failed(action.code or action.state, action.sentence, retryable=False)

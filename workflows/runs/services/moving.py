@@ -90,29 +90,6 @@ def make_ready(step: Step, *, priority: int = 3) -> None:
     transaction.on_commit(dispatch.hint_tick)
 
 
-def park(run: Run, step: Step, code: str, why: str) -> None:
-    """Let an operator look: the run waits as an incident, and a task says what is the matter."""
-    move_run(
-        actor=ENGINE,
-        run=run,
-        to=RunState.INCIDENT,
-        verb="runs.run_parked",
-        sentence=f"{run.label} waits for an operator at {step.name}: {why}",
-        code=code[:60],
-        problem=why[:500],
-    )
-    open_task(
-        actor=ENGINE,
-        kind=Task.Kind.INCIDENT,
-        title=f"{run.label} stopped at {step.name}",
-        body=f"{why} Repeat the step on the page of the run when it can go on, or cancel the run.",
-        subject=run.as_ref(),
-        groups=Group.objects.filter(name=settings.INCIDENT_GROUP),
-        priority=1,
-        references=run.references(),
-    )
-
-
 def note(
     *,
     actor: Actor,

@@ -66,6 +66,15 @@ UPDATE runs_item i SET how = new.how, value = new.value::jsonb
   FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[]) AS new (frame_id, index, how, value)
  WHERE i.frame_id = new.frame_id AND i.index = new.index
 """
+_RUNS = """
+UPDATE runs_run r
+   SET state = new.state, outcome = new.outcome, output = new.output::jsonb, label = new.label, problem = new.problem,
+       is_compensating = new.compensating,
+       finished_at = CASE WHEN new.state IN ('running', 'incident') THEN NULL ELSE clock_timestamp() END
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[])
+    AS new (id, state, outcome, output, label, problem, compensating)
+ WHERE r.id = new.id
+"""
 _READY = """
 INSERT INTO runs_ready (step_id, priority, not_before)
 SELECT id, priority, clock_timestamp() FROM unnest(%s::uuid[], %s::int[]) AS made (id, priority)
@@ -75,7 +84,7 @@ ON CONFLICT (step_id) DO NOTHING
 
 @dataclass
 class Pen:
-    """Rows to be written at the end of a look, and what services do after that. Used once."""
+    """Rows to be written, and what services do after that."""
 
     new_steps: list[Row] = field(default_factory=list)
     steps: dict[str, Row] = field(default_factory=dict)
@@ -84,11 +93,15 @@ class Pen:
     new_items: list[Row] = field(default_factory=list)
     items: dict[tuple[str, int], Row] = field(default_factory=dict)
     ready: dict[str, Row] = field(default_factory=dict)
+    runs: dict[str, Row] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     later: list[Callable[[], None]] = field(default_factory=list)
 
     def write(self) -> None:
-        """Write everything, in the caller's transaction. References are checked at its end, so order is free."""
+        """Write everything, in the caller's transaction. References are checked at its end, so order is free.
+
+        Afterwards there is nothing left to write, and the same pen may be used on.
+        """
         _run(_NEW_STEPS, self.new_steps)
         _run(_NEW_FRAMES, self.new_frames)
         _run(_NEW_ITEMS, self.new_items)
@@ -96,10 +109,16 @@ class Pen:
         _run(_FRAMES, self.frames.values())
         _run(_ITEMS, self.items.values())
         _run(_READY, self.ready.values())
+        _run(_RUNS, self.runs.values())
         record_events(self.facts)
         if self.ready:
             transaction.on_commit(dispatch.hint_tick)
-        for work in self.later:
+        later = list(self.later)
+        for gathered in (self.new_steps, self.new_frames, self.new_items, self.facts, self.later):
+            gathered.clear()
+        for changed in (self.steps, self.frames, self.items, self.ready, self.runs):
+            changed.clear()
+        for work in later:
             work()
 
 

@@ -72,6 +72,11 @@ class Picture:
         if known is None or known.generation <= step.generation or known.id == step.id:
             among[step.node] = step
 
+    def done_by(self, step_id: str, agent: str) -> None:
+        """Note which agent did a step."""
+        step = self.steps[step_id]
+        self.put(replace(step, facts={**step.facts, "agent": agent}), self.scopes[step_id])
+
     def scope_of(self, slot: Slot) -> str:
         """Return which item of a map a slot is inside of, as ``frame:index``; '' outside of maps."""
         for frame, index in self.around(slot):

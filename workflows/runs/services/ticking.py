@@ -1,95 +1,138 @@
-"""The engine's hand: take what is ready, begin it or go on after it, all of one look in one transaction.
+"""The engine's hand: take what is ready of many runs, begin it or go on after it, all in one transaction.
 
-A look locks its run with SKIP LOCKED, before anything else, as cancelling does: two that took their locks in
-another order would wait for each other. It deletes its row with everything it did: a worker that dies leaves it
-to the next. No call to the outside and no waiting happens here; agents, people and systems have leases of
-their own (tasks and actions), and their ends come back as ready rows.
+A look locks its runs with SKIP LOCKED, before anything else, as cancelling does: two that took their locks in
+another order would wait for each other. It deletes the rows of what it looks at with everything it did: a worker
+that dies leaves them to the next. No call to the outside and no waiting happens here; agents, people and systems
+have leases of their own (tasks and actions), and their ends come back as ready rows.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from workflows.runs import engine
-from workflows.runs.choices import RunState, StepState
-from workflows.runs.models import Ready, Run, Step
-from workflows.runs.services.entering import begin
-from workflows.runs.services.leaving import go_on
-from workflows.runs.services.moving import lock_run, park
+from workflows.runs.choices import OPEN_RUNS
+from workflows.runs.engine import WORK
+from workflows.runs.engine.events import Begun
+from workflows.runs.models import Run, Step
+from workflows.runs.services.beginning import begin
+from workflows.runs.services.leaving import news_of
+from workflows.runs.services.look import Look
+from workflows.runs.services.moving import park_broken
 
 MOST_LOOKS = 200
+RUNS_AT_ONCE = 50
 
 logger = logging.getLogger(__name__)
 
+_LOCK_DUE = """
+SELECT id FROM runs_run
+ WHERE id IN (SELECT s.run_id FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
+               WHERE r.not_before <= clock_timestamp() AND NOT u.is_paused
+               ORDER BY r.priority, r.step_id LIMIT %s)
+ ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_TAKE = """
+DELETE FROM runs_ready r USING runs_step s
+ WHERE r.step_id = s.id AND s.run_id = ANY(%s) AND r.not_before <= clock_timestamp()
+RETURNING s.id::text, s.run_id::text
+"""
+
 
 def tick(*, most: int = MOST_LOOKS) -> int:
-    """Look at what is ready until nothing is; return how many looks that took."""
+    """Look at what is ready until nothing is; return how many steps were looked at."""
     looks = 0
-    while looks < most and _look():
-        looks += 1
+    while looks < most and (found := _look_at_some()):
+        looks += found
     return looks
 
 
-def _look() -> bool:
-    """Look at one ready step; one that breaks the engine parks its run, so that it hinders no other."""
-    step_id: UUID | None = None
+def _look_at_some() -> int:
     try:
         with transaction.atomic():
-            run = _next_run()
-            ready = _due(run).first() if run else None
-            if run is None or ready is None:
-                return False
-            step_id = ready.step_id
-            ready.delete()  # first: what is looked at may be over at once, and is ready again then
-            look_at(run, step_id)
+            return _look_at(_lock_due())
     except (OperationalError, InterfaceError):
-        raise  # the database is away or chose us in a deadlock: nothing was done, and the row is still there
+        raise  # the database is away or chose us in a deadlock: nothing was done, and the rows are still there
     except Exception:
-        logger.exception("The engine could not look at step %s.", step_id)
-        if step_id is None:
+        logger.exception("The engine could not look at some runs together; it looks at each alone.")
+        return _one_by_one()
+
+
+def _one_by_one() -> int:
+    """Look at each run alone; one that breaks the engine is parked, so that it hinders no other."""
+    with transaction.atomic():
+        waiting = _lock_due()
+    looks = 0
+    for run_id in waiting:
+        try:
+            with transaction.atomic():
+                looks += _look_at(_lock([run_id]))
+        except (OperationalError, InterfaceError):
             raise
-        _park_broken(step_id)
-    return True
+        except Exception:
+            logger.exception("The engine could not look at run %s.", run_id)
+            park_broken(run_id)
+            looks += 1
+    return looks
 
 
-def _next_run() -> Run | None:
-    """Lock the run that has waited longest for a look; one that somebody else has is left to them."""
-    found = (
-        Run.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(steps__ready__not_before__lte=Now())
-        .order_by("steps__ready__priority", "steps__ready__step_id")
-        .values_list("pk", flat=True)
-        .first()
-    )
-    return lock_run(found) if found else None
+def _lock_due() -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_DUE, [RUNS_AT_ONCE])
+        return [row[0] for row in cursor.fetchall()]
 
 
-def _due(run: Run) -> QuerySet[Ready]:
-    return Ready.objects.filter(step__run=run, not_before__lte=Now()).order_by("priority", "step_id")
+def _lock(run_ids: Sequence[UUID]) -> list[UUID]:
+    found = Run.objects.select_for_update(of=("self",)).filter(pk__in=run_ids).order_by("pk")
+    return list(found.values_list("pk", flat=True))
 
 
-def look_at(run: Run, step_id: UUID) -> None:
-    """Begin a step that is ready, or go on after one whose work has ended. The run is locked."""
-    if run.state != RunState.RUNNING:
-        return
-    step = Step.objects.select_related("task__claimed_by", "action__agent", "run").get(pk=step_id)
-    step.run = run
-    definition = engine.parse(run.version.content)
-    if step.state == StepState.READY:
-        begin(run, definition, step)
-    elif step.state == StepState.RUNNING:
-        go_on(run, definition, step)
+def _look_at(run_ids: Sequence[UUID]) -> int:
+    """Look at everything that is ready in locked runs; return how many steps that was."""
+    if not run_ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [list(run_ids)])
+        taken = sorted(cursor.fetchall())
+    if not taken:
+        return 0
+    runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
+    look = Look(runs.filter(pk__in=run_ids), [step for step, _ in taken])
+    to_begin = [found for found in taken if _go_on(look, *found)]
+    look.write()
+    if to_begin:
+        _begin(look, to_begin)
+        look.write()
+    return len(taken)
 
 
-@transaction.atomic
-def _park_broken(step_id: UUID) -> None:
-    step = Step.objects.get(pk=step_id)
-    run = lock_run(step.run_id)
-    Ready.objects.filter(pk=step_id).delete()
-    if run.state == RunState.RUNNING:
-        park(run, step, "engine_error", "The engine failed here; its log says why.")
+def _go_on(look: Look, step_id: str, run_id: str) -> bool:
+    """Follow what has happened to a step; say whether its work has still to be begun."""
+    to = look.runs[run_id]
+    step = to.picture.steps[step_id]
+    if to.picture.run.state not in OPEN_RUNS or to.finish is not None or not step.is_open or step.parked:
+        return False
+    if step.state == "ready":
+        if to.picture.definition.nodes[step.node].kind in WORK:
+            return True
+        look.tell(run_id, step_id, Begun())
+        return False
+    row = Step.objects.select_related("task__claimed_by__agent", "action").get(pk=step_id)
+    if (event := news_of(row, to.picture)) is not None:
+        look.tell(run_id, step_id, event)
+    return False
+
+
+def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:
+    steps = Step.objects.in_bulk([step_id for step_id, _ in found])
+    for step_id, run_id in found:
+        to = look.runs[run_id]
+        if to.finish is not None or not to.picture.steps[step_id].is_open:
+            continue  # what came of another step of the run has ended this one
+        step = steps[UUID(step_id)]
+        step.run = to.picture.run
+        if (event := begin(step, to.picture)) is not None:
+            look.tell(run_id, step_id, event)

@@ -1,0 +1,144 @@
+"""Begin the work of a step: open the task of an agent or a person, ask for an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from agents.decision import cel
+from agents.models import Department, Role
+from audit.vocabulary import Ref, Refusal
+from connectors.policies.schemas import plain_text
+from workflows.actions import dispatch as actions_dispatch
+from workflows.actions.services import Ask, request_within
+from workflows.runs import engine, selectors
+from workflows.runs.choices import StepState
+from workflows.runs.engine.events import Event, Failed
+from workflows.runs.models import Step, Timer
+from workflows.runs.services.moving import ENGINE, make_ready, move_step
+from workflows.runs.services.picture import Picture
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import open_task
+
+
+def begin(step: Step, picture: Picture) -> Event | None:
+    """Begin the work of a ready step; return what happened to it at once, None when it is under way now."""
+    node = picture.definition.nodes[step.node]
+    try:
+        given = engine.given(picture.view(str(step.pk)))
+        return _BEGIN[node.kind](step, node, given)
+    except cel.ConditionError as error:
+        return _cannot("input_failed", f"What {node.name} needs could not be put together: {error}.")
+
+
+def _cannot(code: str, message: str) -> Failed:
+    return Failed(code, message[:1000], retryable=False)
+
+
+def _agent(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+    role = Role.objects.filter(code=node.facts["role"]).first()
+    if role is None:
+        return _cannot("no_role", f"There is no role {node.facts['role']} any more.")
+    department = Department.objects.filter(code=node.facts.get("department", "")).first()
+    if department is None and "department" in node.facts:
+        return _cannot("no_department", f"There is no department {node.facts['department']} any more.")
+    work = given.get("give", {})
+    task = open_task(
+        actor=ENGINE,
+        kind=Task.Kind.AGENT_WORK,
+        title=_title(given, f"{node.name}: {step.run.label}"),
+        subject=_subject(step),
+        role=role,
+        department=department,
+        work=work,
+        answer_schema=node.facts.get("answer"),
+        most_attempts=node.facts.get("attempts", 3),
+        due_at=_due(step, node),
+        priority=step.priority or step.run.priority,
+        references=_references(step),
+    )
+    move_step(step, StepState.RUNNING, task=task, input=work)
+    return None
+
+
+def _human(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+    groups = list(selectors.groups_of_people().filter(name__in=node.facts["groups"]))
+    if gone := sorted(set(node.facts["groups"]) - {group.name for group in groups}):
+        return _cannot("no_group", f"There is no group of people {', '.join(gone)} any more.")
+    shown = given.get("show", {})
+    is_exception = node.facts.get("exception", False)
+    task = open_task(
+        actor=ENGINE,
+        kind=Task.Kind.EXCEPTION if is_exception else Task.Kind.HUMAN_WORK,
+        title=_title(given, f"{node.name}: {step.run.label}"),
+        subject=_subject(step),
+        groups=groups,
+        work=shown,
+        answer_schema=node.facts["form"],
+        due_at=_due(step, node),
+        priority=step.priority or step.run.priority,
+        references=_references(step),
+    )
+    move_step(step, StepState.RUNNING, task=task, input=shown)
+    return None
+
+
+def _operation(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+    chosen = selectors.least_busy(node.facts["role"], node.facts.get("department", ""))
+    if chosen is None:
+        return _cannot("no_agent", f"No agent with the role {node.facts['role']} may work now.")
+    agent, why = chosen
+    arguments = given.get("arguments", {})
+    _due(step, node)
+    action = request_within(
+        actor=agent.user.as_actor(),
+        agent=agent,
+        key=f"step:{step.pk}",
+        ask=Ask(
+            operation=node.facts["operation"],
+            arguments=arguments,
+            reason=f"Step {node.name} of {step.run.workflow.name}",
+            references=_references(step),
+            correlation_id=str(step.run_id),
+        ),
+    )
+    if isinstance(action, Refusal):
+        return _cannot(action.code, action.message)
+    move_step(step, StepState.RUNNING, action=action, agent=agent, chosen_because=why[:500], input=arguments)
+    if action.is_final:
+        make_ready(step)
+    else:
+        transaction.on_commit(lambda: actions_dispatch.hint_run(action.pk))
+    return None
+
+
+_BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any]], Event | None]] = {
+    "agent": _agent,
+    "human": _human,
+    "operation": _operation,
+}
+
+
+def _title(given: Mapping[str, Any], otherwise: str) -> str:
+    return plain_text(str(given.get("title", ""))).strip() or otherwise
+
+
+def _due(step: Step, node: engine.Node) -> Any:
+    seconds = node.facts.get("due_seconds")
+    if not seconds:
+        return None
+    at = database_now() + timedelta(seconds=seconds)
+    Timer.objects.create(step=step, kind=Timer.Kind.OVERDUE, fire_at=at)
+    return at
+
+
+def _subject(step: Step) -> Ref:
+    return Ref("runs.step", str(step.pk), f"{step.name}: {step.run.label}"[:300])
+
+
+def _references(step: Step) -> dict[str, str]:
+    return {**step.run.references(), "step_id": str(step.pk)}

@@ -1,0 +1,66 @@
+"""Ending what is open in a run, or in one frame of it: steps, their tasks and actions, timers, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import connection
+
+from audit.vocabulary import Actor
+from workflows.actions.choices import NOT_BEGUN
+from workflows.actions.models import Action
+from workflows.actions.services import drop_action
+from workflows.runs.choices import OPEN_STEPS, StepState
+from workflows.runs.models import Frame, Ready, Run, Step, Timer
+from workflows.tasks.models import Task
+from workflows.tasks.services import close_if_waiting
+
+_INSIDE = """
+WITH RECURSIVE inside AS (
+    SELECT id FROM runs_frame WHERE run_id = %(run)s AND outer_id = %(frame)s AND (%(index)s::int IS NULL OR index = %(index)s)
+     UNION
+    SELECT f.id FROM runs_frame f JOIN inside i ON f.outer_id = i.id
+)
+SELECT id FROM inside
+"""
+
+
+def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: str, reason: str) -> list[str]:
+    """Cancel every open or parked step in a slot (frame '': in the whole run) but one; return their ids."""
+    found = Step.objects.filter(run=run)
+    if frame:
+        inside = _frames_inside(run, frame, index)
+        here = Step.objects.filter(frame=frame) if index is None else Step.objects.filter(frame=frame, index=index)
+        found = found.filter(pk__in=here.values("pk")) | found.filter(frame__in=inside)
+        Frame.objects.filter(pk__in=inside).update(is_fired=True, is_closed=True)
+    else:
+        Frame.objects.filter(run=run).update(is_fired=True, is_closed=True)
+    steps = list(found.filter(state__in=OPEN_STEPS).exclude(pk=but or None).values_list("pk", "task_id"))
+    # An action is locked before the task that waits for it, as a vote does.
+    withdraw_actions(actor, [str(key) for key, _ in steps], reason)
+    Step.objects.filter(pk__in=[key for key, _ in steps]).update(state=StepState.CANCELLED, is_parked=False)
+    drop_work(actor, [str(key) for key, _ in steps], reason)
+    withdraw_actions(actor, [str(key) for key, _ in steps], reason)
+    found.filter(is_parked=True).exclude(pk=but or None).update(is_parked=False)
+    return [str(key) for key, _ in steps]
+
+
+def drop_work(actor: Actor, steps: Sequence[str], reason: str) -> None:
+    """Withdraw what waits for steps that are over: tasks, timers and turns."""
+    Ready.objects.filter(step__in=steps).delete()
+    Timer.objects.filter(step__in=steps).delete()
+    for task_id in Step.objects.filter(pk__in=steps, task__isnull=False).values_list("task_id", flat=True):
+        close_if_waiting(actor=actor, task_id=task_id, state=Task.State.CANCELLED, reason=reason)
+
+
+def withdraw_actions(actor: Actor, steps: Sequence[str], reason: str) -> None:
+    """Take back what was asked for in steps and has not begun."""
+    waiting = Action.objects.filter(state__in=NOT_BEGUN, references__step_id__in=list(steps))
+    for action_id in waiting.order_by("pk").values_list("pk", flat=True):
+        drop_action(actor=actor, action_id=action_id, reason=reason)
+
+
+def _frames_inside(run: Run, frame: str, index: int | None) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSIDE, {"run": str(run.pk), "frame": frame, "index": index})
+        return [str(row[0]) for row in cursor.fetchall()]

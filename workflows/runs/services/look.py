@@ -1,0 +1,125 @@
+"""One look at some locked runs: events, what the machine says to them, and the rows that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from audit.services import Fact
+from audit.vocabulary import Actor
+from workflows.runs import engine
+from workflows.runs.choices import RunState
+from workflows.runs.engine.events import Event
+from workflows.runs.models import Ready, Run, Step
+from workflows.runs.services.applying import Applied
+from workflows.runs.services.cancelling import drop_work
+from workflows.runs.services.moving import ENGINE
+from workflows.runs.services.pen import Pen, as_json
+from workflows.runs.services.picture import pictures_of
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import close_if_waiting, open_task
+
+
+class Look:
+    """Events about steps of locked runs. ``write`` has to be called before anybody else reads what came of them."""
+
+    def __init__(
+        self, runs: Iterable[Run], step_ids: Sequence[str], *, actor: Actor = ENGINE, reason: str = ""
+    ) -> None:
+        self.pen = Pen()
+        pictures = pictures_of(runs, step_ids)
+        self.runs = {key: Applied(picture, self.pen, actor, reason) for key, picture in pictures.items()}
+
+    def tell(self, run_id: str, step_id: str, event: Event) -> str:
+        """Follow an event; return why it was refused, or ''."""
+        to = self.runs[run_id]
+        plan = engine.advance(to.picture.view(step_id), event)
+        if not plan.refused:
+            to.apply(plan)
+        return plan.refused
+
+    def write(self) -> None:
+        """Write everything that came of the events so far."""
+        for to in self.runs.values():
+            _close_the_books(to)
+        self.pen.write()
+        for to in self.runs.values():
+            _after(to)
+
+
+def _close_the_books(to: Applied) -> None:
+    """Work out what the run itself is now, with the fact for the ledger."""
+    run, before = to.picture.run, to.picture.run.state
+    if to.finish is not None:
+        run.state, run.outcome, run.output = RunState(to.finish.state), to.finish.outcome, dict(to.finish.output)
+        run.problem = ""
+        if to.actor is ENGINE:
+            _tell(to, "runs.run_finished", f"{run.label}: {run.outcome.replace('_', ' ')}", run.outcome)
+    elif to.parked:
+        run.state = RunState.INCIDENT
+        for step_id, code, why in to.parked:
+            name = to.picture.definition.nodes[to.picture.steps[step_id].node].name
+            run.problem = why[:500]
+            _tell(to, "runs.run_parked", f"{run.label} waits for an operator at {name}: {why}", code[:60])
+            to.pen.later.append(partial(_open_incident, run, name, why))
+        to.parked = []
+    if run.state != before or run.label != to.label:
+        to.label = run.label
+        to.pen.runs[str(run.pk)] = (
+            str(run.pk), str(run.state), run.outcome, as_json(run.output), run.label, run.problem,
+            run.is_compensating,
+        )  # fmt: skip
+
+
+def _after(to: Applied) -> None:
+    """Do what services do, now that the rows are there."""
+    if to.by_hand:
+        drop_work(to.actor, to.by_hand, to.reason)
+        to.by_hand = []
+    for step_id, seconds in to.again:
+        at = database_now() + timedelta(seconds=seconds)
+        Ready.objects.update_or_create(step_id=step_id, defaults={"not_before": at, "priority": to.picture.run.priority})
+    to.again = []
+    if to.finish is not None:
+        close_incidents(to.actor, to.picture.run, to.reason or "The run is over.")
+
+
+def _tell(to: Applied, verb: str, sentence: str, code: str) -> None:
+    run = to.picture.run
+    refs: dict[str, Any] = run.event_refs()
+    to.pen.facts.append(
+        Fact(actor=ENGINE, verb=verb, subject=run.as_ref(), sentence=sentence[:500], code=code, **refs)
+    )
+
+
+def _open_incident(run: Run, step: str, why: str) -> None:
+    open_task(
+        actor=ENGINE,
+        kind=Task.Kind.INCIDENT,
+        title=f"{run.label} stopped at {step}",
+        body=f"{why} Repeat the step on the page of the run when it can go on, or cancel the run.",
+        subject=run.as_ref(),
+        groups=Group.objects.filter(name=settings.INCIDENT_GROUP),
+        priority=1,
+        references=run.references(),
+    )
+
+
+def close_incidents(actor: Actor, run: Run, reason: str) -> None:
+    """Close what asks operators to look at a run."""
+    open_ones = Task.objects.filter(
+        kind=Task.Kind.INCIDENT, subject_kind="runs.run", subject_id=str(run.pk), state__in=Task.WAITING
+    )
+    for task_id in open_ones.values_list("pk", flat=True):
+        close_if_waiting(actor=actor, task_id=task_id, state=Task.State.DONE, reason=reason)
+
+
+def is_parked(run: Run) -> bool:
+    """Say whether a step of the run waits for an operator."""
+    return Step.objects.filter(run=run, is_parked=True).exists()
