@@ -343,11 +343,10 @@ def test_what_is_refused_at_the_start_goes_on_at_once(clerk: Any, alice: Any, bo
 
 @pytest.mark.django_db
 def test_repeating_a_step_leaves_no_second_task_open(workflow: Workflow, alice: Any, dave: Any) -> None:
-    from workflows.runs.services.moving import lock_run, park
+    from workflows.runs.services.breaking import park_broken
 
     run = begun(alice)
-    with transaction.atomic():
-        park(lock_run(run.pk), step(run, "read"), "engine_error", "It failed.")
+    park_broken(run.pk)
     services.retry_run(actor=dave.as_actor(), run=run, reason="mended it now")
     assert Task.objects.filter(kind="agent_work", state="open").count() == 1
 

@@ -21,6 +21,8 @@ from workflows.runs.models import Run, RunDocument, Step, Workflow
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
 
+Work = tuple[str | None, str | None]  # the ids of a step's task and action
+
 
 def visible_workflows(user: User) -> QuerySet[Workflow]:
     """Return the workflows a person may see; agents see none."""
@@ -70,8 +72,8 @@ def readable_documents(user: User) -> Q | None:
     return Q(pk__in=linked.filter(run__in=visible_to(user)).values("document"))
 
 
-def done_for_steps(found: Iterable[tuple[str | None, str | None]]) -> dict[tuple[str | None, str | None], dict[str, Any]]:
-    """Return what conditions read of the actions of steps, by their task and action ids: two queries for all."""
+def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:
+    """Return what conditions read of the actions of steps, by the ids of their task and action."""
     pairs = list(found)
     own = Action.objects.in_bulk([action for _, action in pairs if action])
     of_tasks: dict[str, list[Action]] = {}

@@ -83,7 +83,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class RetryStep:
-    """Do a parked step again, as a new generation."""
+    """Do a parked step again, as a new generation. An operation that was done is not: only what follows it."""
 
 
 @dataclass(frozen=True, slots=True)

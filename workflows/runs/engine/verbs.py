@@ -74,6 +74,10 @@ def _retry(draft: Draft, event: RetryStep) -> str:
     assert step is not None  # noqa: S101 - said by _going_on
     if not step.parked:
         return f"{draft.node(step).name} does not wait for an operator."
+    if step.state == "done" and draft.node(step).kind == "operation":
+        _unpark(draft, step)
+        follow(draft, replace(step, parked=False))
+        return ""
     return _again(draft, step)
 
 

@@ -34,6 +34,17 @@ BEFORE = {
 }
 
 
+# A run that waits for an operator did so at its newest step.
+PARKED = """
+UPDATE runs_step SET is_parked = true
+ WHERE id IN (SELECT DISTINCT ON (s.run_id) s.id FROM runs_step s JOIN runs_run r ON r.id = s.run_id
+               WHERE r.state = 'incident' ORDER BY s.run_id, s.id DESC)
+"""
+
+
 class Migration(migrations.Migration):
     dependencies = [("runs", "0003_frames")]
-    operations = [migrations.RunSQL(GUARD % legal(STEPS), GUARD % legal(BEFORE))]
+    operations = [
+        migrations.RunSQL(GUARD % legal(STEPS), GUARD % legal(BEFORE)),
+        migrations.RunSQL(PARKED, migrations.RunSQL.noop),
+    ]

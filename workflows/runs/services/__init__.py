@@ -20,7 +20,7 @@ from workflows.runs.services.starting import (
     start_run_within,
 )
 from workflows.runs.services.sweeping import sweep_runs
-from workflows.runs.services.ticking import look_at, tick
+from workflows.runs.services.ticking import tick
 
 __all__ = [
     "CHANGE_KIND",
@@ -31,7 +31,6 @@ __all__ = [
     "current_version",
     "find_verb",
     "install_portal",
-    "look_at",
     "note_decision",
     "propose_version",
     "retry_run",

@@ -10,14 +10,14 @@ from uuid_utils import uuid7
 
 from audit.vocabulary import Actor
 from connectors.policies.schemas import plain_text
-from workflows.runs.engine import FrameView, Plan, Slot, StepView, orders
+from workflows.runs.engine import WORK, FrameView, Plan, Slot, StepView, orders
 from workflows.runs.services.cancelling import cancel_open
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import Picture
 
 
 class Applied:
-    """One run in one look: its picture, the pen, and what has to be done by services after the rows are written."""
+    """One run in one look: its picture, the pen, and what services do after the rows are written."""
 
     def __init__(self, picture: Picture, pen: Pen, actor: Actor, reason: str) -> None:
         self.picture = picture
@@ -26,9 +26,9 @@ class Applied:
         self.reason = reason
         self.label = picture.run.label  # as it is written
         self.names: dict[str, str] = {}
-        self.made: set[str] = set()
         self.parked: list[tuple[str, str, str]] = []
         self.settled: list[str] = []
+        self.fresh: list[str] = []  # made in this look, and their work can begin at once
         self.by_hand: list[str] = []
         self.again: list[tuple[str, int]] = []
         self.finish: orders.FinishRun | None = None
@@ -54,8 +54,7 @@ class Applied:
     def change(self, step: StepView) -> None:
         """Note a step as it is now; one that is new in this look is written as new, once."""
         self.picture.put(step, self.picture.scopes[step.id])
-        if step.id in self.made:
-            self.pen.new_steps = [row for row in self.pen.new_steps if row[0] != step.id]
+        if step.id in self.pen.new_steps:
             self.insert(step)
         else:
             self.pen.steps[step.id] = (
@@ -66,11 +65,11 @@ class Applied:
     def insert(self, step: StepView) -> None:
         """Write a step as a new row."""
         node = self.picture.definition.nodes[step.node]
-        self.pen.new_steps.append((
+        self.pen.new_steps[step.id] = (
             step.id, str(self.picture.run.pk), step.node, node.kind, node.name, step.frame or None, step.index,
             self.picture.scopes[step.id], step.generation, step.state, as_json(step.answer),
             as_json(dict(step.error)), step.priority, step.parked, step.joins or None,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def wake(self, step_id: str, priority: int | None) -> None:
         """Let the engine look at a step in a turn of its own."""
@@ -92,9 +91,10 @@ def _make(to: Applied, order: orders.Make) -> None:
         joins=to.id_of(order.joins) if order.joins else "",
     )  # fmt: skip
     to.picture.put(step, to.picture.scope_of(slot))
-    to.made.add(step.id)
     to.insert(step)
-    if step.state == "ready":
+    if step.state == "ready" and to.picture.definition.nodes[step.node].kind in WORK:
+        to.fresh.append(step.id)
+    elif step.state == "ready":
         to.wake(step.id, step.priority)
 
 
@@ -104,7 +104,6 @@ def _start_items(to: Applied, order: orders.StartItems) -> None:
         slot = Slot(frame_id, index)
         step = StepView(str(uuid7()), order.node, "ready", frame_id, index, priority=order.priority)
         to.picture.put(step, to.picture.scope_of(slot))
-        to.made.add(step.id)
         to.insert(step)
         to.wake(step.id, step.priority)
     to.frame(frame_id, started=order.first + order.count)
@@ -129,7 +128,14 @@ def _open_frame(to: Applied, order: orders.OpenFrame) -> None:
     frame_id, slot = to.id_of(order.frame), to.slot(order.slot)
     opener = to.id_of(order.opener)
     to.picture.frames[frame_id] = FrameView(
-        frame_id, order.node, opener, order.size, slot.frame, slot.index, started=order.started, dead=len(order.dead)
+        frame_id,
+        order.node,
+        opener,
+        order.size,
+        slot.frame,
+        slot.index,
+        started=order.started,
+        dead=len(order.dead),
     )
     to.pen.new_frames.append((
         frame_id, str(to.picture.run.pk), opener, order.node, slot.frame or None, slot.index, order.size,
@@ -147,7 +153,10 @@ def _arrived(to: Applied, order: orders.Arrived) -> None:
     frame = to.picture.frames[frame_id]
     counted = {"failed": frame.failed + 1} if order.how == "failed" else {"arrived": frame.arrived + 1}
     to.frame(frame_id, **counted)
-    to.picture.items[frame_id, order.index] = (to.picture.items.get((frame_id, order.index), (None, ""))[0], order.how)
+    to.picture.items[frame_id, order.index] = (
+        to.picture.items.get((frame_id, order.index), (None, ""))[0],
+        order.how,
+    )
     if order.how == "arrived" and order.value is not None:
         to.picture.gathered.setdefault(frame_id, {})[order.index] = order.value
     to.pen.items[frame_id, order.index] = (frame_id, order.index, order.how, as_json(order.value))
@@ -172,7 +181,12 @@ def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
     to.pen.write()
     frame = to.id_of(order.frame) if order.frame else ""
     gone = cancel_open(
-        actor=to.actor, run=to.picture.run, frame=frame, index=order.index, but=to.id_of(order.but), reason=to.reason
+        actor=to.actor,
+        run=to.picture.run,
+        frame=frame,
+        index=order.index,
+        but=to.id_of(order.but),
+        reason=to.reason,
     )
     for step_id in gone:
         if step := to.picture.steps.get(step_id):

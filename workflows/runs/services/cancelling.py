@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from audit.vocabulary import Actor
 from workflows.actions.choices import NOT_BEGUN
@@ -17,7 +19,8 @@ from workflows.tasks.services import close_if_waiting
 
 _INSIDE = """
 WITH RECURSIVE inside AS (
-    SELECT id FROM runs_frame WHERE run_id = %(run)s AND outer_id = %(frame)s AND (%(index)s::int IS NULL OR index = %(index)s)
+    SELECT id FROM runs_frame
+     WHERE run_id = %(run)s AND outer_id = %(frame)s AND (%(index)s::int IS NULL OR index = %(index)s)
      UNION
     SELECT f.id FROM runs_frame f JOIN inside i ON f.outer_id = i.id
 )
@@ -30,22 +33,25 @@ def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: s
     found = Step.objects.filter(run=run)
     if frame:
         inside = _frames_inside(run, frame, index)
-        here = Step.objects.filter(frame=frame) if index is None else Step.objects.filter(frame=frame, index=index)
-        found = found.filter(pk__in=here.values("pk")) | found.filter(frame__in=inside)
+        here = found.filter(frame=UUID(frame))
+        found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=inside)
         Frame.objects.filter(pk__in=inside).update(is_fired=True, is_closed=True)
     else:
         Frame.objects.filter(run=run).update(is_fired=True, is_closed=True)
-    steps = list(found.filter(state__in=OPEN_STEPS).exclude(pk=but or None).values_list("pk", "task_id"))
+    if but:
+        found = found.exclude(pk=but)
+    steps = list(found.filter(state__in=OPEN_STEPS).values_list("pk", flat=True))
     # An action is locked before the task that waits for it, as a vote does.
-    withdraw_actions(actor, [str(key) for key, _ in steps], reason)
-    Step.objects.filter(pk__in=[key for key, _ in steps]).update(state=StepState.CANCELLED, is_parked=False)
-    drop_work(actor, [str(key) for key, _ in steps], reason)
-    withdraw_actions(actor, [str(key) for key, _ in steps], reason)
-    found.filter(is_parked=True).exclude(pk=but or None).update(is_parked=False)
-    return [str(key) for key, _ in steps]
+    withdraw_actions(actor, steps, reason)
+    Step.objects.filter(pk__in=steps).update(state=StepState.CANCELLED, is_parked=False, finished_at=Now())
+    drop_work(actor, steps, reason)
+    # Whoever had the task may have asked for something until it was closed; now nobody can any more.
+    withdraw_actions(actor, steps, reason)
+    found.filter(is_parked=True).update(is_parked=False)
+    return [str(key) for key in steps]
 
 
-def drop_work(actor: Actor, steps: Sequence[str], reason: str) -> None:
+def drop_work(actor: Actor, steps: Sequence[UUID], reason: str) -> None:
     """Withdraw what waits for steps that are over: tasks, timers and turns."""
     Ready.objects.filter(step__in=steps).delete()
     Timer.objects.filter(step__in=steps).delete()
@@ -53,14 +59,14 @@ def drop_work(actor: Actor, steps: Sequence[str], reason: str) -> None:
         close_if_waiting(actor=actor, task_id=task_id, state=Task.State.CANCELLED, reason=reason)
 
 
-def withdraw_actions(actor: Actor, steps: Sequence[str], reason: str) -> None:
+def withdraw_actions(actor: Actor, steps: Sequence[UUID], reason: str) -> None:
     """Take back what was asked for in steps and has not begun."""
-    waiting = Action.objects.filter(state__in=NOT_BEGUN, references__step_id__in=list(steps))
+    waiting = Action.objects.filter(state__in=NOT_BEGUN, references__step_id__in=[str(key) for key in steps])
     for action_id in waiting.order_by("pk").values_list("pk", flat=True):
         drop_action(actor=actor, action_id=action_id, reason=reason)
 
 
-def _frames_inside(run: Run, frame: str, index: int | None) -> list[str]:
+def _frames_inside(run: Run, frame: str, index: int | None) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_INSIDE, {"run": str(run.pk), "frame": frame, "index": index})
-        return [str(row[0]) for row in cursor.fetchall()]
+        return [row[0] for row in cursor.fetchall()]

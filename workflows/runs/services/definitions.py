@@ -13,7 +13,7 @@ _kept: OrderedDict[UUID, engine.Definition] = OrderedDict()
 
 
 def definition_of(version: WorkflowVersion) -> engine.Definition:
-    """Return the definition of a version. A version that is only proposed is parsed anew: it is not in force yet."""
+    """Return the definition of a version; one that is only proposed is parsed anew."""
     if version.state != WorkflowVersion.State.APPROVED:
         return engine.parse(version.content)
     found = _kept.get(version.pk)

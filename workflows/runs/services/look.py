@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -27,7 +28,7 @@ from workflows.tasks.services import close_if_waiting, open_task
 
 
 class Look:
-    """Events about steps of locked runs. ``write`` has to be called before anybody else reads what came of them."""
+    """Events about steps of locked runs. Nobody else sees what came of them before ``write`` was called."""
 
     def __init__(
         self, runs: Iterable[Run], step_ids: Sequence[str], *, actor: Actor = ENGINE, reason: str = ""
@@ -44,6 +45,20 @@ class Look:
             to.apply(plan)
         return plan.refused
 
+    def take_fresh(self) -> list[tuple[str, str]]:
+        """Return the steps that were made in this look and whose work can begin, once, with their runs."""
+        found = [(step, run_id) for run_id, to in self.runs.items() for step in to.fresh]
+        for to in self.runs.values():
+            to.fresh = []
+        return found
+
+    def leave(self, steps: Iterable[str]) -> None:
+        """Leave steps to a look of their own."""
+        for to in self.runs.values():
+            for step_id in steps:
+                if step_id in to.picture.steps:
+                    to.wake(step_id, to.picture.steps[step_id].priority)
+
     def write(self) -> None:
         """Write everything that came of the events so far."""
         for to in self.runs.values():
@@ -57,7 +72,11 @@ def _close_the_books(to: Applied) -> None:
     """Work out what the run itself is now, with the fact for the ledger."""
     run, before = to.picture.run, to.picture.run.state
     if to.finish is not None:
-        run.state, run.outcome, run.output = RunState(to.finish.state), to.finish.outcome, dict(to.finish.output)
+        run.state, run.outcome, run.output = (
+            RunState(to.finish.state),
+            to.finish.outcome,
+            dict(to.finish.output),
+        )
         run.problem = ""
         if to.actor is ENGINE:
             _tell(to, "runs.run_finished", f"{run.label}: {run.outcome.replace('_', ' ')}", run.outcome)
@@ -67,8 +86,10 @@ def _close_the_books(to: Applied) -> None:
             name = to.picture.definition.nodes[to.picture.steps[step_id].node].name
             run.problem = why[:500]
             _tell(to, "runs.run_parked", f"{run.label} waits for an operator at {name}: {why}", code[:60])
-            to.pen.later.append(partial(_open_incident, run, name, why))
+            to.pen.later.append(partial(open_incident, run, name, why))
         to.parked = []
+    elif to.settled and run.state == RunState.INCIDENT and not _others_wait(run, to.settled):
+        run.state, run.problem = RunState.RUNNING, ""
     if run.state != before or run.label != to.label:
         to.label = run.label
         to.pen.runs[str(run.pk)] = (
@@ -80,11 +101,13 @@ def _close_the_books(to: Applied) -> None:
 def _after(to: Applied) -> None:
     """Do what services do, now that the rows are there."""
     if to.by_hand:
-        drop_work(to.actor, to.by_hand, to.reason)
+        drop_work(to.actor, [UUID(key) for key in to.by_hand], to.reason)
         to.by_hand = []
     for step_id, seconds in to.again:
         at = database_now() + timedelta(seconds=seconds)
-        Ready.objects.update_or_create(step_id=step_id, defaults={"not_before": at, "priority": to.picture.run.priority})
+        Ready.objects.update_or_create(
+            step_id=step_id, defaults={"not_before": at, "priority": to.picture.run.priority}
+        )
     to.again = []
     if to.finish is not None:
         close_incidents(to.actor, to.picture.run, to.reason or "The run is over.")
@@ -98,7 +121,8 @@ def _tell(to: Applied, verb: str, sentence: str, code: str) -> None:
     )
 
 
-def _open_incident(run: Run, step: str, why: str) -> None:
+def open_incident(run: Run, step: str, why: str) -> None:
+    """Ask the operators to look at a run."""
     open_task(
         actor=ENGINE,
         kind=Task.Kind.INCIDENT,
@@ -120,6 +144,5 @@ def close_incidents(actor: Actor, run: Run, reason: str) -> None:
         close_if_waiting(actor=actor, task_id=task_id, state=Task.State.DONE, reason=reason)
 
 
-def is_parked(run: Run) -> bool:
-    """Say whether a step of the run waits for an operator."""
-    return Step.objects.filter(run=run, is_parked=True).exists()
+def _others_wait(run: Run, settled: Sequence[str]) -> bool:
+    return Step.objects.filter(run=run, is_parked=True).exclude(pk__in=settled).exists()

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.contrib.auth.models import Group
 from django.db import transaction
 
 from audit.services import record_event
@@ -15,9 +13,7 @@ from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_RUNS, RUN_TRANSITIONS, STEP_TRANSITIONS, RunState, StepState
 from workflows.runs.models import Ready, Run, Step
-from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
-from workflows.tasks.services import open_task
 
 ENGINE = Actor.system("engine")
 

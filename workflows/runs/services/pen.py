@@ -14,15 +14,16 @@ from django.db import connection, transaction
 
 from audit.services import Fact, record_events
 from workflows.runs import dispatch
+from workflows.runs.choices import OPEN_STEPS
 
 Row = tuple[Any, ...]
 
 _NEW_STEPS = """
-INSERT INTO runs_step (id, run_id, node, kind, name, frame_id, index, scope, generation, state, input, answer, error,
-                       attempts, infra_attempts, priority, is_parked, joins_id, undone, chosen_because,
+INSERT INTO runs_step (id, run_id, node, kind, name, frame_id, index, scope, generation, state, input, answer,
+                       error, attempts, infra_attempts, priority, is_parked, joins_id, undone, chosen_because,
                        started_at, finished_at)
-SELECT id, run_id, node, kind, name, frame_id, index, scope, generation, state, '{}', answer::jsonb, error::jsonb,
-       0, 0, priority, is_parked, joins_id, '', '',
+SELECT id, run_id, node, kind, name, frame_id, index, scope, generation, state, '{}', answer::jsonb,
+       error::jsonb, 0, 0, priority, is_parked, joins_id, '', '',
        CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END,
        CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END
   FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::text[],
@@ -41,11 +42,13 @@ UPDATE runs_step s
     AS new (id, state, answer, error, attempts, infra_attempts, is_parked)
  WHERE s.id = new.id
 """
+_DROP_TIMERS = "DELETE FROM runs_timer WHERE step_id = ANY(%s::uuid[])"
 _NEW_FRAMES = """
-INSERT INTO runs_frame (id, run_id, opener_id, node, outer_id, index, size, started, arrived, failed, dead, is_fired,
-                        is_closed)
+INSERT INTO runs_frame (id, run_id, opener_id, node, outer_id, index, size, started, arrived, failed, dead,
+                        is_fired, is_closed)
 SELECT id, run_id, opener_id, node, outer_id, index, size, started, 0, 0, dead, false, false
-  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[])
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[],
+              %s::int[])
     AS made (id, run_id, opener_id, node, outer_id, index, size, started, dead)
 """
 _FRAMES = """
@@ -68,8 +71,8 @@ UPDATE runs_item i SET how = new.how, value = new.value::jsonb
 """
 _RUNS = """
 UPDATE runs_run r
-   SET state = new.state, outcome = new.outcome, output = new.output::jsonb, label = new.label, problem = new.problem,
-       is_compensating = new.compensating,
+   SET state = new.state, outcome = new.outcome, output = new.output::jsonb, label = new.label,
+       problem = new.problem, is_compensating = new.compensating,
        finished_at = CASE WHEN new.state IN ('running', 'incident') THEN NULL ELSE clock_timestamp() END
   FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[])
     AS new (id, state, outcome, output, label, problem, compensating)
@@ -86,7 +89,7 @@ ON CONFLICT (step_id) DO NOTHING
 class Pen:
     """Rows to be written, and what services do after that."""
 
-    new_steps: list[Row] = field(default_factory=list)
+    new_steps: dict[str, Row] = field(default_factory=dict)
     steps: dict[str, Row] = field(default_factory=dict)
     new_frames: list[Row] = field(default_factory=list)
     frames: dict[str, Row] = field(default_factory=dict)
@@ -102,10 +105,11 @@ class Pen:
 
         Afterwards there is nothing left to write, and the same pen may be used on.
         """
-        _run(_NEW_STEPS, self.new_steps)
+        _run(_NEW_STEPS, self.new_steps.values())
         _run(_NEW_FRAMES, self.new_frames)
         _run(_NEW_ITEMS, self.new_items)
         _run(_STEPS, self.steps.values())
+        _run(_DROP_TIMERS, [(row[0],) for row in self.steps.values() if row[1] not in OPEN_STEPS])
         _run(_FRAMES, self.frames.values())
         _run(_ITEMS, self.items.values())
         _run(_READY, self.ready.values())
@@ -114,9 +118,9 @@ class Pen:
         if self.ready:
             transaction.on_commit(dispatch.hint_tick)
         later = list(self.later)
-        for gathered in (self.new_steps, self.new_frames, self.new_items, self.facts, self.later):
+        for gathered in (self.new_frames, self.new_items, self.facts, self.later):
             gathered.clear()
-        for changed in (self.steps, self.frames, self.items, self.ready, self.runs):
+        for changed in (self.new_steps, self.steps, self.frames, self.items, self.ready, self.runs):
             changed.clear()
         for work in later:
             work()

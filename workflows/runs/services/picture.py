@@ -19,9 +19,9 @@ ROOT_SCOPE = ""
 
 _STEPS = """
 SELECT DISTINCT ON (s.run_id, s.scope, s.node)
-       s.id::text, s.run_id::text, s.node, s.state, coalesce(s.frame_id::text, ''), s.index, s.generation, s.answer,
-       s.error, s.attempts, s.infra_attempts, s.priority, s.is_parked, coalesce(s.joins_id::text, ''), s.scope,
-       s.task_id::text, s.action_id::text, a.code
+       s.id::text, s.run_id::text, s.node, s.state, coalesce(s.frame_id::text, ''), s.index, s.generation,
+       s.answer, s.error, s.attempts, s.infra_attempts, s.priority, s.is_parked, coalesce(s.joins_id::text, ''),
+       s.scope, s.task_id::text, s.action_id::text, a.code
   FROM runs_step s LEFT JOIN agents_agent a ON a.id = s.agent_id
  WHERE (s.run_id, s.scope) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
  ORDER BY s.run_id, s.scope, s.node, s.generation DESC
@@ -36,8 +36,8 @@ WITH RECURSIVE chain AS (
      UNION
     SELECT f.* FROM runs_frame f JOIN chain c ON f.id = c.outer_id
 )
-SELECT id::text, node, opener_id::text, size, coalesce(outer_id::text, ''), index, started, arrived, dead, failed,
-       is_fired, is_closed
+SELECT id::text, node, opener_id::text, size, coalesce(outer_id::text, ''), index, started, arrived, dead,
+       failed, is_fired, is_closed
   FROM chain
 """
 _ITEMS = """
@@ -127,7 +127,7 @@ class Picture:
 
 
 def pictures_of(runs: Iterable[Run], step_ids: Sequence[str]) -> dict[str, Picture]:
-    """Read what events about these steps can need, by run. The runs are locked and carry workflow and version."""
+    """Read what events about these steps can need, by run. The runs are locked."""
     found = {str(run.pk): Picture(run, definition_of(run.version)) for run in runs}
     _read_frames(found, step_ids)
     _read_steps(found)
@@ -142,10 +142,14 @@ def _read_frames(found: Mapping[str, Picture], step_ids: Sequence[str]) -> None:
         picture = found[row[1]]
         picture.frames.update(frames)
         picture.put(_step(row), row[14])
-    slots = {(frame.id, index) for p in found.values() for s in p.steps.values() for frame, index in p.around(s.slot)}
+    slots = {
+        (frame.id, index) for p in found.values() for s in p.steps.values() for frame, index in p.around(s.slot)
+    }
     if slots:
         _read_items(found, sorted(slots))
-    closing = {step.joins: picture for picture in found.values() for step in picture.steps.values() if step.joins}
+    closing = {
+        step.joins: picture for picture in found.values() for step in picture.steps.values() if step.joins
+    }
     for frame, index, value in _rows(_GATHERED, [list(closing)]) if closing else ():
         closing[frame].gathered.setdefault(frame, {})[index] = _json(value)
 
@@ -180,7 +184,8 @@ def _step(row: Sequence[Any]) -> StepView:
     return StepView(
         id=row[0], node=row[2], state=row[3], frame=row[4], index=row[5], generation=row[6],
         answer=_json(row[7]),
-        error=_json(row[8]) or {}, attempts=row[9], infra_attempts=row[10], priority=row[11], parked=row[12], joins=row[13],
+        error=_json(row[8]) or {}, attempts=row[9], infra_attempts=row[10], priority=row[11], parked=row[12],
+        joins=row[13],
     )  # fmt: skip
 
 

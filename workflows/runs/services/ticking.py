@@ -1,9 +1,9 @@
 """The engine's hand: take what is ready of many runs, begin it or go on after it, all in one transaction.
 
 A look locks its runs with SKIP LOCKED, before anything else, as cancelling does: two that took their locks in
-another order would wait for each other. It deletes the rows of what it looks at with everything it did: a worker
-that dies leaves them to the next. No call to the outside and no waiting happens here; agents, people and systems
-have leases of their own (tasks and actions), and their ends come back as ready rows.
+another order would wait for each other. It deletes the rows of what it looks at with everything it did: a
+worker that dies leaves them to the next. No call to the outside and no waiting happens here; agents, people and
+systems have leases of their own (tasks and actions), and their ends come back as ready rows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.engine import WORK
 from workflows.runs.engine.events import Begun
 from workflows.runs.models import Run, Step
-from workflows.runs.services.beginning import begin
+from workflows.runs.services.breaking import park_broken
+from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.leaving import news_of
 from workflows.runs.services.look import Look
-from workflows.runs.services.moving import park_broken
 
 MOST_LOOKS = 200
 RUNS_AT_ONCE = 50
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 _LOCK_DUE = """
 SELECT id FROM runs_run
- WHERE id IN (SELECT s.run_id FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
+ WHERE id IN (SELECT s.run_id
+                FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
                WHERE r.not_before <= clock_timestamp() AND NOT u.is_paused
                ORDER BY r.priority, r.step_id LIMIT %s)
  ORDER BY id FOR UPDATE SKIP LOCKED
@@ -102,10 +103,7 @@ def _look_at(run_ids: Sequence[UUID]) -> int:
     runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
     look = Look(runs.filter(pk__in=run_ids), [step for step, _ in taken])
     to_begin = [found for found in taken if _go_on(look, *found)]
-    look.write()
-    if to_begin:
-        _begin(look, to_begin)
-        look.write()
+    carry_on(look, to_begin)
     return len(taken)
 
 
@@ -124,15 +122,3 @@ def _go_on(look: Look, step_id: str, run_id: str) -> bool:
     if (event := news_of(row, to.picture)) is not None:
         look.tell(run_id, step_id, event)
     return False
-
-
-def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:
-    steps = Step.objects.in_bulk([step_id for step_id, _ in found])
-    for step_id, run_id in found:
-        to = look.runs[run_id]
-        if to.finish is not None or not to.picture.steps[step_id].is_open:
-            continue  # what came of another step of the run has ended this one
-        step = steps[UUID(step_id)]
-        step.run = to.picture.run
-        if (event := begin(step, to.picture)) is not None:
-            look.tell(run_id, step_id, event)

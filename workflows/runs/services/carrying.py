@@ -1,0 +1,39 @@
+"""After events: write what came of them, begin the work that follows, and so on until somebody else has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from workflows.runs.models import Step
+from workflows.runs.services.beginning import begin
+from workflows.runs.services.look import Look
+
+# Beginning is the dear part of a look; what is more has a turn of its own.
+MOST_BEGUN = 50
+
+
+def carry_on(look: Look, to_begin: Sequence[tuple[str, str]] = ()) -> None:
+    """Write what came of a look; begin the work of these steps (id, run) and of those that follow at once."""
+    left = MOST_BEGUN
+    waiting = list(to_begin)
+    while True:
+        waiting += look.take_fresh()
+        look.leave([step for step, _ in waiting[left:]])
+        look.write()
+        now, waiting, left = waiting[:left], [], max(0, left - len(waiting))
+        if not now:
+            return
+        _begin(look, now)
+
+
+def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:
+    steps = Step.objects.in_bulk([step_id for step_id, _ in found])
+    for step_id, run_id in found:
+        to = look.runs[run_id]
+        if to.finish is not None or not to.picture.steps[step_id].is_open:
+            continue  # what came of another step of the run has ended this one
+        step = steps[UUID(step_id)]
+        step.run = to.picture.run
+        if (event := begin(step, to.picture)) is not None:
+            look.tell(run_id, step_id, event)
