@@ -10,7 +10,7 @@ import pytest
 from tests.workflows.engine.build import KNOWN, OPEN, content, findings, node, parsed
 from workflows.runs import engine
 from workflows.runs.services.able import ABLE
-from workflows.runs.services.entering import _BEGIN
+from workflows.runs.services.beginning import _BEGIN
 
 BOTH = node("parallel", branches=[{"to": "left"}, {"to": "right"}], join="met")
 EACH = node("map", over="input.lines", item="line", do="book", join="booked")

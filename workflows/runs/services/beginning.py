@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,10 +13,10 @@ from agents.models import Department, Role
 from audit.vocabulary import Ref, Refusal
 from connectors.policies.schemas import plain_text
 from workflows.actions import dispatch as actions_dispatch
-from workflows.actions.services import Ask, request_within
+from workflows.actions.services import Ask, preview_decision, request_within
 from workflows.runs import engine, selectors
 from workflows.runs.choices import StepState
-from workflows.runs.engine.events import Event, Failed
+from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.moving import ENGINE, make_ready, move_step
 from workflows.runs.services.picture import Picture
@@ -116,10 +116,40 @@ def _operation(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event
     return None
 
 
+def _gate(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+    """Ask what the policy would say, as the agent that would do it: nothing is done, reserved or held."""
+    chosen = selectors.least_busy(node.facts["role"], node.facts.get("department", ""))
+    if chosen is None:
+        return _cannot("no_agent", f"No agent with the role {node.facts['role']} may work now.")
+    agent, why = chosen
+    arguments = given.get("arguments", {})
+    Step.objects.filter(pk=step.pk).update(agent=agent, chosen_because=why[:500], input=arguments)
+    wish = Ask(operation=node.facts["operation"], arguments=arguments, references=_references(step))
+    try:
+        judged = preview_decision(actor=agent.user.as_actor(), agent=agent, ask=wish).decision
+    except Refusal as refusal:
+        return Closed({"verdict": "deny", "code": refusal.code, "sentence": refusal.message})
+    return Closed({"verdict": str(judged.verdict), "code": judged.code, "sentence": judged.sentence})
+
+
+def _wait(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+    if "seconds" in node.facts:
+        at = database_now() + timedelta(seconds=node.facts["seconds"])
+    else:
+        at = given.get("until")
+        if not isinstance(at, datetime):
+            return _cannot("no_time", f"{node.name}: what it waits for is no time: {at!r}.")
+    Timer.objects.create(step=step, kind=Timer.Kind.WAKE, fire_at=at)
+    move_step(step, StepState.RUNNING)
+    return None
+
+
 _BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any]], Event | None]] = {
     "agent": _agent,
     "human": _human,
     "operation": _operation,
+    "gate": _gate,
+    "wait": _wait,
 }
 
 

@@ -53,10 +53,11 @@ def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: s
 
 def drop_work(actor: Actor, steps: Sequence[UUID], reason: str) -> None:
     """Withdraw what waits for steps that are over: tasks, timers and turns."""
-    Ready.objects.filter(step__in=steps).delete()
     Timer.objects.filter(step__in=steps).delete()
     for task_id in Step.objects.filter(pk__in=steps, task__isnull=False).values_list("task_id", flat=True):
         close_if_waiting(actor=actor, task_id=task_id, state=Task.State.CANCELLED, reason=reason)
+    # A task that is closed gives its step a turn; there is nothing to look at any more.
+    Ready.objects.filter(step__in=steps).delete()
 
 
 def withdraw_actions(actor: Actor, steps: Sequence[UUID], reason: str) -> None:

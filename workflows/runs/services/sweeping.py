@@ -11,8 +11,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from workflows.actions.choices import FINAL
-from workflows.runs.choices import OPEN_STEPS, RunState, StepState
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState
+from workflows.runs.engine.events import Closed
 from workflows.runs.models import Step, Timer
+from workflows.runs.services.carrying import carry_on
+from workflows.runs.services.look import Look
 from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
 from workflows.tasks.models import Task
@@ -50,6 +53,13 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
     if timer is None:
         return False
     step = timer.step
+    if timer.kind == Timer.Kind.WAKE:
+        timer.delete()
+        if step.state == StepState.RUNNING and run.state in OPEN_RUNS:
+            look = Look([run], [str(step.pk)])
+            look.tell(str(run.pk), str(step.pk), Closed({}))
+            carry_on(look)
+        return True
     if step.state in OPEN_STEPS:
         sentence = f"{run.label}: {step.name} was not done in time"
         note(actor=ENGINE, run=run, verb="runs.step_overdue", sentence=sentence, code="overdue")
@@ -64,7 +74,7 @@ def _repair() -> int:
     """Every step that could go on is ready: one whose row or hint was lost is found here (Conductor's rule)."""
     ended = ~Q(task__state__in=Task.WAITING) & Q(task__isnull=False) | Q(action__state__in=sorted(FINAL))
     idle = (
-        Step.objects.filter(run__state=RunState.RUNNING, ready__isnull=True)
+        Step.objects.filter(run__state__in=OPEN_RUNS, run__is_paused=False, is_parked=False, ready__isnull=True)
         .filter(Q(state=StepState.READY) | Q(state=StepState.RUNNING) & ended)
         .order_by("pk")[:BATCH]
     )
