@@ -133,12 +133,9 @@ def _gate(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | No
 
 
 def _wait(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
-    if "seconds" in node.facts:
-        at = database_now() + timedelta(seconds=node.facts["seconds"])
-    else:
-        at = given.get("until")
-        if not isinstance(at, datetime):
-            return _cannot("no_time", f"{node.name}: what it waits for is no time: {at!r}.")
+    at = given.get("until", database_now() + timedelta(seconds=node.facts.get("seconds", 0)))
+    if not isinstance(at, datetime) or ("until" in node.facts and "until" not in given):
+        return _cannot("no_time", f"{node.name}: what it waits for is no time: {given.get('until')!r}.")
     Timer.objects.create(step=step, kind=Timer.Kind.WAKE, fire_at=at)
     move_step(step, StepState.RUNNING)
     return None
