@@ -23,7 +23,7 @@ from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page,
 from workflows.pages.activity import STEPS
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
-from workflows.pages.steps import lines_of_steps, named, names_of
+from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of
 from workflows.pages.words import ECHOES, Tag, facts_of, humanize, state_tag
 from workflows.runs import services
 from workflows.runs.choices import OPEN_RUNS, RunState
@@ -119,6 +119,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "tags": tags_of(found),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "steps": lines_of_steps(found, user, names),
+        "more_steps": max(0, found.steps.count() - MOST_STEPS),
         "documents": [(document, document.pk in readable) for document in documents],
         "input": facts_of(named(found.input, names), found.version.content.get("input")),
         "output": facts_of(named(found.output or {}, names)),

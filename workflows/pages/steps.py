@@ -22,6 +22,7 @@ from workflows.tasks.models import Task
 
 HELD = Tag("Held for people", "front_hand", "wait")
 IN_BRIEF = 3
+MOST_STEPS = 300  # a map may have ten thousand items; the page shows the first, and how many there are
 BRIEF_CHARACTERS = 120
 # What is done by the engine itself within one look says nothing to people but where the run went.
 SCHEMA_OF = {"agent": "answer", "human": "form"}
@@ -67,7 +68,7 @@ class StepLine:
 
 def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[StepLine]:
     """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
-    steps = list(steps_of(run))
+    steps = list(steps_of(run)[:MOST_STEPS])
     calls = _calls(steps, run, user)
     return [_line(step, run, documents, calls.get(step.pk, [])) for step in steps]
 
@@ -90,7 +91,7 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call])
     waits = step.state in (StepState.READY, StepState.RUNNING)
     is_held = any(call.question for call in calls)
     return StepLine(
-        name=step.name,
+        name=f"{step.name} ({step.index + 1})" if step.frame_id else step.name,
         again=step.generation if step.generation > 1 else 0,
         tag=HELD if is_held and waits else _tag(step),
         who=who_has(step, is_held=is_held),
