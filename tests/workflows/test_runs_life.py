@@ -236,7 +236,7 @@ def quiet(hints: Any, caplog: Any) -> None:
 @pytest.mark.usefixtures("live_db", "quiet")
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [pytest.param(6, 20, id="short"), pytest.param(50, 30, id="long", marks=pytest.mark.full)],
+    [pytest.param(6, 20, id="short"), pytest.param(30, 30, id="long", marks=pytest.mark.full)],
 )
 def test_no_run_is_lost_whatever_happens(examples: int, steps: int) -> None:
     run_state_machine_as_test(
