@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.runs.models.frame import Frame, Item, Signal
+from workflows.runs.models.frame import Frame, Item
 from workflows.runs.models.run import Ready, Run, RunDocument, Step, Timer
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 
@@ -12,7 +12,6 @@ __all__ = [
     "Ready",
     "Run",
     "RunDocument",
-    "Signal",
     "Step",
     "Timer",
     "Workflow",

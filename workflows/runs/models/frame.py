@@ -65,26 +65,3 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"{self.frame_id} {self.index}"
-
-
-class Signal(models.Model):
-    """Something a run may wait for, kept until it is wanted; the same dedup key is the same signal."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="signals")
-    name = models.CharField(max_length=60)
-    dedup_key = models.CharField(max_length=255)
-    payload = models.JSONField(default=dict, blank=True)
-    sent_by = models.CharField(max_length=300)
-    taken_by = models.ForeignKey(Step, null=True, blank=True, on_delete=models.PROTECT, related_name="signals")
-
-    class Meta:
-        ordering = ["id"]
-        default_permissions = ["view"]
-        constraints = [models.UniqueConstraint(fields=["run", "name", "dedup_key"], name="runs_signal_once")]
-        indexes = [
-            models.Index(fields=["run", "name"], condition=Q(taken_by__isnull=True), name="runs_signal_waiting")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} for {self.run_id}"

@@ -31,15 +31,14 @@ SELECT id FROM inside
 def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: str, reason: str) -> list[str]:
     """Cancel every open or parked step in a slot (frame '': in the whole run) but one; return their ids."""
     found = Step.objects.filter(run=run)
+    frames = Frame.objects.filter(run=run)
     if frame:
-        inside = _frames_inside(run, frame, index)
+        frames = frames.filter(pk__in=_frames_inside(run, frame, index))
         here = found.filter(frame=UUID(frame))
-        found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=inside)
-        Frame.objects.filter(pk__in=inside).update(is_fired=True, is_closed=True)
-    else:
-        Frame.objects.filter(run=run).update(is_fired=True, is_closed=True)
+        found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=frames)
     if but:
         found = found.exclude(pk=but)
+    Frame.objects.filter(pk__in=frames).update(is_fired=True, is_closed=True)
     steps = list(found.filter(state__in=OPEN_STEPS).values_list("pk", flat=True))
     # An action is locked before the task that waits for it, as a vote does.
     withdraw_actions(actor, steps, reason)
@@ -47,7 +46,7 @@ def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: s
     drop_work(actor, steps, reason)
     # Whoever had the task may have asked for something until it was closed; now nobody can any more.
     withdraw_actions(actor, steps, reason)
-    found.filter(is_parked=True).update(is_parked=False)
+    Step.objects.filter(pk__in=found.filter(is_parked=True).values("pk")).update(is_parked=False)
     return [str(key) for key in steps]
 
 
