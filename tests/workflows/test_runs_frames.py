@@ -9,11 +9,13 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from audit.models import Event
 from tests.workflows.conftest import hold_above
 from tests.workflows.test_runs import approve, begun, claim, letters, step, written
 from workflows.runs import services
 from workflows.runs.models import Frame, Item, Ready, Run, Step, Timer, Workflow
 from workflows.tasks import services as tasks
+from workflows.tasks.models import Task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
 
@@ -133,6 +135,33 @@ def test_one_branch_that_stops_leaves_the_other_to_go_on(clerk: Any, alice: Any,
     run.refresh_from_db()
     assert run.state == "done"
     nothing_is_left(run)
+
+
+def test_an_incident_is_open_while_another_branch_still_waits(
+    clerk: Any, alice: Any, bob: Any, dave: Any
+) -> None:
+    both(alice, bob)
+    run = begun(alice)
+    give_up(clerk)
+    give_up(clerk)
+    incidents = Task.objects.filter(kind="incident", state="open")
+    assert incidents.count() == 2
+    services.retry_run(actor=dave.as_actor(), run=run, reason="one was mended")
+    run.refresh_from_db()
+    assert (run.state, incidents.exists()) == ("incident", True)
+    services.retry_run(actor=dave.as_actor(), run=run, reason="the other, too")
+    run.refresh_from_db()
+    assert (run.state, incidents.exists()) == ("running", False)
+
+
+def test_a_run_that_ends_beside_one_that_begins_is_told_once(clerk: Any, alice: Any, bob: Any) -> None:
+    publish(alice, bob, "only", only={**WORK, "next": "done"})
+    first = begun(alice)
+    task = claim(clerk)
+    tasks.complete_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, answer={"sum": 1})
+    services.start_run(actor=alice.as_actor(), workflow_code="letters", input={"topic": "nuts"}, key="second")
+    services.tick()
+    assert Event.objects.filter(run_id=str(first.pk), verb="runs.run_finished").count() == 1
 
 
 def test_a_run_is_cancelled_with_everything_in_its_frames(clerk: Any, alice: Any, bob: Any, dave: Any) -> None:

@@ -12,7 +12,7 @@ from workflows.runs.choices import RunState
 from workflows.runs.engine.events import CancelRun, RetryStep
 from workflows.runs.models import Run, Step
 from workflows.runs.services.carrying import carry_on
-from workflows.runs.services.look import Look, close_incidents
+from workflows.runs.services.look import Look, close_incidents, others_wait
 from workflows.runs.services.moving import lock_run, note, require_open
 
 
@@ -64,7 +64,8 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         )
         look = Look([run], [str(step.pk)], actor=actor, reason=f"The step is done again: {reason}")
         look.tell(str(run.pk), str(step.pk), RetryStep())
-        close_incidents(actor, run, reason)
+        if not others_wait(run, [str(step.pk)]):
+            close_incidents(actor, run, reason)
         carry_on(look)
         return run
 

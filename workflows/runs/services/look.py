@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group
 from audit.services import Fact
 from audit.vocabulary import Actor
 from workflows.runs import engine
-from workflows.runs.choices import RunState
+from workflows.runs.choices import OPEN_RUNS, RunState
 from workflows.runs.engine.events import Event
 from workflows.runs.models import Ready, Run, Step
 from workflows.runs.services.applying import Applied
@@ -71,13 +71,9 @@ class Look:
 def _close_the_books(to: Applied) -> None:
     """Work out what the run itself is now, with the fact for the ledger."""
     run, before = to.picture.run, to.picture.run.state
-    if to.finish is not None:
-        run.state, run.outcome, run.output = (
-            RunState(to.finish.state),
-            to.finish.outcome,
-            dict(to.finish.output),
-        )
-        run.problem = ""
+    if to.finish is not None and before in OPEN_RUNS:
+        run.state, run.problem = RunState(to.finish.state), ""
+        run.outcome, run.output = to.finish.outcome, dict(to.finish.output)
         if to.actor is ENGINE:
             _tell(to, "runs.run_finished", f"{run.label}: {run.outcome.replace('_', ' ')}", run.outcome)
     elif to.parked:
@@ -88,7 +84,7 @@ def _close_the_books(to: Applied) -> None:
             _tell(to, "runs.run_parked", f"{run.label} waits for an operator at {name}: {why}", code[:60])
             to.pen.later.append(partial(open_incident, run, name, why))
         to.parked = []
-    elif to.settled and run.state == RunState.INCIDENT and not _others_wait(run, to.settled):
+    elif to.settled and run.state == RunState.INCIDENT and not others_wait(run, to.settled):
         run.state, run.problem = RunState.RUNNING, ""
     if run.state != before or run.label != to.label:
         to.label = run.label
@@ -144,5 +140,6 @@ def close_incidents(actor: Actor, run: Run, reason: str) -> None:
         close_if_waiting(actor=actor, task_id=task_id, state=Task.State.DONE, reason=reason)
 
 
-def _others_wait(run: Run, settled: Sequence[str]) -> bool:
+def others_wait(run: Run, settled: Sequence[str]) -> bool:
+    """Say whether other steps of the run than these wait for an operator."""
     return Step.objects.filter(run=run, is_parked=True).exclude(pk__in=settled).exists()
