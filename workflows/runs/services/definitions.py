@@ -1,4 +1,4 @@
-"""Definitions as the engine reads them. A version never changes, so each process parses it once."""
+"""Definitions as the engine reads them. A version never changes, so each process builds it once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def definition_of(version: WorkflowVersion) -> engine.Definition:
         return engine.parse(version.content)
     found = _kept.get(version.pk)
     if found is None:
-        found = _kept[version.pk] = engine.parse(version.content)
+        found = _kept[version.pk] = engine.load(version.content)
         while len(_kept) > MOST_KEPT:
             _kept.popitem(last=False)
     return found

@@ -1,4 +1,4 @@
-"""Moving runs and steps: the only code that writes their ``state``."""
+"""Locking a run, moving a step whose work begins, giving it a turn, and noting a fact about a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import transaction
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.runs import dispatch
-from workflows.runs.choices import OPEN_RUNS, RUN_TRANSITIONS, STEP_TRANSITIONS, RunState, StepState
+from workflows.runs.choices import OPEN_RUNS, STEP_TRANSITIONS, StepState
 from workflows.runs.models import Ready, Run, Step
 from workflows.tasks.selectors import database_now
 
@@ -40,29 +40,6 @@ def require_open(run: Run) -> None:
             kind=RefusalKind.CONFLICT,
             next_step="Start a new run if something is left to do.",
         )
-
-
-def move_run(
-    *,
-    actor: Actor,
-    run: Run,
-    to: RunState,
-    verb: str,
-    sentence: str,
-    reason: str = "",
-    code: str = "",
-    **fields: Any,
-) -> None:
-    """Take one transition of the table, with its event, in the caller's transaction; any other is a bug."""
-    if to not in RUN_TRANSITIONS[RunState(run.state)]:
-        raise RuntimeError(f"run {run.pk}: {run.state} -> {to} is not a transition")
-    changes: dict[str, Any] = {"state": to, **fields}
-    if not RUN_TRANSITIONS[to]:
-        changes["finished_at"] = database_now()
-    for name, value in changes.items():
-        setattr(run, name, value)
-    run.save(update_fields=list(changes))
-    note(actor=actor, run=run, verb=verb, sentence=sentence, reason=reason, code=code)
 
 
 def move_step(step: Step, to: StepState, **fields: Any) -> None:

@@ -12,6 +12,7 @@ from django.db import connection
 from workflows.runs import engine, selectors
 from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.engine import FrameView, RunView, Slot, StepView
+from workflows.runs.engine.views import around
 from workflows.runs.models import Run
 from workflows.runs.services.definitions import definition_of
 
@@ -86,12 +87,7 @@ class Picture:
 
     def around(self, slot: Slot) -> list[tuple[FrameView, int]]:
         """Return the frames around a slot from the inside out, each with the index inside it."""
-        found = []
-        while slot.frame:
-            frame = self.frames[slot.frame]
-            found.append((frame, slot.index))
-            slot = frame.slot
-        return found
+        return list(around(self.frames, slot))
 
     def view(self, step_id: str = "") -> RunView:
         """Return what the machine may see for an event about a step, or about the run."""

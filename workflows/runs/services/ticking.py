@@ -9,7 +9,7 @@ systems have leases of their own (tasks and actions), and their ends come back a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -102,12 +102,14 @@ def _look_at(run_ids: Sequence[UUID]) -> int:
         return 0
     runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
     look = Look(runs.filter(pk__in=run_ids), [step for step, _ in taken])
-    to_begin = [found for found in taken if _go_on(look, *found)]
+    under_way = [step for step, run in taken if look.runs[run].picture.steps[step].state == "running"]
+    rows = Step.objects.select_related("task__claimed_by__agent", "action").in_bulk(under_way)
+    to_begin = [(step, run) for step, run in taken if _go_on(look, step, run, rows)]
     carry_on(look, to_begin)
     return len(taken)
 
 
-def _go_on(look: Look, step_id: str, run_id: str) -> bool:
+def _go_on(look: Look, step_id: str, run_id: str, rows: Mapping[UUID, Step]) -> bool:
     """Follow what has happened to a step; say whether its work has still to be begun."""
     to = look.runs[run_id]
     step = to.picture.steps[step_id]
@@ -118,7 +120,6 @@ def _go_on(look: Look, step_id: str, run_id: str) -> bool:
             return True
         look.tell(run_id, step_id, Begun())
         return False
-    row = Step.objects.select_related("task__claimed_by__agent", "action").get(pk=step_id)
-    if (event := news_of(row, to.picture)) is not None:
+    if (event := news_of(rows[UUID(step_id)], to.picture)) is not None:
         look.tell(run_id, step_id, event)
     return False
