@@ -1,4 +1,4 @@
-"""DBOS Transact doing workflows of five steps: run by the engine's benchmark in an environment of its own.
+"""DBOS Transact doing workflows of five steps: a baseline, in an environment of its own (requirements.lock).
 
     python dbos_steps.py POSTGRES_URL WORKFLOWS THREADS
 
