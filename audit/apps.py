@@ -14,9 +14,10 @@ class AuditConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        from audit import broadcast, registry, visibility
+        from audit import broadcast, invariants, registry, visibility
 
         registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
+        registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
         registry.on_sequenced(broadcast.publish_position)

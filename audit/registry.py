@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
@@ -12,6 +13,21 @@ VERB = re.compile(r"^[a-z_]+\.[a-z_]+$")
 
 _verbs: dict[str, str] = {}
 _listeners: list[Callable[[int], None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold at every moment of any database, a test's or production's.
+
+    ``query`` is one SELECT that returns the rows which break ``sentence``: an id and what is wrong, both text.
+    It sees one moment, whatever else goes on, so that it is never split; a percent sign in it is doubled.
+    """
+
+    sentence: str
+    query: str
+
+
+_invariants: dict[str, Invariant] = {}
 
 
 class UnregisteredVerb(LookupError):
@@ -61,3 +77,19 @@ def tell_sequenced(last_position: int) -> None:
             listener(last_position)
         except Exception:
             logger.warning("A listener to new positions failed.", exc_info=True)
+
+
+def register_invariants(found: Mapping[str, Invariant]) -> None:
+    """Add invariants by their number (``I1``); ``manage.py check_invariants`` asks them all.
+
+    Raise ValueError for a number that stands for another one already.
+    """
+    for number, invariant in found.items():
+        if _invariants.get(number, invariant) != invariant:
+            raise ValueError(f"{number} is already: {_invariants[number].sentence}")
+        _invariants[number] = invariant
+
+
+def registered_invariants() -> dict[str, Invariant]:
+    """Return every invariant in the order of the numbers."""
+    return dict(sorted(_invariants.items(), key=lambda found: int(found[0][1:])))

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Max, Q
 
 from audit import visibility
 from audit.models import Event, EventQuerySet, PendingEvent, Position
+from audit.registry import registered_invariants
 
 FEED_LIMIT = 500
 # One page looks at no more positions than this, so that a reader who may see little costs little.
@@ -94,3 +96,23 @@ def timeline(kind: str, object_id: str, user: Any) -> EventQuerySet:
         .select_related("payload")
         .order_by(F("placement__position").asc(nulls_last=True), "occurred_at", "id")
     )
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One row that breaks an invariant."""
+
+    invariant: str
+    sentence: str
+    id: str
+    detail: str
+
+
+def violations() -> list[Violation]:
+    """Return everything that breaks an invariant now; an empty list is the only good answer."""
+    found: list[Violation] = []
+    with connection.cursor() as cursor:
+        for number, invariant in registered_invariants().items():
+            cursor.execute(invariant.query, [])
+            found += [Violation(number, invariant.sentence, str(row[0]), row[1]) for row in cursor.fetchall()]
+    return found

@@ -17,12 +17,13 @@ class ActionsConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import StopDuty, register_role_permissions, register_stop_duty
         from audit import visibility
-        from audit.registry import register_verbs
-        from workflows.actions import receivers, selectors
+        from audit.registry import register_invariants, register_verbs
+        from workflows.actions import invariants, receivers, selectors
         from workflows.approvals.registry import register_subject
         from workflows.tasks.registry import register_awaited
 
         register_verbs(receivers.VERBS)
+        register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_stop_duty(

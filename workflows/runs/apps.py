@@ -24,16 +24,17 @@ class RunsConfig(AppConfig):
         )
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_invariants, register_verbs
         from connectors.registry import register_portal_verb
         from workflows.actions.registry import on_action_ended, register_behind
         from workflows.documents.registry import register_readers
-        from workflows.runs import receivers, selectors, services
+        from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
         from workflows.runs.services.publishing import CHANGE_KIND
         from workflows.tasks.registry import on_task_closed
 
         register_verbs(receivers.VERBS)
+        register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_change_kind(CHANGE_KIND, services.apply_version, services.current_version)

@@ -16,7 +16,8 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.registry import StopDuty, register_role_permissions, register_stop_duty
-        from audit.registry import register_verbs
+        from audit.registry import register_invariants, register_verbs
+        from workflows.tasks import invariants
         from workflows.tasks.services.revoking import claims_left, revoke_claims
 
         for group, permissions in GROUPS.items():
@@ -30,6 +31,7 @@ class TasksConfig(AppConfig):
                 claims_left,
             )
         )
+        register_invariants(invariants.INVARIANTS)
         register_verbs(
             {
                 "tasks.task_opened": "Something waits for somebody.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.actions.selectors.invariants import Violation, violations
+from audit.selectors import Violation, violations
 from workflows.actions.selectors.showing import (
     amount_words,
     approval_description,

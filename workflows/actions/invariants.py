@@ -1,14 +1,8 @@
-"""What must hold at every moment, in SQL, so that it can be asked of any database: a test's or production's.
-
-I1 to I8 of the threat model. Each query returns the rows that break its sentence: an id and what is wrong.
-"""
+"""I1 to I8 and I12: what must hold of actions, approvals and limits (``audit.registry.Invariant``)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from django.db import connection
-
+from audit.registry import Invariant
 from workflows.actions.choices import TRANSITIONS
 
 _LEGAL = ", ".join(
@@ -17,18 +11,8 @@ _LEGAL = ", ".join(
 _EFFECTS = "c.purpose = 'execute'"
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One row that breaks an invariant."""
-
-    invariant: str
-    sentence: str
-    id: str
-    detail: str
-
-
-INVARIANTS: dict[str, tuple[str, str]] = {
-    "I1": (
+INVARIANTS: dict[str, Invariant] = {
+    "I1": Invariant(
         "Every effect has exactly one allow, and where people were asked, one valid approval.",
         f"""
         SELECT c.id::text, 'call without its action, authorization or allow'
@@ -51,7 +35,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
                                 WHERE v.approval_id = q.id AND v.verdict = 'approve'))
         """,
     ),
-    "I2": (
+    "I2": Invariant(
         "No decision without its event in the ledger.",
         """
         SELECT a.id::text, 'action without the event of its decision'
@@ -66,7 +50,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
                               AND e.actor_id = v.user_id::text)
         """,
     ),
-    "I3": (
+    "I3": Invariant(
         "Actions move only along the table of transitions.",
         f"""
         WITH moves AS (
@@ -80,7 +64,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
          WHERE (before, state) NOT IN (VALUES {_LEGAL})
         """,
     ),
-    "I4": (
+    "I4": Invariant(
         "An operation that is not idempotent is dispatched at most once, unless the first call left nothing.",
         f"""
         SELECT c.action_id, count(*)::text || ' calls'
@@ -93,7 +77,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
             OR count(*) FILTER (WHERE c.outcome = 'confirmed') > 1
         """,
     ),
-    "I5": (
+    "I5": Invariant(
         "No call begins after a stop, a brake, an expiry or a denial has committed.",
         f"""
         WITH RECURSIVE inside AS (
@@ -145,7 +129,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
            AND EXISTS (SELECT 1 FROM connectors_call c WHERE {_EFFECTS} AND c.action_id = a.id::text)
         """,
     ),
-    "I6": (
+    "I6": Invariant(
         "No limit is exceeded, and counters are the sum of what was reserved and settled.",
         """
         SELECT k.id::text, m.code || ': ' || (k.reserved + k.settled)::text || ' of ' || m.ceiling::text
@@ -162,7 +146,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
          WHERE (r.state = 'settled') <> (a.state = 'confirmed') AND a.finished_at IS NOT NULL
         """,
     ),
-    "I7": (
+    "I7": Invariant(
         "Nobody approves what they asked for; a vote is of a person, and of exactly what was shown.",
         """
         SELECT v.id::text, 'vote of the requester, of somebody excluded, of an agent, or on something else'
@@ -179,7 +163,7 @@ INVARIANTS: dict[str, tuple[str, str]] = {
                             WHERE v.approval_id = q.id AND v.verdict = 'approve')
         """,
     ),
-    "I8": (
+    "I8": Invariant(
         "Every finished action has the event of its outcome, and everything being done is leased.",
         """
         SELECT a.id::text, a.state || ' without its event'
@@ -193,14 +177,15 @@ INVARIANTS: dict[str, tuple[str, str]] = {
          WHERE a.state = 'dispatched' AND NOT EXISTS (SELECT 1 FROM actions_lease l WHERE l.action_id = a.id)
         """,
     ),
+    "I12": Invariant(
+        "What nobody knows the end of is shown: an action in doubt has an incident that waits for people.",
+        """
+        SELECT a.id::text, 'is in doubt, and nobody is asked about it'
+          FROM actions_action a
+         WHERE a.state = 'in_doubt'
+           AND NOT EXISTS (SELECT 1 FROM tasks_task t
+                            WHERE t.kind = 'incident' AND t.subject_kind = 'actions.action'
+                              AND t.subject_id = a.id::text AND t.closed_at IS NULL)
+        """,
+    ),
 }
-
-
-def violations() -> list[Violation]:
-    """Return everything that breaks an invariant now; an empty list is the only good answer."""
-    found: list[Violation] = []
-    with connection.cursor() as cursor:
-        for name, (sentence, query) in INVARIANTS.items():
-            cursor.execute(query, [])
-            found += [Violation(name, sentence, str(row[0]), row[1]) for row in cursor.fetchall()]
-    return found
