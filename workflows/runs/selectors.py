@@ -94,13 +94,14 @@ def groups_of_people() -> QuerySet[Group]:
 
 
 def people_behind(action: Action) -> set[str]:
-    """Return who wants what a run asks for: who started it, who filled something in, who wrote the step."""
+    """Return who wants what a run asks for: who started or steered it, filled something in, wrote the step."""
     run_id = str(action.references.get("run_id", ""))
     run = Run.objects.filter(pk=run_id).select_related("version").first() if run_id else None
     if run is None:
         return set()
-    filled_in = run.steps.filter(kind="human", task__claimed_by__isnull=False)
-    found = {str(user_id) for user_id in filled_in.values_list("task__claimed_by", flat=True)}
+    filled_in = run.steps.filter(task__claimed_by__kind=User.Kind.PERSON).values_list("task__claimed_by")
+    shaped = run.interventions.filter(shapes=True).values_list("by")
+    found = {str(user_id) for (user_id,) in filled_in.union(shaped)}
     if action.task_id is None:
         found.add(str(run.version.proposed_by_id))
     return found | ({run.started_by_id} if run.started_by_kind == ActorKind.PERSON else set())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from workflows.runs.models.frame import Frame, Item
+from workflows.runs.models.intervention import Intervention
 from workflows.runs.models.run import Ready, Run, RunDocument, Step, Timer
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 
 __all__ = [
     "Frame",
+    "Intervention",
     "Item",
     "Ready",
     "Run",

@@ -44,7 +44,7 @@ class Run(KeyedModel):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("steer_run", "May cancel a run and repeat a step")]
+        permissions = [("steer_run", "May pause, cancel and otherwise steer a run and its steps")]
         constraints = [
             models.UniqueConstraint(fields=["workflow", "key"], name="runs_run_key_once"),
             models.CheckConstraint(

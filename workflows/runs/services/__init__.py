@@ -19,12 +19,30 @@ from workflows.runs.services.starting import (
     start_run_for_agent,
     start_run_within,
 )
+from workflows.runs.services.steering import (
+    Cancel,
+    Effect,
+    Override,
+    Rerun,
+    Retry,
+    Skip,
+    Verb,
+    preview_steering,
+    steer_run,
+)
 from workflows.runs.services.sweeping import sweep_runs
 from workflows.runs.services.ticking import tick
 
 __all__ = [
     "CHANGE_KIND",
+    "Cancel",
+    "Effect",
+    "Override",
+    "Rerun",
+    "Retry",
+    "Skip",
     "Started",
+    "Verb",
     "apply_version",
     "cancel_run",
     "checked",
@@ -32,6 +50,7 @@ __all__ = [
     "find_verb",
     "install_portal",
     "note_decision",
+    "preview_steering",
     "propose_version",
     "retry_run",
     "set_enabled",
@@ -39,6 +58,7 @@ __all__ = [
     "start_run_for_agent",
     "start_run_within",
     "start_verb",
+    "steer_run",
     "sweep_runs",
     "tick",
 ]

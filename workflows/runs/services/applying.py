@@ -116,6 +116,10 @@ def _close(to: Applied, order: orders.Close) -> None:
     to.change(replace(step, state=order.state, answer=order.answer, error=order.error, parked=False))
 
 
+def _reanswer(to: Applied, order: orders.Reanswer) -> None:
+    to.change(replace(to.picture.steps[order.step], answer=order.answer))
+
+
 def _again(to: Applied, order: orders.Again) -> None:
     step = to.picture.steps[order.step]
     to.change(
@@ -180,7 +184,7 @@ def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
     """What is open may be more than the picture shows, so that it is ended in the database, up to date."""
     to.pen.write()
     frame = to.id_of(order.frame) if order.frame else ""
-    gone = cancel_open(
+    gone, settled = cancel_open(
         actor=to.actor,
         run=to.picture.run,
         frame=frame,
@@ -188,10 +192,12 @@ def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
         but=to.id_of(order.but),
         reason=to.reason,
     )
-    for step_id in gone:
+    for step_id in {*gone, *settled}:
         if step := to.picture.steps.get(step_id):
-            to.picture.put(replace(step, state="cancelled", parked=False), to.picture.scopes[step_id])
-    to.parked = [found for found in to.parked if found[0] not in gone]
+            state = "cancelled" if step_id in gone else step.state
+            to.picture.put(replace(step, state=state, parked=False), to.picture.scopes[step_id])
+    to.settled += settled
+    to.parked = [found for found in to.parked if found[0] not in settled]
 
 
 def _park(to: Applied, order: orders.Park) -> None:
@@ -219,6 +225,7 @@ _APPLY: dict[type, Callable[[Applied, Any], None]] = {
     orders.Make: _make,
     orders.StartItems: _start_items,
     orders.Close: _close,
+    orders.Reanswer: _reanswer,
     orders.Again: _again,
     orders.OpenFrame: _open_frame,
     orders.Arrived: _arrived,

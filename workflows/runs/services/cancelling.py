@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from audit.vocabulary import Actor
@@ -28,17 +29,16 @@ SELECT id FROM inside
 """
 
 
-def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: str, reason: str) -> list[str]:
-    """Cancel every open or parked step in a slot (frame '': in the whole run) but one; return their ids."""
-    found = Step.objects.filter(run=run)
-    frames = Frame.objects.filter(run=run)
-    if frame:
-        frames = frames.filter(pk__in=_frames_inside(run, frame, index))
-        here = found.filter(frame=UUID(frame))
-        found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=frames)
-    if but:
-        found = found.exclude(pk=but)
+def cancel_open(
+    *, actor: Actor, run: Run, frame: str, index: int | None, but: str, reason: str
+) -> tuple[list[str], list[str]]:
+    """Cancel every open step in a slot (frame '': in the whole run) but one, and settle every incident in it.
+
+    Return the ids of the steps that were cancelled, and of those that wait for an operator no more.
+    """
+    found, frames = steps_inside(run=run, frame=frame, index=index, but=but)
     Frame.objects.filter(pk__in=frames).update(is_fired=True, is_closed=True)
+    parked = list(found.filter(is_parked=True).values_list("pk", flat=True))
     steps = list(found.filter(state__in=OPEN_STEPS).values_list("pk", flat=True))
     # An action is locked before the task that waits for it, as a vote does.
     withdraw_actions(actor, steps, reason)
@@ -46,8 +46,20 @@ def cancel_open(*, actor: Actor, run: Run, frame: str, index: int | None, but: s
     drop_work(actor, steps, reason)
     # Whoever had the task may have asked for something until it was closed; now nobody can any more.
     withdraw_actions(actor, steps, reason)
-    Step.objects.filter(pk__in=found.filter(is_parked=True).values("pk")).update(is_parked=False)
-    return [str(key) for key in steps]
+    Step.objects.filter(pk__in=parked).update(is_parked=False)
+    return [str(key) for key in steps], [str(key) for key in parked]
+
+
+def steps_inside(
+    *, run: Run, frame: str, index: int | None, but: str
+) -> tuple[QuerySet[Step], QuerySet[Frame]]:
+    """Return the steps in a slot (frame '': in the whole run) but one, and the frames inside of it."""
+    found, frames = Step.objects.filter(run=run), Frame.objects.filter(run=run)
+    if frame:
+        frames = frames.filter(pk__in=_frames_inside(run, frame, index))
+        here = found.filter(frame=UUID(frame))
+        found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=frames)
+    return (found.exclude(pk=but) if but else found), frames
 
 
 def drop_work(actor: Actor, steps: Sequence[UUID], reason: str) -> None:

@@ -14,11 +14,16 @@ MOST_BEGUN = 50
 
 
 def carry_on(look: Look, to_begin: Sequence[tuple[str, str]] = ()) -> None:
-    """Write what came of a look; begin the work of these steps (id, run) and of those that follow at once."""
+    """Write what came of a look; begin the work of these steps (id, run) and of those that follow at once.
+
+    Nothing begins in a run that a person paused: it is left for the look after it goes on.
+    """
     left = MOST_BEGUN
     waiting = list(to_begin)
     while True:
         waiting += look.take_fresh()
+        look.leave([step for step, run in waiting if look.runs[run].picture.run.is_paused])
+        waiting = [(step, run) for step, run in waiting if not look.runs[run].picture.run.is_paused]
         look.leave([step for step, _ in waiting[left:]])
         look.write()
         now, waiting, left = waiting[:left], [], max(0, left - len(waiting))

@@ -18,7 +18,7 @@ from workflows.runs.choices import OPEN_RUNS, RunState
 from workflows.runs.engine.events import Event
 from workflows.runs.models import Ready, Run, Step
 from workflows.runs.services.applying import Applied
-from workflows.runs.services.cancelling import drop_work
+from workflows.runs.services.cancelling import drop_work, withdraw_actions
 from workflows.runs.services.moving import ENGINE
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import pictures_of
@@ -71,6 +71,13 @@ class Look:
 def _close_the_books(to: Applied) -> None:
     """Work out what the run itself is now, with the fact for the ledger."""
     run, before = to.picture.run, to.picture.run.state
+    parked = [step_id for step_id, _, _ in to.parked]
+    is_settled = (
+        bool(to.settled) and before == RunState.INCIDENT and not others_wait(run, [*to.settled, *parked])
+    )
+    to.settled = []
+    if is_settled:
+        to.pen.later.append(partial(close_incidents, to.actor, run, to.reason or "It goes on."))
     if to.finish is not None and before in OPEN_RUNS:
         run.state, run.problem = RunState(to.finish.state), ""
         run.outcome, run.output = to.finish.outcome, dict(to.finish.output)
@@ -84,7 +91,7 @@ def _close_the_books(to: Applied) -> None:
             _tell(to, "runs.run_parked", f"{run.label} waits for an operator at {name}: {why}", code[:60])
             to.pen.later.append(partial(open_incident, run, name, why))
         to.parked = []
-    elif to.settled and run.state == RunState.INCIDENT and not others_wait(run, to.settled):
+    elif is_settled:
         run.state, run.problem = RunState.RUNNING, ""
     if run.state != before or run.label != to.label:
         to.label = run.label
@@ -97,7 +104,11 @@ def _close_the_books(to: Applied) -> None:
 def _after(to: Applied) -> None:
     """Do what services do, now that the rows are there."""
     if to.by_hand:
-        drop_work(to.actor, [UUID(key) for key in to.by_hand], to.reason)
+        steps = [UUID(key) for key in to.by_hand]
+        # An action is locked before the task that waits for it; its holder may ask until the task is closed.
+        withdraw_actions(to.actor, steps, to.reason)
+        drop_work(to.actor, steps, to.reason)
+        withdraw_actions(to.actor, steps, to.reason)
         to.by_hand = []
     for step_id, seconds in to.again:
         at = database_now() + timedelta(seconds=seconds)

@@ -34,6 +34,7 @@ SELECT id FROM runs_run
                 FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
                WHERE r.not_before <= clock_timestamp() AND NOT u.is_paused
                ORDER BY r.priority, r.step_id LIMIT %s)
+   AND NOT is_paused  -- asked again of the locked row: it may have been paused meanwhile
  ORDER BY id FOR UPDATE SKIP LOCKED
 """
 _TAKE = """
@@ -87,7 +88,7 @@ def _lock_due() -> list[UUID]:
 
 
 def _lock(run_ids: Sequence[UUID]) -> list[UUID]:
-    found = Run.objects.select_for_update(of=("self",)).filter(pk__in=run_ids).order_by("pk")
+    found = Run.objects.select_for_update(of=("self",)).filter(pk__in=run_ids, is_paused=False).order_by("pk")
     return list(found.values_list("pk", flat=True))
 
 

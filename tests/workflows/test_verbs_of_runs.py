@@ -1,0 +1,259 @@
+"""What people do to runs: each verb says first what it would change, and does exactly that, on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from audit.models import Event
+from audit.vocabulary import Refusal
+from tests.workflows.conftest import hold_above
+from tests.workflows.test_runs import begun, claim, complete, letters, publish, step, workflow
+from workflows.actions.models import Action
+from workflows.actions.services import executing, run_action
+from workflows.approvals.models import Approval
+from workflows.approvals.services import cast_vote
+from workflows.runs import services
+from workflows.runs.models import Intervention, Ready, Run, Step
+from workflows.tasks import services as tasks
+from workflows.tasks.models import Task
+
+__all__ = ["workflow"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints", "workflow", "holds")]
+WHY = "it has to be done so"
+
+
+def do(who: Any, run: Run, verb: Any, node: str = "", **more: Any) -> Any:
+    named = {"step": step(run, node)} if node else {}
+    return services.steer_run(actor=who.as_actor(), run=run, verb=verb, reason=WHY, **named, **more)
+
+
+def look(who: Any, run: Run, verb: Any, node: str = "") -> Any:
+    named = {"step": step(run, node)} if node else {}
+    return services.preview_steering(actor=who.as_actor(), run=run, verb=verb, **named)
+
+
+def said(effect: Any) -> str:
+    return " ".join(change.sentence for change in effect.changes)
+
+
+def held(alice: Any, clerk: Any) -> Run:
+    """Return a run whose operation waits for people."""
+    hold_above(10_000)
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    assert Action.objects.get().state == "held"
+    return run
+
+
+def everything() -> Any:
+    """Return what stands in the tables a verb may write."""
+    tables = (Run, Step, Task, Action, Ready, Intervention, Event)
+    return [list(model.objects.order_by("pk").values()) for model in tables]
+
+
+def test_a_preview_says_what_a_verb_then_does_and_writes_nothing(alice: Any, dave: Any, clerk: Any) -> None:
+    run = begun(alice)
+    task = claim(clerk)
+    before = everything()
+    effect = look(dave, run, services.Skip({"kind": "chat", "pages": 1}), "read")
+    assert everything() == before
+    assert [change.kind for change in effect.changes] == ["ends", "loses", "answers", "run"]
+    assert "Robo loses the task" in said(effect)
+    assert "The run ends as answered" in said(effect)
+    assert do(dave, run, services.Skip({"kind": "chat", "pages": 1}), "read", seen=effect.seen) == effect
+    run.refresh_from_db()
+    task.refresh_from_db()
+    assert (run.state, run.outcome, step(run, "read").state, task.state) == (
+        "done",
+        "answered",
+        "skipped",
+        "cancelled",
+    )
+    told = Event.objects.get(verb="runs.step_skipped")
+    assert (told.actor_id, told.reason, told.run_id) == (str(dave.pk), WHY, str(run.pk))
+    with pytest.raises(Refusal, match="already cancelled"):
+        complete(clerk, task, kind="order")
+
+
+def test_what_happened_since_the_preview_is_said_and_nothing_done(alice: Any, dave: Any, clerk: Any) -> None:
+    run = begun(alice)
+    effect = look(dave, run, services.Skip(), "read")
+    claim(clerk)
+    with pytest.raises(Refusal) as refused:
+        do(dave, run, services.Skip(), "read", seen=effect.seen)
+    assert refused.value.code == "changed_meanwhile"
+    now = refused.value.detail["effect"]
+    assert "Robo loses the task" in now["changes"][1]["sentence"]
+    assert step(run, "read").state == "running"
+    do(
+        dave, run, services.Skip({"kind": "chat", "pages": 1}), "read"
+    )  # without a preview it is done as it is found
+
+
+def test_skipping_a_held_operation_does_not_do_it(
+    alice: Any, dave: Any, bob: Any, clerk: Any, fake: Any
+) -> None:
+    run = held(alice, clerk)
+    effect = look(dave, run, services.Skip(), "enter")
+    assert [change.action for change in effect.of_kind("taken_back")] == [str(Action.objects.get().pk)]
+    do(dave, run, services.Skip(), "enter")
+    action = Action.objects.get()
+    assert (action.state, Approval.objects.get(subject_id=action.pk).state) == ("withdrawn", "withdrawn")
+    assert not Ready.objects.exists()
+    assert fake.count() == 0
+    run.refresh_from_db()
+    assert run.outcome == "answered"
+
+
+def test_overriding_an_answer_is_no_leave_to_do_anything(
+    alice: Any, dave: Any, bob: Any, clerk: Any, fake: Any
+) -> None:
+    """Whoever gave the answer wants what follows: the rules still hold it, and another person decides."""
+    hold_above(10_000)
+    run = begun(alice)
+    bob = may_steer(bob)
+    with pytest.raises(Refusal) as wrong:
+        do(bob, run, services.Override({"kind": 7}), "read")
+    assert wrong.value.code == "invalid_answer"
+    do(bob, run, services.Override({"kind": "order"}), "read")
+    question = Approval.objects.get(state="pending")
+    with pytest.raises(Refusal) as refused:
+        vote(bob, question)
+    assert refused.value.code == "four_eyes"
+    assert (Action.objects.get().state, fake.count()) == ("held", 0)
+
+
+def may_steer(bob: Any) -> Any:
+    from django.contrib.auth.models import Group
+
+    bob.groups.add(Group.objects.get(name="Operators"))
+    return type(bob).objects.get(pk=bob.pk)
+
+
+def vote(who: Any, question: Approval) -> Any:
+    return cast_vote(
+        actor=who.as_actor(),
+        approval_id=question.pk,
+        verdict="approve",
+        reason="seen it",
+        digest=question.digest,
+    )
+
+
+def test_the_answer_of_a_closed_step_is_corrected_and_kept_in_the_ledger(
+    alice: Any, dave: Any, clerk: Any
+) -> None:
+    run = held(alice, clerk)
+    effect = do(dave, run, services.Override({"kind": "chat"}), "read")
+    assert [change.kind for change in effect.changes] == ["answers"]
+    assert step(run, "read").answer == {"kind": "chat"}
+    assert step(run, "read").state == "done"
+    assert Action.objects.get().state == "held"
+    payload = Event.objects.get(verb="runs.step_overridden").payload.data
+    assert (payload["before"]["answer"]["kind"], payload["after"]["answer"]) == ("order", {"kind": "chat"})
+
+
+def test_a_step_is_done_again_as_a_new_attempt_and_what_was_is_kept(
+    alice: Any, dave: Any, bob: Any, clerk: Any, fake: Any
+) -> None:
+    run = held(alice, clerk)
+    effect = do(dave, run, services.Rerun(), "read")
+    assert "Read it begins again, as attempt 2." in said(effect)
+    assert Action.objects.get().state == "withdrawn"
+    assert [(it.node, it.generation, it.state) for it in run.steps.order_by("pk")] == [
+        ("read", 1, "done"),
+        ("enter", 1, "cancelled"),
+        ("read", 2, "running"),
+    ]
+    old = run.steps.get(node="read", generation=1)
+    with pytest.raises(Refusal, match="done again since"):
+        services.steer_run(actor=dave.as_actor(), run=run, verb=services.Skip(), reason=WHY, step=old)
+    complete(clerk, claim(clerk), kind="order")
+    assert step(run, "enter").generation == 2
+    assert Action.objects.filter(state="held").count() == 1
+
+
+def test_what_may_be_on_its_way_into_a_system_is_not_done_again(
+    alice: Any, dave: Any, clerk: Any, fake: Any
+) -> None:
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    action = Action.objects.get()
+    executing._begin(action.pk)  # the worker has just committed that it does it
+    for node in ("read", "enter"):
+        with pytest.raises(Refusal) as refused:
+            do(dave, run, services.Rerun(), node)
+        assert refused.value.code == "cannot_rerun"
+        assert "has begun" in refused.value.message
+    assert "may be done, whatever happens here" in said(look(dave, run, services.Skip(), "enter"))
+
+
+def test_doing_again_says_what_was_done_and_is_not_undone(
+    alice: Any, dave: Any, bob: Any, clerk: Any, fake: Any
+) -> None:
+    publish(alice, bob, letters(enter={"next": [{"to": "look"}]}))
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    action = Action.objects.get()
+    run_action(action_id=action.pk)
+    services.tick()
+    effect = look(dave, run, services.Rerun(), "read")
+    assert [(change.kind, change.action) for change in effect.changes if change.action] == [
+        ("stays", str(action.pk))
+    ]
+
+
+def test_a_named_step_is_done_again(alice: Any, dave: Any, clerk: Any) -> None:
+    run = begun(alice)
+    with pytest.raises(Refusal) as refused:
+        do(dave, run, services.Retry(), "read")
+    assert refused.value.code == "cannot_retry"
+    with pytest.raises(Refusal) as nothing:
+        do(dave, run, services.Retry())
+    assert nothing.value.code == "no_incident"
+    task = claim(clerk)
+    tasks.complete_task(
+        actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, answer={"kind": "chat", "pages": 1}
+    )
+    Step.objects.filter(pk=step(run, "read").pk).update(is_parked=True)
+    Run.objects.filter(pk=run.pk).update(state="incident", problem="for a test")
+    do(dave, run, services.Retry(), "read")
+    run.refresh_from_db()
+    assert (run.state, run.problem, step(run, "read").generation) == ("running", "", 2)
+
+
+def test_who_may_not_steer_is_refused_every_verb(
+    alice: Any, dave: Any, carol: Any, mallory: Any, clerk: Any
+) -> None:
+    run = begun(alice)
+    verbs = [services.Skip(), services.Override({"kind": "chat"}), services.Rerun(), services.Retry()]
+    for who in (carol, mallory, clerk.user):
+        for verb in verbs:
+            for attempt in (do, look):
+                with pytest.raises(Refusal) as refused:
+                    attempt(who, run, verb, "read")
+                assert refused.value.code == "not_permitted"
+    assert Event.objects.filter(code="not_permitted", run_id=str(run.pk)).count() == 12
+    with pytest.raises(Refusal) as unsaid:
+        services.steer_run(actor=dave.as_actor(), run=run, verb=verbs[0], reason="", step=step(run, "read"))
+    assert unsaid.value.code == "reason_missing"
+
+
+def test_nothing_is_done_to_a_run_that_is_over(alice: Any, dave: Any) -> None:
+    run = begun(alice)
+    do(dave, run, services.Cancel())
+    for verb in (services.Skip(), services.Rerun(), services.Override({"kind": "chat"})):
+        with pytest.raises(Refusal) as refused:
+            do(dave, run, verb, "read")
+        assert refused.value.code == "run_over"
+
+
+def test_what_a_person_did_is_never_changed(alice: Any, dave: Any) -> None:
+    run = begun(alice)
+    do(dave, run, services.Rerun(), "read")
+    for attempt in (lambda: Intervention.objects.update(reason="x"), Intervention.objects.all().delete):
+        with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
+            attempt()
