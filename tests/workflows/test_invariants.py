@@ -118,6 +118,10 @@ BENT = [
     ),
     ("I21", "UPDATE tasks_task SET state = 'failed' WHERE state = 'done'"),
     ("I21", "UPDATE runs_step SET state = 'skipped', finished_at = now() WHERE state = 'running'"),
+    ("I23", f"UPDATE runs_step SET undone = 'running' WHERE id = {A_DONE_STEP}"),
+    ("I23", f"UPDATE runs_step SET undoes_id = {A_DONE_STEP} WHERE state = 'running'"),
+    ("I23", f"UPDATE runs_step SET undone = 'done' WHERE id = {A_DONE_STEP}"),
+    ("I23", "UPDATE runs_run SET is_compensating = true WHERE state = 'running'"),
     ("I22", "DELETE FROM audit_pendingevent"),
     (
         "I22",

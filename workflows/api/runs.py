@@ -59,6 +59,10 @@ class StepSerializer(serializers.ModelSerializer):
     agent = serializers.CharField(
         source="agent.code", default="", read_only=True, help_text="Code of the agent that did it, or empty."
     )
+    undone = serializers.CharField(
+        read_only=True,
+        help_text="running, done, failed, given_up or by_hand; empty while nobody wants it undone.",
+    )
 
     class Meta:
         model = Step
@@ -76,6 +80,8 @@ class StepSerializer(serializers.ModelSerializer):
             "input",
             "answer",
             "error",
+            "undone",
+            "undo_action",
             "created_at",
             "started_at",
             "finished_at",

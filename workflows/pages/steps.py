@@ -153,6 +153,8 @@ def _notes(step: Step, waits: bool) -> list[str]:
             found.append(
                 f"{task.lapses} time{'s' if task.lapses > 1 else ''} whoever had it did not come back."
             )
+    if step.undone:
+        found.append(f"{step.get_undone_display()}.")
     if step.chosen_because:
         found.append(step.chosen_because)
     return found
@@ -167,6 +169,7 @@ def _calls(steps: list[Step], run: Run, user: User) -> dict[Any, list[Call]]:
     """Return the actions this person may see, by the step they were asked for."""
     of_task = {step.task_id: step.pk for step in steps if step.task_id}
     of_action = {step.action_id: step.pk for step in steps if step.action_id}
+    of_action |= {step.undo_action_id: step.pk for step in steps if step.undo_action_id}
     asked = Q(task__in=list(of_task)) | Q(pk__in=list(of_action))
     found: dict[Any, list[Call]] = {}
     for action in visible_actions(user).filter(asked).order_by("pk").distinct():

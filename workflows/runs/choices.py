@@ -44,9 +44,11 @@ RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 class Undone(TextChoices):
     """What became of undoing a completed step."""
 
+    RUNNING = "running", "Being undone"
     DONE = "done", "Undone"
     FAILED = "failed", "Could not be undone"
     GIVEN_UP = "given_up", "Left as it is"
+    BY_HAND = "by_hand", "Answered by hand: nothing to undo"
 
 
 _ENDS = frozenset({StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.CANCELLED})

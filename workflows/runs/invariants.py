@@ -1,4 +1,4 @@
-"""I13 to I21: what must hold of runs (``audit.registry.Invariant``).
+"""I13 to I21 and I23: what must hold of runs (``audit.registry.Invariant``).
 
 What is open is read by the partial indexes of what is open; only what is said of finished work reads history.
 """
@@ -17,6 +17,7 @@ INVARIANTS = {
         SELECT s.id::text, s.node || ' is ' || s.state || ', and nothing will move it'
           FROM runs_step s JOIN runs_run r ON r.id = s.run_id
          WHERE s.state IN ('ready', 'running') AND NOT s.is_parked AND r.state IN ('running', 'incident')
+           AND s.undoes_id IS NULL
            AND NOT EXISTS (SELECT 1 FROM runs_ready q WHERE q.step_id = s.id)
            AND NOT EXISTS (SELECT 1 FROM runs_timer t WHERE t.step_id = s.id AND t.kind IN {_MOVING_TIMERS})
            AND NOT (s.state = 'running' AND (
@@ -92,7 +93,7 @@ INVARIANTS = {
         """
         SELECT q.step_id::text, 'has a turn, and is ' || s.state
           FROM runs_ready q JOIN runs_step s ON s.id = q.step_id JOIN runs_run r ON r.id = s.run_id
-         WHERE s.state NOT IN ('ready', 'running') AND NOT r.is_paused
+         WHERE s.state NOT IN ('ready', 'running') AND s.undone <> 'running' AND NOT r.is_paused
            AND q.not_before < clock_timestamp() - interval '1 minute'
         UNION ALL
         SELECT t.step_id::text, 'has a timer (' || t.kind || '), and is ' || s.state
@@ -156,6 +157,30 @@ INVARIANTS = {
         SELECT s.id::text, s.node || ' is ' || s.state || ', and its task is still ' || t.state
           FROM tasks_task t JOIN runs_step s ON s.task_id = t.id
          WHERE t.state IN ('open', 'claimed') AND s.state NOT IN ('ready', 'running')
+        """,
+    ),
+    "I23": Invariant(
+        "What is being undone has an action under way or a turn; what was undone has a confirmed action.",
+        """
+        SELECT s.id::text, s.node || ' is being undone, and nothing will move that'
+          FROM runs_step s
+         WHERE s.undone = 'running'
+           AND NOT EXISTS (SELECT 1 FROM runs_ready q WHERE q.step_id = s.id)
+           AND NOT EXISTS (SELECT 1 FROM actions_action a
+                            WHERE a.id = s.undo_action_id AND a.finished_at IS NULL)
+        UNION ALL
+        SELECT s.id::text, s.node || ' undoes what is not being undone'
+          FROM runs_step s JOIN runs_step t ON t.id = s.undoes_id
+         WHERE t.undone <> 'running'
+        UNION ALL
+        SELECT s.id::text, s.node || ' was undone, and no action did it'
+          FROM runs_step s LEFT JOIN actions_action a ON a.id = s.undo_action_id
+         WHERE s.undone = 'done' AND a.state IS DISTINCT FROM 'confirmed'
+        UNION ALL
+        SELECT r.id::text, 'is being undone as a whole, and nothing in it is'
+          FROM runs_run r
+         WHERE r.is_compensating AND r.state = 'running'
+           AND NOT EXISTS (SELECT 1 FROM runs_step s WHERE s.run_id = r.id AND s.undone = 'running')
         """,
     ),
 }

@@ -23,6 +23,8 @@ VERBS = {
     "runs.step_rerun": "A person let a step and what follows be done again.",
     "runs.step_skipped": "A person let a run go on without a step.",
     "runs.step_overridden": "A person gave or corrected the answer of a step.",
+    "runs.run_compensated": "A person has everything undone that a run did.",
+    "runs.step_undone": "Undoing a step has ended.",
     "runs.step_overdue": "A step was not done in time.",
     "runs.version_proposed": "A version of a workflow was proposed.",
     "runs.version_approved": "A second person approved a version of a workflow.",
@@ -39,8 +41,10 @@ def on_task_closed(actor: Actor, task: Task) -> None:
 
 
 def on_action_ended(action: Action) -> None:
-    """Let the engine look at the step whose operation has ended."""
-    step = Step.objects.filter(action=action).first() if action.references.get("step_id") else None
+    """Let the engine look at the step whose operation has ended, or what undoes it."""
+    if not action.references.get("step_id"):
+        return
+    step = Step.objects.filter(Q(action=action) | Q(undo_action=action)).first()
     if step is not None:
         make_ready(step)
 

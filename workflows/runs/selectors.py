@@ -124,6 +124,14 @@ def least_busy(role_code: str, department_code: str = "") -> tuple[Agent, str] |
     return agent, f"{why} ({others})." if others else f"{why}; nobody else has the role and may work."
 
 
+def who_did(step: Step, role_code: str, department_code: str = "") -> Agent | None:
+    """Return the agent that did a step, if it still has the role, belongs there and may work."""
+    agent = step.agent
+    if agent is None or agent.lifecycle != Agent.Lifecycle.ACTIVE or agent.brake != Agent.Brake.NONE:
+        return None
+    return agent if agent.role.code == role_code and _works_in(agent, department_code) else None
+
+
 def _works_in(agent: Agent, department_code: str) -> bool:
     if not department_code:
         return True
@@ -152,7 +160,8 @@ def _action_facts(action: Action | None) -> dict[str, Any]:
 def _runs_asking(user: User) -> QuerySet[Step, Any]:
     """Return the runs with an action that a person is or was asked to decide."""
     decided_on = Action.objects.filter(approval__in=asked_of(user))
-    asked_for = Q(action__in=decided_on) | Q(task__in=decided_on.exclude(task=None).values("task"))
+    asked_for = Q(action__in=decided_on) | Q(undo_action__in=decided_on)
+    asked_for |= Q(task__in=decided_on.exclude(task=None).values("task"))
     return Step.objects.filter(asked_for).values("run")
 
 

@@ -39,7 +39,7 @@ KNOWN = engine.Known(
     schema_problems=schema_problems,
     shapes={
         "erp.post": engine.OperationShape(
-            "financial", POST, {**OPEN, "properties": {"entry": {"type": "string"}}}
+            "financial", POST, {**OPEN, "properties": {"entry": {"type": "string"}}}, "erp.cancel"
         ),
         "erp.find": engine.OperationShape("read", {**OPEN, "properties": {"number": {"type": "string"}}}),
     },

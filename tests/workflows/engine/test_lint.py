@@ -217,7 +217,7 @@ def test_after_a_parallel_the_answers_of_its_branches_may_be_read() -> None:
         ({"a": node("wait", signal="x", next="done")}, "a: It may wait for its signal for ever"),
         (
             {"a": node("operation", operation="erp.post", arguments={"number": '"x"'}, next="done")},
-            "a: Nothing says how its effect is undone",
+            "a: Nothing says how its effect is undone. Say `undo` with erp.cancel",
         ),
         (fork(a={**BOTH, "branches": [{"to": "left"}]}, right=node("end")), "a: It has one branch only"),
     ],
@@ -251,7 +251,7 @@ def test_what_is_not_executed_is_not_published() -> None:
 
 
 def test_the_list_of_what_is_executed_names_what_the_hand_can_begin() -> None:
-    assert set(ABLE) - {"branch", "parallel", "map", "join", "end"} == set(_BEGIN)
+    assert set(ABLE) - {"branch", "parallel", "map", "join", "compensate", "end"} == set(_BEGIN)
     assert set(_BEGIN) <= engine.WORK
     for kind, members in ABLE.items():
         assert members <= set(engine.NODES[kind]["properties"])

@@ -170,6 +170,7 @@ class Step(KeyedModel):
         indexes = [
             models.Index(fields=["state"], condition=Q(state__in=["ready", "running"]), name="runs_step_open"),
             models.Index(fields=["run", "scope", "node"], name="runs_step_of_scope"),
+            models.Index(fields=["undone"], condition=Q(undone="running"), name="runs_step_being_undone"),
         ]
 
     def __str__(self) -> str:

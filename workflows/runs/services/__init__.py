@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.runs.services.interventions import cancel_run, retry_run
+from workflows.runs.services.interventions import cancel_run, compensate_run, retry_run
 from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
     CHANGE_KIND,
@@ -21,6 +21,7 @@ from workflows.runs.services.starting import (
 )
 from workflows.runs.services.steering import (
     Cancel,
+    Compensate,
     Effect,
     Override,
     Rerun,
@@ -36,6 +37,7 @@ from workflows.runs.services.ticking import tick
 __all__ = [
     "CHANGE_KIND",
     "Cancel",
+    "Compensate",
     "Effect",
     "Override",
     "Rerun",
@@ -46,6 +48,7 @@ __all__ = [
     "apply_version",
     "cancel_run",
     "checked",
+    "compensate_run",
     "current_version",
     "find_verb",
     "install_portal",

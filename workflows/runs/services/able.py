@@ -17,6 +17,7 @@ ABLE: dict[str, frozenset[str]] = {
         "map": "over item do join most_at_once tolerate failed",
         "join": "need rest collect next failed",
         "branch": "next",
-        "end": "outcome output",
+        "compensate": "of next failed",
+        "end": "outcome output compensate",
     }.items()
 }

@@ -8,8 +8,10 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from audit.services import Fact
 from audit.vocabulary import Actor
 from connectors.policies.schemas import plain_text
+from workflows.runs.choices import Undone
 from workflows.runs.engine import WORK, FrameView, Plan, Slot, StepView, orders
 from workflows.runs.services.cancelling import cancel_open
 from workflows.runs.services.pen import Pen, as_json
@@ -24,14 +26,23 @@ class Applied:
         self.pen = pen
         self.actor = actor
         self.reason = reason
-        self.label = picture.run.label  # as it is written
+        self.written = self.as_written()
         self.names: dict[str, str] = {}
         self.parked: list[tuple[str, str, str]] = []
         self.settled: list[str] = []
         self.fresh: list[str] = []  # made in this look, and their work can begin at once
         self.by_hand: list[str] = []
+        self.to_undo: list[str] = []  # asked for once everything is written
         self.again: list[tuple[str, int]] = []
         self.finish: orders.FinishRun | None = None
+
+    def as_written(self) -> tuple[str, bool]:
+        """Return what a look may change of the run besides its state."""
+        return self.picture.run.label, self.picture.run.is_compensating
+
+    def is_written_otherwise(self) -> bool:
+        """Tell whether the run is not any more as it was written last."""
+        return self.written != self.as_written()
 
     def apply(self, plan: Plan) -> None:
         """Take every order of a plan over, in its order."""
@@ -75,6 +86,10 @@ class Applied:
         """Let the engine look at a step in a turn of its own."""
         self.pen.ready[step_id] = (step_id, priority or self.picture.run.priority)
 
+    def undone(self, step_id: str, how: Undone) -> None:
+        """Note what becomes of undoing a step."""
+        self.pen.undone[step_id] = (step_id, str(how))
+
     def frame(self, frame_id: str, **changes: Any) -> None:
         """Note a frame as it is now."""
         found = self.picture.frames[frame_id] = replace(self.picture.frames[frame_id], **changes)
@@ -113,6 +128,8 @@ def _close(to: Applied, order: orders.Close) -> None:
     step = to.picture.steps[to.id_of(order.step)]
     if order.by_hand:
         to.by_hand.append(step.id)
+        if order.state == "done" and to.picture.definition.nodes[step.node].undo is not None:
+            to.undone(step.id, Undone.BY_HAND)
     to.change(replace(step, state=order.state, answer=order.answer, error=order.error, parked=False))
 
 
@@ -200,6 +217,47 @@ def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
     to.parked = [found for found in to.parked if found[0] not in settled]
 
 
+def _undo(to: Applied, order: orders.Undo) -> None:
+    by = to.id_of(order.by) if order.by else ""
+    if by:
+        to.change(replace(to.picture.steps[by], state="running"))
+        to.pen.undoes[by] = (by, order.step)
+    to.undone(order.step, Undone.RUNNING)
+    to.picture.undoing[by or order.step] = order.step
+    to.to_undo.append(order.step)
+
+
+def _mark_undone(to: Applied, order: orders.MarkUndone) -> None:
+    to.undone(order.step, Undone(order.how))
+    for by in [by for by, target in to.picture.undoing.items() if target == order.step]:
+        del to.picture.undoing[by]
+        if by != order.step:
+            to.pen.undoes[by] = (by, None)
+    name = to.picture.definition.nodes[to.picture.steps[order.step].node].name
+    run, code = to.picture.run, order.how
+    to.pen.facts.append(
+        Fact(
+            actor=to.actor,
+            verb="runs.step_undone",
+            subject=run.as_ref(),
+            sentence=f"{run.label}: {name} {_UNDONE[order.how]}"[:500],
+            code=code,
+            **run.event_refs(),
+        )
+    )
+
+
+_UNDONE = {
+    "done": "was undone",
+    "failed": "could not be undone",
+    "given_up": "is left as it is: a person gave up undoing it",
+}
+
+
+def _begin_compensation(to: Applied, order: orders.BeginCompensation) -> None:
+    to.picture.run.is_compensating = True
+
+
 def _park(to: Applied, order: orders.Park) -> None:
     step = to.picture.steps[to.id_of(order.step)]
     to.change(replace(step, parked=True))
@@ -233,6 +291,9 @@ _APPLY: dict[type, Callable[[Applied, Any], None]] = {
     orders.FireFrame: _fire,
     orders.CloseFrame: _close_frame,
     orders.CancelOpen: _cancel_open,
+    orders.Undo: _undo,
+    orders.MarkUndone: _mark_undone,
+    orders.BeginCompensation: _begin_compensation,
     orders.Park: _park,
     orders.Unpark: _unpark,
     orders.Label: _label,

@@ -42,6 +42,7 @@ def cancel_open(
     steps = list(found.filter(state__in=OPEN_STEPS).values_list("pk", flat=True))
     # An action is locked before the task that waits for it, as a vote does.
     withdraw_actions(actor, steps, reason)
+    parked = list(found.filter(is_parked=True).values_list("pk", flat=True))
     Step.objects.filter(pk__in=steps).update(state=StepState.CANCELLED, is_parked=False, finished_at=Now())
     drop_work(actor, steps, reason)
     # Whoever had the task may have asked for something until it was closed; now nobody can any more.
@@ -56,7 +57,7 @@ def steps_inside(
     """Return the steps in a slot (frame '': in the whole run) but one, and the frames inside of it."""
     found, frames = Step.objects.filter(run=run), Frame.objects.filter(run=run)
     if frame:
-        frames = frames.filter(pk__in=_frames_inside(run, frame, index))
+        frames = frames.filter(pk__in=frames_inside(run, frame, index))
         here = found.filter(frame=UUID(frame))
         found = (here if index is None else here.filter(index=index)) | found.filter(frame__in=frames)
     return (found.exclude(pk=but) if but else found), frames
@@ -78,7 +79,8 @@ def withdraw_actions(actor: Actor, steps: Sequence[UUID], reason: str) -> None:
         drop_action(actor=actor, action_id=action_id, reason=reason)
 
 
-def _frames_inside(run: Run, frame: str, index: int | None) -> list[UUID]:
+def frames_inside(run: Run, frame: str, index: int | None) -> list[UUID]:
+    """Return every frame that was opened inside a frame (at an index), however deep."""
     with connection.cursor() as cursor:
         cursor.execute(_INSIDE, {"run": str(run.pk), "frame": frame, "index": index})
         return [row[0] for row in cursor.fetchall()]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from workflows.runs.models import Step
+from workflows.runs.models import Ready, Step
 from workflows.runs.services.beginning import begin
 from workflows.runs.services.look import Look
+from workflows.runs.services.picture import show
+from workflows.runs.services.undoing import begin_undoing
 
 # Beginning is the dear part of a look; what is more has a turn of its own.
 MOST_BEGUN = 50
@@ -27,9 +29,29 @@ def carry_on(look: Look, to_begin: Sequence[tuple[str, str]] = ()) -> None:
         look.leave([step for step, _ in waiting[left:]])
         look.write()
         now, waiting, left = waiting[:left], [], max(0, left - len(waiting))
-        if not now:
+        to_undo = [(step, run) for step, run in look.take_undos() if not _is_left(look, step, run)]
+        if not now and not to_undo:
             return
+        _begin_undoing(look, to_undo)
         _begin(look, now)
+
+
+def _is_left(look: Look, step_id: str, run_id: str) -> bool:
+    """Leave an undoing to the time when a paused run goes on; say whether it was."""
+    if not look.runs[run_id].picture.run.is_paused:
+        return False
+    Ready.objects.bulk_create([Ready(step_id=step_id)], ignore_conflicts=True)
+    return True
+
+
+def _begin_undoing(look: Look, found: Sequence[tuple[str, str]]) -> None:
+    """Ask for what undoes these steps (id, run). What was ordered is done, whatever became of the run since."""
+    for target, run_id in found:
+        picture = look.runs[run_id].picture
+        show(picture, target)
+        if (event := begin_undoing(picture, target)) is not None:
+            by = next(by for by, undone in picture.undoing.items() if undone == target)
+            look.tell(run_id, by, event)
 
 
 def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:

@@ -1,10 +1,10 @@
-"""The two verbs that other parts of the portal use by name: cancel a run, or let it go on after an incident."""
+"""The verbs that other parts of the portal use by name: cancel a run, undo it, let it go on."""
 
 from __future__ import annotations
 
 from audit.vocabulary import Actor
 from workflows.runs.models import Run, Step
-from workflows.runs.services.steering import Cancel, Retry, steer_run
+from workflows.runs.services.steering import Cancel, Compensate, Retry, steer_run
 
 
 def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
@@ -20,4 +20,14 @@ def retry_run(*, actor: Actor, run: Run, reason: str, step: Step | None = None) 
     comes after it is looked at once more.
     """
     steer_run(actor=actor, run=run, verb=Retry(), reason=reason, step=step)
+    return Run.objects.get(pk=run.pk)
+
+
+def compensate_run(*, actor: Actor, run: Run, reason: str) -> Run:
+    """Undo everything a run completed, newest first, and end it as ``compensated``.
+
+    What is open is cancelled first. Each undoing is an action of its own, decided like any other; one that
+    fails or is refused waits for an operator, who has it tried again or gives it up.
+    """
+    steer_run(actor=actor, run=run, verb=Compensate(), reason=reason)
     return Run.objects.get(pk=run.pk)

@@ -22,6 +22,7 @@ from workflows.runs.services.cancelling import drop_work, withdraw_actions
 from workflows.runs.services.moving import ENGINE
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import pictures_of
+from workflows.runs.services.undoing import is_about_undoing, view_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
@@ -40,10 +41,19 @@ class Look:
     def tell(self, run_id: str, step_id: str, event: Event) -> str:
         """Follow an event; return why it was refused, or ''."""
         to = self.runs[run_id]
-        plan = engine.advance(to.picture.view(step_id), event)
+        if is_about_undoing(to.picture.view(step_id), event):
+            self.pen.write()  # what is left to undo is asked of the database
+        plan = engine.advance(view_of(to.picture, step_id, event), event)
         if not plan.refused:
             to.apply(plan)
         return plan.refused
+
+    def take_undos(self) -> list[tuple[str, str]]:
+        """Return the steps whose undoing was ordered in this look, once, with their runs."""
+        found = [(step, run_id) for run_id, to in self.runs.items() for step in to.to_undo]
+        for to in self.runs.values():
+            to.to_undo = []
+        return found
 
     def take_fresh(self) -> list[tuple[str, str]]:
         """Return the steps that were made in this look and whose work can begin, once, with their runs."""
@@ -81,7 +91,7 @@ def _close_the_books(to: Applied) -> None:
     if to.finish is not None and before in OPEN_RUNS:
         run.state, run.problem = RunState(to.finish.state), ""
         run.outcome, run.output = to.finish.outcome, dict(to.finish.output)
-        if to.actor is ENGINE:
+        if (run.state, run.outcome) != (RunState.CANCELLED, "cancelled"):  # that is told by the verb
             _tell(to, "runs.run_finished", f"{run.label}: {run.outcome.replace('_', ' ')}", run.outcome)
     elif to.parked:
         run.state = RunState.INCIDENT
@@ -93,8 +103,8 @@ def _close_the_books(to: Applied) -> None:
         to.parked = []
     elif is_settled:
         run.state, run.problem = RunState.RUNNING, ""
-    if run.state != before or run.label != to.label:
-        to.label = run.label
+    if run.state != before or to.is_written_otherwise():
+        to.written = to.as_written()
         to.pen.runs[str(run.pk)] = (
             str(run.pk), str(run.state), run.outcome, as_json(run.output), run.label, run.problem,
             run.is_compensating,

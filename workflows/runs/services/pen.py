@@ -42,6 +42,17 @@ UPDATE runs_step s
     AS new (id, state, answer, error, attempts, infra_attempts, is_parked)
  WHERE s.id = new.id
 """
+_UNDONE = """
+UPDATE runs_step s
+   SET undone = new.undone,
+       undo_action_id = CASE WHEN new.undone = 'running' THEN NULL ELSE s.undo_action_id END
+  FROM unnest(%s::uuid[], %s::text[]) AS new (id, undone)
+ WHERE s.id = new.id
+"""
+_UNDOES = """
+UPDATE runs_step s SET undoes_id = new.undoes FROM unnest(%s::uuid[], %s::uuid[]) AS new (id, undoes)
+ WHERE s.id = new.id
+"""
 _DROP_TIMERS = "DELETE FROM runs_timer WHERE step_id = ANY(%s::uuid[])"
 _NEW_FRAMES = """
 INSERT INTO runs_frame (id, run_id, opener_id, node, outer_id, index, size, started, arrived, failed, dead,
@@ -91,6 +102,8 @@ class Pen:
 
     new_steps: dict[str, Row] = field(default_factory=dict)
     steps: dict[str, Row] = field(default_factory=dict)
+    undone: dict[str, Row] = field(default_factory=dict)
+    undoes: dict[str, Row] = field(default_factory=dict)
     new_frames: list[Row] = field(default_factory=list)
     frames: dict[str, Row] = field(default_factory=dict)
     new_items: list[Row] = field(default_factory=list)
@@ -109,6 +122,8 @@ class Pen:
         _run(_NEW_FRAMES, self.new_frames)
         _run(_NEW_ITEMS, self.new_items)
         _run(_STEPS, self.steps.values())
+        _run(_UNDONE, self.undone.values())
+        _run(_UNDOES, self.undoes.values())
         _run(_DROP_TIMERS, [(row[0],) for row in self.steps.values() if row[1] not in OPEN_STEPS])
         _run(_FRAMES, self.frames.values())
         _run(_ITEMS, self.items.values())
@@ -120,7 +135,10 @@ class Pen:
         later = list(self.later)
         for gathered in (self.new_frames, self.new_items, self.facts, self.later):
             gathered.clear()
-        for changed in (self.new_steps, self.steps, self.frames, self.items, self.ready, self.runs):
+        for changed in (
+            self.new_steps, self.steps, self.undone, self.undoes, self.frames, self.items, self.ready,
+            self.runs,
+        ):  # fmt: skip
             changed.clear()
         for work in later:
             work()

@@ -63,6 +63,7 @@ class Picture:
     frames: dict[str, FrameView] = field(default_factory=dict)
     items: dict[tuple[str, int], tuple[Any, str]] = field(default_factory=dict)
     gathered: dict[str, dict[int, Any]] = field(default_factory=dict)
+    undoing: dict[str, str] = field(default_factory=dict)  # by whom (or itself) -> what
 
     def put(self, step: StepView, scope: str) -> None:
         """Take a step over, as it is now."""
@@ -107,6 +108,7 @@ class Picture:
             steps=self._seen_from(chain),
             frames=frames,
             gathered=gathered,
+            undoing=self.undoing.get(step_id, ""),
             over=run.state not in OPEN_RUNS,
             compensating=run.is_compensating,
         )
@@ -128,6 +130,14 @@ def pictures_of(runs: Iterable[Run], step_ids: Sequence[str]) -> dict[str, Pictu
     _read_frames(found, step_ids)
     _read_steps(found)
     return found
+
+
+def show(picture: Picture, step_id: str) -> None:
+    """Read what an event about one more step can need. Everything else must have been written before."""
+    if step_id not in picture.steps:
+        found = {str(picture.run.pk): picture}
+        _read_frames(found, [step_id])
+        _read_steps(found)
 
 
 def _read_frames(found: Mapping[str, Picture], step_ids: Sequence[str]) -> None:

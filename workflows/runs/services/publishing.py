@@ -102,14 +102,16 @@ def known() -> Known:
 
 def _shapes() -> dict[str, engine.OperationShape]:
     """Return what is known of every operation; its output only if it is declared."""
-    outputs = dict(
-        Operation.objects.filter(current_revision__isnull=False).values_list(
-            "code", "current_revision__output_schema"
+    published = Operation.objects.filter(current_revision__isnull=False)
+    more = {
+        code: (output or {}, undo or "")
+        for code, output, undo in published.values_list(
+            "code", "current_revision__output_schema", "undo_operation__code"
         )
-    )
+    }
     return {
         operation.code: engine.OperationShape(
-            str(operation.effect), operation.input_schema or {}, outputs.get(operation.code) or {}
+            str(operation.effect), operation.input_schema or {}, *more.get(operation.code, ({}, ""))
         )
         for operation in registry.all_operations()
     }

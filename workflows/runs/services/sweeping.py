@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from workflows.actions.choices import FINAL
-from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState, Undone
 from workflows.runs.engine.events import Closed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.carrying import carry_on
@@ -73,11 +73,15 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
 def _repair() -> int:
     """Every step that could go on is ready: one whose row or hint was lost is found here (Conductor's rule)."""
     ended = ~Q(task__state__in=Task.WAITING) & Q(task__isnull=False) | Q(action__state__in=sorted(FINAL))
+    alone = Step.objects.filter(run__is_paused=False, ready__isnull=True)
     idle = (
-        Step.objects.filter(run__state__in=OPEN_RUNS, run__is_paused=False, is_parked=False, ready__isnull=True)
+        alone.filter(run__state__in=OPEN_RUNS, is_parked=False)
         .filter(Q(state=StepState.READY) | Q(state=StepState.RUNNING) & ended)
         .order_by("pk")[:BATCH]
     )
-    for step in idle:
+    # What is being undone comes to its end, whatever became of the run meanwhile.
+    may_go_on = Q(undo_action=None) | Q(undo_action__state__in=sorted(FINAL))
+    undone = alone.filter(may_go_on, undone=Undone.RUNNING).order_by("pk")[:BATCH]
+    for step in (found := [*idle, *undone]):
         make_ready(step)
-    return len(idle)
+    return len(found)

@@ -22,6 +22,7 @@ from workflows.runs.services.breaking import park_broken
 from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.leaving import news_of
 from workflows.runs.services.look import Look
+from workflows.runs.services.undoing import being_undone, news_of_undoing
 
 MOST_LOOKS = 200
 RUNS_AT_ONCE = 50
@@ -40,7 +41,7 @@ SELECT id FROM runs_run
 _TAKE = """
 DELETE FROM runs_ready r USING runs_step s
  WHERE r.step_id = s.id AND s.run_id = ANY(%s) AND r.not_before <= clock_timestamp()
-RETURNING s.id::text, s.run_id::text
+RETURNING s.id::text, s.run_id::text, s.undone = 'running'
 """
 
 
@@ -101,13 +102,30 @@ def _look_at(run_ids: Sequence[UUID]) -> int:
         taken = sorted(cursor.fetchall())
     if not taken:
         return 0
+    undone = being_undone(step for step, _, is_undone in taken if is_undone)
+    # Undoing is news for the step it is done for, or for the run, if an operator wanted it.
+    wanted_by = [by for _, by in undone.values() if by]
     runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
-    look = Look(runs.filter(pk__in=run_ids), [step for step, _ in taken])
-    under_way = [step for step, run in taken if look.runs[run].picture.steps[step].state == "running"]
+    look = Look(runs.filter(pk__in=run_ids), [*(step for step, _, _ in taken), *wanted_by])
+    for step, run, is_undone in taken:
+        if is_undone:
+            _note_undoing(look, run, step, *undone[step])
+    at_work = [(step, run) for step, run, is_undone in taken if not is_undone]
+    under_way = [step for step, run in at_work if look.runs[run].picture.steps[step].state == "running"]
     rows = Step.objects.select_related("task__claimed_by__agent", "action").in_bulk(under_way)
-    to_begin = [(step, run) for step, run in taken if _go_on(look, step, run, rows)]
+    to_begin = [(step, run) for step, run in at_work if _go_on(look, step, run, rows)]
     carry_on(look, to_begin)
     return len(taken)
+
+
+def _note_undoing(look: Look, run_id: str, target: str, step: Step, by: str) -> None:
+    """Follow what came of undoing a step, also when the run is over: what was begun is noted."""
+    picture = look.runs[run_id].picture
+    picture.undoing[by or target] = target
+    if step.undo_action is None:
+        look.runs[run_id].to_undo.append(target)  # ordered while the run was paused
+    elif (event := news_of_undoing(target, step.name, step.undo_action)) is not None:
+        look.tell(run_id, by or target, event)
 
 
 def _go_on(look: Look, step_id: str, run_id: str, rows: Mapping[UUID, Step]) -> bool:

@@ -44,8 +44,9 @@ def _time(node: Node) -> Iterator[Finding]:
 def _undo(node: Node, known: Known) -> Iterator[Finding]:
     shape = known.shapes.get(node.facts.get("operation", ""))
     if node.kind == "operation" and shape and shape.effect != "read" and "undo" not in node.facts:
+        by = shape.undo or "an operation"
         yield _advice(
-            node.id, "Nothing says how its effect is undone.", "Say `undo` with an operation, or `undo: none`."
+            node.id, "Nothing says how its effect is undone.", f"Say `undo` with {by}, or `undo: none`."
         )
 
 

@@ -31,11 +31,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class OperationShape:
-    """What is known of an operation; ``output`` is empty when it declares none."""
+    """What is known of an operation; ``output`` is empty if it declares none, ``undo`` names what undoes it."""
 
     effect: str
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
 from workflows.runs.services.steering.planned import Cancel, Override, Rerun, Retry, Skip
 from workflows.runs.services.steering.verb import Standing, Verb, preview_steering, steer_run
@@ -9,6 +10,7 @@ from workflows.runs.services.steering.verb import Standing, Verb, preview_steeri
 __all__ = [
     "Cancel",
     "Change",
+    "Compensate",
     "Effect",
     "Override",
     "Rerun",

@@ -10,9 +10,9 @@ from uuid import UUID
 from connectors.policies.digests import digest_of
 from workflows.actions.choices import NOT_BEGUN, State
 from workflows.actions.models import Action
-from workflows.runs.choices import OPEN_STEPS
+from workflows.runs.choices import OPEN_STEPS, Undone
 from workflows.runs.engine import Plan, orders
-from workflows.runs.models import Step
+from workflows.runs.models import Run, Step
 from workflows.runs.services.cancelling import steps_inside
 from workflows.runs.services.picture import Picture
 from workflows.tasks.models import Task
@@ -28,8 +28,9 @@ class Change:
     """One thing a verb changes or leaves.
 
     ``kind``, for programs: ``ends``, ``loses`` (somebody the work), ``taken_back`` (an action that has not
-    begun), ``goes_on`` (one that has), ``stays`` (done, and not undone), ``answers``, ``begins``, ``settles``,
-    ``waits`` or ``run``. ``sentence`` is for people. The others are ids, ``who`` a name; '' if there is none.
+    begun), ``goes_on`` (one that has), ``stays`` (done, and not undone), ``undoes``, ``answers``,
+    ``begins``, ``settles``, ``waits`` or ``run``. ``sentence`` is for people. The others are ids, ``who`` a
+    name; '' if there is none.
     """
 
     kind: str
@@ -92,10 +93,38 @@ def _told_of(ended: Sequence[Step]) -> list[Change]:
 
 def stays_of(steps: Iterable[UUID]) -> list[Change]:
     """Return what was done in systems for these steps and is not undone."""
-    done = [action for action in actions_of(steps) if action.state == State.CONFIRMED and not _reads(action)]
+    steps = list(steps)
+    undone = _undone(steps)
+    done = [
+        action
+        for action in actions_of(steps)
+        if action.state == State.CONFIRMED and not _reads(action) and action.pk not in undone
+    ]
     more = len(done) - MOST_TOLD
     rest = [Change("stays", f"{more} more actions were done and are not undone.")] if more > 0 else []
     return [*(_asked(action) for action in done[:MOST_TOLD]), *rest]
+
+
+def _undone(steps: Sequence[UUID]) -> set[UUID | None]:
+    """Return the actions that undo these steps, and those that were undone."""
+    found = Step.objects.filter(pk__in=steps).exclude(undone="").only("undone", "action", "undo_action")
+    return {step.undo_action_id for step in found} | {
+        step.action_id for step in found if step.undone == Undone.DONE
+    }
+
+
+def undoing_of(run: Run) -> list[Change]:
+    """Return what is being undone at this moment: it comes to its own end."""
+    steps = Step.objects.filter(run=run, undone=Undone.RUNNING).order_by("pk")
+    return [
+        Change(
+            "goes_on",
+            f"{step.name} is being undone, which comes to its own end and is noted.",
+            str(step.pk),
+            action=str(step.undo_action_id or ""),
+        )
+        for step in steps
+    ]
 
 
 def actions_of(steps: Iterable[UUID]) -> list[Action]:
@@ -158,7 +187,9 @@ class _Names:
         return self.picture.definition.nodes[node].name
 
     def step(self, step: str) -> str:
-        return self.made.get(step) or self.node(self.picture.steps[step].node)
+        known = self.picture.steps.get(step)
+        node = known.node if known else Step.objects.values_list("node", flat=True).get(pk=step)
+        return self.made.get(step) or self.node(node)
 
 
 def _made(order: orders.Make, names: _Names) -> list[Change]:
@@ -192,6 +223,18 @@ def _reopened(order: orders.Reopen, names: _Names) -> list[Change]:
     return [Change("settles", "It counts as under way again for the join that waits for it.")]
 
 
+def _undone_by(order: orders.Undo, names: _Names) -> list[Change]:
+    node = Step.objects.values_list("node", flat=True).get(pk=order.step)
+    undo = names.picture.definition.nodes[node].undo or {}
+    return [Change("undoes", f"{names.node(node)} is undone by {undo.get('operation')}.", order.step)]
+
+
+def _marked(order: orders.MarkUndone, names: _Names) -> list[Change]:
+    if order.how != Undone.GIVEN_UP:
+        return []
+    return [Change("stays", f"{names.step(order.step)} is left as it is: nobody tries to undo it.", order.step)]
+
+
 def _parked(order: orders.Park, names: _Names) -> list[Change]:
     name = names.step(order.step)
     return [Change("waits", f"{name} then waits for an operator: {order.why}")]
@@ -212,6 +255,8 @@ _TELL: dict[type, Callable[[Any, _Names], list[Change]]] = {
     orders.Close: _closed,
     orders.Reanswer: _answered,
     orders.Reopen: _reopened,
+    orders.Undo: _undone_by,
+    orders.MarkUndone: _marked,
     orders.Park: _parked,
     orders.Unpark: _unparked,
     orders.FinishRun: _finished,

@@ -22,8 +22,16 @@ from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.definitions import definition_of
 from workflows.runs.services.look import Look
 from workflows.runs.services.picture import Picture, pictures_of
-from workflows.runs.services.steering.effects import UNDER_WAY, Change, actions_of, changes_of, stays_of
+from workflows.runs.services.steering.effects import (
+    UNDER_WAY,
+    Change,
+    actions_of,
+    changes_of,
+    stays_of,
+    undoing_of,
+)
 from workflows.runs.services.steering.verb import Standing, Verb, refuse
+from workflows.runs.services.undoing import view_of
 
 
 class Planned(Verb):
@@ -60,7 +68,8 @@ class Planned(Verb):
     def _plan(self, at: Standing) -> tuple[Plan, Picture]:
         key = str(at.step.pk) if at.step else ""
         picture = pictures_of([at.run], [key] if key else [])[str(at.run.pk)]
-        return engine.advance(picture.view(key), self.event(at)), picture
+        event = self.event(at)
+        return engine.advance(view_of(picture, key, event), event), picture
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,10 @@ class Cancel(Planned):
     def leaves(self, at: Standing) -> QuerySet[Step]:
         """Return every step: nothing that was done is undone."""
         return Step.objects.filter(run=at.run)
+
+    def changes(self, at: Standing) -> Sequence[Change]:
+        """Tell of what is being undone, too: that goes on."""
+        return [*super().changes(at), *undoing_of(at.run)]
 
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""

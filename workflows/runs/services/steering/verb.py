@@ -149,6 +149,8 @@ def _standing(actor: Actor, run: Run, verb: Verb, step: Step | None, reason: str
 def _require_newest(verb: Verb, at: Standing) -> None:
     """What was done again is kept as it was: only the newest attempt is steered."""
     step = at.named
+    if at.run.is_compensating:
+        return  # every attempt is undone for itself
     same = Step.objects.filter(run=at.run, node=step.node, frame=step.frame_id, index=step.index)
     newest = same.order_by("-generation").first()
     if newest is not None and newest.pk != step.pk:
