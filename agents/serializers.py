@@ -25,6 +25,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "code",
             "name",
             "purpose",
+            "labels",
             "department",
             "role",
             "sponsor",
@@ -70,6 +71,16 @@ class ReasonSerializer(serializers.Serializer[Any]):
     """Why, in the person's own words; it goes into the ledger under their name."""
 
     reason = serializers.CharField(min_length=REASON_MIN_LENGTH, max_length=REASON_MAX_LENGTH)
+
+
+class LabelsSerializer(ReasonSerializer):
+    """What an agent can do from now on, and why it is said anew."""
+
+    labels = serializers.ListField(
+        child=serializers.RegexField(r"^[a-z0-9][a-z0-9._-]*$", max_length=60),
+        max_length=50,
+        help_text="All of its labels: work that needs one is offered to agents that have it. No authority.",
+    )
 
 
 class StopSerializer(serializers.ModelSerializer[Stop]):

@@ -17,6 +17,7 @@ api_urlpatterns = [
     path("agents/<uuid:pk>/pause", workforce.PauseView.as_view(), name="agent-pause"),
     path("agents/<uuid:pk>/suspend", workforce.SuspendView.as_view(), name="agent-suspend"),
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
+    path("agents/<uuid:pk>/labels", workforce.LabelsView.as_view(), name="agent-labels"),
     path("stops", workforce.StopsView.as_view(), name="stops"),
     path("stops/<uuid:pk>/containment", workforce.ContainmentView.as_view(), name="stop-containment"),
     path("stops/<uuid:pk>/stage", workforce.StageView.as_view(), name="stop-stage"),

@@ -328,6 +328,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Actions and approvals (seconds). Both end by themselves; an end that nobody decided is a refusal.
+# After so long operators are told of work that no agent can take.
+UNCLAIMED_SECONDS = env.int("UNCLAIMED_SECONDS", default=60)
 AUTHORIZATION_SECONDS = env.int("AUTHORIZATION_SECONDS", default=300)
 APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")

@@ -95,6 +95,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/tasks/claim": {"most": 1, "lease_seconds": 60},
         "api/v1/runs": {"workflow": "letters", "input": {"topic": "bolts"}, "key": "matrix-1"},
         "api/v1/stops": {"scope_kind": "everything", **reason},
+        "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},

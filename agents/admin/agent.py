@@ -26,7 +26,7 @@ from agents.services import credentials, lifecycle
 from audit.adminkit import ReadOnlyAdmin, actor_of, reason_action
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
-MACHINE = ("provider", "model", "version", "reached_by")
+MACHINE = ("provider", "model", "version", "labels", "reached_by")
 STANDING = ("shown_lifecycle", "shown_brake", "autonomy", "risk_tier", "attest_by")
 LABELS = {
     "shown_lifecycle": {"Draft": "info", "Active": "success", "Retired": "warning"},

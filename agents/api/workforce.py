@@ -20,6 +20,7 @@ from agents.serializers import (
     AgentSerializer,
     ChangeRequestSerializer,
     ContainmentSerializer,
+    LabelsSerializer,
     MeSerializer,
     RaiseStopSerializer,
     ReasonSerializer,
@@ -161,6 +162,28 @@ class LiftBrakeView(AgentVerbView):
     def post(self, request: Request, pk: UUID) -> Response:
         """Let the agent act again, within the authority it had."""
         return self.act(request, pk, lifecycle.lift_brake)
+
+
+class LabelsView(APIView):
+    """What an agent can do, for work that needs it."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="agents_label",
+        request=LabelsSerializer,
+        responses={200: AgentSerializer, **CONFLICT},
+        tags=["workforce"],
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Say anew what the agent can do; it gives no right to anything."""
+        user = _user(request)
+        agent = get_object_or_404(_agents(user), pk=pk)
+        with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
+            form = LabelsSerializer(data=request.data)
+            form.is_valid(raise_exception=True)
+            lifecycle.label_agent(actor=user.as_actor(), agent=agent, **form.validated_data)
+        return Response(AgentSerializer(get_object_or_404(_agents(user), pk=pk)).data)
 
 
 class StopsView(generics.ListAPIView[Stop]):

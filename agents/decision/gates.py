@@ -28,6 +28,11 @@ def first_shut(request: DecisionRequest, snapshot: Snapshot) -> Shut:
     return None
 
 
+def standing(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    """Return (code, why) if the agent may not act at all now, whatever it were to do; None when it may."""
+    return _agent_gate(request, snapshot) or _stop_gate(request, snapshot)
+
+
 def _policy_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
     if snapshot.version < 1 or snapshot.policies < 1:
         return "no_policy", "no policy of the company is loaded, so nothing is permitted"

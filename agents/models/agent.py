@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from agents.models.organisation import Department, Role
 from agents.models.tracked import KeyedModel, tracked
+
+label_form = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]*\Z", "A label is lower-case letters, digits, dots, dashes and underscores."
+)
 
 
 class Agent(KeyedModel):
@@ -77,6 +83,14 @@ class Agent(KeyedModel):
     provider = models.CharField(max_length=80, blank=True, help_text="Who makes the model, e.g. Anthropic.")
     model = models.CharField(max_length=120, blank=True, help_text="Which model powers it.")
     version = models.CharField(max_length=60, blank=True, help_text="Version of the agent itself.")
+    labels = ArrayField(
+        models.CharField(max_length=60, validators=[label_form]),
+        default=list,
+        blank=True,
+        size=50,
+        help_text="What it can do, e.g. german, scans: work that needs a label is offered to agents with it. "
+        "A label gives no right to anything; grants and the contract do.",
+    )
     reached_by = models.CharField(
         max_length=10, choices=ReachedBy, default=ReachedBy.POLLS, help_text="How the portal and it talk."
     )

@@ -5,6 +5,7 @@ from agents.selectors.authority import (
     agent_facts,
     authority_snapshot,
     company_currency,
+    facts_of_agents,
     measure_definition,
     rule_facts,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "authority_snapshot",
     "company_currency",
     "containment_of",
+    "facts_of_agents",
     "measure_definition",
     "money_facts",
     "rule_facts",

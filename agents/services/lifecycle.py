@@ -28,7 +28,7 @@ REASSIGN = "agents.agent.reassign"
 LOOSEN_AUTONOMY = "agents.agent.autonomy"
 
 # What says nothing about authority may be changed at any time; the rest of the file only while it is a draft.
-UNGOVERNED = ("name", "purpose", "deputy", "provider", "model", "version", "reached_by")
+UNGOVERNED = ("name", "purpose", "deputy", "provider", "model", "version", "labels", "reached_by")
 GOVERNED = ("sponsor", "department", "role", "risk_tier", "attest_by")
 FREEDOM = (Agent.Autonomy.READ_ONLY, Agent.Autonomy.HOLD_WRITES, Agent.Autonomy.BY_CONTRACT)
 RELATIONS: dict[str, Any] = {"sponsor": User, "department": Department, "role": Role, "deputy": User}
@@ -48,6 +48,7 @@ def register_agent(
     provider: str = "",
     model: str = "",
     version: str = "",
+    labels: Iterable[str] = (),
     reached_by: str = Agent.ReachedBy.POLLS,
     autonomy: str = Agent.Autonomy.HOLD_WRITES,
     risk_tier: str = Agent.RiskTier.MEDIUM,
@@ -74,6 +75,7 @@ def register_agent(
             provider=provider,
             model=model,
             version=version,
+            labels=list(labels),
             reached_by=reached_by,
             autonomy=autonomy,
             risk_tier=risk_tier,
@@ -107,6 +109,11 @@ def update_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, Any], reas
             )
         _require_people(changes.get("sponsor"), changes.get("deputy"))
         return _write(actor, agent, changes, reason, "agents.agent_updated")
+
+
+def label_agent(*, actor: Actor, agent: Agent, labels: Iterable[str], reason: str) -> Agent:
+    """Say anew what an agent can do. It is no authority, so that nobody else is asked."""
+    return update_agent(actor=actor, agent=agent, changes={"labels": sorted(set(labels))}, reason=reason)
 
 
 def propose_reassignment(

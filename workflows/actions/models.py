@@ -126,6 +126,8 @@ class Action(models.Model):
         ]
         indexes = [
             models.Index(fields=["agent", "-id"], name="action_of_agent"),
+            # What an agent has to do, however much it has done.
+            models.Index(fields=["agent"], condition=Q(finished_at__isnull=True), name="action_open_of_agent"),
             models.Index(
                 fields=["expires_at"], condition=Q(state__in=["authorized"]), name="action_authorized_due"
             ),

@@ -50,12 +50,31 @@ class RetrySerializer(ReasonedSerializer):
     """Why a run may go on."""
 
 
+class PassedOverSerializer(serializers.Serializer):
+    """An agent that was looked at for a step and did not get it."""
+
+    agent = serializers.CharField(help_text="Its code.")
+    name = serializers.CharField()
+    code = serializers.CharField(help_text="agent_paused, no_grant, label_missing, elsewhere, busier, ...")
+    why = serializers.CharField(help_text="The same in words.")
+
+
+class RoutingSerializer(serializers.Serializer):
+    """What a step asked of its agent, and who else was looked at."""
+
+    needs = serializers.ListField(child=serializers.CharField())
+    others = PassedOverSerializer(many=True)
+
+
 class StepSerializer(serializers.ModelSerializer):
     """One step of a run; a node that was done again is a new generation."""
 
     input = OpenObjectField(read_only=True)
     answer = ResultField(allow_null=True, read_only=True)
     error = OpenObjectField(read_only=True, help_text="Code and message when it failed, else empty.")
+    routing = RoutingSerializer(
+        allow_null=True, read_only=True, help_text="Who else was looked at, and why not; null: nobody was."
+    )
     agent = serializers.CharField(
         source="agent.code", default="", read_only=True, help_text="Code of the agent that did it, or empty."
     )
@@ -75,6 +94,7 @@ class StepSerializer(serializers.ModelSerializer):
             "state",
             "agent",
             "chosen_because",
+            "routing",
             "task",
             "action",
             "input",

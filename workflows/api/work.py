@@ -14,9 +14,9 @@ from workflows.tasks.models import Task
 
 def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
-    return tasks.select_related("claimed_by", "role", "step__run__workflow").prefetch_related(
-        "step__run__run_documents__document"
-    )
+    return tasks.select_related(
+        "claimed_by", "role", "preferred_agent", "step__run__workflow"
+    ).prefetch_related("step__run__run_documents__document")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -29,6 +29,12 @@ class TaskSerializer(serializers.ModelSerializer):
 
     role = serializers.CharField(
         source="role.code", default="", read_only=True, help_text="Code of the role whose agents may take it."
+    )
+    kept_for = serializers.CharField(
+        source="preferred_agent.code",
+        default="",
+        read_only=True,
+        help_text="Code of the agent it is kept for as long as that may work, or empty.",
     )
     claimed_by = serializers.CharField(
         source="claimed_by.username", default="", read_only=True, help_text="Who has it, or had it last."
@@ -59,6 +65,8 @@ class TaskSerializer(serializers.ModelSerializer):
             "body",
             "state",
             "role",
+            "needs",
+            "kept_for",
             "claimed_by",
             "epoch",
             "lease_until",

@@ -18,6 +18,7 @@ from workflows.pages.question import pretty
 from workflows.pages.words import Fact, Tag, facts_of, humanize, state_tag
 from workflows.runs.choices import StepState
 from workflows.runs.models import Run, Step
+from workflows.runs.services import why_unclaimed
 from workflows.tasks.models import Task
 
 HELD = Tag("Held for people", "front_hand", "wait")
@@ -70,20 +71,21 @@ def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[S
     """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
     steps = list(steps_of(run)[:MOST_STEPS])
     calls = _calls(steps, run, user)
-    return [_line(step, run, documents, calls.get(step.pk, [])) for step in steps]
+    nobody = why_unclaimed(steps)
+    return [_line(step, run, documents, calls.get(step.pk, []), nobody.get(step.pk, "")) for step in steps]
 
 
 def steps_of(run: Run) -> Any:
     """Return the steps of a run with everything their lines name."""
     return (
         Step.objects.filter(run=run)
-        .select_related("agent", "task__claimed_by__agent", "task__role", "action__agent")
+        .select_related("agent", "task__claimed_by__agent", "task__role", "task__department", "action__agent")
         .prefetch_related("task__candidate_groups")
         .order_by("pk")
     )
 
 
-def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call]) -> StepLine:
+def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call], nobody: str) -> StepLine:
     node = run.version.content["nodes"].get(step.node, {})
     schema = node.get(SCHEMA_OF.get(step.kind, ""), {})
     asked = facts_of(_named(step.input, documents))
@@ -105,7 +107,7 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call])
         raw=pretty({"input": step.input, "answer": step.answer}) if answer or asked else "",
         by_agent=step.kind == "agent",
         error=str(step.error.get("message") or humanize(str(step.error.get("code", "")))),
-        notes=_notes(step, waits),
+        notes=[*_notes(step, waits), *([nobody] if nobody else [])],
         calls=calls,
         task_link=_task_link(step),
     )
@@ -157,7 +159,16 @@ def _notes(step: Step, waits: bool) -> list[str]:
         found.append(f"{step.get_undone_display()}.")
     if step.chosen_because:
         found.append(step.chosen_because)
+    found += _passed_over(step)
     return found
+
+
+def _passed_over(step: Step) -> list[str]:
+    """Return who else was looked at and why not, where the reason in words does not say it."""
+    others = [
+        one["why"] for one in (step.routing or {}).get("others", ()) if one["why"] not in step.chosen_because
+    ]
+    return [f"Also looked at: {'; '.join(others)}."] if others else []
 
 
 def _task_link(step: Step) -> str:

@@ -11,10 +11,8 @@ from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
 from guardian.shortcuts import get_objects_for_user
 
-from agents.models import Agent, Department, Role, User
-from agents.selectors import agent_facts
+from agents.models import Role, User
 from audit.vocabulary import ActorKind
-from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
 from workflows.runs.models import Run, RunDocument, Step, Workflow
@@ -105,42 +103,6 @@ def people_behind(action: Action) -> set[str]:
     if action.task_id is None:
         found.add(str(run.version.proposed_by_id))
     return found | ({run.started_by_id} if run.started_by_kind == ActorKind.PERSON else set())
-
-
-def least_busy(role_code: str, department_code: str = "") -> tuple[Agent, str] | None:
-    """Return the agent of a role, in a department or below it, that has the least to do, and why it was chosen.
-
-    Only agents that may work count; None when there is none.
-    """
-    able = Agent.objects.select_related("user", "department", "role").filter(
-        role__code=role_code, lifecycle=Agent.Lifecycle.ACTIVE, brake=Agent.Brake.NONE
-    )
-    ranked = sorted((_load(agent), agent.code, agent) for agent in able if _works_in(agent, department_code))
-    if not ranked:
-        return None
-    load, _, agent = ranked[0]
-    others = ", ".join(f"{other.name} has {busy}" for busy, _, other in ranked[1:6])
-    why = f"{agent.name} has the role and the least to do: {load} open"
-    return agent, f"{why} ({others})." if others else f"{why}; nobody else has the role and may work."
-
-
-def who_did(step: Step, role_code: str, department_code: str = "") -> Agent | None:
-    """Return the agent that did a step, if it still has the role, belongs there and may work."""
-    agent = step.agent
-    if agent is None or agent.lifecycle != Agent.Lifecycle.ACTIVE or agent.brake != Agent.Brake.NONE:
-        return None
-    return agent if agent.role.code == role_code and _works_in(agent, department_code) else None
-
-
-def _works_in(agent: Agent, department_code: str) -> bool:
-    if not department_code:
-        return True
-    department = Department.objects.filter(code=department_code).first()
-    return department is not None and str(department.pk) in agent_facts(agent).department_ids
-
-
-def _load(agent: Agent) -> int:
-    return Action.objects.filter(agent=agent).exclude(state__in=FINAL).count()
 
 
 def _action_facts(action: Action | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -70,6 +71,20 @@ class Task(models.Model):
         blank=True,
         related_name="+",
         help_text="Only agents of this department or below it are offered it; empty: all of the role.",
+    )
+    needs = ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        help_text="Labels: only agents that have all of them are offered it.",
+    )
+    preferred_agent = models.ForeignKey(
+        "agents.Agent",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="It is kept for this agent as long as it may work; empty: for all.",
     )
     input = models.JSONField(default=dict, blank=True, help_text="What whoever does it is given.")
     answer_schema = models.JSONField(
@@ -142,6 +157,12 @@ class Task(models.Model):
                 name="task_waits_for",
             ),
             models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="task_lease"),
+            models.Index(fields=["claimed_by"], condition=Q(state="claimed"), name="task_held_by"),
+            models.Index(
+                fields=["preferred_agent"],
+                condition=Q(state="open", preferred_agent__isnull=False),
+                name="task_kept_for",
+            ),
         ]
 
     def __str__(self) -> str:

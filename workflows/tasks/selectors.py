@@ -50,11 +50,14 @@ def may_do(user: User, task: Task) -> bool:
 
 
 def offered_to(agent: Agent) -> Q:
-    """Return what is for an agent: work of its role and department; none of people, whatever its groups."""
+    """Return what is for an agent: work of its role and department that needs no label it lacks and is not kept
+    for another agent; none of people, whatever its groups."""
     candidates = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"))
     return Q(
         ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
         Q(department=None) | Q(department__in=agent_facts(agent).department_ids),
+        Q(preferred_agent=None) | Q(preferred_agent=agent),
+        needs__contained_by=list(agent.labels),
         role_id=agent.role_id,
         kind=Task.Kind.AGENT_WORK,
     )

@@ -245,9 +245,9 @@ def test_undo_none_is_said_on_purpose() -> None:
 
 def test_what_is_not_executed_is_not_published() -> None:
     able = replace(KNOWN, able=ABLE)
-    said = findings(able, a=node("sub", next="b"), b=node("agent", needs=["fast"], next="done"))
+    said = findings(able, a=node("sub", next="b"), b=node("agent", timeouts={}, next="done"))
     assert "error: a: The kind sub is not run yet. Use another kind." in said
-    assert "error: b: `needs` is not run yet at the kind agent. Leave it out." in said
+    assert "error: b: `timeouts` is not run yet at the kind agent. Leave it out." in said
 
 
 def test_the_list_of_what_is_executed_names_what_the_hand_can_begin() -> None:
@@ -277,3 +277,10 @@ def test_the_list_of_what_is_executed_names_what_the_hand_can_begin() -> None:
 def test_what_has_not_the_form_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(engine.DefinitionError):
         parsed(a=wrong)
+
+
+def test_a_label_that_no_agent_has_is_told() -> None:
+    known = replace(KNOWN, labels={"german"})
+    said = findings(known, a=node("agent", needs=["german", "klingon"], next="done"))
+    assert "error: a: There is no agent with the label klingon. Give it to one, or name another." in said
+    assert not any("german." in one for one in said)

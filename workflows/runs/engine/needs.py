@@ -44,6 +44,8 @@ def _needs(definition: Definition, node_id: str) -> Needs:
             found = steps_read(text)
             reads_all = reads_all or found is None
             read |= found or frozenset()
+        if "same_agent_as" in definition.nodes[here].facts:
+            read.add(definition.nodes[here].facts["same_agent_as"])
         todo += [*definition.flow(here), *_joins_around(definition, here)]
     return Needs(frozenset(seen), None if reads_all else frozenset(read))
 

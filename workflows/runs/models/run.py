@@ -144,6 +144,9 @@ class Step(KeyedModel):
         Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Who did it."
     )
     chosen_because = models.CharField(max_length=500, blank=True, help_text="Why this agent and no other.")
+    routing = models.JSONField(
+        null=True, blank=True, help_text="The labels it needed, who else was looked at, and why not."
+    )
     task = models.OneToOneField(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="step")
     action = models.OneToOneField(Action, null=True, blank=True, on_delete=models.PROTECT, related_name="step")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -33,6 +33,7 @@ from workflows.runs.services.steering import (
 )
 from workflows.runs.services.sweeping import sweep_runs
 from workflows.runs.services.ticking import tick
+from workflows.runs.services.unclaimed import why_unclaimed
 
 __all__ = [
     "CHANGE_KIND",
@@ -64,4 +65,5 @@ __all__ = [
     "steer_run",
     "sweep_runs",
     "tick",
+    "why_unclaimed",
 ]

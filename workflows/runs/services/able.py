@@ -8,10 +8,11 @@ from __future__ import annotations
 ABLE: dict[str, frozenset[str]] = {
     kind: frozenset({*members.split(), "owner"})
     for kind, members in {
-        "agent": "role department give answer title due_seconds attempts priority next failed",
-        "operation": "role department operation arguments due_seconds next refused undo",
+        "agent": "role department needs same_agent_as give answer title due_seconds attempts priority "
+        "next failed",
+        "operation": "role department needs same_agent_as operation arguments due_seconds next refused undo",
         "human": "groups exception title show form due_seconds priority next",
-        "gate": "role department operation arguments next",
+        "gate": "role department needs same_agent_as operation arguments next",
         "wait": "seconds until next",
         "parallel": "branches join",
         "map": "over item do join most_at_once tolerate failed",

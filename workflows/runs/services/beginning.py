@@ -18,6 +18,7 @@ from workflows.runs import engine, selectors
 from workflows.runs.choices import StepState
 from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step, Timer
+from workflows.runs.services.assigning import choose_agent, keep_for, routed
 from workflows.runs.services.moving import ENGINE, make_ready, move_step
 from workflows.runs.services.picture import Picture
 from workflows.tasks.models import Task
@@ -30,7 +31,7 @@ def begin(step: Step, picture: Picture) -> Event | None:
     node = picture.definition.nodes[step.node]
     try:
         given = engine.given(picture.view(str(step.pk)))
-        return _BEGIN[node.kind](step, node, given)
+        return _BEGIN[node.kind](step, node, given, picture)
     except cel.ConditionError as error:
         return _cannot("input_failed", f"What {node.name} needs could not be put together: {error}.")
 
@@ -39,7 +40,7 @@ def _cannot(code: str, message: str) -> Failed:
     return Failed(code, message[:1000], retryable=False)
 
 
-def _agent(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+def _agent(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
     role = Role.objects.filter(code=node.facts["role"]).first()
     if role is None:
         return _cannot("no_role", f"There is no role {node.facts['role']} any more.")
@@ -47,6 +48,7 @@ def _agent(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | N
     if department is None and "department" in node.facts:
         return _cannot("no_department", f"There is no department {node.facts['department']} any more.")
     work = given.get("give", {})
+    kept, why = keep_for(step, node, picture)
     task = open_task(
         actor=ENGINE,
         kind=Task.Kind.AGENT_WORK,
@@ -54,6 +56,8 @@ def _agent(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | N
         subject=_subject(step),
         role=role,
         department=department,
+        needs=node.facts.get("needs", ()),
+        preferred_agent=kept,
         work=work,
         answer_schema=node.facts.get("answer"),
         most_attempts=node.facts.get("attempts", 3),
@@ -61,11 +65,11 @@ def _agent(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | N
         priority=step.priority or step.run.priority,
         references=_references(step),
     )
-    move_step(step, StepState.RUNNING, task=task, input=work)
+    move_step(step, StepState.RUNNING, task=task, input=work, **why)
     return None
 
 
-def _human(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+def _human(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
     groups = list(selectors.groups_of_people().filter(name__in=node.facts["groups"]))
     if gone := sorted(set(node.facts["groups"]) - {group.name for group in groups}):
         return _cannot("no_group", f"There is no group of people {', '.join(gone)} any more.")
@@ -87,12 +91,11 @@ def _human(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | N
     return None
 
 
-def _operation(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
-    chosen = selectors.least_busy(node.facts["role"], node.facts.get("department", ""))
-    if chosen is None:
-        return _cannot("no_agent", f"No agent with the role {node.facts['role']} may work now.")
-    agent, why = chosen
+def _operation(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
     arguments = given.get("arguments", {})
+    agent, choice = choose_agent(step, node, arguments, picture)
+    if agent is None:
+        return _cannot("no_agent", choice.because)
     _due(step, node)
     action = request_within(
         actor=agent.user.as_actor(),
@@ -108,7 +111,8 @@ def _operation(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event
     )
     if isinstance(action, Refusal):
         return _cannot(action.code, action.message)
-    move_step(step, StepState.RUNNING, action=action, agent=agent, chosen_because=why[:500], input=arguments)
+    why = routed(choice, node)
+    move_step(step, StepState.RUNNING, action=action, agent=agent, input=arguments, **why)
     if action.is_final:
         make_ready(step)
     else:
@@ -116,14 +120,13 @@ def _operation(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event
     return None
 
 
-def _gate(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+def _gate(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
     """Ask what the policy would say, as the agent that would do it: nothing is done, reserved or held."""
-    chosen = selectors.least_busy(node.facts["role"], node.facts.get("department", ""))
-    if chosen is None:
-        return _cannot("no_agent", f"No agent with the role {node.facts['role']} may work now.")
-    agent, why = chosen
     arguments = given.get("arguments", {})
-    Step.objects.filter(pk=step.pk).update(agent=agent, chosen_because=why[:500], input=arguments)
+    agent, choice = choose_agent(step, node, arguments, picture)
+    if agent is None:
+        return _cannot("no_agent", choice.because)
+    Step.objects.filter(pk=step.pk).update(agent=agent, input=arguments, **routed(choice, node))
     wish = Ask(operation=node.facts["operation"], arguments=arguments, references=_references(step))
     try:
         judged = preview_decision(actor=agent.user.as_actor(), agent=agent, ask=wish).decision
@@ -132,7 +135,7 @@ def _gate(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | No
     return Closed({"verdict": str(judged.verdict), "code": judged.code, "sentence": judged.sentence})
 
 
-def _wait(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | None:
+def _wait(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
     at = given.get("until", database_now() + timedelta(seconds=node.facts.get("seconds", 0)))
     if not isinstance(at, datetime) or ("until" in node.facts and "until" not in given):
         return _cannot("no_time", f"{node.name}: what it waits for is no time: {given.get('until')!r}.")
@@ -141,7 +144,7 @@ def _wait(step: Step, node: engine.Node, given: Mapping[str, Any]) -> Event | No
     return None
 
 
-_BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any]], Event | None]] = {
+_BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any], Picture], Event | None]] = {
     "agent": _agent,
     "human": _human,
     "operation": _operation,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from agents.models import Agent
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step
 from workflows.runs.services.picture import Picture
 from workflows.tasks.models import Task
+
+TOOK_IT = " and took it first."
 
 
 def news_of(step: Step, picture: Picture) -> Event | None:
@@ -16,13 +19,21 @@ def news_of(step: Step, picture: Picture) -> Event | None:
         event = _of_task(step.task)
         agent = getattr(step.task.claimed_by, "agent", None) if event is not None else None
         if agent is not None:
-            why = f"{agent.name} has the role and took it first."
-            Step.objects.filter(pk=step.pk).update(agent=agent, chosen_because=why)
+            Step.objects.filter(pk=step.pk).update(agent=agent, chosen_because=_why(step, step.task, agent))
             picture.done_by(str(step.pk), agent.code)
         return event
     if step.action is not None:
         return _of_action(step.action)
     return None  # a timer will tell
+
+
+def _why(step: Step, task: Task, agent: Agent) -> str:
+    """Return why it was this agent; what kept it from the agent it should have gone to stands before."""
+    if task.preferred_agent_id == agent.pk:
+        return step.chosen_because
+    unstuck = "" if step.chosen_because.endswith(TOOK_IT) else step.chosen_because
+    labels = f" and {', '.join(task.needs)}" if task.needs else ""
+    return f"{unstuck} {agent.name} has the role{labels}{TOOK_IT}".strip()[:500]
 
 
 def _of_task(task: Task) -> Event | None:

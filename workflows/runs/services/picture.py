@@ -15,6 +15,7 @@ from workflows.runs.engine import FrameView, RunView, Slot, StepView
 from workflows.runs.engine.views import around
 from workflows.runs.models import Run
 from workflows.runs.services.definitions import definition_of
+from workflows.runs.services.routing import Roster
 
 ROOT_SCOPE = ""
 
@@ -64,6 +65,7 @@ class Picture:
     items: dict[tuple[str, int], tuple[Any, str]] = field(default_factory=dict)
     gathered: dict[str, dict[int, Any]] = field(default_factory=dict)
     undoing: dict[str, str] = field(default_factory=dict)  # by whom (or itself) -> what
+    roster: Roster = field(default_factory=Roster)  # of the whole look
 
     def put(self, step: StepView, scope: str) -> None:
         """Take a step over, as it is now."""
@@ -126,7 +128,8 @@ class Picture:
 
 def pictures_of(runs: Iterable[Run], step_ids: Sequence[str]) -> dict[str, Picture]:
     """Read what events about these steps can need, by run. The runs are locked."""
-    found = {str(run.pk): Picture(run, definition_of(run.version)) for run in runs}
+    roster = Roster()
+    found = {str(run.pk): Picture(run, definition_of(run.version), roster=roster) for run in runs}
     _read_frames(found, step_ids)
     _read_steps(found)
     return found

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from agents import registry
-from agents.models import ChangeRequest, Department, Role, User
+from agents.models import Agent, ChangeRequest, Department, Role, User
 from agents.policies import require_reason
 from agents.services import changes
 from agents.services.history import lock_row, stamp
@@ -96,8 +96,15 @@ def known() -> Known:
         schema_problems=schema_problems,
         shapes=_shapes(),
         workflows=_inputs(),
+        labels=_labels(),
         able=ABLE,
     )
+
+
+def _labels() -> set[str]:
+    """Return every label that an agent has which was not retired."""
+    employed = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
+    return {label for labels in employed.values_list("labels", flat=True) for label in labels}
 
 
 def _shapes() -> dict[str, engine.OperationShape]:

@@ -18,6 +18,7 @@ from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.look import Look
 from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
+from workflows.runs.services.unclaimed import release_kept, tell_unclaimed
 from workflows.tasks.models import Task
 from workflows.tasks.services import hurry_task
 
@@ -28,7 +29,13 @@ logger = logging.getLogger(__name__)
 
 def sweep_runs() -> dict[str, int]:
     """Do every duty of the clock; return the counts. A lost sweep, or two at once, change nothing but time."""
-    duties: dict[str, Callable[[], int]] = {"timers": _fire_timers, "repaired": _repair, "looks": tick}
+    duties: dict[str, Callable[[], int]] = {
+        "timers": _fire_timers,
+        "repaired": _repair,
+        "released": release_kept,
+        "unclaimed": tell_unclaimed,
+        "looks": tick,
+    }
     return {name: _guarded(name, duty) for name, duty in duties.items()}
 
 

@@ -21,10 +21,11 @@ from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_within
-from workflows.runs import engine, selectors
+from workflows.runs import engine
 from workflows.runs.choices import StepState, Undone
 from workflows.runs.engine import RunView, UndoScope, events
 from workflows.runs.models import Run, Step
+from workflows.runs.policies import Sticky
 from workflows.runs.services.cancelling import frames_inside
 from workflows.runs.services.picture import Picture
 
@@ -72,25 +73,30 @@ def begin_undoing(picture: Picture, target: str) -> events.Undone | None:
     except cel.ConditionError as error:
         why = f"What undoing {node.name} needs could not be put together: {error}."
         return events.Undone(target, False, why[:1000])
-    return _ask(picture.run, step, node, str(node.undo["operation"]), arguments)
+    return _ask(picture, step, node, str(node.undo["operation"]), arguments)
 
 
 def _ask(
-    run: Run, step: Step, node: engine.Node, operation: str, arguments: dict[str, Any]
+    picture: Picture, step: Step, node: engine.Node, operation: str, arguments: dict[str, Any]
 ) -> events.Undone | None:
-    role, department = node.facts["role"], node.facts.get("department", "")
-    agent = selectors.who_did(step, role, department)
-    chosen = (agent, "") if agent else selectors.least_busy(role, department)
-    if chosen is None:
-        return events.Undone(
-            str(step.pk), False, f"{node.name} was not undone: no agent with the role {role} may work now."
-        )
+    run = picture.run
+    agent, choice = picture.roster.choose_for_operation(
+        role=node.facts["role"],
+        department=node.facts.get("department", ""),
+        operation=operation,
+        arguments=arguments,
+        workflow_id=str(run.workflow_id),
+        needs=node.facts.get("needs", ()),
+        sticky=Sticky(node.name, step.agent.code if step.agent else ""),
+    )
+    if agent is None:
+        return events.Undone(str(step.pk), False, f"{node.name} was not undone: {choice.because}"[:1000])
     references = {**run.references(), "step_id": str(step.pk)}
     # Tried again it is another wish: what was asked for before was refused, or failed for good.
     asked_before = Action.objects.filter(references__step_id=str(step.pk)).count()
     action = request_within(
-        actor=chosen[0].user.as_actor(),
-        agent=chosen[0],
+        actor=agent.user.as_actor(),
+        agent=agent,
         key=f"undo:{step.pk}:{asked_before}",
         ask=Ask(
             operation=operation,

@@ -153,13 +153,24 @@ def wake_waiting(awaited: Ref) -> int:
 
 
 def hurry_task(*, task_id: UUID | str) -> None:
-    """Put a task first that is overdue, and offer it now if it was given back for later."""
-    if not Task.objects.filter(pk=task_id, state__in=Task.WAITING).update(priority=1):
+    """Put a task first that is overdue, and offer it now, if it was given back for later, and to all."""
+    if not Task.objects.filter(pk=task_id, state__in=Task.WAITING).update(priority=1, preferred_agent=None):
         return
     Task.objects.filter(pk=task_id, state=Task.State.OPEN).update(available_at=Now())
     role_id = Task.objects.values_list("role_id", flat=True).get(pk=task_id)
     if role_id:
         transaction.on_commit(partial(broadcast.tell_work, role_id))
+
+
+@transaction.atomic
+def offer_to_all(*, task_id: UUID) -> bool:
+    """Offer a task to everybody of its role that was kept for one agent; False if it was taken meanwhile."""
+    kept = {"state": Task.State.OPEN, "preferred_agent__isnull": False}
+    if not Task.objects.filter(pk=task_id, **kept).update(preferred_agent=None):
+        return False
+    role_id = Task.objects.values_list("role_id", flat=True).get(pk=task_id)
+    transaction.on_commit(partial(broadcast.tell_work, role_id))
+    return True
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from agents.models import Department, Role, User
+from agents.models import Agent, Department, Role, User
 from audit.vocabulary import Actor, ActorKind, Ref
 from workflows.tasks import broadcast, selectors
 from workflows.tasks.models import Comment, Task
@@ -30,6 +30,8 @@ def open_task(
     users: Iterable[User] = (),
     role: Role | None = None,
     department: Department | None = None,
+    needs: Iterable[str] = (),
+    preferred_agent: Agent | None = None,
     work: Mapping[str, Any] | None = None,
     answer_schema: Mapping[str, Any] | None = None,
     most_attempts: int = 3,
@@ -39,8 +41,9 @@ def open_task(
 ) -> Task:
     """Open a task for its candidates; ``references`` are the ids its events carry.
 
-    ``role``: agents of this role are offered it, only those of the ``department`` if one is named. ``work`` is
-    what they are given, ``answer_schema`` the JSON Schema of what they answer.
+    ``role``: agents of this role are offered it, only those of the ``department`` if one is named, that have
+    every label it ``needs``; a ``preferred_agent`` alone as long as it may work. ``work`` is what they are
+    given, ``answer_schema`` the JSON Schema of what they answer.
     """
     task = Task(
         kind=kind,
@@ -52,13 +55,15 @@ def open_task(
         references=dict(references or {}),
         role=role,
         department=department,
+        needs=sorted(set(needs)),
+        preferred_agent=preferred_agent,
         input=dict(work or {}),
         answer_schema=dict(answer_schema or {}),
         most_attempts=most_attempts,
         due_at=due_at,
         priority=priority,
     )
-    task.full_clean(exclude=["created_at", "available_at", "role", "department"])
+    task.full_clean(exclude=["created_at", "available_at", "role", "department", "preferred_agent"])
     task.save(force_insert=True)
     task.candidate_groups.set([*groups, role.group] if role else groups)
     task.candidate_users.set(users)

@@ -44,7 +44,8 @@ class Known:
     """What exists around a workflow: codes of roles, departments and operations, names of groups.
 
     ``shapes``: operations whose schemas are known; ``workflows``: the input schema of each workflow that has a
-    version in force, by code. ``able``: for each kind that is executed the members that are; None: all of them.
+    version in force, by code. ``labels``: what agents have (None: nobody knows). ``able``: for each kind that
+    is executed the members that are; None: all of them.
     """
 
     roles: Collection[str]
@@ -54,4 +55,5 @@ class Known:
     schema_problems: Callable[[Any], list[str]]
     shapes: Mapping[str, OperationShape] = field(default_factory=dict)
     workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels: Collection[str] | None = None
     able: Mapping[str, Collection[str]] | None = None

@@ -46,6 +46,10 @@ def _named(node: Node, known: Known) -> Iterator[Finding]:
     yield from _unknown(
         node, "department", facts.get("department"), known.departments, "Create it or name another."
     )
+    for label in facts.get("needs", ()) if known.labels is not None else ():
+        yield from _unknown(
+            node, "agent with the label", label, known.labels or (), "Give it to one, or name another."
+        )
     for operation in (facts.get("operation"), undone_by):
         yield from _unknown(node, "operation", operation, known.operations, "Publish it or name another.")
     yield from _unknown(
