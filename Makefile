@@ -1,6 +1,6 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: up demo story stop test test-full check help clean lock browser
+.PHONY: up demo story stop test test-full chaos check help clean lock browser
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -37,6 +37,9 @@ test: .venv/.installed-dev browser ## Run the tests on real services (BROWSER=0 
 
 test-full: .venv/.installed-dev browser ## Run what is long by nature: chaos, fuzz, long properties, every page
 	@$(BIN)/pytest -n $(JOBS) --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
+
+chaos: .venv/.installed-dev ## Kill everything of the product under load, 300 times (SCALE=0.1: 30 times); last line JSON
+	@$(BIN)/python -m tests.chaos --scale $(or $(SCALE),1.0)
 
 check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrations, system checks
 	@echo "ruff check" && $(BIN)/ruff check .

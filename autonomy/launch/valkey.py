@@ -61,7 +61,8 @@ class Valkey:
         if not self._password_file.exists():
             write_private(self._password_file, secrets.token_hex(24))
         self.password = self._password_file.read_text()
-        self.port = free_port()
+        # Started again, it listens where it did: whoever works with it knows that address.
+        self.port = self.port or free_port()
         # In a file: a command line can be read by every user of the machine.
         configuration = self.data / "valkey.conf"
         write_private(configuration, "".join(f"{name} {value}\n" for name, value in self._settings().items()))
