@@ -105,6 +105,7 @@ def nothing_lost(fake: Any) -> Iterator[None]:
     assert violations() == []
 
 
+@pytest.mark.full
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     live_db: Any, fake: Any, clerk: Any, nothing_lost: None
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     take_up_again(live_db)
 
 
+@pytest.mark.full
 def test_a_killed_portal_loses_nothing_and_doubles_nothing(
     live_db: Any, fake: Any, clerk: Any, nothing_lost: None
 ) -> None:

@@ -30,7 +30,7 @@ from workflows.runs.selectors import visible_to
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints", "holds")]
 WHY = "set up for a test"
 
 

@@ -17,7 +17,7 @@ from workflows.runs.models import Frame, Item, Ready, Run, Step, Timer, Workflow
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints", "holds")]
 
 WORK = {
     "kind": "agent",

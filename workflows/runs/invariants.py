@@ -139,7 +139,7 @@ INVARIANTS = {
           FROM runs_step s JOIN actions_action a ON a.id = s.action_id
          WHERE s.state = 'done' AND s.kind = 'operation' AND a.state <> 'confirmed'
            AND NOT EXISTS (SELECT 1 FROM audit_event e
-                            WHERE e.run_id = s.run_id::text AND e.verb LIKE 'runs.%%overrid%%')
+                            WHERE e.run_id = s.run_id::text AND e.verb = 'runs.step_overridden')
         UNION ALL
         SELECT k.key, 'was done ' || count(*)::text || ' times'
           FROM actions_idempotencykey k JOIN actions_action a ON a.id = k.action_id
