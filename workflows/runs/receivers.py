@@ -24,6 +24,7 @@ VERBS = {
     "runs.step_skipped": "A person let a run go on without a step.",
     "runs.step_overridden": "A person gave or corrected the answer of a step.",
     "runs.run_compensated": "A person has everything undone that a run did.",
+    "runs.run_migrated": "A person let a run follow another version of its workflow.",
     "runs.step_undone": "Undoing a step has ended.",
     "runs.step_overdue": "A step was not done in time.",
     "runs.version_proposed": "A version of a workflow was proposed.",

@@ -30,6 +30,19 @@ def obstacles(old: Definition, new: Definition, nodes: Mapping[str, str], standi
     return found
 
 
+def collisions(old: Definition, nodes: Mapping[str, str], present: set[str]) -> list[str]:
+    """Return in words which nodes that have steps would become one and the same; none: none would."""
+    became: dict[str, str] = {}
+    found = []
+    for key in sorted(present):
+        to = nodes.get(key, key)
+        if to in became:
+            name, other = (old.nodes[node].name if node in old.nodes else node for node in (key, became[to]))
+            found.append(f"{other} and {name} would both become {to}, and both were begun.")
+        became[to] = key
+    return found
+
+
 def _obstacle(old: Definition, new: Definition, nodes: Mapping[str, str], key: str) -> list[str]:
     name, to = old.nodes[key].name, nodes.get(key, key)
     if to not in new.nodes:

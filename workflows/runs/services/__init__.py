@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.runs.services.interventions import cancel_run, compensate_run, retry_run
+from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
 from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
     CHANGE_KIND,
@@ -23,6 +23,7 @@ from workflows.runs.services.steering import (
     Cancel,
     Compensate,
     Effect,
+    Migrate,
     Override,
     Rerun,
     Retry,
@@ -40,6 +41,7 @@ __all__ = [
     "Cancel",
     "Compensate",
     "Effect",
+    "Migrate",
     "Override",
     "Rerun",
     "Retry",
@@ -53,6 +55,7 @@ __all__ = [
     "current_version",
     "find_verb",
     "install_portal",
+    "migrate_run",
     "note_decision",
     "preview_steering",
     "propose_version",

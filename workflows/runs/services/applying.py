@@ -13,6 +13,7 @@ from audit.vocabulary import Actor
 from connectors.policies.schemas import plain_text
 from workflows.runs.choices import Undone
 from workflows.runs.engine import WORK, FrameView, Plan, Slot, StepView, orders
+from workflows.runs.models import Frame, Step
 from workflows.runs.services.cancelling import cancel_open
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import Picture
@@ -275,6 +276,17 @@ def _label(to: Applied, order: orders.Label) -> None:
         to.picture.run.label = words
 
 
+def _rename(to: Applied, order: orders.Rename) -> None:
+    """Two nodes may change names: what is renamed gets a name in between that no node can have."""
+    to.pen.write()
+    for rows in (Step.objects, Frame.objects):
+        of_run = rows.filter(run=to.picture.run)
+        for place, old in enumerate(order.nodes):
+            of_run.filter(node=old).update(node=f":{place}")
+        for place, new in enumerate(order.nodes.values()):
+            of_run.filter(node=f":{place}").update(node=new)
+
+
 def _finish(to: Applied, order: orders.FinishRun) -> None:
     to.finish = order
 
@@ -297,5 +309,6 @@ _APPLY: dict[type, Callable[[Applied, Any], None]] = {
     orders.Park: _park,
     orders.Unpark: _unpark,
     orders.Label: _label,
+    orders.Rename: _rename,
     orders.FinishRun: _finish,
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from audit.vocabulary import Actor
-from workflows.runs.models import Run, Step
-from workflows.runs.services.steering import Cancel, Compensate, Retry, steer_run
+from workflows.runs.models import Run, Step, WorkflowVersion
+from workflows.runs.services.steering import Cancel, Compensate, Migrate, Retry, steer_run
 
 
 def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
@@ -30,4 +32,12 @@ def compensate_run(*, actor: Actor, run: Run, reason: str) -> Run:
     fails or is refused waits for an operator, who has it tried again or gives it up.
     """
     steer_run(actor=actor, run=run, verb=Compensate(), reason=reason)
+    return Run.objects.get(pk=run.pk)
+
+
+def migrate_run(
+    *, actor: Actor, run: Run, version: WorkflowVersion, nodes: Mapping[str, str], reason: str
+) -> Run:
+    """Let a run follow another approved version. ``nodes``: what an old node is called there."""
+    steer_run(actor=actor, run=run, verb=Migrate(version=version, nodes=dict(nodes)), reason=reason)
     return Run.objects.get(pk=run.pk)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from workflows.runs import engine, selectors
-from workflows.runs.choices import OPEN_RUNS
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS
 from workflows.runs.engine import FrameView, RunView, Slot, StepView
 from workflows.runs.engine.views import around
-from workflows.runs.models import Run
+from workflows.runs.models import Run, Step
 from workflows.runs.services.definitions import definition_of
 from workflows.runs.services.routing import Roster
 
@@ -133,6 +134,11 @@ def pictures_of(runs: Iterable[Run], step_ids: Sequence[str]) -> dict[str, Pictu
     _read_frames(found, step_ids)
     _read_steps(found)
     return found
+
+
+def standing_of(run: Run) -> QuerySet[Step]:
+    """Return the steps that are open or wait for an operator, in the order they were begun."""
+    return Step.objects.filter(Q(state__in=OPEN_STEPS) | Q(is_parked=True), run=run).order_by("pk")
 
 
 def show(picture: Picture, step_id: str) -> None:

@@ -23,11 +23,11 @@ from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_within
 from workflows.runs import engine
 from workflows.runs.choices import StepState, Undone
-from workflows.runs.engine import RunView, UndoScope, events
+from workflows.runs.engine import RunView, StepView, UndoScope, events
 from workflows.runs.models import Run, Step
 from workflows.runs.policies import Sticky
 from workflows.runs.services.cancelling import frames_inside
-from workflows.runs.services.picture import Picture
+from workflows.runs.services.picture import Picture, standing_of
 
 # The machine is shown the newest and the one before it: the newest may be what has just been undone.
 MOST_SHOWN = 2
@@ -53,8 +53,12 @@ def left_to_undo(run: Run, scope: UndoScope) -> Any:
 
 
 def view_of(picture: Picture, step_id: str, event: events.Event) -> RunView:
-    """Return what the machine may see for an event, with what is left to undo as the database has it now."""
+    """Return what the machine may see for an event, for a few also what is left to undo, or what stands."""
     view = picture.view(step_id)
+    if isinstance(event, events.Migrated):
+        # One of each node is enough: they are asked where they stand, and a list may have ten thousand items.
+        nodes = standing_of(picture.run).order_by().values_list("node", flat=True).distinct()
+        return replace(view, standing=[StepView(node, node, StepState.RUNNING) for node in nodes])
     if not is_about_undoing(view, event):
         return view
     scope = engine.undo_scope(view.definition, None if view.compensating else view.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
+from workflows.runs.services.steering.migrating import Migrate
 from workflows.runs.services.steering.planned import Cancel, Override, Rerun, Retry, Skip
 from workflows.runs.services.steering.verb import Standing, Verb, preview_steering, steer_run
 
@@ -12,6 +13,7 @@ __all__ = [
     "Change",
     "Compensate",
     "Effect",
+    "Migrate",
     "Override",
     "Rerun",
     "Retry",

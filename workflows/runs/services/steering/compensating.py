@@ -72,11 +72,13 @@ def _left(run: Run) -> Iterator[Change]:
     nodes = definition_of(run.version).nodes
     done = Step.objects.filter(run=run, kind="operation", state=StepState.DONE).order_by("-finished_at", "-pk")
     for step in done[:MOST_TOLD]:
-        if why := _why_left(step, nodes[step.node]):
+        if why := _why_left(step, nodes.get(step.node)):
             yield Change("stays", f"{step.name} stays as it is: {why}.", str(step.pk))
 
 
-def _why_left(step: Step, node: engine.Node) -> str:
+def _why_left(step: Step, node: engine.Node | None) -> str:
+    if node is None:
+        return "the version the run follows now has no such step"
     if node.undo is None:
         on_purpose = node.facts.get("undo") == "none"
         return "there is nothing to undo" if on_purpose else "its version does not say what undoes it"

@@ -29,8 +29,8 @@ class Change:
 
     ``kind``, for programs: ``ends``, ``loses`` (somebody the work), ``taken_back`` (an action that has not
     begun), ``goes_on`` (one that has), ``stays`` (done, and not undone), ``undoes``, ``answers``,
-    ``begins``, ``settles``, ``waits`` or ``run``. ``sentence`` is for people. The others are ids, ``who`` a
-    name; '' if there is none.
+    ``begins``, ``settles``, ``waits``, ``becomes`` or ``run``. ``sentence`` is for people. The others are ids,
+    ``who`` a name; '' if there is none.
     """
 
     kind: str
