@@ -1,6 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check help clean lock browser
+.PHONY: bench-engine bench-engine-history bench-idle
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -49,9 +50,26 @@ check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrat
 	@echo "migrations" && $(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@echo "system checks" && $(CHECK_ENV) $(BIN)/python manage.py check --fail-level ERROR
 
+bench-engine: .venv/.installed-dev var/bench-venv/.installed ## Measure the engine beside DBOS Transact and plain Celery (ROUNDS=3); last line JSON
+	@$(BIN)/python -m tests.benchmarks.engine var/bench-venv/bin/python
+
+bench-engine-history: .venv/.installed-dev ## Measure what a step costs when a million are done; last line JSON
+	@$(BIN)/python -m tests.benchmarks.history
+
+bench-idle: .venv/.installed-dev ## Measure what a portal costs while nothing happens; last line JSON
+	@$(BIN)/python -m tests.benchmarks.idle
+
+# The baseline's packages are never in the product's environment.
+var/bench-venv/.installed: tests/benchmarks/requirements.lock | .venv/.python
+	@echo "  Installing the baseline of the measurement ..." >&2
+	@mkdir -p var && $(PYTHON) -m venv --clear var/bench-venv
+	@var/bench-venv/bin/python -m pip --disable-pip-version-check --no-input install -qq --require-hashes --no-deps \
+		-r tests/benchmarks/requirements.lock >&2
+	@touch $@
+
 help: ## Say what there is
 	@echo "Autonomy OS. The two commands you need: make up, make test"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  Settings: AUTONOMY_PORT, ERP_PORT, AUTONOMY_DATA_DIR, DATABASE_URL, REDIS_URL (docs/installing.md)"
 
 clean: ## Remove the virtual environment and the caches; your data in var/ stays

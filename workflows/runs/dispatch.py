@@ -1,21 +1,50 @@
-"""Hints to workers. A lost one costs time: the sweeper looks at the rows; a doubled one finds nothing."""
+"""Hints to workers. A lost one costs time: the sweeper looks at the rows; a doubled one finds nothing.
+
+Ticks are coalesced: while one is on its way no other is sent. It opens the gate before it looks, so that what
+was committed behind a closed gate is seen by it, and what is committed later sends a tick of its own.
+"""
 
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
+import redis
 from celery import current_app
+from django.conf import settings
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 TICK = "workflows.runs.jobs.tick"
 SWEEP = "workflows.runs.jobs.sweep"
+GATE = "aos:runs:tick-on-its-way"
+# A tick that was lost on its way holds others back no longer than this.
+GATE_MILLISECONDS = 500
 
 logger = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _client() -> redis.Redis:
+    # No retries: a hint that fails is worth less than the time to send it again.
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+    )
 
 
 def hint_tick() -> None:
     """Tell the workers that the engine has something to look at; call it after the commit."""
     try:
-        current_app.send_task(TICK, expires=60)
-    except (OperationalError, OSError):
+        if _client().set(GATE, b"1", nx=True, px=GATE_MILLISECONDS):
+            current_app.send_task(TICK, expires=60)
+    except (OperationalError, redis.RedisError, OSError):
         logger.warning("No worker could be told that a run goes on; the sweeper will find it.")
+
+
+def open_gate() -> None:
+    """Let the next hint be sent: whoever calls this looks at everything that was committed before."""
+    try:
+        _client().delete(GATE)
+    except (redis.RedisError, OSError):
+        logger.debug("The gate stays as it is; it opens by itself.", exc_info=True)

@@ -9,8 +9,10 @@ from workflows.runs import dispatch, services
 
 @shared_task(name=dispatch.TICK, ignore_result=True)
 def tick() -> None:
-    """Look at what is ready."""
-    services.tick()
+    """Look at what is ready; what is more than one message should do is left to the next."""
+    dispatch.open_gate()
+    if services.tick() >= services.MOST_LOOKS:
+        dispatch.hint_tick()
 
 
 @shared_task(name=dispatch.SWEEP, ignore_result=True)

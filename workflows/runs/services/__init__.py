@@ -33,11 +33,12 @@ from workflows.runs.services.steering import (
     steer_run,
 )
 from workflows.runs.services.sweeping import sweep_runs
-from workflows.runs.services.ticking import tick
+from workflows.runs.services.ticking import MOST_LOOKS, tick
 from workflows.runs.services.unclaimed import why_unclaimed
 
 __all__ = [
     "CHANGE_KIND",
+    "MOST_LOOKS",
     "Cancel",
     "Compensate",
     "Effect",

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 
 from audit.services import Fact
 from audit.vocabulary import Actor
@@ -32,8 +33,15 @@ class Look:
     """Events about steps of locked runs. Nobody else sees what came of them before ``write`` was called."""
 
     def __init__(
-        self, runs: Iterable[Run], step_ids: Sequence[str], *, actor: Actor = ENGINE, reason: str = ""
+        self,
+        runs: Iterable[Run],
+        step_ids: Sequence[str],
+        *,
+        actor: Actor = ENGINE,
+        reason: str = "",
+        most_passed: int = engine.MOST_PASSED,
     ) -> None:
+        self.most_passed = most_passed
         self.pen = Pen()
         pictures = pictures_of(runs, step_ids)
         self.runs = {key: Applied(picture, self.pen, actor, reason) for key, picture in pictures.items()}
@@ -43,7 +51,8 @@ class Look:
         to = self.runs[run_id]
         if is_about_undoing(to.picture.view(step_id), event):
             self.pen.write()  # what is left to undo is asked of the database
-        plan = engine.advance(view_of(to.picture, step_id, event), event)
+        view = view_of(to.picture, step_id, event)
+        plan = engine.advance(view, event, most_passed=self.most_passed)
         if not plan.refused:
             to.apply(plan)
         return plan.refused
@@ -76,6 +85,7 @@ class Look:
         self.pen.write()
         for to in self.runs.values():
             _after(to)
+        _close_incidents_of([to for to in self.runs.values() if to.finish is not None])
 
 
 def _close_the_books(to: Applied) -> None:
@@ -126,8 +136,16 @@ def _after(to: Applied) -> None:
             step_id=step_id, defaults={"not_before": at, "priority": to.picture.run.priority}
         )
     to.again = []
-    if to.finish is not None:
-        close_incidents(to.actor, to.picture.run, to.reason or "The run is over.")
+
+
+def _close_incidents_of(ended: Sequence[Applied]) -> None:
+    """Close what asks operators to look at runs that have ended, found with one statement."""
+    by_run = {str(to.picture.run.pk): to for to in ended}
+    if not by_run:
+        return
+    for task_id, run_id in _incidents(by_run).order_by("pk").values_list("pk", "subject_id"):
+        to = by_run[run_id]
+        _close_incident(to.actor, task_id, to.reason or "The run is over.")
 
 
 def _tell(to: Applied, verb: str, sentence: str, code: str) -> None:
@@ -154,11 +172,21 @@ def open_incident(run: Run, step: str, why: str) -> None:
 
 def close_incidents(actor: Actor, run: Run, reason: str) -> None:
     """Close what asks operators to look at a run."""
-    open_ones = Task.objects.filter(
-        kind=Task.Kind.INCIDENT, subject_kind="runs.run", subject_id=str(run.pk), state__in=Task.WAITING
+    for task_id in _incidents([str(run.pk)]).values_list("pk", flat=True):
+        _close_incident(actor, task_id, reason)
+
+
+def _incidents(run_ids: Iterable[str]) -> QuerySet[Task]:
+    return Task.objects.filter(
+        kind=Task.Kind.INCIDENT,
+        subject_kind="runs.run",
+        subject_id__in=list(run_ids),
+        state__in=Task.WAITING,
     )
-    for task_id in open_ones.values_list("pk", flat=True):
-        close_if_waiting(actor=actor, task_id=task_id, state=Task.State.DONE, reason=reason)
+
+
+def _close_incident(actor: Actor, task_id: UUID, reason: str) -> None:
+    close_if_waiting(actor=actor, task_id=task_id, state=Task.State.DONE, reason=reason)
 
 
 def others_wait(run: Run, settled: Sequence[str]) -> bool:

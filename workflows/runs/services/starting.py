@@ -21,6 +21,7 @@ from workflows.documents import selectors as documents
 from workflows.documents.models import Document
 from workflows.runs import engine
 from workflows.runs.models import Run, RunDocument, Step, Workflow
+from workflows.runs.services.definitions import definition_of
 from workflows.runs.services.moving import make_ready, note
 
 KEY_CHARACTERS = 255
@@ -93,7 +94,7 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
             next_step="Ask a manager to have a version approved, or to switch it on.",
         )
     stops.lock_and_check([stops.EVERYTHING, Ref("workflow", str(workflow.pk), workflow.name)])
-    definition = engine.parse(version.content)
+    definition = definition_of(version)
     _require_input(workflow, definition, content)
     about = _documents_of(actor, definition, content)
     run = Run(
@@ -111,9 +112,10 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
     run.label = _label(definition, run)[:200]
     # A twin that is being started right now blocks this insert until its transaction ends.
     Run.objects.bulk_create([run], ignore_conflicts=True)
-    if known := _known(workflow, key, digest, but=run):
+    found = Run.objects.only("started_at").get(workflow=workflow, key=key)
+    if found.pk != run.pk and (known := _known(workflow, key, digest)):
         return Started(known, is_new=False)
-    run.refresh_from_db(fields=["started_at"])
+    run.started_at = found.started_at
     for document in about:
         RunDocument.objects.get_or_create(run=run, document=document)
     node = definition.nodes[definition.start]
@@ -154,9 +156,9 @@ def _require_key(key: str) -> None:
         )
 
 
-def _known(workflow: Workflow, key: str, digest: str, but: Run | None = None) -> Run | None:
+def _known(workflow: Workflow, key: str, digest: str) -> Run | None:
     known = Run.objects.select_related("workflow", "version").filter(workflow=workflow, key=key).first()
-    if known is None or (but is not None and known.pk == but.pk):
+    if known is None:
         return None
     if known.input_digest != digest:
         raise Refusal(

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from workflows.runs import engine
 from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.engine import WORK
 from workflows.runs.engine.events import Begun
@@ -29,14 +30,14 @@ RUNS_AT_ONCE = 50
 
 logger = logging.getLogger(__name__)
 
+# Runs that another worker has are passed over, so that each finds as many as it may take. A run with several
+# ready steps comes several times.
 _LOCK_DUE = """
-SELECT id FROM runs_run
- WHERE id IN (SELECT s.run_id
-                FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
-               WHERE r.not_before <= clock_timestamp() AND NOT u.is_paused
-               ORDER BY r.priority, r.step_id LIMIT %s)
-   AND NOT is_paused  -- asked again of the locked row: it may have been paused meanwhile
- ORDER BY id FOR UPDATE SKIP LOCKED
+SELECT u.id
+  FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
+ WHERE r.not_before <= clock_timestamp() AND NOT u.is_paused
+ ORDER BY r.priority, r.not_before LIMIT %s
+   FOR UPDATE OF u SKIP LOCKED
 """
 _TAKE = """
 DELETE FROM runs_ready r USING runs_step s
@@ -45,18 +46,24 @@ RETURNING s.id::text, s.run_id::text, s.undone = 'running'
 """
 
 
-def tick(*, most: int = MOST_LOOKS) -> int:
-    """Look at what is ready until nothing is; return how many steps were looked at."""
+def tick(
+    *, most: int = MOST_LOOKS, runs_at_once: int = RUNS_AT_ONCE, most_passed: int = engine.MOST_PASSED
+) -> int:
+    """Look at what is ready until nothing is; return how many steps were looked at.
+
+    ``runs_at_once``: of how many runs one transaction is about. ``most_passed``: how many nodes that need
+    nobody are passed in one turn of a run; 0 gives each a turn.
+    """
     looks = 0
-    while looks < most and (found := _look_at_some()):
+    while looks < most and (found := _look_at_some(runs_at_once, most_passed)):
         looks += found
     return looks
 
 
-def _look_at_some() -> int:
+def _look_at_some(runs_at_once: int, most_passed: int) -> int:
     try:
         with transaction.atomic():
-            return _look_at(_lock_due())
+            return _look_at(_lock_due(runs_at_once), most_passed)
     except (OperationalError, InterfaceError):
         raise  # the database is away or chose us in a deadlock: nothing was done, and the rows are still there
     except Exception:
@@ -67,7 +74,7 @@ def _look_at_some() -> int:
 def _one_by_one() -> int:
     """Look at each run alone; one that breaks the engine is parked, so that it hinders no other."""
     with transaction.atomic():
-        waiting = _lock_due()
+        waiting = _lock_due(RUNS_AT_ONCE)
     looks = 0
     for run_id in waiting:
         try:
@@ -82,10 +89,10 @@ def _one_by_one() -> int:
     return looks
 
 
-def _lock_due() -> list[UUID]:
+def _lock_due(runs_at_once: int) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_DUE, [RUNS_AT_ONCE])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(_LOCK_DUE, [runs_at_once])
+        return sorted({row[0] for row in cursor.fetchall()})
 
 
 def _lock(run_ids: Sequence[UUID]) -> list[UUID]:
@@ -93,7 +100,7 @@ def _lock(run_ids: Sequence[UUID]) -> list[UUID]:
     return list(found.values_list("pk", flat=True))
 
 
-def _look_at(run_ids: Sequence[UUID]) -> int:
+def _look_at(run_ids: Sequence[UUID], most_passed: int = engine.MOST_PASSED) -> int:
     """Look at everything that is ready in locked runs; return how many steps that was."""
     if not run_ids:
         return 0
@@ -106,7 +113,8 @@ def _look_at(run_ids: Sequence[UUID]) -> int:
     # Undoing is news for the step it is done for, or for the run, if an operator wanted it.
     wanted_by = [by for _, by in undone.values() if by]
     runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
-    look = Look(runs.filter(pk__in=run_ids), [*(step for step, _, _ in taken), *wanted_by])
+    steps = [*(step for step, _, _ in taken), *wanted_by]
+    look = Look(runs.filter(pk__in=run_ids), steps, most_passed=most_passed)
     for step, run, is_undone in taken:
         if is_undone:
             _note_undoing(look, run, step, *undone[step])
