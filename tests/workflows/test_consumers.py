@@ -46,13 +46,15 @@ class Line(ApplicationCommunicator):
         return json.loads((await self.receive_output(timeout=5))["text"])
 
     async def close_code(self):
+        """Wait for the end, and let the portal hear of it as a server does: no socket is simply forgotten."""
         while (message := await self.receive_output(timeout=5))["type"] != "websocket.close":
             pass
+        await self.leave()
         return message["code"]
 
     async def leave(self):
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait()
+        await self.wait(timeout=10)
 
 
 class NoSession:
