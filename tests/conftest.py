@@ -6,6 +6,7 @@ processes. Both connect as the application role, so that grants and triggers are
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: an append-only ledger cannot be flushed; use live_db.")
         if "live_db" in names and (marker or "db" in names):
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage rarely: what was imported stays, and each full look at it takes as long as a test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def use_database(name: str) -> None:
@@ -158,7 +166,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(autouse=True)
 def _empty_valkey(request: pytest.FixtureRequest) -> None:
     """Start every test that touches the database with nothing cached or queued."""
-    if {"db", "live_db"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
+    if {"db", "live_db", "world"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             client.flushdb()
 
@@ -209,14 +217,38 @@ def mallory(any_db: None) -> Any:
     return _person("mallory")
 
 
-@pytest.fixture
-def world(db: None) -> Iterator[Any]:
-    """The world of the permission matrix: everybody, and something of everything (tests/world.py)."""
+@pytest.fixture(scope="module")
+def made_world(django_db_setup: None, django_db_blocker: Any, template_database: str) -> Iterator[Any]:
+    """The world of tests/world.py in a database of a module's own: to make it takes seconds."""
     from tests.fakes import FakeSystem
     from tests.world import build
 
-    with FakeSystem() as fake:
-        yield build(fake)
+    previous = connections["default"].settings_dict["NAME"]
+    with FakeSystem() as fake, harness.copy_of(template_database) as name, django_db_blocker.unblock():
+        use_database(name)
+        ContentType.objects.clear_cache()
+        found = build(fake)
+        use_database(previous)
+        ContentType.objects.clear_cache()
+        yield name, found
+
+
+@pytest.fixture
+def world(django_db_blocker: Any, made_world: Any) -> Iterator[Any]:
+    """The world of the permission matrix: everybody, and something of everything; what a test does is undone."""
+    from tests.world import undone
+
+    previous = connections["default"].settings_dict["NAME"]
+    name, found = made_world
+    with django_db_blocker.unblock():
+        use_database(name)
+        ContentType.objects.clear_cache()
+        try:
+            with undone():
+                yield found
+        finally:
+            use_database(previous)
+            ContentType.objects.clear_cache()
 
 
 @pytest.fixture

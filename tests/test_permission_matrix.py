@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
+from django.template.backends.django import Template
 
 from tests.fakes import arguments
 from tests.surface import Route, routes
@@ -36,6 +37,12 @@ TABLES = Path(__file__).parent / "permission_matrix.txt"
 COLUMNS = ("route", "object", "method", *CALLERS)
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+
+
+@pytest.fixture(autouse=True)
+def _unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is admitted is decided before a page is painted, and painting is most of the work."""
+    monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
 
 
 @lru_cache

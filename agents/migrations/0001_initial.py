@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind', 'person'), models.Q(('is_staff', False), ('is_superuser', False), ('kind', 'agent'), ('password__startswith', '!')), _connector='OR'), name='agents_user_agent_has_no_password', violation_error_message='An agent has no password and no page.')],
                 'verbose_name': 'user',
                 'verbose_name_plural': 'users',
                 'abstract': False,
@@ -85,6 +86,7 @@ class Migration(migrations.Migration):
                 ('parent', models.ForeignKey(blank=True, help_text='The department above. Its policies and stops bind this one too.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='agents.department')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('parent__isnull', True), models.Q(('parent', models.F('id')), _negated=True), _connector='OR'), name='agents_department_not_its_own_parent')],
                 'ordering': ['name'],
             },
         ),
@@ -111,6 +113,7 @@ class Migration(migrations.Migration):
                 ('department', models.ForeignKey(help_text='Where this agent works.', on_delete=django.db.models.deletion.PROTECT, related_name='agents', to='agents.department')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('sponsor', models.F('user')), _negated=True), name='agents_agent_not_its_own_sponsor'), models.CheckConstraint(condition=models.Q(('deputy__isnull', True), models.Q(('deputy', models.F('user')), _negated=True), _connector='OR'), name='agents_agent_not_its_own_deputy'), models.CheckConstraint(condition=models.Q(('lifecycle__in', ['draft', 'active', 'retired'])), name='agents_agent_lifecycle_known'), models.CheckConstraint(condition=models.Q(('autonomy__in', ['read_only', 'hold_writes', 'by_contract'])), name='agents_agent_autonomy_known'), models.CheckConstraint(condition=models.Q(('brake__in', ['none', 'paused', 'suspended'])), name='agents_agent_brake_known')],
                 'ordering': ['name'],
                 'permissions': [('activate_agent', 'Can activate an agent'), ('pause_agent', 'Can pause an agent'), ('lift_brake', 'Can lift the brake of an agent'), ('suspend_agent', 'Can suspend an agent'), ('retire_agent', 'Can retire an agent'), ('set_autonomy', 'Can change how freely an agent works'), ('issue_credentials', 'Can issue and revoke the credentials of an agent')],
             },
@@ -466,6 +469,9 @@ class Migration(migrations.Migration):
                 ('settled', models.BigIntegerField(default=0)),
                 ('measure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='counters', to='agents.measure')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('measure', 'key', 'window_start'), name='agents_measurecounter_measure_key_window'), models.CheckConstraint(condition=models.Q(('reserved__gte', 0)), name='agents_measurecounter_reserved'), models.CheckConstraint(condition=models.Q(('settled__gte', 0)), name='agents_measurecounter_settled')],
+            },
         ),
         migrations.CreateModel(
             name='OAuthApplication',
@@ -488,6 +494,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='%(app_label)s_%(class)s', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('authorization_grant_type', 'client-credentials'), ('client_type', 'confidential'), ('redirect_uris', '')), name='oauth_client_credentials_only')],
                 'verbose_name': 'OAuth client',
                 'abstract': False,
                 'default_permissions': ('view',),
@@ -569,6 +576,7 @@ class Migration(migrations.Migration):
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='client_secret_expires_after_creation')],
                 'ordering': ['-created_at'],
                 'default_permissions': ('view',),
             },
@@ -590,6 +598,7 @@ class Migration(migrations.Migration):
                 ('application', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL, verbose_name='application')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('token', '')), name='access_token_kept_as_checksum_only')],
                 'abstract': False,
                 'default_permissions': ('view',),
             },
@@ -684,6 +693,7 @@ class Migration(migrations.Migration):
                 ('published_by', models.ForeignKey(help_text='Who changed it.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('policy', 'number'), name='agents_policyversion_number')],
                 'ordering': ['policy', '-number'],
             },
         ),
@@ -703,6 +713,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='%(app_label)s_%(class)s', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
+                'indexes': [models.Index(fields=['token_family'], name='agents_refr_token_f_e67b24_idx')],
                 'abstract': False,
                 'default_permissions': (),
             },
@@ -725,6 +736,10 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(null=True)),
                 ('measure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='agents.measure')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state', 'released'), _negated=True), fields=['measure', 'key', 'created_at'], name='agents_reservation_live')],
+                'constraints': [models.UniqueConstraint(fields=('action_id', 'measure'), name='agents_reservation_once_per_action'), models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='agents_reservation_amount')],
+            },
         ),
         migrations.CreateModel(
             name='Role',
@@ -805,6 +820,7 @@ class Migration(migrations.Migration):
                 ('policy', models.ForeignKey(help_text='Its policy.', on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='agents.policy')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('policy', 'name'), name='agents_rule_name_in_policy'), models.CheckConstraint(condition=models.Q(('quorum__gte', 1), ('quorum__lte', 20)), name='agents_rule_quorum'), models.CheckConstraint(condition=models.Q(('verdict__in', ['deny', 'hold', 'none'])), name='agents_rule_verdict_known'), models.CheckConstraint(condition=models.Q(('mode__in', ['draft', 'shadow', 'enforced'])), name='agents_rule_mode_known')],
                 'ordering': ['policy', 'name'],
                 'permissions': [('publish_rule', 'Can publish, tighten and propose changes of rules and limits')],
             },
@@ -887,34 +903,6 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('approver__isnull', True), models.Q(('approver', models.F('proposer')), _negated=True), _connector='OR'), name='agents_changerequest_another_person', violation_error_message='A change is decided by another person than its proposer.'), models.CheckConstraint(condition=models.Q(models.Q(('approver__isnull', True), ('decided_at__isnull', True), ('state', 'pending')), models.Q(('approver__isnull', True), ('decided_at__isnull', False), ('state__in', ['withdrawn', 'expired'])), models.Q(('approver__isnull', False), ('decided_at__isnull', False), ('state__in', ['applied', 'rejected'])), _connector='OR'), name='agents_changerequest_decided')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='department',
-            constraint=models.CheckConstraint(condition=models.Q(('parent__isnull', True), models.Q(('parent', models.F('id')), _negated=True), _connector='OR'), name='agents_department_not_its_own_parent'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'person'), models.Q(('is_staff', False), ('is_superuser', False), ('kind', 'agent'), ('password__startswith', '!')), _connector='OR'), name='agents_user_agent_has_no_password', violation_error_message='An agent has no password and no page.'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurecounter',
-            constraint=models.UniqueConstraint(fields=('measure', 'key', 'window_start'), name='agents_measurecounter_measure_key_window'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurecounter',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved__gte', 0)), name='agents_measurecounter_reserved'),
-        ),
-        migrations.AddConstraint(
-            model_name='measurecounter',
-            constraint=models.CheckConstraint(condition=models.Q(('settled__gte', 0)), name='agents_measurecounter_settled'),
-        ),
-        migrations.AddConstraint(
-            model_name='oauthapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('authorization_grant_type', 'client-credentials'), ('client_type', 'confidential'), ('redirect_uris', '')), name='oauth_client_credentials_only'),
-        ),
-        migrations.AddConstraint(
-            model_name='clientsecret',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='client_secret_expires_after_creation'),
-        ),
         migrations.AlterUniqueTogether(
             name='policygroupobjectpermission',
             unique_together={('group', 'permission', 'content_object')},
@@ -923,69 +911,9 @@ class Migration(migrations.Migration):
             name='policyuserobjectpermission',
             unique_together={('user', 'permission', 'content_object')},
         ),
-        migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(fields=('policy', 'number'), name='agents_policyversion_number'),
-        ),
-        migrations.AddIndex(
-            model_name='refreshtoken',
-            index=models.Index(fields=['token_family'], name='agents_refr_token_f_e67b24_idx'),
-        ),
         migrations.AlterUniqueTogether(
             name='refreshtoken',
             unique_together={('token_checksum', 'revoked')},
-        ),
-        migrations.AddConstraint(
-            model_name='accesstoken',
-            constraint=models.CheckConstraint(condition=models.Q(('token', '')), name='access_token_kept_as_checksum_only'),
-        ),
-        migrations.AddIndex(
-            model_name='reservation',
-            index=models.Index(condition=models.Q(('state', 'released'), _negated=True), fields=['measure', 'key', 'created_at'], name='agents_reservation_live'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.UniqueConstraint(fields=('action_id', 'measure'), name='agents_reservation_once_per_action'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='agents_reservation_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('sponsor', models.F('user')), _negated=True), name='agents_agent_not_its_own_sponsor'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('deputy__isnull', True), models.Q(('deputy', models.F('user')), _negated=True), _connector='OR'), name='agents_agent_not_its_own_deputy'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('lifecycle__in', ['draft', 'active', 'retired'])), name='agents_agent_lifecycle_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('autonomy__in', ['read_only', 'hold_writes', 'by_contract'])), name='agents_agent_autonomy_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('brake__in', ['none', 'paused', 'suspended'])), name='agents_agent_brake_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.UniqueConstraint(fields=('policy', 'name'), name='agents_rule_name_in_policy'),
-        ),
-        migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.CheckConstraint(condition=models.Q(('quorum__gte', 1), ('quorum__lte', 20)), name='agents_rule_quorum'),
-        ),
-        migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.CheckConstraint(condition=models.Q(('verdict__in', ['deny', 'hold', 'none'])), name='agents_rule_verdict_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['draft', 'shadow', 'enforced'])), name='agents_rule_mode_known'),
         ),
         migrations.CreateModel(
             name='HistoricalAgentGroupObjectPermission',

@@ -47,6 +47,8 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField(blank=True, default='', help_text='The reason the actor gave.')),
             ],
             options={
+                'indexes': [models.Index(fields=['subject_kind', 'subject_id'], name='event_subject'), models.Index(fields=['actor_id'], name='event_actor'), models.Index(fields=['verb'], name='event_verb'), models.Index(fields=['occurred_at'], name='event_occurred_at'), models.Index(condition=models.Q(('agent_id', ''), _negated=True), fields=['agent_id'], name='event_agent_id'), models.Index(condition=models.Q(('action_id', ''), _negated=True), fields=['action_id'], name='event_action_id'), models.Index(condition=models.Q(('run_id', ''), _negated=True), fields=['run_id'], name='event_run_id'), models.Index(condition=models.Q(('system_id', ''), _negated=True), fields=['system_id'], name='event_system_id'), models.Index(condition=models.Q(('department_id', ''), _negated=True), fields=['department_id'], name='event_department_id'), models.Index(condition=models.Q(('correlation_id', ''), _negated=True), fields=['correlation_id'], name='event_correlation_id')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('decision__in', ['', 'allow', 'hold', 'deny'])), name='event_decision_known'), models.CheckConstraint(condition=models.Q(('actor_kind__in', ['person', 'agent', 'system'])), name='event_actor_kind_known'), models.CheckConstraint(condition=models.Q(('verb__regex', '^[a-z_]+\\.[a-z_]+$')), name='event_verb_is_room_and_past_tense')],
                 'ordering': ['-id'],
                 'permissions': [('view_every_event', 'Can see every event of the company')],
                 'default_permissions': ['view'],
@@ -57,6 +59,7 @@ class Migration(migrations.Migration):
             name='PendingEvent',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('event', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='pending', to='audit.event')),
             ],
             options={
                 'default_permissions': [],
@@ -66,8 +69,10 @@ class Migration(migrations.Migration):
             name='Position',
             fields=[
                 ('position', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('event', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='placement', to='audit.event')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('position__gte', 1)), name='position_starts_at_one')],
                 'default_permissions': [],
                 'base_manager_name': 'objects',
             },
@@ -82,71 +87,5 @@ class Migration(migrations.Migration):
                 'default_permissions': ['view'],
                 'base_manager_name': 'objects',
             },
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['subject_kind', 'subject_id'], name='event_subject'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['actor_id'], name='event_actor'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['verb'], name='event_verb'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['occurred_at'], name='event_occurred_at'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('agent_id', ''), _negated=True), fields=['agent_id'], name='event_agent_id'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('action_id', ''), _negated=True), fields=['action_id'], name='event_action_id'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('run_id', ''), _negated=True), fields=['run_id'], name='event_run_id'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('system_id', ''), _negated=True), fields=['system_id'], name='event_system_id'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('department_id', ''), _negated=True), fields=['department_id'], name='event_department_id'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('correlation_id', ''), _negated=True), fields=['correlation_id'], name='event_correlation_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('decision__in', ['', 'allow', 'hold', 'deny'])), name='event_decision_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('actor_kind__in', ['person', 'agent', 'system'])), name='event_actor_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('verb__regex', '^[a-z_]+\\.[a-z_]+$')), name='event_verb_is_room_and_past_tense'),
-        ),
-        migrations.AddField(
-            model_name='pendingevent',
-            name='event',
-            field=models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='pending', to='audit.event'),
-        ),
-        migrations.AddField(
-            model_name='position',
-            name='event',
-            field=models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='placement', to='audit.event'),
-        ),
-        migrations.AddConstraint(
-            model_name='position',
-            constraint=models.CheckConstraint(condition=models.Q(('position__gte', 1)), name='position_starts_at_one'),
         ),
     ]

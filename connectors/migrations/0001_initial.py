@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='accounts', to='connectors.system')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('role', None), ('agent', None), _connector='OR'), name='account_of_a_role_or_an_agent'), models.UniqueConstraint(condition=models.Q(('agent', None), ('role', None)), fields=('system',), name='account_one_default_per_system', violation_error_message='This system already has an account of its own.'), models.UniqueConstraint(fields=('system', 'role'), name='account_one_per_role', violation_error_message='This role already has an account there.'), models.UniqueConstraint(fields=('system', 'agent'), name='account_one_per_agent', violation_error_message='This agent already has an account there.')],
                 'ordering': ['system', 'name'],
             },
         ),
@@ -129,8 +130,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('lookup_operation', models.ForeignKey(blank=True, help_text='A read that finds out whether it happened.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='looked_up_for', to='connectors.operation')),
                 ('undo_operation', models.ForeignKey(blank=True, help_text='What takes it back.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undoes', to='connectors.operation')),
+                ('system', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='connectors.system')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('effect', 'financial'), _negated=True), models.Q(('money_path', ''), _negated=True), _connector='OR'), name='operation_financial_names_its_amount', violation_error_message='A financial operation names where its amount is.')],
                 'ordering': ['code'],
                 'permissions': [('use_operation', 'May use the operation'), ('grant_operation', 'May propose and revoke grants')],
             },
@@ -192,6 +195,7 @@ class Migration(migrations.Migration):
                 ('operation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='connectors.operation')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('operation', 'number'), name='revision_number_once')],
                 'ordering': ['operation', '-number'],
             },
         ),
@@ -245,11 +249,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'system health',
             },
-        ),
-        migrations.AddField(
-            model_name='operation',
-            name='system',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='connectors.system'),
         ),
         migrations.CreateModel(
             name='HistoricalOperation',
@@ -337,6 +336,8 @@ class Migration(migrations.Migration):
                 ('system', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='connectors.system')),
             ],
             options={
+                'indexes': [models.Index(fields=['system', '-started_at'], name='call_of_system')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('authorization__isnull', False), ('purpose', 'execute')), models.Q(models.Q(('purpose', 'execute'), _negated=True), ('authorization', None)), _connector='OR'), name='call_executes_by_authorization_only'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('outcome', 'running')), models.Q(models.Q(('outcome', 'running'), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='call_finished_with_an_outcome')],
                 'ordering': ['-started_at'],
             },
         ),
@@ -355,44 +356,8 @@ class Migration(migrations.Migration):
                 'unique_together': {('group', 'permission', 'content_object')},
             },
         ),
-        migrations.AddConstraint(
-            model_name='operationrevision',
-            constraint=models.UniqueConstraint(fields=('operation', 'number'), name='revision_number_once'),
-        ),
         migrations.AlterUniqueTogether(
             name='operationuserobjectpermission',
             unique_together={('user', 'permission', 'content_object')},
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('effect', 'financial'), _negated=True), models.Q(('money_path', ''), _negated=True), _connector='OR'), name='operation_financial_names_its_amount', violation_error_message='A financial operation names where its amount is.'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=models.Index(fields=['system', '-started_at'], name='call_of_system'),
-        ),
-        migrations.AddConstraint(
-            model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('authorization__isnull', False), ('purpose', 'execute')), models.Q(models.Q(('purpose', 'execute'), _negated=True), ('authorization', None)), _connector='OR'), name='call_executes_by_authorization_only'),
-        ),
-        migrations.AddConstraint(
-            model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('outcome', 'running')), models.Q(models.Q(('outcome', 'running'), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='call_finished_with_an_outcome'),
-        ),
-        migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('role', None), ('agent', None), _connector='OR'), name='account_of_a_role_or_an_agent'),
-        ),
-        migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('agent', None), ('role', None)), fields=('system',), name='account_one_default_per_system', violation_error_message='This system already has an account of its own.'),
-        ),
-        migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('system', 'role'), name='account_one_per_role', violation_error_message='This role already has an account there.'),
-        ),
-        migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('system', 'agent'), name='account_one_per_agent', violation_error_message='This agent already has an account there.'),
         ),
     ]

@@ -63,6 +63,8 @@ class Migration(migrations.Migration):
                 ('task', models.ForeignKey(blank=True, help_text='Within which work.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='tasks.task')),
             ],
             options={
+                'indexes': [models.Index(fields=['agent', '-id'], name='action_of_agent'), models.Index(condition=models.Q(('state__in', ['authorized'])), fields=['expires_at'], name='action_authorized_due'), models.Index(condition=models.Q(('state__in', ['in_doubt', 'held'])), fields=['state'], name='action_waiting')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'denied', 'held', 'authorized', 'rejected', 'expired', 'withdrawn', 'superseded', 'dispatched', 'stopped', 'confirmed', 'failed', 'in_doubt'])), name='action_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['confirmed', 'denied', 'expired', 'failed', 'rejected', 'stopped', 'superseded', 'withdrawn'])), models.Q(models.Q(('state__in', ['confirmed', 'denied', 'expired', 'failed', 'rejected', 'stopped', 'superseded', 'withdrawn']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='action_finished_when_final'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'held'), _negated=True), ('approval__isnull', False), _connector='OR'), name='action_held_has_approval'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['authorized', 'dispatched', 'confirmed', 'failed', 'in_doubt']), _negated=True), models.Q(('authorization_id__isnull', False), ('operation__isnull', False)), _connector='OR'), name='action_effect_has_authorization'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['dispatched', 'confirmed', 'failed', 'in_doubt']), _negated=True), ('dispatched_at__isnull', False), _connector='OR'), name='action_effect_was_dispatched'), models.CheckConstraint(condition=models.Q(('state', 'requested'), ('decided_at__isnull', False), _connector='OR'), name='action_decided'), models.CheckConstraint(condition=models.Q(('outcome', ''), ('state', 'confirmed'), _connector='OR'), name='action_outcome_when_done')],
                 'ordering': ['-id'],
                 'permissions': [('resolve_action', 'May say what became of an action in doubt'), ('preview_decision', 'May ask what would be decided for an agent')],
             },
@@ -77,6 +79,9 @@ class Migration(migrations.Migration):
                 ('action', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='idempotency', to='actions.action')),
                 ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.agent')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('agent', 'key'), name='idempotency_key_once_per_agent')],
+            },
         ),
         migrations.CreateModel(
             name='Lease',
@@ -89,49 +94,5 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('epoch__gte', 1)), name='lease_epoch_positive')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='action',
-            index=models.Index(fields=['agent', '-id'], name='action_of_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='action',
-            index=models.Index(condition=models.Q(('state__in', ['authorized'])), fields=['expires_at'], name='action_authorized_due'),
-        ),
-        migrations.AddIndex(
-            model_name='action',
-            index=models.Index(condition=models.Q(('state__in', ['in_doubt', 'held'])), fields=['state'], name='action_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'denied', 'held', 'authorized', 'rejected', 'expired', 'withdrawn', 'superseded', 'dispatched', 'stopped', 'confirmed', 'failed', 'in_doubt'])), name='action_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['confirmed', 'denied', 'expired', 'failed', 'rejected', 'stopped', 'superseded', 'withdrawn'])), models.Q(models.Q(('state__in', ['confirmed', 'denied', 'expired', 'failed', 'rejected', 'stopped', 'superseded', 'withdrawn']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='action_finished_when_final'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'held'), _negated=True), ('approval__isnull', False), _connector='OR'), name='action_held_has_approval'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['authorized', 'dispatched', 'confirmed', 'failed', 'in_doubt']), _negated=True), models.Q(('authorization_id__isnull', False), ('operation__isnull', False)), _connector='OR'), name='action_effect_has_authorization'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['dispatched', 'confirmed', 'failed', 'in_doubt']), _negated=True), ('dispatched_at__isnull', False), _connector='OR'), name='action_effect_was_dispatched'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'requested'), ('decided_at__isnull', False), _connector='OR'), name='action_decided'),
-        ),
-        migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome', ''), ('state', 'confirmed'), _connector='OR'), name='action_outcome_when_done'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('agent', 'key'), name='idempotency_key_once_per_agent'),
         ),
     ]

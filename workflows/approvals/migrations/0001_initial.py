@@ -46,6 +46,8 @@ class Migration(migrations.Migration):
                 ('task', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='approval', to='tasks.task')),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['expires_at'], name='approval_pending_due')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'pending')), fields=('subject_kind', 'subject_id'), name='approval_one_pending_per_subject'), models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'approved', 'rejected', 'expired', 'withdrawn', 'superseded'])), name='approval_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('state', 'pending')), models.Q(models.Q(('state', 'pending'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='approval_decided_when_final'), models.CheckConstraint(condition=models.Q(('used_at__isnull', True), ('state', 'approved'), _connector='OR'), name='approval_used_only_when_approved'), models.CheckConstraint(condition=models.Q(('quorum__gte', 1)), name='approval_quorum_positive')],
                 'ordering': ['-id'],
             },
         ),
@@ -61,39 +63,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('approval', 'user'), name='vote_once_per_person'), models.CheckConstraint(condition=models.Q(('verdict__in', ['approve', 'reject'])), name='vote_verdict_known')],
                 'ordering': ['id'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='approval',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['expires_at'], name='approval_pending_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'pending')), fields=('subject_kind', 'subject_id'), name='approval_one_pending_per_subject'),
-        ),
-        migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'approved', 'rejected', 'expired', 'withdrawn', 'superseded'])), name='approval_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('state', 'pending')), models.Q(models.Q(('state', 'pending'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='approval_decided_when_final'),
-        ),
-        migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.CheckConstraint(condition=models.Q(('used_at__isnull', True), ('state', 'approved'), _connector='OR'), name='approval_used_only_when_approved'),
-        ),
-        migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.CheckConstraint(condition=models.Q(('quorum__gte', 1)), name='approval_quorum_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.UniqueConstraint(fields=('approval', 'user'), name='vote_once_per_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.CheckConstraint(condition=models.Q(('verdict__in', ['approve', 'reject'])), name='vote_verdict_known'),
         ),
     ]

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('uploaded_by', models.ForeignKey(blank=True, help_text='Who brought it first; empty: the portal itself.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='document_sha256_is_one'), models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='document_is_not_empty')],
                 'ordering': ['-id'],
             },
         ),
@@ -43,20 +44,9 @@ class Migration(migrations.Migration):
                 ('document', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='documents.document')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('document', 'user'), name='delivery_once_per_user')],
                 'verbose_name_plural': 'deliveries',
                 'ordering': ['id'],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='document',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='document_sha256_is_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='document',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='document_is_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('document', 'user'), name='delivery_once_per_user'),
         ),
     ]

@@ -41,6 +41,8 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('state__in', ['running', 'incident'])), fields=['state'], name='runs_run_open')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['running', 'incident', 'done', 'cancelled'])), name='runs_run_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['running', 'incident'])), models.Q(models.Q(('state__in', ['running', 'incident']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='runs_run_finished_when_final')],
                 'ordering': ['-id'],
                 'permissions': [('steer_run', 'May cancel a run and repeat a step')],
             },
@@ -67,6 +69,8 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='steps', to='runs.run')),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('state__in', ['ready', 'running'])), fields=['state'], name='runs_step_open')],
+                'constraints': [models.UniqueConstraint(fields=('run', 'node', 'generation'), name='runs_step_once'), models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'running', 'done', 'failed', 'cancelled'])), name='runs_step_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['ready', 'running'])), models.Q(models.Q(('state__in', ['ready', 'running']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='runs_step_finished_when_final')],
                 'ordering': ['id'],
             },
         ),
@@ -77,6 +81,9 @@ class Migration(migrations.Migration):
                 ('document', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='documents.document')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_documents', to='runs.run')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('run', 'document'), name='runs_document_once')],
+            },
         ),
         migrations.CreateModel(
             name='Timer',
@@ -86,6 +93,9 @@ class Migration(migrations.Migration):
                 ('fire_at', models.DateTimeField(db_index=True)),
                 ('step', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='timers', to='runs.step')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('step', 'kind'), name='runs_timer_once')],
+            },
         ),
         migrations.CreateModel(
             name='Workflow',
@@ -125,6 +135,7 @@ class Migration(migrations.Migration):
                 ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='runs.workflow')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('workflow', 'number'), name='runs_version_number'), models.UniqueConstraint(condition=models.Q(('state', 'proposed')), fields=('workflow',), name='runs_version_one_proposed'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'approved'), _negated=True), ('approved_by__isnull', False), _connector='OR'), name='runs_version_has_approver'), models.CheckConstraint(condition=models.Q(('approved_by', models.F('proposed_by')), _negated=True), name='runs_version_second_person')],
                 'ordering': ['workflow', '-number'],
             },
         ),
@@ -176,63 +187,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name='step',
-            index=models.Index(condition=models.Q(('state__in', ['ready', 'running'])), fields=['state'], name='runs_step_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='step',
-            constraint=models.UniqueConstraint(fields=('run', 'node', 'generation'), name='runs_step_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='step',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'running', 'done', 'failed', 'cancelled'])), name='runs_step_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='step',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['ready', 'running'])), models.Q(models.Q(('state__in', ['ready', 'running']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='runs_step_finished_when_final'),
-        ),
-        migrations.AddConstraint(
-            model_name='rundocument',
-            constraint=models.UniqueConstraint(fields=('run', 'document'), name='runs_document_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='timer',
-            constraint=models.UniqueConstraint(fields=('step', 'kind'), name='runs_timer_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowversion',
-            constraint=models.UniqueConstraint(fields=('workflow', 'number'), name='runs_version_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'proposed')), fields=('workflow',), name='runs_version_one_proposed'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'approved'), _negated=True), ('approved_by__isnull', False), _connector='OR'), name='runs_version_has_approver'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowversion',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', models.F('proposed_by')), _negated=True), name='runs_version_second_person'),
-        ),
-        migrations.AddIndex(
             model_name='run',
             index=models.Index(fields=['workflow', '-id'], name='runs_run_of_workflow'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('state__in', ['running', 'incident'])), fields=['state'], name='runs_run_open'),
         ),
         migrations.AddConstraint(
             model_name='run',
             constraint=models.UniqueConstraint(fields=('workflow', 'key'), name='runs_run_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['running', 'incident', 'done', 'cancelled'])), name='runs_run_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['running', 'incident'])), models.Q(models.Q(('state__in', ['running', 'incident']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='runs_run_finished_when_final'),
         ),
     ]

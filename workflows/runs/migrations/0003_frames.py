@@ -29,8 +29,13 @@ class Migration(migrations.Migration):
                 ('dead', models.PositiveIntegerField(default=0, help_text='Branches that never begin.')),
                 ('is_fired', models.BooleanField(default=False, help_text='Its join was passed.')),
                 ('is_closed', models.BooleanField(default=False, help_text='Nothing in it begins or counts any more.')),
+                ('opener', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='opens', to='runs.step')),
+                ('outer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.frame')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='frames', to='runs.run')),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('is_closed', False)), fields=['run'], name='runs_frame_open')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('arrived__gte', 0), ('failed__gte', 0), ('started__lte', models.F('size')), ('started__gte', django.db.models.expressions.CombinedExpression(models.F('arrived'), '+', models.F('failed')))), name='runs_frame_counts_add_up')],
                 'ordering': ['id'],
                 'default_permissions': ['view'],
             },
@@ -43,8 +48,10 @@ class Migration(migrations.Migration):
                 ('item', models.JSONField(blank=True, null=True)),
                 ('how', models.CharField(blank=True, choices=[('', 'Not ended'), ('arrived', 'Arrived'), ('absorbed', 'Arrived after the join'), ('failed', 'Failed'), ('dead', 'Never begun')], default='', max_length=8)),
                 ('value', models.JSONField(blank=True, help_text='What the join collects of it.', null=True)),
+                ('frame', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='runs.frame')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('frame', 'index'), name='runs_item_once')],
                 'ordering': ['frame', 'index'],
                 'default_permissions': [],
             },
@@ -128,21 +135,6 @@ class Migration(migrations.Migration):
             field=models.CharField(choices=[('overdue', 'Not done in time'), ('start', 'Not taken in time'), ('remind', 'A reminder'), ('again', 'The next attempt'), ('wake', 'What it waits for has come'), ('give_up', 'Waited long enough')], max_length=12),
         ),
         migrations.AddField(
-            model_name='frame',
-            name='opener',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='opens', to='runs.step'),
-        ),
-        migrations.AddField(
-            model_name='frame',
-            name='outer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.frame'),
-        ),
-        migrations.AddField(
-            model_name='frame',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='frames', to='runs.run'),
-        ),
-        migrations.AddField(
             model_name='step',
             name='frame',
             field=models.ForeignKey(blank=True, help_text='The parallel or map it is inside of; none: it is outside of all.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='steps', to='runs.frame'),
@@ -163,22 +155,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='step',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'running', 'done', 'skipped', 'failed', 'cancelled'])), name='runs_step_state_known'),
-        ),
-        migrations.AddField(
-            model_name='item',
-            name='frame',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='runs.frame'),
-        ),
-        migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(condition=models.Q(('is_closed', False)), fields=['run'], name='runs_frame_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='frame',
-            constraint=models.CheckConstraint(condition=models.Q(('arrived__gte', 0), ('failed__gte', 0), ('started__lte', models.F('size')), ('started__gte', django.db.models.expressions.CombinedExpression(models.F('arrived'), '+', models.F('failed')))), name='runs_frame_counts_add_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(fields=('frame', 'index'), name='runs_item_once'),
         ),
     ]

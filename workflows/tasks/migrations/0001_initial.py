@@ -41,6 +41,8 @@ class Migration(migrations.Migration):
                 ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claimed_tasks', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('state__in', ['open', 'claimed'])), fields=['due_at'], name='task_waiting_due'), models.Index(fields=['subject_kind', 'subject_id'], name='task_subject')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'claimed', 'done', 'cancelled', 'expired'])), name='task_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('claimed_by__isnull', False), ('state', 'claimed')), models.Q(('state', 'claimed'), _negated=True), _connector='OR'), name='task_claim_has_claimer'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('state__in', ['open', 'claimed'])), models.Q(models.Q(('state__in', ['open', 'claimed']), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='task_closed_when_final'), models.CheckConstraint(condition=models.Q(('priority__range', (1, 5))), name='task_priority_1_to_5')],
                 'ordering': ['priority', 'due_at', 'id'],
             },
         ),
@@ -57,29 +59,5 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['id'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='task',
-            index=models.Index(condition=models.Q(('state__in', ['open', 'claimed'])), fields=['due_at'], name='task_waiting_due'),
-        ),
-        migrations.AddIndex(
-            model_name='task',
-            index=models.Index(fields=['subject_kind', 'subject_id'], name='task_subject'),
-        ),
-        migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'claimed', 'done', 'cancelled', 'expired'])), name='task_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_by__isnull', False), ('state', 'claimed')), models.Q(('state', 'claimed'), _negated=True), _connector='OR'), name='task_claim_has_claimer'),
-        ),
-        migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('state__in', ['open', 'claimed'])), models.Q(models.Q(('state__in', ['open', 'claimed']), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='task_closed_when_final'),
-        ),
-        migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__range', (1, 5))), name='task_priority_1_to_5'),
         ),
     ]

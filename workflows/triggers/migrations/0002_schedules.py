@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('workflow', models.ForeignKey(help_text='What it starts.', on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='runs.workflow')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('catch_up__in', ['none', 'last', 'all'])), name='triggers_schedule_catch_up_known'), models.CheckConstraint(condition=models.Q(('catch_up_most__gte', 1), ('catch_up_most__lte', 1000)), name='triggers_schedule_catch_up_bounded')],
                 'ordering': ['name'],
             },
         ),
@@ -63,6 +64,7 @@ class Migration(migrations.Migration):
                 ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='firings', to='triggers.schedule')),
             ],
             options={
+                'constraints': [models.UniqueConstraint(fields=('schedule', 'due_at'), name='triggers_firing_once')],
                 'ordering': ['-due_at', '-id'],
             },
         ),
@@ -94,17 +96,5 @@ class Migration(migrations.Migration):
                 'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.AddConstraint(
-            model_name='schedule',
-            constraint=models.CheckConstraint(condition=models.Q(('catch_up__in', ['none', 'last', 'all'])), name='triggers_schedule_catch_up_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='schedule',
-            constraint=models.CheckConstraint(condition=models.Q(('catch_up_most__gte', 1), ('catch_up_most__lte', 1000)), name='triggers_schedule_catch_up_bounded'),
-        ),
-        migrations.AddConstraint(
-            model_name='firing',
-            constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='triggers_firing_once'),
         ),
     ]

@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                 ('workflow', models.ForeignKey(help_text='What it starts.', on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='runs.workflow')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('most_bytes__gte', 1024), ('most_bytes__lte', 1048576)), name='triggers_webhook_bytes_bounded'), models.CheckConstraint(condition=models.Q(('most_per_minute__gte', 1)), name='triggers_webhook_rate_bounded')],
                 'ordering': ['name'],
             },
         ),
@@ -84,6 +85,8 @@ class Migration(migrations.Migration):
                 ('webhook', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='triggers.webhook')),
             ],
             options={
+                'indexes': [models.Index(fields=['webhook', 'at'], name='triggers_delivery_lately')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('message_id', ''), _negated=True), fields=('webhook', 'message_id'), name='triggers_delivery_once')],
                 'verbose_name_plural': 'hook deliveries',
                 'ordering': ['-id'],
             },
@@ -103,21 +106,5 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.CheckConstraint(condition=models.Q(('most_bytes__gte', 1024), ('most_bytes__lte', 1048576)), name='triggers_webhook_bytes_bounded'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.CheckConstraint(condition=models.Q(('most_per_minute__gte', 1)), name='triggers_webhook_rate_bounded'),
-        ),
-        migrations.AddIndex(
-            model_name='hookdelivery',
-            index=models.Index(fields=['webhook', 'at'], name='triggers_delivery_lately'),
-        ),
-        migrations.AddConstraint(
-            model_name='hookdelivery',
-            constraint=models.UniqueConstraint(condition=models.Q(('message_id', ''), _negated=True), fields=('webhook', 'message_id'), name='triggers_delivery_once'),
         ),
     ]

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('workflow', models.ForeignKey(help_text='What it starts.', on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='runs.workflow')),
             ],
             options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('most_per_hour__gte', 1)), name='triggers_event_rate_bounded')],
                 'ordering': ['name'],
             },
         ),
@@ -61,6 +62,8 @@ class Migration(migrations.Migration):
                 ('trigger', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='triggers.eventtrigger')),
             ],
             options={
+                'indexes': [models.Index(fields=['trigger', 'at'], name='triggers_event_lately')],
+                'constraints': [models.UniqueConstraint(fields=('trigger', 'position'), name='triggers_event_once')],
                 'verbose_name_plural': 'event deliveries',
                 'ordering': ['-position', '-id'],
             },
@@ -92,17 +95,5 @@ class Migration(migrations.Migration):
                 'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.AddConstraint(
-            model_name='eventtrigger',
-            constraint=models.CheckConstraint(condition=models.Q(('most_per_hour__gte', 1)), name='triggers_event_rate_bounded'),
-        ),
-        migrations.AddIndex(
-            model_name='eventdelivery',
-            index=models.Index(fields=['trigger', 'at'], name='triggers_event_lately'),
-        ),
-        migrations.AddConstraint(
-            model_name='eventdelivery',
-            constraint=models.UniqueConstraint(fields=('trigger', 'position'), name='triggers_event_once'),
         ),
     ]
