@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: an append-only ledger cannot be flushed; use live_db.")
         if "live_db" in names and (marker or "db" in names):
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
+    # The database is being made meanwhile.
+    items.sort(key=needs_database)
+
+
+def needs_database(item: pytest.Item) -> bool:
+    """Tell whether a test cannot begin before there is a database."""
+    names = set(getattr(item, "fixturenames", ()))
+    return bool({"db", "live_db", "any_db", "template_database"} & names or item.get_closest_marker("django_db"))
 
 
 def pytest_collection_finish() -> None:

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ def start_servers_once() -> None:
     if not (os.environ.get("TEST_DATABASE_SERVER") and os.environ.get("TEST_REDIS_URL")):
         _start_embedded(stack)
     _make_roles()
+    # While the workers read the tests; whoever needs it waits for it, and says what went wrong.
+    threading.Thread(target=_template_ahead, daemon=True).start()
 
 
 def _start_embedded(stack: contextlib.ExitStack) -> None:
@@ -173,6 +176,11 @@ def template() -> str:
         if not _databases(connection, name):
             _build_template(connection, name)
     return name
+
+
+def _template_ahead() -> None:
+    with contextlib.suppress(Exception):
+        template()
 
 
 def _build_template(connection: psycopg.Connection[Any], name: str) -> None:
