@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def needs_database(item: pytest.Item) -> bool:
     """Tell whether a test cannot begin before there is a database."""
     names = set(getattr(item, "fixturenames", ()))
-    return bool({"db", "live_db", "any_db", "template_database"} & names or item.get_closest_marker("django_db"))
+    asked = {"db", "live_db", "any_db", "template_database"} & names
+    return bool(asked or item.get_closest_marker("django_db"))
 
 
 def pytest_collection_finish() -> None:
@@ -243,7 +244,7 @@ def made_world(django_db_setup: None, django_db_blocker: Any, template_database:
 
 @pytest.fixture
 def world(django_db_blocker: Any, made_world: Any) -> Iterator[Any]:
-    """The world of the permission matrix: everybody, and something of everything; what a test does is undone."""
+    """Everybody, and something of everything, as the permission matrix asks; what a test does is undone."""
     from tests.world import undone
 
     previous = connections["default"].settings_dict["NAME"]
