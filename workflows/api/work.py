@@ -83,6 +83,7 @@ class TaskSerializer(serializers.ModelSerializer):
             "waits_for",
             "available_at",
             "due_at",
+            "clock_stopped_at",
             "answer",
             "failure",
             "created_at",

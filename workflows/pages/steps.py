@@ -50,6 +50,7 @@ class StepLine:
     since: datetime | None
     ended: datetime | None
     due: datetime | None
+    stands_since: datetime | None
     asked: list[Fact]
     asked_briefly: str
     answer: list[Fact]
@@ -100,6 +101,7 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call],
         since=step.started_at or step.created_at,
         ended=step.finished_at,
         due=step.task.due_at if step.task and waits else None,
+        stands_since=step.clock_stopped_at if waits else None,
         asked=asked,
         asked_briefly=in_brief(asked),
         answer=answer,

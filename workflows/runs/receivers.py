@@ -27,6 +27,8 @@ VERBS = {
     "runs.run_migrated": "A person let a run follow another version of its workflow.",
     "runs.step_undone": "Undoing a step has ended.",
     "runs.step_overdue": "A step was not done in time.",
+    "runs.clocks_stopped": "The deadlines of steps stand still.",
+    "runs.clocks_started": "The deadlines of steps go on.",
     "runs.version_proposed": "A version of a workflow was proposed.",
     "runs.version_approved": "A second person approved a version of a workflow.",
     "runs.version_rejected": "A version of a workflow was not approved.",

@@ -113,10 +113,17 @@ class Task(models.Model):
     lease_until = models.DateTimeField(
         null=True, blank=True, help_text="When the claim lapses; empty: it does not."
     )
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="Since when its claimer has it.")
+    heartbeat_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="No lease is longer; empty: as long as any."
+    )
     epoch = models.PositiveIntegerField(
         default=0, help_text="Counts claims; a worker with an older number is refused."
     )
     due_at = models.DateTimeField(null=True, blank=True, help_text="When it must be done.")
+    clock_stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
+    )
     priority = models.PositiveSmallIntegerField(default=3, help_text="1 is most urgent, 5 can wait.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from agents.models import Agent
 from agents.models.tracked import KeyedModel
 from audit.vocabulary import Ref
+from connectors.models import System
 from workflows.actions.models import Action
 from workflows.documents.models import Document
 from workflows.runs.choices import RunState, StepState, Undone
@@ -115,6 +116,21 @@ class Step(KeyedModel):
     infra_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often what carries it failed.")
     priority = models.PositiveSmallIntegerField(null=True, blank=True)
     is_parked = models.BooleanField(default=False, help_text="It waits for an operator.")
+    held_by = models.ForeignKey(
+        System,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The system it waits for; it goes on by itself when that can be called again.",
+    )
+    held_because = models.CharField(max_length=500, blank=True, help_text="Why it is held, for people.")
+    clock_stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its deadlines stand still; they go on by as much later."
+    )
+    clock_stopped_by = models.JSONField(
+        default=list, blank=True, help_text="What keeps them: system_down, paused, ..."
+    )
     joins = models.OneToOneField(
         "runs.Frame",
         null=True,
@@ -165,6 +181,11 @@ class Step(KeyedModel):
                 condition=Q(state__in=[state.value for state in StepState]), name="runs_step_state_known"
             ),
             models.CheckConstraint(
+                condition=Q(clock_stopped_at=None, clock_stopped_by=[])
+                | Q(clock_stopped_at__isnull=False) & ~Q(clock_stopped_by=[]),
+                name="runs_step_clock_stands_for_something",
+            ),
+            models.CheckConstraint(
                 condition=Q(state__in=["ready", "running"], finished_at__isnull=True)
                 | (~Q(state__in=["ready", "running"]) & Q(finished_at__isnull=False)),
                 name="runs_step_finished_when_final",
@@ -173,6 +194,9 @@ class Step(KeyedModel):
         indexes = [
             models.Index(fields=["state"], condition=Q(state__in=["ready", "running"]), name="runs_step_open"),
             models.Index(fields=["run", "scope", "node"], name="runs_step_of_scope"),
+            models.Index(
+                fields=["held_by"], condition=Q(held_by__isnull=False, state="ready"), name="runs_step_held"
+            ),
             models.Index(fields=["undone"], condition=Q(undone="running"), name="runs_step_being_undone"),
         ]
 
@@ -212,6 +236,9 @@ class Timer(models.Model):
         AGAIN = "again", "The next attempt"
         WAKE = "wake", "What it waits for has come"
         GIVE_UP = "give_up", "Waited long enough"
+        QUEUE = "queue", "Nobody has begun it"
+        RUN = "run", "One attempt has had its time"
+        TOTAL = "total", "All attempts have had their time"
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="timers")
     kind = models.CharField(max_length=12, choices=Kind)

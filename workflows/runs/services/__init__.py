@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
 from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
@@ -62,11 +63,13 @@ __all__ = [
     "propose_version",
     "retry_run",
     "set_enabled",
+    "start_clocks",
     "start_run",
     "start_run_for_agent",
     "start_run_within",
     "start_verb",
     "steer_run",
+    "stop_clocks",
     "sweep_runs",
     "tick",
     "why_unclaimed",

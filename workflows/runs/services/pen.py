@@ -21,9 +21,9 @@ Row = tuple[Any, ...]
 _NEW_STEPS = """
 INSERT INTO runs_step (id, run_id, node, kind, name, frame_id, index, scope, generation, state, input, answer,
                        error, attempts, infra_attempts, priority, is_parked, joins_id, undone, chosen_because,
-                       started_at, finished_at)
+                       held_because, clock_stopped_by, started_at, finished_at)
 SELECT id, run_id, node, kind, name, frame_id, index, scope, generation, state, '{}', answer::jsonb,
-       error::jsonb, 0, 0, priority, is_parked, joins_id, '', '',
+       error::jsonb, 0, 0, priority, is_parked, joins_id, '', '', '', '[]',
        CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END,
        CASE WHEN state = 'ready' THEN NULL ELSE clock_timestamp() END
   FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::text[],

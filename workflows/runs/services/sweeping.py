@@ -23,6 +23,8 @@ from workflows.tasks.models import Task
 from workflows.tasks.services import hurry_task
 
 BATCH = 200
+# The deadlines of a step whose clock stands still do not pass.
+GOES = Q(step__clock_stopped_at=None) | Q(kind=Timer.Kind.WAKE)
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +51,14 @@ def _guarded(name: str, duty: Callable[[], int]) -> int:
 
 def _fire_timers() -> int:
     """Say on record what is overdue, and put it first for whoever works."""
-    due = Timer.objects.filter(fire_at__lte=Now()).order_by("fire_at")
+    due = Timer.objects.filter(GOES, fire_at__lte=Now()).order_by("fire_at")
     return sum(_fire(*found) for found in list(due.values_list("pk", "step__run_id")[:BATCH]))
 
 
 @transaction.atomic
 def _fire(timer_id: int, run_id: UUID) -> bool:
     run = lock_run(run_id)
-    timer = Timer.objects.select_related("step").filter(pk=timer_id).first()
+    timer = Timer.objects.select_related("step").filter(GOES, pk=timer_id, fire_at__lte=Now()).first()
     if timer is None:
         return False
     step = timer.step

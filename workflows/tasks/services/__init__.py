@@ -12,6 +12,7 @@ from workflows.tasks.services.claiming import (
     release_task,
     wake_waiting,
 )
+from workflows.tasks.services.clocks import move_clocks, stand_clocks
 from workflows.tasks.services.closing import (
     cancel_task,
     close_if_waiting,
@@ -32,9 +33,11 @@ __all__ = [
     "fail_task",
     "heartbeat_task",
     "hurry_task",
+    "move_clocks",
     "offer_to_all",
     "open_task",
     "release_lapsed",
     "release_task",
+    "stand_clocks",
     "wake_waiting",
 ]
