@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -49,6 +49,7 @@ class Installation:
     console: Console
     env: dict[str, str] = field(default_factory=dict)
     servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    revive: dict[str, Callable[[], subprocess.Popen[bytes]]] = field(default_factory=dict)
     sign_ins: str = ""
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -157,8 +158,7 @@ class Installation:
             server = Postgres(self.place)
             self._stack.callback(server.stop)
             server.start()
-            assert server.process is not None  # noqa: S101
-            self._remember("postgresql", server.process)
+            self._remember("postgresql", server)
             passwords = {role: secrets.token_hex(16) for role in roles.ROLE_NAMES}
             with server.connect() as connection:
                 for role, name in roles.ROLE_NAMES.items():
@@ -176,12 +176,15 @@ class Installation:
             server = Valkey(self.place)
             self._stack.callback(server.stop)
             server.start()
-            assert server.process is not None  # noqa: S101
-            self._remember("valkey", server.process)
+            self._remember("valkey", server)
         return {"REDIS_URL": server.url()}
 
-    def _remember(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        self.servers[name] = process
+    def _remember(self, name: str, server: Postgres | Valkey) -> None:
+        def revived() -> subprocess.Popen[bytes]:
+            server.start()
+            return running(server)
+
+        self.servers[name], self.revive[name] = running(server), revived
         self.register.write({known: server.pid for known, server in self.servers.items()})
 
     def _check_database(self, keys: Keys) -> None:
@@ -242,7 +245,9 @@ class Installation:
     # -- processes
 
     def _manager(self) -> programs.Manager:
-        manager = programs.Manager(self.place.logs, self.servers, self.register)
+        manager = programs.Manager(
+            self.place.logs, self.servers, self.register, revive=self.revive, say=self.console.say
+        )
         for program in programs.portal_programs(self.options, self.place.run):
             manager.add(program, self.env)
         if self.options.demo_company:
@@ -266,6 +271,12 @@ class Installation:
                 f"The portal did not answer within {READY_SECONDS} s.\n{failure.tail(log)}".rstrip(),
                 f"The whole log is in {log}.",
             ) from error
+
+
+def running(server: Postgres | Valkey) -> subprocess.Popen[bytes]:
+    """Return the process of a server that was started."""
+    assert server.process is not None  # noqa: S101
+    return server.process
 
 
 @contextlib.contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ import honcho.process
 import psutil
 
 from autonomy.launch import children
+from autonomy.launch.comebacks import Comebacks
 from autonomy.launch.failure import LaunchFailure, tail
 from autonomy.launch.options import ROOT, Options
 
@@ -140,18 +143,32 @@ class Silent(honcho.printer.Printer):
 
 
 class Manager(honcho.manager.Manager):
-    """Runs the processes until one ends or somebody asks to stop; then ends all of them.
+    """Runs the processes until somebody asks to stop; then ends all of them.
 
-    servers: processes beneath (PostgreSQL, Valkey) whose end also ends everything.
+    One that is killed or crashes is started again (``Comebacks``). One that cannot be is named in ``dead``, and
+    everything ends.
+
+    servers: processes beneath (PostgreSQL, Valkey); ``revive`` starts one again and returns its new process.
     """
 
     def __init__(
-        self, logs: Path, servers: Mapping[str, subprocess.Popen[bytes]], register: children.Register
+        self,
+        logs: Path,
+        servers: Mapping[str, subprocess.Popen[bytes]],
+        register: children.Register,
+        *,
+        revive: Mapping[str, Callable[[], subprocess.Popen[bytes]]] | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         super().__init__(Silent())
         self._process_ctor = LoggedProcess
         self._logs = logs
-        self._servers = servers
+        self._servers = dict(servers)
+        self._revive = revive or {}
+        self._say = say
+        self._comebacks = Comebacks()
+        self._begun: dict[str, float] = {}
+        self._again_at: dict[str, float] = {}
         self._register = register
         self._asked = self._registered = False
         self._started: Callable[[], None] | None = None
@@ -184,6 +201,7 @@ class Manager(honcho.manager.Manager):
 
     def _start(self) -> None:
         super()._start()
+        self._begun = dict.fromkeys([*self._processes, *self._servers], time.monotonic())
         if self._started is not None:
             threading.Thread(target=self._started, daemon=True).start()
 
@@ -198,13 +216,43 @@ class Manager(honcho.manager.Manager):
             self._registered = True
             self._register.write(self.pids())
         self._notice_killed()
-        gone = [name for name, row in self._processes.items() if row.get("returncode") is not None]
-        gone += [name for name, process in self._servers.items() if process.poll() is not None]
-        self.dead = gone[0] if gone else ""
+        # What the others need comes back first.
+        gone = [name for name, process in self._servers.items() if process.poll() is not None]
+        gone += [name for name, row in self._processes.items() if row.get("returncode") is not None]
+        for name in gone:
+            self._bring_back(name)
+
+    def _bring_back(self, name: str) -> None:
+        """Start what has ended again when its pause is over, or let everything end."""
+        now = time.monotonic()
+        if name not in self._again_at:
+            pause = self._comebacks.pause_after(name, lived=now - self._begun[name], now=now)
+            if pause is None or (name in self._servers and name not in self._revive):
+                self.dead = self.dead or name
+                return
+            self._again_at[name] = now + pause
+        if self._again_at[name] <= now:
+            del self._again_at[name]
+            self._start_again(name)
+            self._begun[name] = time.monotonic()
+            self._registered = False
+            self._say(f"  `{name}` had ended by itself and was started again; its log is {self.log_of(name)}.")
+
+    def _start_again(self, name: str) -> None:
+        if name in self._servers:
+            try:
+                self._servers[name] = self._revive[name]()
+            except LaunchFailure:
+                self.dead = name
+            return
+        row = self._processes[name]
+        row.pop("pid", None), row.pop("returncode", None)
+        row["process"] = multiprocessing.Process(name=name, target=row["obj"].run, args=(self.events, True))
+        row["process"].start()
 
     def _all_stopped(self) -> bool:
         self._notice_killed()
-        return bool(super()._all_stopped())
+        return self.ending and bool(super()._all_stopped())
 
     def _notice_killed(self) -> None:
         """Note a process whose go-between was killed: it cannot report its end any more."""

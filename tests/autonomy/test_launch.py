@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autonomy.launch import children, failure, installation, options, place, programs
+from autonomy.launch import children, comebacks, failure, installation, options, place, programs
+from autonomy.launch.comebacks import Comebacks
 from autonomy.launch.keys import Keys
 from autonomy.launch.postgres import UNSAFE_AND_FAST, Postgres
 from autonomy.launch.valkey import Valkey
@@ -182,6 +183,55 @@ def test_one_dead_process_ends_all_of_them_and_is_named(where: place.Place) -> N
     assert manager.dead == "broken"
     assert "no luck" in failure.tail(manager.log_of("broken"))
     assert all(gone(pid, 1) for pid in manager.pids().values())
+
+
+def test_what_is_killed_at_work_comes_back_and_what_never_worked_ends_everything() -> None:
+    known = Comebacks()
+    assert known.pause_after("worker", lived=60, now=100) == 0.5
+    assert known.pause_after("worker", lived=0.1, now=101) == 1.0
+    assert [known.pause_after("worker", lived=9, now=110 + n) for n in range(4)] == [2.0, 4.0, 8.0, None]
+    assert known.pause_after("worker", lived=600, now=900) == 0.5
+    assert known.pause_after("portal", lived=0.1, now=100) is None
+
+
+def test_a_killed_process_and_a_killed_server_are_started_again(
+    where: place.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comebacks, "LEAST_LIFE_SECONDS", 0.0)
+    server = Valkey(where)
+    server.start()
+    first = server.process
+    assert first is not None
+    port = server.port
+
+    def revived() -> subprocess.Popen[bytes]:
+        server.start()
+        assert server.process is not None
+        return server.process
+
+    manager = programs.Manager(
+        where.logs, {"valkey": first}, children.Register(where.run / "p.json"), revive={"valkey": revived}
+    )
+    manager.add(programs.Program("sleeper", SLEEPER), dict(os.environ))
+    seen: list[dict[str, int]] = []
+
+    def kill_both() -> None:
+        while len(manager.pids()) < 2:
+            time.sleep(0.02)
+        seen.append(manager.pids())
+        for pid in seen[0].values():
+            os.kill(pid, signal.SIGKILL)
+        while len(manager.pids()) < 2 or set(manager.pids().values()) & set(seen[0].values()):
+            time.sleep(0.02)
+        seen.append(manager.pids())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with installation.asked_to_stop():
+        manager.run(kill_both)
+    server.stop()
+    assert (manager.dead, server.port) == ("", port)
+    assert not set(seen[0].values()) & set(seen[1].values())
+    assert all(gone(pid) for pid in seen[1].values())
 
 
 def test_a_busy_port_names_who_has_it_and_how_to_choose_another() -> None:
