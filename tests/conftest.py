@@ -27,6 +27,7 @@ from tests import harness
 from tests.processes import Processes, chromium, collect_static
 
 PASSWORD = "correct horse battery staple"
+DEAR = {"erp", "made_world"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: an append-only ledger cannot be flushed; use live_db.")
         if "live_db" in names and (marker or "db" in names):
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
+        # What one worker has made at a price is for all tests that use it.
+        for dear in DEAR & set(names):
+            item.add_marker(pytest.mark.xdist_group(dear))
     # The database is being made meanwhile.
     items.sort(key=needs_database)
 

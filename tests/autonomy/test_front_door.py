@@ -15,7 +15,20 @@ import websockets.sync.client
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 
-def test_one_port_serves_pages_api_static_files_and_sockets(portal: Any) -> None:
+def test_one_port_serves_everything_and_ends_soon_even_with_a_socket_open(portal: Any) -> None:
+    serves_pages_api_and_static_files(portal)
+    address = portal.url.replace("http", "ws") + "/ws/live/"
+    with pytest.raises(InvalidStatus) as refused:
+        websockets.sync.client.connect(address, origin="https://evil.example")  # type: ignore[arg-type]
+    assert refused.value.response.status_code == 403, "a page of another site opens the socket"
+    with contextlib.suppress(WebSocketException), websockets.sync.client.connect(address):
+        pass
+    process = portal.running["portal"]
+    process.terminate()
+    assert process.wait(15) is not None
+
+
+def serves_pages_api_and_static_files(portal: Any) -> None:
     with httpx.Client(base_url=portal.url, trust_env=False, timeout=30) as client:
         page = client.get("/admin/login/")
         assert page.status_code == 200
@@ -35,22 +48,6 @@ def test_one_port_serves_pages_api_static_files_and_sockets(portal: Any) -> None
         with ThreadPoolExecutor(8) as pool:
             codes = set(pool.map(lambda _: client.get("/api/v1/events").status_code, range(40)))
         assert codes == {401}
-
-
-def test_a_page_of_another_site_cannot_open_the_socket(portal: Any) -> None:
-    address = portal.url.replace("http", "ws") + "/ws/live/"
-    with pytest.raises(InvalidStatus) as refused:
-        websockets.sync.client.connect(address, origin="https://evil.example")  # type: ignore[arg-type]
-    assert refused.value.response.status_code == 403
-
-
-def test_the_portal_ends_soon_even_with_a_socket_open(portal: Any) -> None:
-    address = portal.url.replace("http", "ws") + "/ws/live/"
-    with contextlib.suppress(WebSocketException), websockets.sync.client.connect(address):
-        pass
-    process = portal.running["portal"]
-    process.terminate()
-    assert process.wait(15) is not None
 
 
 def test_the_processes_start_and_the_worker_ends_gracefully(processes: Any) -> None:

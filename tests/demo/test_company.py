@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from django.utils import timezone
 
 from autonomy.launch.programs import manage
@@ -62,6 +63,7 @@ def test_the_example_agent_needs_an_address_and_a_credential_and_nothing_else(co
     assert (bill.state, str(bill.total)) == ("posted", "123.45")
 
 
+@pytest.mark.full
 def test_the_walk_of_the_readme_works_as_it_stands(company: Company, tmp_path: Path) -> None:
     held = company.credential("ledger-clerk")
     text = (ROOT / "README.md").read_text().split(SECTION)[1]
