@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from workflows.api.serializers import DocumentSerializer, ResultField
+from workflows.runs.selectors import clocks_of
 from workflows.tasks.models import Task
 
 
@@ -16,12 +17,42 @@ def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
     return tasks.select_related(
         "claimed_by", "role", "preferred_agent", "step__run__workflow"
-    ).prefetch_related("step__run__run_documents__document")
+    ).prefetch_related("step__run__run_documents__document", "step__timers")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class OpenObjectField(serializers.JSONField):
     """A JSON object of any shape."""
+
+
+class ClockSerializer(serializers.Serializer):
+    """A deadline of work for people, and what happens when it passes."""
+
+    deadline = serializers.ChoiceField(choices=["start", "complete"], help_text="Taken, or closed, in time.")
+    at = serializers.DateTimeField(allow_null=True, help_text="When; null: it has passed or needs nobody now.")
+    remind_at = serializers.DateTimeField(allow_null=True, help_text="When its people are reminded, or null.")
+    then = serializers.ChoiceField(choices=["escalate", "reassign", "outcome"], help_text="What happens then.")
+    to = serializers.ListField(child=serializers.CharField(), help_text="The groups that are asked then.")
+    answer = OpenObjectField(allow_null=True, help_text="The answer it is closed with then, or null.")
+
+
+class PassingSerializer(serializers.Serializer):
+    """One time that a task was passed on."""
+
+    how = serializers.ChoiceField(
+        choices=["handed_off", "escalated", "reassigned"], help_text="By somebody, or by a deadline."
+    )
+    at = serializers.DateTimeField()
+    by = serializers.CharField(help_text="Who did it; the engine for a deadline.")
+    before = serializers.ListField(child=serializers.CharField(), help_text="Who had it or was asked before.")
+    to = serializers.ListField(child=serializers.CharField(), help_text="Who is asked since.")
+    reason = serializers.CharField(help_text="Why, in their own words.")
+    note = serializers.CharField(help_text="What they left for whoever goes on. Text of theirs, not checked.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """Call ``before`` what it is: ``from`` is a word of Python."""
+        fields = super().get_fields()
+        return {"from" if name == "before" else name: field for name, field in fields.items()}
 
 
 class TaskSerializer(serializers.ModelSerializer):
@@ -52,6 +83,10 @@ class TaskSerializer(serializers.ModelSerializer):
     workflow = serializers.SerializerMethodField(help_text="Code of the workflow, or empty.")
     run = serializers.SerializerMethodField(help_text="The run it belongs to, or null.")
     node = serializers.SerializerMethodField(help_text="The node of the workflow, or empty.")
+    deadlines = serializers.SerializerMethodField(
+        help_text="Of work for people: when it is late, and what happens then."
+    )
+    passed_on = PassingSerializer(many=True, read_only=True, help_text="Through whose hands it went, and why.")
     documents = serializers.SerializerMethodField(
         help_text="What the run is about; the bytes can be read while the task is claimed."
     )
@@ -84,6 +119,10 @@ class TaskSerializer(serializers.ModelSerializer):
             "available_at",
             "due_at",
             "clock_stopped_at",
+            "deadlines",
+            "reminded_at",
+            "closed_by_deadline",
+            "passed_on",
             "answer",
             "failure",
             "created_at",
@@ -115,6 +154,11 @@ class TaskSerializer(serializers.ModelSerializer):
         """Return the id of the node."""
         step = step_of(task)
         return step.node if step else ""
+
+    @extend_schema_field(ClockSerializer(many=True))
+    def get_deadlines(self, task: Task) -> Any:
+        """Return the deadlines as their clocks stand now."""
+        return ClockSerializer(clocks_of(task, step_of(task)), many=True).data
 
     @extend_schema_field(DocumentSerializer(many=True))
     def get_documents(self, task: Task) -> Any:

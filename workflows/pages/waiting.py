@@ -58,9 +58,9 @@ def count_for(user: User) -> int:
 
 def keys_for(user: User) -> list[str]:
     """Return what tells one state of a person's list from another."""
-    tasks = work_for(user).order_by("pk").values_list("pk", "epoch")
+    tasks = work_for(user).order_by("pk").values_list("pk", "epoch", "reminded_at")
     approvals = pending_for(user).values_list("pk", flat=True)
-    return [*(str(key) for key in approvals), *(f"{key}:{epoch}" for key, epoch in tasks)]
+    return [*(str(key) for key in approvals), *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks)]
 
 
 def rows_of(user: User, shelf: str, most: int) -> list[Row]:
@@ -160,6 +160,8 @@ def _of_task(task: Task, user: User, shelf: str) -> Row:
 
 def _words(task: Task, user: User, shelf: str) -> Iterable[str]:
     yield task.get_kind_display()
+    if task.reminded_at and shelf != "decided":
+        yield "reminded"
     if shelf == "decided":
         yield f"{task.get_state_display().lower()}{f' by {task.claimed_by}' if task.claimed_by else ''}"
     elif task.claimed_by_id == user.pk:

@@ -21,6 +21,7 @@ from audit.vocabulary import Refusal, RefusalKind
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
+from workflows.pages.clocks import ClockLine, clock_lines
 from workflows.pages.inbox import listed
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
@@ -53,6 +54,7 @@ class Work:
     mine: bool
     why_not: str
     groups: str
+    clocks: list[ClockLine]
 
 
 @never_cache
@@ -195,6 +197,7 @@ def work_for(found: Task, user: User, form: SchemaForm | None = None) -> Work:
         mine=found.state == Task.State.CLAIMED and found.claimed_by_id == user.pk,
         why_not=why_not,
         groups=" and ".join(group.name for group in found.candidate_groups.all()),
+        clocks=clock_lines(found),
     )
 
 

@@ -29,6 +29,7 @@ VERBS = {
     "runs.step_overdue": "A step was not done in time.",
     "runs.clocks_stopped": "The deadlines of steps stand still.",
     "runs.clocks_started": "The deadlines of steps go on.",
+    "runs.step_not_started": "Nobody took a step in time.",
     "runs.version_proposed": "A version of a workflow was proposed.",
     "runs.version_approved": "A second person approved a version of a workflow.",
     "runs.version_rejected": "A version of a workflow was not approved.",

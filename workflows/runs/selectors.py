@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from agents.models import Role, User
 from audit.vocabulary import ActorKind
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
-from workflows.runs.models import Run, RunDocument, Step, Workflow
+from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
 
@@ -68,6 +70,37 @@ def readable_documents(user: User) -> Q | None:
         held = Task.objects.filter(claimed_by=user, state=Task.State.CLAIMED)
         return Q(pk__in=linked.filter(run__in=_runs_of(held)).values("document"))
     return Q(pk__in=linked.filter(run__in=visible_to(user)).values("document"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One deadline of a task (start or complete): when it passes and is reminded of, and what happens then.
+
+    No ``at``: it has passed, or it needs nobody any more.
+    """
+
+    deadline: str
+    at: datetime | None
+    remind_at: datetime | None
+    then: str
+    to: Sequence[str]
+    answer: Mapping[str, Any] | None
+
+
+def clocks_of(task: Task, step: Step | None) -> list[Clock]:
+    """Return the deadlines of a task as their timers stand now."""
+    timers = {timer.kind: timer.fire_at for timer in step.timers.all()} if step and task.deadlines else {}
+    return [
+        Clock(
+            deadline=name,
+            at=timers.get(Timer.OF_DEADLINE[name][1]),
+            remind_at=timers.get(Timer.OF_DEADLINE[name][0]),
+            then=facts["then"],
+            to=facts.get("to", ()),
+            answer=facts.get("answer"),
+        )
+        for name, facts in sorted(task.deadlines.items(), reverse=True)
+    ]
 
 
 def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:

@@ -124,6 +124,32 @@ class Task(models.Model):
     clock_stopped_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
     )
+    deadlines = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What happens when it is not started, not completed in time; its owner keeps the clock.",
+    )
+    reminded_at = models.DateTimeField(null=True, blank=True, help_text="When its people were last reminded.")
+    closed_by_deadline = models.CharField(
+        max_length=10, blank=True, help_text="Which deadline closed it by itself; empty: somebody did."
+    )
+    passed_on = models.JSONField(
+        default=list, blank=True, help_text="Through whose hands it went, and why: each time it was passed on."
+    )
+    not_offered_to = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Ids of agents that passed it on; they do not get it back by themselves.",
+    )
+    asked_for = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="questions",
+        help_text="Of a question: the task whose holder asks.",
+    )
     priority = models.PositiveSmallIntegerField(default=3, help_text="1 is most urgent, 5 can wait.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -170,6 +196,7 @@ class Task(models.Model):
                 condition=Q(state="open", preferred_agent__isnull=False),
                 name="task_kept_for",
             ),
+            models.Index(fields=["asked_for"], condition=Q(asked_for__isnull=False), name="task_questions_of"),
         ]
 
     def __str__(self) -> str:

@@ -10,9 +10,13 @@ from workflows.tasks.models import Task
 ClosedFn = Callable[[Actor, Task], None]
 # Says whether what is awaited is still open; takes what locks it needs, so that its end cannot be missed.
 AwaitedFn = Callable[[Task, str], bool]
+# Hears, in that transaction, that people are reminded of a deadline (start or complete) of their task: what
+# leaves the house, a mail say, is sent after the commit.
+RemindedFn = Callable[[Task, str], None]
 
 _closed: dict[str, ClosedFn] = {}
 _awaited: dict[str, AwaitedFn] = {}
+_reminded: list[RemindedFn] = []
 
 
 def on_task_closed(subject_kind: str, listener: ClosedFn) -> None:
@@ -34,3 +38,14 @@ def register_awaited(kind: str, is_open: AwaitedFn) -> None:
 def awaited_kind(kind: str) -> AwaitedFn:
     """Return how to ask whether a thing is still open; raises KeyError for a kind nobody registered."""
     return _awaited[kind]
+
+
+def on_reminder(listener: RemindedFn) -> None:
+    """Call ``listener(task, deadline)`` whenever the people of a task are reminded of a deadline."""
+    _reminded.append(listener)
+
+
+def tell_reminded(task: Task, deadline: str) -> None:
+    """Tell whoever passes reminders on."""
+    for listener in _reminded:
+        listener(task, deadline)

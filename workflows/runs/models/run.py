@@ -233,12 +233,16 @@ class Timer(models.Model):
         OVERDUE = "overdue", "Not done in time"
         START = "start", "Not taken in time"
         REMIND = "remind", "A reminder"
+        REMIND_START = "remind_start", "A reminder that nobody has taken it"
         AGAIN = "again", "The next attempt"
         WAKE = "wake", "What it waits for has come"
         GIVE_UP = "give_up", "Waited long enough"
         QUEUE = "queue", "Nobody has begun it"
         RUN = "run", "One attempt has had its time"
         TOTAL = "total", "All attempts have had their time"
+
+    # Of people's work: the reminder and the end of each of its two deadlines.
+    OF_DEADLINE = {"start": (Kind.REMIND_START, Kind.START), "complete": (Kind.REMIND, Kind.OVERDUE)}
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="timers")
     kind = models.CharField(max_length=12, choices=Kind)

@@ -11,7 +11,7 @@ ABLE: dict[str, frozenset[str]] = {
         "agent": "role department needs same_agent_as give answer title due_seconds attempts priority "
         "next failed",
         "operation": "role department needs same_agent_as operation arguments due_seconds next refused undo",
-        "human": "groups exception title show form due_seconds priority next",
+        "human": "groups exception title show form due_seconds deadlines priority next",
         "gate": "role department needs same_agent_as operation arguments next",
         "wait": "seconds until next",
         "parallel": "branches join",

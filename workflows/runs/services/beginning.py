@@ -19,6 +19,7 @@ from workflows.runs.choices import StepState
 from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.assigning import choose_agent, keep_for, routed
+from workflows.runs.services.deadlines import set_deadlines
 from workflows.runs.services.moving import ENGINE, make_ready, move_step
 from workflows.runs.services.picture import Picture
 from workflows.tasks.models import Task
@@ -75,6 +76,7 @@ def _human(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
         return _cannot("no_group", f"There is no group of people {', '.join(gone)} any more.")
     shown = given.get("show", {})
     is_exception = node.facts.get("exception", False)
+    deadlines = node.facts.get("deadlines", {})
     task = open_task(
         actor=ENGINE,
         kind=Task.Kind.EXCEPTION if is_exception else Task.Kind.HUMAN_WORK,
@@ -83,7 +85,8 @@ def _human(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
         groups=groups,
         work=shown,
         answer_schema=node.facts["form"],
-        due_at=_due(step, node),
+        due_at=set_deadlines(step, deadlines) or _due(step, node),
+        deadlines=deadlines,
         priority=step.priority or step.run.priority,
         references=_references(step),
     )

@@ -18,7 +18,7 @@ from agents.services.history import lock_row, stamp
 from audit.services import record_event, refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from connectors.models import Operation
-from connectors.policies.schemas import hidden_characters, schema_problems
+from connectors.policies.schemas import argument_errors, hidden_characters, schema_problems
 from workflows.runs import engine, selectors
 from workflows.runs.choices import VersionState
 from workflows.runs.engine.lint import Known
@@ -94,6 +94,7 @@ def known() -> Known:
         operations={operation.code for operation in registry.all_operations()},
         groups=set(selectors.groups_of_people().values_list("name", flat=True)),
         schema_problems=schema_problems,
+        answer_problems=_answer_problems,
         shapes=_shapes(),
         workflows=_inputs(),
         labels=_labels(),
@@ -105,6 +106,13 @@ def _labels() -> set[str]:
     """Return every label that an agent has which was not retired."""
     employed = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
     return {label for labels in employed.values_list("labels", flat=True) for label in labels}
+
+
+def _answer_problems(schema: Any, answer: Any) -> list[str]:
+    """Return why an answer does not fit a schema, in words; nothing of a schema that is none itself."""
+    if schema_problems(schema):
+        return []
+    return [f"{error['pointer'] or '/'}: {error['message']}" for error in argument_errors(schema, answer)]
 
 
 def _shapes() -> dict[str, engine.OperationShape]:

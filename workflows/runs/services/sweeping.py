@@ -15,6 +15,7 @@ from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState, Undone
 from workflows.runs.engine.events import Closed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.carrying import carry_on
+from workflows.runs.services.deadlines import has_deadline, pass_timer
 from workflows.runs.services.look import Look
 from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
@@ -69,7 +70,9 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
             look.tell(str(run.pk), str(step.pk), Closed({}))
             carry_on(look)
         return True
-    if step.state in OPEN_STEPS:
+    if step.state in OPEN_STEPS and run.state in OPEN_RUNS and has_deadline(run, step, timer):
+        pass_timer(run, step, timer)
+    elif step.state in OPEN_STEPS:
         sentence = f"{run.label}: {step.name} was not done in time"
         note(actor=ENGINE, run=run, verb="runs.step_overdue", sentence=sentence, code="overdue")
         if step.task_id:

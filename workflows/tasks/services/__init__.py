@@ -20,24 +20,34 @@ from workflows.tasks.services.closing import (
     complete_task,
     fail_task,
 )
+from workflows.tasks.services.escalating import (
+    close_by_deadline,
+    escalate_task,
+    reassign_task,
+    remind_task,
+)
 from workflows.tasks.services.opening import comment, open_task
 
 __all__ = [
     "cancel_task",
     "claim_next",
     "claim_task",
+    "close_by_deadline",
     "close_if_waiting",
     "close_task",
     "comment",
     "complete_task",
+    "escalate_task",
     "fail_task",
     "heartbeat_task",
     "hurry_task",
     "move_clocks",
     "offer_to_all",
     "open_task",
+    "reassign_task",
     "release_lapsed",
     "release_task",
+    "remind_task",
     "stand_clocks",
     "wake_waiting",
 ]

@@ -115,7 +115,7 @@ def cancel_task(*, actor: Actor, task_id: UUID | str, reason: str) -> Task:
     )
 
 
-def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str) -> Task:
+def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str, code: str = "") -> Task:
     """Move a locked, waiting task to a final state. The caller has already asked whether the actor may."""
     require_waiting(task)
     task.state = Task.State(state)
@@ -123,7 +123,7 @@ def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str) 
     task.close_reason = plain_text(reason)[:500]
     task.waits_for = ""
     task.save(update_fields=["state", "closed_at", "close_reason", "waits_for"])
-    code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else ""
+    code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else code
     record(actor, verb, task, f"{task.title}: {task.get_state_display().lower()}", reason, code[:60])
     registry.tell_closed(actor, task)
     return task

@@ -36,6 +36,9 @@ def open_task(
     answer_schema: Mapping[str, Any] | None = None,
     most_attempts: int = 3,
     due_at: datetime | None = None,
+    deadlines: Mapping[str, Any] | None = None,
+    asked_for: Task | None = None,
+    not_offered_to: Iterable[str] = (),
     priority: int = 3,
     references: Mapping[str, str] | None = None,
 ) -> Task:
@@ -43,7 +46,8 @@ def open_task(
 
     ``role``: agents of this role are offered it, only those of the ``department`` if one is named, that have
     every label it ``needs``; a ``preferred_agent`` alone as long as it may work. ``work`` is what they are
-    given, ``answer_schema`` the JSON Schema of what they answer.
+    given, ``answer_schema`` the JSON Schema of what they answer. ``deadlines`` is what its owner, who keeps the
+    clock, does when one passes: shown, not done here.
     """
     task = Task(
         kind=kind,
@@ -61,9 +65,14 @@ def open_task(
         answer_schema=dict(answer_schema or {}),
         most_attempts=most_attempts,
         due_at=due_at,
+        deadlines=dict(deadlines or {}),
+        asked_for=asked_for,
+        not_offered_to=list(not_offered_to),
         priority=priority,
     )
-    task.full_clean(exclude=["created_at", "available_at", "role", "department", "preferred_agent"])
+    task.full_clean(
+        exclude=["created_at", "available_at", "role", "department", "preferred_agent", "asked_for"]
+    )
     task.save(force_insert=True)
     task.candidate_groups.set([*groups, role.group] if role else groups)
     task.candidate_users.set(users)

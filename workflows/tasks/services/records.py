@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from agents.models import User
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from connectors.policies.schemas import plain_text
+from workflows.tasks import selectors
 from workflows.tasks.models import Task
 
 DECIDED_ELSEWHERE = {
@@ -90,3 +92,28 @@ def record(actor: Actor, verb: str, task: Task, sentence: str, reason: str = "",
         code=code,
         **task.event_refs(),
     )
+
+
+def note_passing(
+    task: Task,
+    *,
+    how: str,
+    by: Actor,
+    before: Sequence[str],
+    to: Sequence[str],
+    reason: str,
+    holder_id: str = "",
+    note: str = "",
+) -> None:
+    """Add to a task through whose hands it goes; the caller saves ``passed_on``. What people said is text."""
+    told = {
+        "how": how,
+        "at": selectors.database_now().isoformat(),
+        "by": by.label,
+        "from": list(before),
+        "to": list(to),
+        "reason": plain_text(reason)[:500],
+        "note": plain_text(note)[:2000],
+        "holder_id": holder_id,
+    }
+    task.passed_on = [*task.passed_on, told]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from workflows.runs.engine.definition import Definition
 from workflows.runs.engine.lint.blocks import blocks
+from workflows.runs.engine.lint.deadlines import deadlines
 from workflows.runs.engine.lint.duties import duties, not_run_yet
 from workflows.runs.engine.lint.expressions import expressions
 from workflows.runs.engine.lint.findings import Finding, Known, Level, OperationShape
@@ -21,7 +22,7 @@ def lint(definition: Definition, known: Known) -> list[Finding]:
 
     While a way leads nowhere, or a node belongs to two blocks, nothing that follows the ways is looked at.
     """
-    found = [*not_run_yet(definition, known), *references(definition, known)]
+    found = [*not_run_yet(definition, known), *references(definition, known), *deadlines(definition, known)]
     if dangling(definition):
         return found
     found += blocks(definition)

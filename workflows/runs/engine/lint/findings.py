@@ -43,6 +43,7 @@ class OperationShape:
 class Known:
     """What exists around a workflow: codes of roles, departments and operations, names of groups.
 
+    ``answer_problems(schema, answer)``: why an answer does not fit, in words.
     ``shapes``: operations whose schemas are known; ``workflows``: the input schema of each workflow that has a
     version in force, by code. ``labels``: what agents have (None: nobody knows). ``able``: for each kind that
     is executed the members that are; None: all of them.
@@ -53,6 +54,7 @@ class Known:
     operations: Collection[str]
     groups: Collection[str]
     schema_problems: Callable[[Any], list[str]]
+    answer_problems: Callable[[Any, Any], list[str]] = lambda schema, answer: []
     shapes: Mapping[str, OperationShape] = field(default_factory=dict)
     workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Collection[str] | None = None

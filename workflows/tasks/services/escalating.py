@@ -1,0 +1,97 @@
+"""What time does to a task: people are reminded, others are asked, or it is closed with a foreseen answer.
+
+The caller keeps the clock and holds the lock of what the task belongs to; nobody here asks what time it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from audit.vocabulary import Actor
+from workflows.tasks import registry, selectors
+from workflows.tasks.models import Task
+from workflows.tasks.services.closing import close_task
+from workflows.tasks.services.records import locked, note_passing, record, require_waiting
+
+WORDS = {"start": "nobody has taken it in time", "complete": "it was not done in time"}
+HIGHEST = 1
+
+
+@transaction.atomic
+def remind_task(*, actor: Actor, task_id: Any, deadline: str) -> Task:
+    """Remind those who may do a task, or whoever has it, that a deadline (start or complete) comes near."""
+    task = locked(task_id)
+    require_waiting(task)
+    task.reminded_at = selectors.database_now()
+    task.save(update_fields=["reminded_at"])
+    record(actor, "tasks.task_reminded", task, f"A reminder of the task: {task.title}", code=deadline)
+    registry.tell_reminded(task, deadline)
+    return task
+
+
+@transaction.atomic
+def escalate_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence[Group]) -> Task:
+    """Ask these groups, too, and put the task first. Whoever has it keeps it."""
+    task = locked(task_id)
+    require_waiting(task)
+    _note(task, actor, "escalated", deadline, groups)
+    task.candidate_groups.add(*groups)
+    task.priority = HIGHEST
+    task.save(update_fields=["priority", "passed_on"])
+    record(actor, "tasks.task_escalated", task, _sentence(task, deadline, "asked, too", groups), code=deadline)
+    return task
+
+
+@transaction.atomic
+def reassign_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence[Group]) -> Task:
+    """Ask these groups instead. A claim is over: a later word of whoever had it is refused as stale."""
+    task = locked(task_id)
+    require_waiting(task)
+    _note(task, actor, "reassigned", deadline, groups)
+    task.candidate_groups.set(groups)
+    task.candidate_users.clear()
+    task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
+    task.priority = HIGHEST
+    task.epoch += 1
+    task.save(update_fields=["state", "claimed_by", "lease_until", "priority", "epoch", "passed_on"])
+    sentence = _sentence(task, deadline, "asked instead", groups)
+    record(actor, "tasks.task_reassigned", task, sentence, code=deadline)
+    return task
+
+
+@transaction.atomic
+def close_by_deadline(*, actor: Actor, task_id: Any, deadline: str, answer: Mapping[str, Any]) -> Task:
+    """Close a task as done with the answer foreseen for its deadline. It is nobody's answer, and says so."""
+    task = locked(task_id)
+    require_waiting(task)
+    task.answer, task.closed_by_deadline = dict(answer), deadline
+    task.claimed_by, task.lease_until = None, None
+    task.epoch += 1
+    task.state = Task.State.OPEN
+    task.save(update_fields=["answer", "closed_by_deadline", "claimed_by", "lease_until", "epoch", "state"])
+    reason = f"Closed by itself: {WORDS[deadline]}."
+    verb, code = "tasks.task_completed", "automatic"
+    return close_task(actor=actor, task=task, state=Task.State.DONE, verb=verb, reason=reason, code=code)
+
+
+def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Group]) -> None:
+    """Keep who was asked first, and who is asked now."""
+    holder = task.claimed_by
+    before = [group.name for group in task.candidate_groups.all()]
+    note_passing(
+        task,
+        how=how,
+        by=actor,
+        before=[*before, *([f"{holder}, who had it"] if holder else [])],
+        to=[group.name for group in groups],
+        reason=f"{WORDS[deadline][0].upper()}{WORDS[deadline][1:]}.",
+    )
+
+
+def _sentence(task: Task, deadline: str, how: str, groups: Sequence[Group]) -> str:
+    names = " and ".join(group.name for group in groups)
+    return f"{task.title}: {WORDS[deadline]}, {names} {'is' if len(groups) == 1 else 'are'} {how}"
