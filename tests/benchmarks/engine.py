@@ -21,6 +21,7 @@ from statistics import median
 from tests.benchmarks.house import House, open_house
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
+SCALE = float(os.environ.get("SCALE", "1"))
 
 
 def main() -> int:
@@ -44,14 +45,14 @@ def _measured(house: House, baseline: str) -> dict[str, float]:
     rates.through_workers(10, "governed")
     one_by_one = {"runs_at_once": 1, "most_passed": 0}
     turns: dict[str, Callable[[], float]] = {
-        "dbos_per_s": partial(rates.dbos, house, baseline, 250),
-        "engine_per_s": partial(_alone, house, partial(rates.in_process, 800)),
-        "engine_own_turn_per_s": partial(_alone, house, partial(rates.in_process, 300, most_passed=0)),
-        "starts_per_s": partial(_alone, house, partial(rates.starts, 60)),
-        "single_step_per_s": partial(_alone, house, partial(rates.in_process, 60, **one_by_one)),
-        "end_to_end_per_s": partial(rates.through_workers, 1000, "passing"),
-        "governed_per_s": partial(rates.through_workers, 20, "governed"),
-        "raw_celery_per_s": partial(rates.raw_celery, house, 3000),
+        "dbos_per_s": partial(rates.dbos, house, baseline, _some(250)),
+        "engine_per_s": partial(_alone, house, partial(rates.in_process, _some(800))),
+        "engine_own_turn_per_s": partial(_alone, house, partial(rates.in_process, _some(300), most_passed=0)),
+        "starts_per_s": partial(_alone, house, partial(rates.starts, _some(60))),
+        "single_step_per_s": partial(_alone, house, partial(rates.in_process, _some(60), **one_by_one)),
+        "end_to_end_per_s": partial(rates.through_workers, _some(1000), "passing"),
+        "governed_per_s": partial(rates.through_workers, _some(20), "governed"),
+        "raw_celery_per_s": partial(rates.raw_celery, house, _some(3000)),
     }
     rounds: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(ROUNDS):
@@ -59,10 +60,14 @@ def _measured(house: House, baseline: str) -> dict[str, float]:
             rounds[name].append(measure())
             _say(f"round {number + 1}  {name:24} {rounds[name][-1]:10.1f}")
     found = {name: round(median(values), 1) for name, values in rounds.items()}
-    waits = rates.latencies(200)
+    waits = rates.latencies(_some(200))
     found["ready_to_claimed_p50_ms"] = round(waits[len(waits) // 2] * 1000, 1)
     found["ready_to_claimed_p95_ms"] = round(waits[int(len(waits) * 0.95)] * 1000, 1)
     return found | _compared(found)
+
+
+def _some(count: int) -> int:
+    return max(10, round(count * SCALE))
 
 
 def _alone(house: House, measure: Callable[[], float]) -> float:
