@@ -5,12 +5,20 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import redis
 from celery import Celery
-from celery.signals import beat_init, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    beat_init,
+    task_received,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+)
 
 from autonomy.launch.children import tell_when_parent_dies
+from autonomy.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from agents.services.heartbeat import Heartbeat
@@ -49,6 +57,20 @@ def end_beating(**kwargs: Any) -> None:
     """Say that this process ends."""
     while _hearts:
         _hearts.pop().stop()
+
+
+def waiting_messages() -> int:
+    """Return how many messages wait in the queue of the workers; raises redis.RedisError without a broker."""
+    with redis.Redis.from_url(app.conf.broker_url, socket_timeout=5, socket_connect_timeout=5) as client:
+        return int(cast("int", client.llen(app.conf.task_default_queue)))
+
+
+@worker_ready.connect
+def watch_the_consumer(**kwargs: Any) -> None:
+    """From now on a worker that takes nothing any more ends itself."""
+    watchdog = Watchdog(waiting_messages, patience=app.conf.task_time_limit + 30)
+    task_received.connect(lambda **_: watchdog.taken(), weak=False)
+    watchdog.start()
 
 
 def _beat(kind: str) -> None:

@@ -76,6 +76,11 @@ class FakeSystem:
         with self._lock:
             self._modes += [mode] * times
 
+    def calm(self) -> None:
+        """Let every write from now on end well."""
+        with self._lock:
+            self._modes.clear()
+
     def count(self, reference: str = "") -> int:
         """Return how many invoices were made (with this reference)."""
         with self._lock:
@@ -125,6 +130,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/_control":
             self.fake.latency = body.get("latency", self.fake.latency)
             self.fake.hang_seconds = body.get("hang_seconds", self.fake.hang_seconds)
+            if body.get("calm"):
+                self.fake.calm()
             if "mode" in body:
                 self.fake.fail_next(body["mode"], body.get("times", 1))
             return self._answer(200, {})

@@ -67,6 +67,7 @@ class Chaos:
         load.start()
         self._break_things(house)
         load.enough()
+        house.calm()
         last = time.monotonic()
         left, seconds = self._settle(house)
         say(f"after the last fault: settled in {seconds:.0f} s" if not left else f"not settled: {left}")

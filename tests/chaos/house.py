@@ -23,6 +23,7 @@ from autonomy.launch.valkey import Valkey, free_port
 
 PORTAL_PROCESSES = ("portal", "worker", "beat", "sequencer")
 ROOT = Path(__file__).parents[2]
+MOST_LOOKS = 200  # tenths of a second that something is given to begin
 
 
 class House:
@@ -94,9 +95,16 @@ class House:
     # -- faults
 
     def kill_worker(self, chance: random.Random) -> None:
-        """SIGKILL the worker with its pool, or one process of the pool alone; its master starts another."""
-        process = self.processes.running["worker"]
-        pool = psutil.Process(process.pid).children()
+        """SIGKILL the worker with its pool, or one process of the pool alone; its master starts another.
+
+        A worker that was killed before is given the time to begin: one that never works loses nothing.
+        """
+        pool = self._pool()
+        for _ in range(MOST_LOOKS):
+            if pool:
+                break
+            time.sleep(0.1)
+            pool = self._pool()
         if pool and chance.random() < 0.5:
             with contextlib.suppress(psutil.NoSuchProcess):
                 chance.choice(pool).kill()
@@ -104,7 +112,9 @@ class House:
             self._again("worker")
 
     def kill_portal(self, chance: random.Random) -> None:
-        """SIGKILL the portal."""
+        """SIGKILL the portal, once it has answered since it was killed the last time."""
+        with contextlib.suppress(httpx.TransportError):
+            await_answer(f"{self.processes.url}/api/v1/runs", MOST_LOOKS / 10)
         self._again("portal")
 
     def restart_postgres(self, chance: random.Random, *, immediate: bool) -> None:
@@ -131,6 +141,10 @@ class House:
         """Let the next write to somebody else's system end badly."""
         httpx.post(f"{self.fake_url}/_control", json={"mode": mode, "hang_seconds": 6}, timeout=10)
 
+    def calm(self) -> None:
+        """Let somebody else's system be well again: what it does after the last fault is no fault."""
+        httpx.post(f"{self.fake_url}/_control", json={"calm": True}, timeout=10)
+
     def effects(self) -> list[dict[str, Any]]:
         """Return every invoice that was really made."""
         return list(httpx.get(f"{self.fake_url}/_effects", timeout=30).json()["effects"])
@@ -141,6 +155,11 @@ class House:
         for name in gone:
             self._again(name)
         return gone
+
+    def _pool(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.processes.running["worker"].pid).children()
+        return []
 
     def _again(self, name: str) -> None:
         """Kill a process of the portal and start it, without waiting until it is ready."""
