@@ -225,6 +225,7 @@ SPECTACULAR_SETTINGS = {
         "StepState": "workflows.runs.choices.StepState",
         "TaskState": "workflows.tasks.models.Task.State",
         "TriggerOutcome": "workflows.triggers.choices.Outcome",
+        "VersionState": "workflows.runs.choices.VersionState",
         "VoteVerdict": "workflows.approvals.models.Vote.Verdict",
     },
 }

@@ -51,11 +51,11 @@ def table(section: str) -> Cells:
     text = TABLES.read_text().partition(f"[{section}]\n")[2].partition("\n[")[0]
     header, *rows = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert tuple(header.split()) == COLUMNS
-    start = header.index("object")
     found: Cells = {}
     for row in rows:
-        owner, method, *cells = row[start:].split()
-        key = (row[:start].strip(), owner, method)
+        words = row.split()
+        *route, owner, method = words[: -len(CALLERS)]
+        key, cells = (" ".join(route), owner, method), words[-len(CALLERS) :]
         assert key not in found, f"{key} stands twice in the table"
         found[key] = dict(zip(CALLERS, cells, strict=True))
     return found
@@ -91,7 +91,9 @@ def address(world: World, route: str, owner: str) -> tuple[str, Any]:
     if named is None:
         return f"/{route.strip('/')}{'/' if route.endswith('/') and route != '/' else ''}", None
     found = getattr(world, owner)[{"inbox": "approvals"}.get(named[1], named[1])]
-    return "/" + re.sub(r"<[^>]+>", str(getattr(found, "pk", found)), route), found
+    keys = {"code": getattr(found, "code", found), "number": 1}
+    path = re.sub(r"<\w+:(\w+)>", lambda part: str(keys.get(part[1], getattr(found, "pk", found))), route)
+    return f"/{path}", found
 
 
 def body(route: str, caller: str, found: Any) -> dict[str, Any]:
@@ -101,6 +103,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
     bodies: dict[str, dict[str, Any]] = {
         "api/v1/tasks/claim": {"most": 1, "lease_seconds": 60},
         "api/v1/runs": {"workflow": "letters", "input": {"topic": "bolts"}, "key": "matrix-1"},
+        "api/v1/workflows": {"text": "code: letters", **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},

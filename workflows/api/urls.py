@@ -33,6 +33,13 @@ from workflows.api.triggers import (
     WebhookDetail,
     Webhooks,
 )
+from workflows.api.workflows import (
+    WorkflowDetail,
+    Workflows,
+    WorkflowVersionDetail,
+    WorkflowVersionDiff,
+    WorkflowVersions,
+)
 
 urlpatterns = [
     path("actions", Actions.as_view(), name="actions"),
@@ -60,6 +67,17 @@ urlpatterns = [
     path("runs/<uuid:run_id>", RunDetail.as_view(), name="run"),
     path("runs/<uuid:run_id>/cancel", Cancellation.as_view(), name="run-cancel"),
     path("runs/<uuid:run_id>/retry", Retry.as_view(), name="run-retry"),
+    path("workflows", Workflows.as_view(), name="workflows"),
+    path("workflows/<str:code>", WorkflowDetail.as_view(), name="workflow"),
+    path("workflows/<str:code>/versions", WorkflowVersions.as_view(), name="workflow-versions"),
+    path(
+        "workflows/<str:code>/versions/<int:number>", WorkflowVersionDetail.as_view(), name="workflow-version"
+    ),
+    path(
+        "workflows/<str:code>/versions/<int:number>/diff",
+        WorkflowVersionDiff.as_view(),
+        name="workflow-version-diff",
+    ),
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
     path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),

@@ -185,7 +185,12 @@ def _of_change(approval: Approval) -> Matter:
     return Matter(
         asks=f"{change.proposer} asks for a change of authority",
         tags=[Tag("Changes what agents may do", "policy", "wait")],
-        facts=[Fact("What changes", change.summary), Fact("Where", change.target_label), *_changes(change)],
+        facts=[
+            Fact("What changes", change.summary),
+            Fact("Where", change.target_label),
+            *_changes(change),
+            *_differences(change),
+        ],
         raw=pretty(change.payload),
         rules=[
             RuleLine(
@@ -193,7 +198,7 @@ def _of_change(approval: Approval) -> Matter:
             )
         ],
         limits=[],
-        notes=[],
+        notes=_sentences(change, "advice"),
         statement=Statement(reason=change.reason),
         result=_result_of_change(change, approval),
         link=admin_page(change),
@@ -348,6 +353,16 @@ def _result_of_change(change: ChangeRequest, approval: Approval) -> str:
     if approval.state == Approval.State.PENDING:
         return "Approving puts exactly this change into force at once. Rejecting leaves all as it is."
     return f"{change.get_state_display()}."
+
+
+def _differences(change: ChangeRequest) -> list[Fact]:
+    """Return what a proposed version of a workflow changes, sentence by sentence."""
+    return [Fact(f"Change {place}", said) for place, said in enumerate(_sentences(change, "differences"), 1)]
+
+
+def _sentences(change: ChangeRequest, name: str) -> list[str]:
+    found = change.payload.get(name) if isinstance(change.payload, Mapping) else None
+    return [str(said) for said in found] if isinstance(found, list) else []
 
 
 def _changes(change: ChangeRequest) -> list[Fact]:

@@ -233,9 +233,10 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("workflow", "number", "state", "shown_question", "reason", "sha256")}),
         ("Who and when", {"fields": ("proposed_by", "created_at", "approved_by", "decided_at")}),
+        ("What it changes", {"fields": ("shown_differences",)}),
         ("Definition", {"fields": ("shown_text",)}),
     )
-    readonly_fields = ("shown_question", "shown_text")
+    readonly_fields = ("shown_question", "shown_differences", "shown_text")
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         visible = selectors.visible_workflows(request.user)  # type: ignore[arg-type]
@@ -252,6 +253,15 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
             return ""
         address = reverse("inbox-approval", args=[question.pk])
         return format_html('<a class="portal-link" href="{}">Open it in the inbox</a>', address)
+
+    @display(description="In words")
+    def shown_differences(self, version: WorkflowVersion) -> SafeString | str:
+        before = services.compared_with(version)
+        if before is None:
+            return "It is the first version."
+        said = services.differences_of(version, before) or ["Nothing that a run would notice."]
+        head = f"Against version {before.number}"
+        return table((head,), [(sentence,) for sentence in said], empty="")
 
     @display(description="Text")
     def shown_text(self, version: WorkflowVersion) -> SafeString:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflows.runs.services.clocks import start_clocks, stop_clocks
+from workflows.runs.services.definitions import compared_with, differences_of
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
 from workflows.runs.services.portal import find_verb, install_portal, start_verb
 from workflows.runs.services.publishing import (
@@ -53,8 +54,10 @@ __all__ = [
     "apply_version",
     "cancel_run",
     "checked",
+    "compared_with",
     "compensate_run",
     "current_version",
+    "differences_of",
     "find_verb",
     "install_portal",
     "migrate_run",

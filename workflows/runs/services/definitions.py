@@ -6,6 +6,8 @@ from collections import OrderedDict
 from uuid import UUID
 
 from workflows.runs import engine
+from workflows.runs.choices import VersionState
+from workflows.runs.engine.comparing import differences
 from workflows.runs.models import WorkflowVersion
 
 MOST_KEPT = 200
@@ -22,3 +24,17 @@ def definition_of(version: WorkflowVersion) -> engine.Definition:
         while len(_kept) > MOST_KEPT:
             _kept.popitem(last=False)
     return found
+
+
+def differences_of(version: WorkflowVersion, before: WorkflowVersion | None) -> list[str]:
+    """Return in words what a version changes against another one of its workflow; of a first one nothing."""
+    return differences(definition_of(before), definition_of(version)) if before else []
+
+
+def compared_with(version: WorkflowVersion) -> WorkflowVersion | None:
+    """Return what a version is compared with: the one in force, or for that one the approved one before it."""
+    current = version.workflow.current
+    if current is not None and current.number < version.number:
+        return current
+    older = version.workflow.versions.filter(state=VersionState.APPROVED, number__lt=version.number)
+    return older.order_by("-number").first()

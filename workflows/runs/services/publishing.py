@@ -24,9 +24,11 @@ from workflows.runs.choices import VersionState
 from workflows.runs.engine.lint import Known
 from workflows.runs.models import Workflow, WorkflowVersion
 from workflows.runs.services.able import ABLE
+from workflows.runs.services.definitions import differences_of
 from workflows.tasks.selectors import database_now
 
 CHANGE_KIND = "runs.workflow_version"
+MOST_DIFFERENCES = 100
 
 
 def propose_version(
@@ -47,12 +49,13 @@ def propose_version(
             raise _invalid([f"code: {definition.code} is another workflow; this one is {workflow.code}."])
         workflow = _workflow(actor, definition, reason)
         version = _new_version(workflow, text, content, proposer, reason)
+        differs = differences_of(version, workflow.current)[:MOST_DIFFERENCES]
         changes.propose_change(
             actor=actor,
             kind=CHANGE_KIND,
             target=workflow.as_ref(),
             payload={"version": str(version.pk), "number": version.number, "sha256": version.sha256,
-                     "definition": content, "advice": advice(definition)},
+                     "definition": content, "advice": advice(definition), "differences": differs},
             summary=_summary(workflow, version, definition),
             reason=reason,
             target_version=_current_of(workflow),
