@@ -10,7 +10,7 @@ from workflows.actions import dispatch, services
 @shared_task(name=dispatch.RUN_ACTION)
 def run_action(action_id: str) -> None:
     """Execute an authorized action, if it still is."""
-    services.run_action(action_id=action_id)
+    services.do_action(action_id=action_id)
 
 
 @shared_task(name=dispatch.LOOK_UP)

@@ -18,7 +18,7 @@ from workflows.actions.services.ending import (
     resolve_in_doubt,
     withdraw_action,
 )
-from workflows.actions.services.executing import dispatch_action, run_action
+from workflows.actions.services.executing import dispatch_action, do_action, run_action
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
 from workflows.actions.services.sweeping import sweep_due
 
@@ -27,6 +27,7 @@ __all__ = [
     "Ask",
     "decide_again",
     "dispatch_action",
+    "do_action",
     "drop_action",
     "expire_due",
     "expired",

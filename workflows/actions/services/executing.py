@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,14 +59,19 @@ def dispatch_action(*, action: Action) -> Future[Action] | None:
 
 
 def run_action(*, action_id: UUID | str) -> Action:
-    """Execute an authorized action, whoever calls: the asking process, a worker, the sweeper.
+    """Execute an authorized action, whoever calls, and return it as it is then.
 
     Safe to call twice or late: what is not authorized any more is left alone.
     """
+    do_action(action_id=action_id)
+    return Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
+
+
+def do_action(*, action_id: UUID | str) -> None:
+    """Execute an authorized action like ``run_action``, for a worker that has nobody to tell."""
     claim = _begin(action_id)
     if claim:
         perform(claim)
-    return Action.objects.select_related("agent__user", "operation__system").get(pk=action_id)
 
 
 def perform(claim: Claim) -> None:
@@ -86,8 +92,11 @@ def perform(claim: Claim) -> None:
     _record(claim, result)
 
 
-def take_lease(action: Action) -> Claim:
-    """Lease a locked action to this process for longer than its call can take; the epoch goes up by one."""
+def take_lease(action: Action, scopes: Sequence[Ref] | None = None) -> Claim:
+    """Lease a locked action to this process for longer than its call can take; the epoch goes up by one.
+
+    ``scopes``: what ``scopes_of`` says of it, if it was asked in this transaction.
+    """
     seconds = action.target.system.total_timeout + LEASE_MARGIN_SECONDS
     action.epoch += 1
     action.save(update_fields=["epoch"])
@@ -99,7 +108,7 @@ def take_lease(action: Action) -> Claim:
             "epoch": action.epoch,
         },
     )
-    return Claim(action, action.epoch, scopes_of(action))
+    return Claim(action, action.epoch, list(scopes_of(action) if scopes is None else scopes))
 
 
 def scopes_of(action: Action) -> list[Ref]:
@@ -138,7 +147,8 @@ def _begin(action_id: UUID | str) -> Claim | None:
         _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")
         return None
     try:
-        stops.lock_and_check(scopes_of(action))
+        scopes = scopes_of(action)
+        stops.lock_and_check(scopes)
     except Refusal as refusal:
         _end(actor, action, State.STOPPED, refusal.code, refusal.message, refusal.next_step)
         return None
@@ -157,7 +167,7 @@ def _begin(action_id: UUID | str) -> Claim | None:
         next_step="Wait for the outcome.",
         dispatched_at=database_now(),
     )
-    return take_lease(action)
+    return take_lease(action, scopes)
 
 
 def _end(
