@@ -99,6 +99,7 @@ class House:
 
         A worker that was killed before is given the time to begin: one that never works loses nothing.
         """
+        # With its only process killed before it begins, Celery gives up; a supervisor starts it again.
         pool = self._pool()
         for _ in range(MOST_LOOKS):
             if pool:

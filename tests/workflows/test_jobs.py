@@ -33,3 +33,4 @@ def test_a_broker_that_is_away_costs_whoever_hints_neither_an_error_nor_time(
     runs_dispatch.open_gate()
     hint()
     assert [options["retry"] for options in sent] == [False]
+    assert all(options["expires"] <= 60 for options in sent), "old hints pile up while no worker takes them"

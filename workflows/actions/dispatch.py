@@ -11,6 +11,8 @@ RUN_ACTION = "workflows.actions.jobs.run_action"
 LOOK_UP = "workflows.actions.jobs.look_up"
 RECONCILE = "workflows.actions.jobs.reconcile"
 SWEEP = "workflows.actions.jobs.sweep"
+# The sweeper hints again at what still waits: while no worker takes them, old hints must not pile up.
+HINT_SECONDS = 15
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def hint_reconcile(action_id: UUID | str) -> None:
 
 def _send(job: str, action_id: UUID | str) -> None:
     try:
-        current_app.send_task(job, args=[str(action_id)], retry=False)
+        current_app.send_task(job, args=[str(action_id)], retry=False, expires=HINT_SECONDS)
     except Exception:  # the broker is not needed for the truth, only for speed
         logger.warning(
             "No worker could be told of action %s; the sweeper will find it.", action_id, exc_info=True
