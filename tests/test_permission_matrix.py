@@ -30,6 +30,12 @@ TASK_BODIES: dict[str, dict[str, Any]] = {
     "fail": {"epoch": 1, "code": "malformed", "message": "cut off", "retry": False, "detail": {}},
     "release": {"epoch": 1, "reason": "later", "after_seconds": 0},
 }
+STEERING: dict[str, dict[str, Any]] = {
+    "priority": {"priority": 1},
+    "override": {"answer": {"kind": "chat"}},
+    "redirect": {"person": "bob"},
+    "deadline": {"due_at": "2099-01-01T00:00:00Z"},
+}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
 
@@ -86,14 +92,16 @@ def test_every_address_has_its_row_and_no_row_is_left_over(section):
 
 
 def address(world: World, route: str, owner: str) -> tuple[str, Any]:
-    """Return the address of an owner's object, and the object; the word before the key says which it is."""
-    named = re.search(r"([a-z-]+)/<[^>]+>", route)
-    if named is None:
-        return f"/{route.strip('/')}{'/' if route.endswith('/') and route != '/' else ''}", None
-    found = getattr(world, owner)[{"inbox": "approvals"}.get(named[1], named[1])]
-    keys = {"code": getattr(found, "code", found), "number": 1}
-    path = re.sub(r"<\w+:(\w+)>", lambda part: str(keys.get(part[1], getattr(found, "pk", found))), route)
-    return f"/{path}", found
+    """Return the address of an owner's object, and the last object in it; the word before a key names it."""
+    found: Any = None
+
+    def named(match: re.Match[str]) -> str:
+        nonlocal found
+        found = getattr(world, owner).get({"inbox": "approvals"}.get(match[1], match[1]), found)
+        keys = {"code": getattr(found, "code", found), "number": 1}
+        return f"{match[1]}/{keys.get(match[2], getattr(found, 'pk', found))}"
+
+    return "/" + re.sub(r"([a-z-]+)/<\w+:(\w+)>", named, route).lstrip("/"), found
 
 
 def body(route: str, caller: str, found: Any) -> dict[str, Any]:
@@ -116,6 +124,8 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
+    if route.startswith("api/v1/runs/<"):
+        return {**STEERING.get(route.rpartition("/")[2], {}), **reason}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if route.endswith(("/votes", "/vote/")):

@@ -46,12 +46,17 @@ def lock_and_check(scopes: Sequence[Ref]) -> None:
     transaction ends. Raises Refusal ``stopped``, ``agent_paused``, ``agent_suspended`` or ``agent_not_active``;
     RuntimeError outside a transaction or under another isolation level.
     """
+    share_lock(scopes)
+    _refuse_stopped(scopes)
+    _refuse_braked([scope.id for scope in scopes if scope.kind == "agent"])
+
+
+def share_lock(scopes: Sequence[Ref]) -> None:
+    """Share the lock of every scope until the transaction ends; whoever holds one alone is waited for."""
     _require_read_committed()
     keys = sorted({_lock_key(scope) for scope in scopes})
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(key) FROM unnest(%s::bigint[]) AS key", [keys])
-    _refuse_stopped(scopes)
-    _refuse_braked([scope.id for scope in scopes if scope.kind == "agent"])
 
 
 def stops_of_agents() -> QuerySet[Stop]:

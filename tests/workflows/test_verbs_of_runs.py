@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
 
+from agents.models import Agent
 from audit.models import Event
 from audit.vocabulary import Refusal
-from tests.workflows.conftest import hold_above
+from tests.workflows.conftest import grant, hold_above, new_agent, signed_in
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step, workflow
 from workflows.actions.models import Action
-from workflows.actions.services import executing, run_action
+from workflows.actions.services import executing, run_action, sweep_due
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
 from workflows.runs import services
-from workflows.runs.models import Intervention, Ready, Run, Step
+from workflows.runs.models import Intervention, Ready, Run, Step, Timer
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now
 
 __all__ = ["workflow"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints", "workflow", "holds")]
@@ -225,18 +229,198 @@ def test_a_named_step_is_done_again(alice: Any, dave: Any, clerk: Any) -> None:
     assert (run.state, run.problem, step(run, "read").generation) == ("running", "", 2)
 
 
+def test_nothing_new_begins_while_a_run_is_paused(alice: Any, dave: Any, clerk: Any, fake: Any) -> None:
+    run = begun(alice)
+    task = claim(clerk)
+    effect = do(dave, run, services.Pause())
+    assert [change.kind for change in effect.changes] == ["run", "run", "goes_on"]
+    tasks.complete_task(  # whoever has the work may finish it
+        actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, answer={"kind": "order"}
+    )
+    assert (services.tick(), services.sweep_runs()["looks"], Ready.objects.count()) == (0, 0, 1)
+    with pytest.raises(Refusal, match="paused already"):
+        do(dave, run, services.Pause())
+    assert "Read it goes on" in said(look(dave, run, services.Resume()))
+    do(dave, run, services.Resume())
+    services.tick()
+    assert step(run, "enter").state == "running"
+    with pytest.raises(Refusal, match="is not paused"):
+        do(dave, run, services.Resume())
+
+
+def test_a_paused_task_is_offered_to_nobody_and_refused_with_a_code(alice: Any, dave: Any, clerk: Any) -> None:
+    run = begun(alice)
+    do(dave, run, services.Pause())
+    assert tasks.claim_next(actor=clerk.user.as_actor()) == []
+    with pytest.raises(Refusal) as refused:
+        tasks.claim_task(actor=clerk.user.as_actor(), task_id=step(run, "read").task_id)
+    assert refused.value.code == "run_paused"
+    do(dave, run, services.Skip({"kind": "order"}), "read")  # what a person orders waits, too
+    assert (step(run, "enter").state, Action.objects.count()) == ("ready", 0)
+    do(dave, run, services.Resume())
+    services.tick()
+    assert step(run, "enter").state == "running"
+
+
+def test_what_people_approve_meanwhile_is_done_when_the_run_goes_on(
+    alice: Any, dave: Any, bob: Any, clerk: Any, fake: Any
+) -> None:
+    run = held(alice, clerk)
+    do(dave, run, services.Pause())
+    vote(bob, Approval.objects.get(state="pending"))
+    action = Action.objects.get()
+    assert run_action(action_id=action.pk).state == "authorized"
+    Action.objects.update(expires_at=Now())  # it does not expire while it has to wait
+    assert sweep_due()["actions_expired"] == 0
+    do(dave, run, services.Resume())
+    assert run_action(action_id=action.pk).state == "confirmed"
+    assert fake.count() == 1
+
+
+@pytest.mark.parametrize("stop_clocks", [True, False])
+def test_deadlines_stand_still_if_wanted(alice: Any, dave: Any, stop_clocks: bool) -> None:
+    run = begun(alice)
+    before = Timer.objects.get().fire_at
+    do(dave, run, services.Pause(stop_clocks=stop_clocks))
+    if stop_clocks:
+        Step.objects.update(clock_stopped_at=Now() - timedelta(hours=1))
+        Timer.objects.update(fire_at=Now())
+        assert services.sweep_runs()["timers"] == 0
+        do(dave, run, services.Resume())
+        assert Timer.objects.get().fire_at > before
+        assert step(run, "read").task.due_at > before + timedelta(minutes=50)
+    else:
+        Timer.objects.update(fire_at=Now())
+        assert services.sweep_runs()["timers"] == 1
+        assert Event.objects.filter(verb="runs.step_overdue").exists()
+
+
+def test_a_paused_run_is_cancelled_and_waits_for_nobody(alice: Any, dave: Any, clerk: Any) -> None:
+    run = held(alice, clerk)
+    do(dave, run, services.Pause())
+    do(dave, run, services.Cancel())
+    run.refresh_from_db()
+    assert (run.state, Action.objects.get().state) == ("cancelled", "withdrawn")
+
+
+def test_how_urgent_a_run_is_is_changed(alice: Any, dave: Any, clerk: Any) -> None:
+    run, other = begun(alice), begun(alice, key="other")
+    with pytest.raises(Refusal, match="no priority"):
+        do(dave, other, services.ChangePriority(9))
+    do(dave, other, services.ChangePriority(1))
+    assert claim(clerk).references["run_id"] == str(other.pk)
+    event = Event.objects.get(verb="runs.run_priority_changed")
+    assert (event.payload.data["before"], event.payload.data["after"]) == ({"priority": 3}, {"priority": 1})
+    assert step(run, "read").task.priority == 3
+
+
+def test_the_deadline_of_a_step_is_changed(alice: Any, dave: Any) -> None:
+    run = begun(alice)
+    later = database_now() + timedelta(days=2)
+    do(dave, run, services.ChangeDeadline(later), "read")
+    assert (Timer.objects.get().fire_at, step(run, "read").task.due_at) == (later, later)
+    for wrong in (None, database_now() - timedelta(days=1), later.replace(tzinfo=None)):
+        with pytest.raises(Refusal) as refused:
+            do(dave, run, services.ChangeDeadline(wrong), "read")
+        assert refused.value.code == "deadline_invalid"
+
+
+def test_a_task_is_given_to_another_agent_and_the_first_is_too_late(
+    alice: Any, dave: Any, clerk: Any, book: Any
+) -> None:
+    rita = new_agent(alice, "rita")
+    run = begun(alice)
+    task = claim(clerk)
+    effect = do(dave, run, services.Redirect(rita.user), "read")
+    assert [change.who for change in effect.of_kind("loses", "begins")] == ["Robo", "Rita"]
+    assert tasks.claim_next(actor=clerk.user.as_actor()) == []
+    with pytest.raises(Refusal) as late:
+        complete(clerk, task, kind="order")
+    assert late.value.code == "task_stale"
+    complete(rita, claim(rita), kind="order")
+    assert step(run, "read").agent == rita
+    assert "gave it to Rita" in step(run, "read").chosen_because
+
+
+def test_only_who_is_fit_is_given_work(
+    alice: Any, dave: Any, bob: Any, mallory: Any, clerk: Any, book: Any
+) -> None:
+    rita = new_agent(alice, "rita")
+    run = begun(alice)
+    Agent.objects.filter(pk=rita.pk).update(brake="paused")
+    for to in (rita.user, mallory, None):
+        with pytest.raises(Refusal) as refused:
+            do(dave, run, services.Redirect(to), "read")
+        assert refused.value.code == "cannot_take_it"
+    do(dave, run, services.Redirect(bob), "read")
+    task = step(run, "read").task
+    assert (task.kind, task.role) == ("human_work", None)
+    tasks.claim_task(actor=bob.as_actor(), task_id=task.pk)
+    tasks.complete_task(actor=bob.as_actor(), task_id=task.pk, answer={"kind": "chat", "pages": 11})
+    services.tick()
+    human = step(run, "look")
+    assert human.state == "running"
+    with pytest.raises(Refusal, match="work for people stays with people"):
+        do(dave, run, services.Redirect(clerk.user), "look")
+    do(dave, run, services.Redirect(bob), "look")
+
+
+def test_who_answers_instead_of_an_agent_does_not_approve_what_follows(
+    alice: Any, dave: Any, bob: Any, clerk: Any
+) -> None:
+    hold_above(10_000)
+    run = begun(alice)
+    do(dave, run, services.Redirect(bob), "read")
+    tasks.claim_task(actor=bob.as_actor(), task_id=step(run, "read").task_id)
+    tasks.complete_task(actor=bob.as_actor(), task_id=step(run, "read").task_id, answer={"kind": "order"})
+    services.tick()
+    question = Approval.objects.get(state="pending")
+    with pytest.raises(Refusal) as refused:
+        vote(bob, question)
+    assert refused.value.code == "four_eyes"
+
+
+def test_a_held_operation_is_asked_anew_as_another_agent(
+    alice: Any, dave: Any, bob: Any, clerk: Any, book: Any, fake: Any
+) -> None:
+    run = held(alice, clerk)
+    rita = new_agent(alice, "rita")
+    with pytest.raises(Refusal, match="Rita would be refused"):
+        do(dave, run, services.Redirect(rita.user), "enter")
+    grant(rita, book["post"])
+    effect = do(dave, run, services.Redirect(rita.user), "enter")
+    assert [change.kind for change in effect.changes] == ["taken_back", "begins"]
+    old, new = Action.objects.order_by("pk")
+    assert ((old.agent, old.state), (new.agent, new.state)) == ((clerk, "withdrawn"), (rita, "held"))
+    services.tick()
+    assert (step(run, "enter").state, step(run, "enter").action) == ("running", new)
+    vote(bob, Approval.objects.get(state="pending"))
+    run_action(action_id=new.pk)
+    services.tick()
+    run.refresh_from_db()
+    assert (run.outcome, fake.count()) == ("answered", 1)
+    assert Approval.objects.filter(subject_id=old.pk).get().state == "withdrawn"
+
+
 def test_who_may_not_steer_is_refused_every_verb(
     alice: Any, dave: Any, carol: Any, mallory: Any, clerk: Any
 ) -> None:
     run = begun(alice)
-    verbs = [services.Skip(), services.Override({"kind": "chat"}), services.Rerun(), services.Retry()]
+    verbs = [
+        services.Skip(),
+        services.Override({"kind": "chat"}),
+        services.Rerun(),
+        services.Retry(),
+        services.Redirect(clerk.user),
+        services.ChangeDeadline(None),
+    ]
     for who in (carol, mallory, clerk.user):
         for verb in verbs:
             for attempt in (do, look):
                 with pytest.raises(Refusal) as refused:
                     attempt(who, run, verb, "read")
                 assert refused.value.code == "not_permitted"
-    assert Event.objects.filter(code="not_permitted", run_id=str(run.pk)).count() == 12
+    assert Event.objects.filter(code="not_permitted", run_id=str(run.pk)).count() == 18
     with pytest.raises(Refusal) as unsaid:
         services.steer_run(actor=dave.as_actor(), run=run, verb=verbs[0], reason="", step=step(run, "read"))
     assert unsaid.value.code == "reason_missing"
@@ -257,3 +441,41 @@ def test_what_a_person_did_is_never_changed(alice: Any, dave: Any) -> None:
     for attempt in (lambda: Intervention.objects.update(reason="x"), Intervention.objects.all().delete):
         with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
             attempt()
+
+
+def test_every_verb_over_http_shows_first_and_then_does_it(
+    alice: Any, dave: Any, clerk: Any, carol: Any
+) -> None:
+    run = begun(alice)
+    at = f"/api/v1/runs/{run.pk}"
+    read = f"{at}/steps/{step(run, 'read').pk}"
+    client = signed_in(dave)
+    bodies = {
+        f"{at}/pause": {"stop_clocks": False},
+        f"{at}/priority": {"priority": 2},
+        f"{at}/cancel": {},
+        f"{read}/rerun": {},
+        f"{read}/skip": {},
+        f"{read}/override": {"answer": {"kind": "chat", "pages": 1}},
+        f"{read}/redirect": {"person": "bob"},
+        f"{read}/deadline": {"due_at": "2099-01-01T00:00:00Z"},
+    }
+    before = everything()
+    for path, body in bodies.items():
+        shown = client.post(path, {**body, "preview": True}, format="json")
+        assert (shown.status_code, shown.json()["done"]) == (200, False), path
+        assert shown.json()["changes"][0]["sentence"], path
+    assert client.post(path, body, format="json").json()["code"] == "reason_missing"
+    assert client.post(path, {**body, "surprise": 1}, format="json").status_code == 422
+    assert signed_in(carol).post(path, {**body, "preview": True}, format="json").status_code == 403
+    assert client.post(f"{at}/steps/{run.pk}/skip", {"preview": True}, format="json").status_code == 404
+    assert everything()[:-1] == before[:-1]  # refusals alone are on record
+    for path, body in list(bodies.items())[:2]:
+        assert client.post(path, {**body, "reason": WHY}, format="json").json()["done"] is True
+    told = client.get(at).json()
+    assert (told["is_paused"], told["priority"]) == (True, 2)
+    stale = client.post(f"{at}/resume", {"reason": WHY, "seen": "0" * 64}, format="json")
+    assert (stale.status_code, stale.json()["code"]) == (409, "changed_meanwhile")
+    done = client.post(f"{at}/cancel", {"reason": WHY}, format="json").json()
+    assert (done["state"], done["is_paused"]) == ("cancelled", True)
+    assert client.post(f"{read}/skip", {"reason": WHY}, format="json").json()["code"] == "run_over"

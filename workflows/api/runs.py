@@ -17,13 +17,12 @@ from workflows.api.serializers import (
     DocumentSerializer,
     JSONObjectField,
     ProblemSerializer,
-    ReasonedSerializer,
     ResultField,
     StrictSerializer,
     require_choice,
 )
 from workflows.api.work import OpenObjectField
-from workflows.permissions import IsKnown, IsPerson, caller
+from workflows.permissions import IsKnown, caller
 from workflows.runs import selectors, services
 from workflows.runs.choices import RunState
 from workflows.runs.models import Run, Step
@@ -40,14 +39,6 @@ class StartSerializer(StrictSerializer):
     key = serializers.CharField(
         max_length=KEY_CHARACTERS, help_text="Names the work: the same key again is the run that is there."
     )
-
-
-class CancellationSerializer(ReasonedSerializer):
-    """Why a run is ended before its end."""
-
-
-class RetrySerializer(ReasonedSerializer):
-    """Why a run may go on."""
 
 
 class PassedOverSerializer(serializers.Serializer):
@@ -132,6 +123,8 @@ class RunSerializer(serializers.ModelSerializer):
             "state",
             "outcome",
             "problem",
+            "is_paused",
+            "priority",
             "input",
             "output",
             "started_by",
@@ -225,44 +218,6 @@ class RunDetail(APIView):
     def get(self, request: Request, run_id: Any) -> Response:
         """Read a run: where it stands, its steps and documents. An agent reads the steps it did itself."""
         return Response(shown(request, visible_run(request, run_id)))
-
-
-class Cancellation(APIView):
-    """End a run before its end."""
-
-    permission_classes = [IsPerson]
-
-    @extend_schema(
-        operation_id="cancel_run",
-        request=CancellationSerializer,
-        responses={200: RunDetailSerializer, **dict.fromkeys((401, 403, 404, 409, 422), problem)},
-    )
-    def post(self, request: Request, run_id: Any) -> Response:
-        """Cancel a run: its open tasks and held actions are taken back, what was done stays done."""
-        run = visible_run(request, run_id)
-        body = CancellationSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        services.cancel_run(actor=caller(request).as_actor(), run=run, **body.validated_data)
-        return Response(shown(request, run))
-
-
-class Retry(APIView):
-    """Let a run go on that waits for an operator."""
-
-    permission_classes = [IsPerson]
-
-    @extend_schema(
-        operation_id="retry_run",
-        request=RetrySerializer,
-        responses={200: RunDetailSerializer, **dict.fromkeys((401, 403, 404, 409, 422), problem)},
-    )
-    def post(self, request: Request, run_id: Any) -> Response:
-        """Do the step again that a run stopped at, as a new generation."""
-        run = visible_run(request, run_id)
-        body = RetrySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        services.retry_run(actor=caller(request).as_actor(), run=run, **body.validated_data)
-        return Response(shown(request, run))
 
 
 def run_url(run: Run) -> str:

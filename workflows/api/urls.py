@@ -11,7 +11,20 @@ from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
-from workflows.api.runs import Cancellation, Retry, RunDetail, Runs
+from workflows.api.runs import RunDetail, Runs
+from workflows.api.steering import (
+    Cancellation,
+    Pausing,
+    Priority,
+    Resuming,
+    Retry,
+    StepDeadline,
+    StepOverride,
+    StepRedirect,
+    StepRerun,
+    StepRetry,
+    StepSkip,
+)
 from workflows.api.tasks import (
     Claim,
     Completion,
@@ -67,6 +80,15 @@ urlpatterns = [
     path("runs/<uuid:run_id>", RunDetail.as_view(), name="run"),
     path("runs/<uuid:run_id>/cancel", Cancellation.as_view(), name="run-cancel"),
     path("runs/<uuid:run_id>/retry", Retry.as_view(), name="run-retry"),
+    path("runs/<uuid:run_id>/pause", Pausing.as_view(), name="run-pause"),
+    path("runs/<uuid:run_id>/resume", Resuming.as_view(), name="run-resume"),
+    path("runs/<uuid:run_id>/priority", Priority.as_view(), name="run-priority"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/retry", StepRetry.as_view(), name="step-retry"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/rerun", StepRerun.as_view(), name="step-rerun"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/skip", StepSkip.as_view(), name="step-skip"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/override", StepOverride.as_view(), name="step-override"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/redirect", StepRedirect.as_view(), name="step-redirect"),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/deadline", StepDeadline.as_view(), name="step-deadline"),
     path("workflows", Workflows.as_view(), name="workflows"),
     path("workflows/<str:code>", WorkflowDetail.as_view(), name="workflow"),
     path("workflows/<str:code>/versions", WorkflowVersions.as_view(), name="workflow-versions"),

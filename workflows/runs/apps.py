@@ -26,7 +26,7 @@ class RunsConfig(AppConfig):
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
         from connectors.registry import register_portal_verb
-        from workflows.actions.registry import on_action_ended, register_behind
+        from workflows.actions.registry import on_action_ended, register_behind, register_waiting
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
@@ -43,6 +43,7 @@ class RunsConfig(AppConfig):
         on_task_closed("runs.step", receivers.on_task_closed)
         on_action_ended(receivers.on_action_ended)
         register_behind(selectors.people_behind)
+        register_waiting(receivers.has_to_wait, receivers.waiting_actions)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)
         register_readers(selectors.readable_documents)

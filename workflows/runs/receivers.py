@@ -6,10 +6,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from audit.vocabulary import Actor
+from agents.services import stops
+from audit.vocabulary import Actor, Ref
 from workflows.actions.models import Action
 from workflows.runs import selectors
-from workflows.runs.models import Step
+from workflows.runs.choices import OPEN_RUNS
+from workflows.runs.models import Run, Step
 from workflows.runs.services.moving import make_ready
 from workflows.tasks.models import Task
 
@@ -20,6 +22,11 @@ VERBS = {
     "runs.run_cancelled": "A person cancelled a run.",
     "runs.run_parked": "A run waits for an operator.",
     "runs.run_resumed": "A person let a run go on.",
+    "runs.run_paused": "A person paused a run: nothing new begins in it.",
+    "runs.run_unpaused": "A person let a paused run go on.",
+    "runs.run_priority_changed": "A person changed how urgent a run is.",
+    "runs.step_deadline_changed": "A person changed the time by which a step is to be done.",
+    "runs.step_redirected": "A person gave the work of a step to somebody else.",
     "runs.step_rerun": "A person let a step and what follows be done again.",
     "runs.step_skipped": "A person let a run go on without a step.",
     "runs.step_overridden": "A person gave or corrected the answer of a step.",
@@ -39,7 +46,7 @@ VERBS = {
 
 def on_task_closed(actor: Actor, task: Task) -> None:
     """Let the engine look at the step whose task is closed."""
-    step = Step.objects.filter(task=task).first()
+    step = Step.objects.select_related("run").filter(task=task).first()
     if step is not None:
         make_ready(step)
 
@@ -48,9 +55,25 @@ def on_action_ended(action: Action) -> None:
     """Let the engine look at the step whose operation has ended, or what undoes it."""
     if not action.references.get("step_id"):
         return
-    step = Step.objects.filter(Q(action=action) | Q(undo_action=action)).first()
+    about = Q(action=action) | Q(undo_action=action)
+    step = Step.objects.select_related("run").filter(about).first()
     if step is not None:
         make_ready(step)
+
+
+def has_to_wait(action: Action) -> bool:
+    """Let nothing begin in a system for a run that is paused. A pause keeps dispatches out while it commits."""
+    run_id = str(action.references.get("run_id", ""))
+    if not run_id:
+        return False
+    stops.share_lock([Ref("run", run_id)])
+    return Run.objects.filter(pk=run_id, is_paused=True, state__in=OPEN_RUNS).exists()
+
+
+def waiting_actions() -> Q:
+    """Return which actions belong to a run that is paused."""
+    paused = Run.objects.filter(is_paused=True, state__in=OPEN_RUNS).values_list("pk", flat=True)
+    return Q(references__run_id__in=[str(key) for key in paused])
 
 
 def visible_events(user: Any) -> Q | None:

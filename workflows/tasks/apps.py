@@ -36,6 +36,7 @@ class TasksConfig(AppConfig):
             {
                 "tasks.task_opened": "Something waits for somebody.",
                 "tasks.task_claimed": "Somebody took a task.",
+                "tasks.task_redirected": "A task was given to one agent or person instead of its candidates.",
                 "tasks.task_released": "A task went back to its candidates.",
                 "tasks.task_completed": "A task was done.",
                 "tasks.task_reminded": "The people of a task were reminded that a deadline comes near.",

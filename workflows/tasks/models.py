@@ -98,6 +98,11 @@ class Task(models.Model):
     waits_for = models.CharField(
         max_length=80, blank=True, help_text="What must end first, as app_label.model:id; empty: nothing."
     )
+    is_paused = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The work it belongs to is paused: nobody may take it; whoever has it may finish.",
+    )
     progress = models.CharField(max_length=200, blank=True, help_text="What whoever has it said last.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it failed and may go on.")
     most_attempts = models.PositiveSmallIntegerField(default=3, help_text="After so many failures it fails.")

@@ -9,7 +9,7 @@ from workflows.actions.services.asking import (
     request_action,
     request_within,
 )
-from workflows.actions.services.deciding import decide_again, explanation
+from workflows.actions.services.deciding import decide_again, explanation, let_go
 from workflows.actions.services.ending import (
     drop_action,
     expire_due,
@@ -32,6 +32,7 @@ __all__ = [
     "expire_due",
     "expired",
     "explanation",
+    "let_go",
     "look_up_early",
     "preview_decision",
     "reconcile_action",

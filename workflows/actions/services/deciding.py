@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -161,6 +162,22 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
         **_decided(decision),
         **mint(action),
     )
+
+
+@transaction.atomic
+def let_go(*, action_id: UUID | str) -> None:
+    """Let an authorized action begin that had to wait: its authorization counts from now, and once.
+
+    Whether it is still allowed is asked when it begins, as always.
+    """
+    action = lock(action_id)
+    if action.state != State.AUTHORIZED:
+        return
+    fresh = {**mint(action), "attempt": action.attempt}
+    for name, value in fresh.items():
+        setattr(action, name, value)
+    action.save(update_fields=list(fresh))
+    transaction.on_commit(lambda: dispatch.hint_run(action.pk))
 
 
 def mint(action: Action) -> dict[str, Any]:

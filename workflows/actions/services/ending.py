@@ -13,6 +13,7 @@ from agents.policies import require_reason
 from agents.services import measures
 from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
+from workflows.actions import registry
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action
 from workflows.actions.services.moving import lock, move
@@ -78,6 +79,7 @@ def expire_due(*, limit: int = 100) -> int:
         Action.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("agent__user", "operation__system")
         .filter(state=State.AUTHORIZED, expires_at__lte=Now())
+        .exclude(pk__in=Action.objects.filter(registry.waiting(), state=State.AUTHORIZED).values("pk"))
         .order_by("pk")[:limit]
     )
     for action in due:

@@ -20,7 +20,7 @@ from agents.services import measures, stops
 from audit.vocabulary import Actor, Ref, Refusal
 from connectors import services as connectors
 from connectors.vocabulary import CallResult
-from workflows.actions import dispatch
+from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.services.deciding import explanation, still_allowed
@@ -142,6 +142,8 @@ def _begin(action_id: UUID | str) -> Claim | None:
     action = lock(action_id)
     if action.state != State.AUTHORIZED:
         return None
+    if registry.has_to_wait(action):
+        return None  # it stays authorized, and is begun under a new authorization when it may
     actor = action.agent.user.as_actor()
     if action.expires_at is None or action.expires_at <= database_now():
         _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from agents.services import containment, heartbeat
-from workflows.actions import dispatch
+from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import ending
@@ -54,8 +54,8 @@ def _hint_idle() -> int:
         state=State.AUTHORIZED,
         expires_at__gt=Now(),
         decided_at__lt=Now() - timedelta(seconds=IDLE_SECONDS),
-    ).order_by("pk")
-    found = list(idle.values_list("pk", flat=True)[:BATCH])
+    ).exclude(pk__in=Action.objects.filter(registry.waiting(), state=State.AUTHORIZED).values("pk"))
+    found = list(idle.order_by("pk").values_list("pk", flat=True)[:BATCH])
     for action_id in found:
         dispatch.hint_run(action_id)
     return len(found)

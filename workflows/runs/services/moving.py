@@ -57,8 +57,9 @@ def move_step(step: Step, to: StepState, **fields: Any) -> None:
     step.save(update_fields=list(changes))
 
 
-def make_ready(step: Step, *, priority: int = 3) -> None:
-    """Let the engine look at a step; the row is the truth, the hint only saves time."""
+def make_ready(step: Step) -> None:
+    """Let the engine look at a step, as soon as it and its run are urgent. The hint only saves time."""
+    priority = step.priority or step.run.priority
     Ready.objects.bulk_create([Ready(step=step, priority=priority)], ignore_conflicts=True)
     transaction.on_commit(dispatch.hint_tick)
 

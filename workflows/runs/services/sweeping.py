@@ -26,6 +26,8 @@ from workflows.tasks.services import hurry_task
 BATCH = 200
 # The deadlines of a step whose clock stands still do not pass.
 GOES = Q(step__clock_stopped_at=None) | Q(kind=Timer.Kind.WAKE)
+# What a paused run waits for, and its next attempts, come when it goes on; its deadlines have clocks.
+WAITS = Q(step__run__is_paused=True, kind__in=(Timer.Kind.WAKE, Timer.Kind.AGAIN))
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +54,14 @@ def _guarded(name: str, duty: Callable[[], int]) -> int:
 
 def _fire_timers() -> int:
     """Say on record what is overdue, and put it first for whoever works."""
-    due = Timer.objects.filter(GOES, fire_at__lte=Now()).order_by("fire_at")
+    due = Timer.objects.filter(GOES & ~WAITS, fire_at__lte=Now()).order_by("fire_at")
     return sum(_fire(*found) for found in list(due.values_list("pk", "step__run_id")[:BATCH]))
 
 
 @transaction.atomic
 def _fire(timer_id: int, run_id: UUID) -> bool:
     run = lock_run(run_id)
-    timer = Timer.objects.select_related("step").filter(GOES, pk=timer_id, fire_at__lte=Now()).first()
+    timer = Timer.objects.select_related("step").filter(GOES & ~WAITS, pk=timer_id, fire_at__lte=Now()).first()
     if timer is None:
         return False
     step = timer.step
@@ -89,11 +91,12 @@ def _repair() -> int:
     idle = (
         alone.filter(run__state__in=OPEN_RUNS, is_parked=False)
         .filter(Q(state=StepState.READY) | Q(state=StepState.RUNNING) & ended)
+        .select_related("run")
         .order_by("pk")[:BATCH]
     )
     # What is being undone comes to its end, whatever became of the run meanwhile.
     may_go_on = Q(undo_action=None) | Q(undo_action__state__in=sorted(FINAL))
-    undone = alone.filter(may_go_on, undone=Undone.RUNNING).order_by("pk")[:BATCH]
+    undone = alone.filter(may_go_on, undone=Undone.RUNNING).select_related("run").order_by("pk")[:BATCH]
     for step in (found := [*idle, *undone]):
         make_ready(step)
     return len(found)

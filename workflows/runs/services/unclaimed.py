@@ -24,7 +24,7 @@ from workflows.tasks.models import Task
 from workflows.tasks.services import close_if_waiting, offer_to_all, open_task
 
 BATCH = 200
-OFFERED = Q(kind=Task.Kind.AGENT_WORK, state=Task.State.OPEN, waits_for="")
+OFFERED = Q(kind=Task.Kind.AGENT_WORK, state=Task.State.OPEN, waits_for="", is_paused=False)
 SUBJECT = "agents.role"
 
 

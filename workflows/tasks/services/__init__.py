@@ -27,6 +27,8 @@ from workflows.tasks.services.escalating import (
     remind_task,
 )
 from workflows.tasks.services.opening import comment, open_task
+from workflows.tasks.services.pausing import set_paused
+from workflows.tasks.services.redirecting import redirect_task
 
 __all__ = [
     "cancel_task",
@@ -45,9 +47,11 @@ __all__ = [
     "offer_to_all",
     "open_task",
     "reassign_task",
+    "redirect_task",
     "release_lapsed",
     "release_task",
     "remind_task",
+    "set_paused",
     "stand_clocks",
     "wake_waiting",
 ]

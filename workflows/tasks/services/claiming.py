@@ -214,6 +214,7 @@ def _offered(agent: Agent) -> QuerySet[Task]:
             selectors.offered_to(agent),
             state=Task.State.OPEN,
             waits_for="",
+            is_paused=False,
             available_at__lte=Now(),
         )
         .exclude(references__workflow_id__in=list(stopped))
@@ -236,6 +237,13 @@ def _require_now(actor: Actor, task: Task, now: datetime) -> None:
 
     No claimed task waits for an action: the end of the action would have to wait for whoever holds the task.
     """
+    if task.is_paused and str(task.claimed_by_id) != actor.id:
+        raise refused(
+            "run_paused",
+            f"The task {task.title!r} was not taken: a person paused the work it belongs to.",
+            "Take other work; this one may be taken when the run goes on.",
+            kind=RefusalKind.CONFLICT,
+        )
     later = actor.kind is ActorKind.AGENT and task.available_at > now
     if task.state == Task.State.OPEN and (task.waits_for or later):
         raise refused(

@@ -5,17 +5,25 @@ from __future__ import annotations
 from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
 from workflows.runs.services.steering.migrating import Migrate
+from workflows.runs.services.steering.pausing import Pause, Resume
 from workflows.runs.services.steering.planned import Cancel, Override, Rerun, Retry, Skip
+from workflows.runs.services.steering.redirecting import Redirect
+from workflows.runs.services.steering.timing import ChangeDeadline, ChangePriority
 from workflows.runs.services.steering.verb import Standing, Verb, preview_steering, steer_run
 
 __all__ = [
     "Cancel",
     "Change",
+    "ChangeDeadline",
+    "ChangePriority",
     "Compensate",
     "Effect",
     "Migrate",
     "Override",
+    "Pause",
+    "Redirect",
     "Rerun",
+    "Resume",
     "Retry",
     "Skip",
     "Standing",

@@ -86,9 +86,14 @@ def work_of(steps: Sequence[Step]) -> list[Change]:
 
 def _told_of(ended: Sequence[Step]) -> list[Change]:
     """A list of ten thousand items is told by its first, and how many more there are."""
-    shown, more = ended[:MOST_TOLD], len(ended) - MOST_TOLD
-    rest = [Change("ends", f"{more} more steps are not done any further.")] if more > 0 else []
-    return [*(_ends(step) for step in shown), *rest, *work_of(shown)]
+    ends = told([_ends(step) for step in ended], "ends", "steps are not done any further")
+    return [*ends, *work_of(ended[:MOST_TOLD])]
+
+
+def told(changes: Sequence[Change], kind: str, more: str) -> list[Change]:
+    """Return the first of many like changes, and one that says how many more there are."""
+    rest = len(changes) - MOST_TOLD
+    return [*changes[:MOST_TOLD], *([Change(kind, f"{rest} more {more}.")] if rest > 0 else [])]
 
 
 def stays_of(steps: Iterable[UUID]) -> list[Change]:
@@ -100,9 +105,7 @@ def stays_of(steps: Iterable[UUID]) -> list[Change]:
         for action in actions_of(steps)
         if action.state == State.CONFIRMED and not _reads(action) and action.pk not in undone
     ]
-    more = len(done) - MOST_TOLD
-    rest = [Change("stays", f"{more} more actions were done and are not undone.")] if more > 0 else []
-    return [*(_asked(action) for action in done[:MOST_TOLD]), *rest]
+    return told([_asked(action) for action in done], "stays", "actions were done and are not undone")
 
 
 def _undone(steps: Sequence[UUID]) -> set[UUID | None]:

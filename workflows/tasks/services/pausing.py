@@ -1,0 +1,26 @@
+"""Pause tasks and let them be taken again, for the work they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from workflows.tasks import broadcast
+from workflows.tasks.models import Task
+
+
+def set_paused(*, tasks: Iterable[UUID], is_paused: bool) -> None:
+    """Let nobody take these tasks, or let them be taken again; whoever has one keeps it.
+
+    Call it in the transaction that pauses what they belong to: a claim that holds the row is waited for, and
+    one that comes later finds it paused.
+    """
+    waiting = Task.objects.filter(pk__in=list(tasks), state__in=Task.WAITING)
+    roles = set(waiting.filter(is_paused=not is_paused).values_list("role_id", flat=True))
+    waiting.update(is_paused=is_paused)
+    if not is_paused:
+        for role_id in roles - {None}:
+            transaction.on_commit(partial(broadcast.tell_work, role_id))
