@@ -233,7 +233,8 @@ def test_the_portal_is_installed_once_and_knows_its_verbs() -> None:
     services.install_portal(actor=TESTS)
     services.install_portal(actor=TESTS)
     assert System.objects.get().code == "portal"
-    assert set(Operation.objects.values_list("code", flat=True)) == {"portal.run.start", "portal.run.find"}
+    verbs = ("start", "find", "signal", "find_signal")
+    assert set(Operation.objects.values_list("code", flat=True)) == {f"portal.run.{verb}" for verb in verbs}
     from connectors.kinds.portal.driver import driver
 
     assert driver.check_mapping({"verb": "run.start"}) == []

@@ -74,6 +74,13 @@ class StepSerializer(serializers.ModelSerializer):
         help_text="running, done, failed, given_up or by_hand; empty while nobody wants it undone.",
     )
 
+    child = serializers.UUIDField(
+        source="child.pk", default=None, read_only=True, help_text="The run it began and waits for, or null."
+    )
+    waits_for_signal = serializers.CharField(
+        source="subscription.name", default="", read_only=True, help_text="Name of that signal, or empty."
+    )
+
     class Meta:
         model = Step
         fields = [
@@ -88,6 +95,8 @@ class StepSerializer(serializers.ModelSerializer):
             "routing",
             "task",
             "action",
+            "child",
+            "waits_for_signal",
             "input",
             "answer",
             "error",
@@ -109,6 +118,9 @@ class RunSerializer(serializers.ModelSerializer):
         source="version.number", read_only=True, help_text="The version it follows to its end."
     )
     input = OpenObjectField(read_only=True)
+    parent_run = serializers.UUIDField(
+        source="parent.run_id", default=None, read_only=True, help_text="The run it is inside of, or null."
+    )
     output = ResultField(allow_null=True, read_only=True, help_text="What its end says came of it, or null.")
 
     class Meta:
@@ -125,6 +137,7 @@ class RunSerializer(serializers.ModelSerializer):
             "problem",
             "is_paused",
             "priority",
+            "parent_run",
             "input",
             "output",
             "started_by",
@@ -163,6 +176,7 @@ class Runs(generics.ListAPIView):
     def get_queryset(self) -> Any:
         """Return what the caller may see, by workflow, state and key if asked."""
         found, asked = selectors.visible_to(caller(self.request)), self.request.query_params
+        found = found.select_related("parent")
         if workflow := asked.get("workflow"):
             found = found.filter(workflow__code=workflow[:60].replace("\x00", ""))
         if state := asked.get("state"):
@@ -236,11 +250,11 @@ def visible_run(request: Request, run_id: Any) -> Run:
 def shown(request: Request, run: Run) -> Any:
     """Return a run as the caller may read it: what other agents were given and answered is not an agent's."""
     user = caller(request)
-    steps = Step.objects.select_related("agent").order_by("pk")
+    steps = Step.objects.select_related("agent", "child", "subscription").order_by("pk")
     if user.is_agent:
         steps = steps.filter(Q(agent__user=user) | Q(task__claimed_by=user))
     found = (
-        Run.objects.select_related("workflow", "version")
+        Run.objects.select_related("workflow", "version", "parent")
         .prefetch_related(Prefetch("steps", queryset=steps), "run_documents__document")
         .get(pk=run.pk)
     )

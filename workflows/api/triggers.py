@@ -22,7 +22,7 @@ from workflows.triggers.selectors import visible_triggers
 from workflows.triggers.services.webhooks import address_of
 
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
-TRIGGER_FIELDS = ["id", "name", "workflow", "is_enabled", "condition", "give", "key"]
+TRIGGER_FIELDS = ["id", "name", "workflow", "signal", "is_enabled", "condition", "give", "key"]
 OCCASION_FIELDS = ["id", "outcome", "code", "sentence", "key", "run", "at"]
 OUTCOME = OpenApiParameter("outcome", str, enum=Outcome.values, description="Only those that ended so.")
 

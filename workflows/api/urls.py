@@ -12,6 +12,7 @@ from workflows.api.hooks import Hook
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 from workflows.api.runs import RunDetail, Runs
+from workflows.api.signals import RunSignals, Signals
 from workflows.api.steering import (
     Cancellation,
     Pausing,
@@ -100,6 +101,8 @@ urlpatterns = [
         WorkflowVersionDiff.as_view(),
         name="workflow-version-diff",
     ),
+    path("runs/<uuid:run_id>/signals", RunSignals.as_view(), name="run-signals"),
+    path("signals", Signals.as_view(), name="signals"),
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
     path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),

@@ -118,6 +118,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "is_parked": found.state == RunState.INCIDENT,
         "tags": tags_of(found),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
+        "parent": visible_to(user).filter(steps__child=found).first(),
         "steps": lines_of_steps(found, user, names),
         "more_steps": max(0, found.steps.count() - MOST_STEPS),
         "documents": [(document, document.pk in readable) for document in documents],

@@ -18,6 +18,7 @@ from workflows.pages.question import pretty
 from workflows.pages.words import Fact, Tag, facts_of, humanize, state_tag
 from workflows.runs.choices import StepState
 from workflows.runs.models import Run, Step
+from workflows.runs.selectors import visible_to as visible_runs
 from workflows.runs.services import why_unclaimed
 from workflows.tasks.models import Task
 
@@ -71,7 +72,7 @@ class StepLine:
 def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[StepLine]:
     """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
     steps = list(steps_of(run)[:MOST_STEPS])
-    calls = _calls(steps, run, user)
+    calls = {**_calls(steps, run, user), **_children(steps, user)}
     nobody = why_unclaimed(steps)
     return [_line(step, run, documents, calls.get(step.pk, []), nobody.get(step.pk, "")) for step in steps]
 
@@ -81,6 +82,7 @@ def steps_of(run: Run) -> Any:
     return (
         Step.objects.filter(run=run)
         .select_related("agent", "task__claimed_by__agent", "task__role", "task__department", "action__agent")
+        .select_related("subscription")
         .prefetch_related("task__candidate_groups")
         .order_by("pk")
     )
@@ -118,6 +120,10 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call],
 def _tag(step: Step) -> Tag:
     """Say of a running step whether somebody has it: that is what people want to know of it."""
     task = step.task
+    if hasattr(step, "subscription"):
+        return Tag("Waits for a signal", "hourglass_top", "wait")
+    if step.kind == "sub" and step.state == StepState.RUNNING:
+        return Tag("Waits for another run", "hourglass_top", "wait")
     if step.state == StepState.RUNNING and task is not None:
         if task.waits_for:
             return Tag("Waits for an action", "hourglass_top", "wait")
@@ -159,6 +165,8 @@ def _notes(step: Step, waits: bool) -> list[str]:
             )
     if step.undone:
         found.append(f"{step.get_undone_display()}.")
+    if hasattr(step, "subscription"):
+        found.append(f"It waits for the signal “{step.subscription.name}”.")
     if step.chosen_because:
         found.append(step.chosen_because)
     found += _passed_over(step)
@@ -189,6 +197,20 @@ def _calls(steps: list[Step], run: Run, user: User) -> dict[Any, list[Call]]:
         key = of_action.get(action.pk) or (of_task.get(action.task_id) if action.task_id else None)
         found.setdefault(key, []).append(_call(action))
     return found
+
+
+def _children(steps: list[Step], user: User) -> dict[Any, list[Call]]:
+    """Return the runs that steps began, where this person may see them."""
+    begun = [step.pk for step in steps if step.kind == "sub"]
+    if not begun:
+        return {}
+    found = visible_runs(user).filter(parent__in=begun)
+    return {run.parent_id: [_child(run)] for run in found}
+
+
+def _child(run: Run) -> Call:
+    tag = state_tag(run.state, run.get_state_display())
+    return Call(label=run.label, tag=tag, link=reverse("run", args=[run.pk]))
 
 
 def _call(action: Action) -> Call:

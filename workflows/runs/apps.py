@@ -46,5 +46,7 @@ class RunsConfig(AppConfig):
         register_waiting(receivers.has_to_wait, receivers.waiting_actions)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)
+        register_portal_verb("run.signal", services.signal_verb)
+        register_portal_verb("run.find_signal", services.find_signal_verb)
         register_readers(selectors.readable_documents)
         visibility.register("runs", receivers.visible_events)

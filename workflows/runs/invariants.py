@@ -22,7 +22,9 @@ INVARIANTS = {
            AND NOT EXISTS (SELECT 1 FROM runs_timer t WHERE t.step_id = s.id AND t.kind IN {_MOVING_TIMERS})
            AND NOT (s.state = 'running' AND (
                     EXISTS (SELECT 1 FROM tasks_task t WHERE t.id = s.task_id AND t.closed_at IS NULL)
-                 OR EXISTS (SELECT 1 FROM actions_action a WHERE a.id = s.action_id AND a.finished_at IS NULL)))
+                 OR EXISTS (SELECT 1 FROM actions_action a WHERE a.id = s.action_id AND a.finished_at IS NULL)
+                 OR EXISTS (SELECT 1 FROM runs_subscription w WHERE w.step_id = s.id)
+                 OR EXISTS (SELECT 1 FROM runs_run c WHERE c.parent_id = s.id AND c.finished_at IS NULL)))
         """,
     ),
     "I14": Invariant(

@@ -17,7 +17,7 @@ from agents.models import Role, User
 from audit.vocabulary import ActorKind
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
-from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow
+from workflows.runs.models import Intervention, Run, RunDocument, Signal, Step, Timer, Workflow
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
 
@@ -125,17 +125,43 @@ def groups_of_people() -> QuerySet[Group]:
 
 
 def people_behind(action: Action) -> set[str]:
-    """Return who wants what a run asks for: who started or steered it, filled something in, wrote the step."""
+    """Return who wants what a run asks for: who started or steered it, filled something in, wrote the step.
+
+    The same of the runs it is inside of, and of those inside of it.
+    """
     run_id = str(action.references.get("run_id", ""))
-    run = Run.objects.filter(pk=run_id).select_related("version").first() if run_id else None
+    run = Run.objects.select_related("version", "parent").filter(pk=run_id).first() if run_id else None
     if run is None:
         return set()
-    filled_in = run.steps.filter(task__claimed_by__kind=User.Kind.PERSON).values_list("task__claimed_by")
-    shaped = run.interventions.filter(shapes=True).values_list("by")
-    found = {str(user_id) for (user_id,) in filled_in.union(shaped)}
+    runs = [run, *_around(run)]
+    family = [*(each.pk for each in runs), *_inside(run)]
+    steps = Step.objects.filter(run__in=family, task__claimed_by__kind=User.Kind.PERSON)
+    shaped = Intervention.objects.filter(run__in=family, shapes=True)
+    told = Signal.objects.filter(run__in=family, sent_by_kind=ActorKind.PERSON)
+    found = {str(key) for (key,) in steps.values_list("task__claimed_by").union(shaped.values_list("by"))}
+    found |= set(told.values_list("sent_by_id", flat=True))
     if action.task_id is None:
-        found.add(str(run.version.proposed_by_id))
-    return found | ({run.started_by_id} if run.started_by_kind == ActorKind.PERSON else set())
+        found |= {str(each.version.proposed_by_id) for each in runs}
+    return found | {each.started_by_id for each in runs if each.started_by_kind == ActorKind.PERSON}
+
+
+def _around(run: Run) -> list[Run]:
+    """Return the runs a run is inside of, from the inside out."""
+    found = []
+    while run.parent is not None:
+        run = Run.objects.select_related("version", "parent").get(pk=run.parent.run_id)
+        found.append(run)
+    return found
+
+
+def _inside(run: Run) -> list[UUID]:
+    """Return the ids of the runs inside of a run."""
+    found: list[UUID] = []
+    level = list(Run.objects.filter(parent__run=run).values_list("pk", flat=True))
+    while level:
+        found += level
+        level = list(Run.objects.filter(parent__run__in=level).values_list("pk", flat=True))
+    return found
 
 
 def _action_facts(action: Action | None) -> dict[str, Any]:

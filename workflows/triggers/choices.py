@@ -6,9 +6,10 @@ from django.db import models
 
 
 class Outcome(models.TextChoices):
-    """What became of an occasion to start a run."""
+    """What became of an occasion to start a run, or to send one a signal."""
 
     STARTED = "started", "Started a run"
+    SIGNALLED = "signalled", "Sent a run a signal"
     AGAIN = "again", "Its run was there already"
     FILTERED = "filtered", "Left out by the condition"
     REFUSED = "refused", "Refused"

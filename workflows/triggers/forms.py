@@ -11,8 +11,13 @@ from audit.adminkit import ReasonForm, ReasonModelForm
 from workflows.triggers.models import EventTrigger, Schedule, WatchedFolder, Webhook
 from workflows.triggers.services.webhooks import MOST_OVERLAP_HOURS
 
-LABELS = {"give": "Input of the run", "key": "Key of the work", "is_enabled": "Switched on"}
-COMMON = ["name", "workflow", "condition", "give", "key", "is_enabled"]
+LABELS = {
+    "signal": "Signal to send",
+    "give": "Input of the run",
+    "key": "Key of the work",
+    "is_enabled": "Switched on",
+}
+COMMON = ["name", "workflow", "signal", "condition", "give", "key", "is_enabled"]
 
 
 class WatchedFolderForm(ReasonModelForm):

@@ -245,7 +245,9 @@ def test_undo_none_is_said_on_purpose() -> None:
 
 def test_what_is_not_executed_is_not_published() -> None:
     able = replace(KNOWN, able=ABLE)
-    said = findings(able, a=node("sub", next="b"), b=node("agent", timeouts={}, next="done"))
+    able = {kind: members for kind, members in ABLE.items() if kind != "sub"}
+    known = replace(KNOWN, able=able)
+    said = findings(known, a=node("sub", next="b"), b=node("agent", timeouts={}, next="done"))
     assert "error: a: The kind sub is not run yet. Use another kind." in said
     assert "error: b: `timeouts` is not run yet at the kind agent. Leave it out." in said
 

@@ -19,7 +19,8 @@ from audit.vocabulary import Actor, Ref, Refusal
 from tests.audit.conftest import role
 from tests.workflows.conftest import signed_in
 from tests.workflows.test_concurrency import at_once
-from tests.workflows.test_runs import letters, publish
+from tests.workflows.test_runs import begun, letters, publish, step
+from tests.workflows.test_signals import waits
 from workflows.runs import services as runs
 from workflows.runs.models import Run, Workflow
 from workflows.triggers import services
@@ -322,3 +323,21 @@ def test_old_rows_of_the_log_are_forgotten(react: Any, workflow: Workflow) -> No
     assert services.forget_old() == 1
     assert EventDelivery.objects.count() == 1
     assert Firing.objects.count() == 0
+
+
+def test_an_event_signals_the_run_it_names(react: Any, clerk: Any, alice: Any, bob: Any) -> None:
+    workflow = waits(alice, bob)
+    run = begun(alice)
+    react()  # what was set up until here is numbered
+    told = {
+        "does": "signal",
+        "signal": "goods-in",
+        "key": '"letter-1"',
+        "give": {"what": "event.subject.label"},
+    }
+    kept(PORTAL, workflow, **told)
+    happen(label="nuts")
+    react()
+    run.refresh_from_db()
+    assert (run.state, step(run, "later").answer) == ("done", {"what": "nuts"})
+    assert EventDelivery.objects.get().outcome == "signalled"

@@ -7,7 +7,7 @@ from workflows.runs.engine.events import Event
 from workflows.runs.engine.facts import given, given_to_undo
 from workflows.runs.engine.following import MOST_VISITS, Finish, Goto, Next, Stuck, after, context_of, evaluated
 from workflows.runs.engine.lint import Finding, Known, Level, OperationShape, errors, lint
-from workflows.runs.engine.machine import MOST_PASSED, advance
+from workflows.runs.engine.machine import MOST_PASSED, accepts, advance
 from workflows.runs.engine.needs import Needs, needs
 from workflows.runs.engine.orders import Order, Plan
 from workflows.runs.engine.reading import DefinitionError, canonical, read_yaml
@@ -40,6 +40,7 @@ __all__ = [
     "StepView",
     "Stuck",
     "UndoScope",
+    "accepts",
     "advance",
     "after",
     "canonical",

@@ -125,6 +125,12 @@ def _too_late(draft: Draft, step: StepView) -> None:
     draft.go(step.slot, node.when_late, draft.close(step, "failed", None, error))
 
 
+def accepts(view: RunView, payload: Any) -> bool:
+    """Tell whether a signal with the name that the view's step waits for is meant for it."""
+    step = view.step
+    return step is not None and _matches(Draft(view, 0), step, payload)
+
+
 def _signalled(draft: Draft, event: Signalled) -> None:
     step = _working(draft)
     if step is not None and "signal" in draft.node(step).facts and _matches(draft, step, event.payload):

@@ -49,6 +49,10 @@ def _obstacle(old: Definition, new: Definition, nodes: Mapping[str, str], key: s
         return [f"{name} is under way, and the new version has no {to}: say which node it becomes."]
     if new.nodes[to].kind != old.nodes[key].kind:
         return [f"{name} is of kind {old.nodes[key].kind}, and {to} is of kind {new.nodes[to].kind}."]
+    for member in ("signal", "workflow"):
+        waits_for, then = (version.nodes[node].facts.get(member) for version, node in ((old, key), (new, to)))
+        if waits_for != then:
+            return [f"{name} waits for {waits_for or 'a time'}, and {to} would for {then or 'a time'}."]
     before = {_renamed(region, nodes) for region in old.regions.of(key)}
     if old.nodes[key].kind != "end" and before != set(new.regions.of(to)):
         return [f"{name} is under way in another block than {to} is in."]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflows.runs.models.frame import Frame, Item
 from workflows.runs.models.intervention import Intervention
 from workflows.runs.models.run import Ready, Run, RunDocument, Step, Timer
+from workflows.runs.models.signal import Signal, Subscription
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "Ready",
     "Run",
     "RunDocument",
+    "Signal",
     "Step",
+    "Subscription",
     "Timer",
     "Workflow",
     "WorkflowVersion",

@@ -31,6 +31,17 @@ class Run(KeyedModel):
     state = models.CharField(max_length=10, choices=RunState, default=RunState.RUNNING)
     outcome = models.CharField(max_length=40, blank=True, help_text="How it ended, in the workflow's own word.")
     output = models.JSONField(null=True, blank=True)
+    parent = models.OneToOneField(
+        "runs.Step",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="child",
+        help_text="The step of another run that waits for this one.",
+    )
+    depth = models.PositiveSmallIntegerField(
+        db_default=0, default=0, help_text="How many runs it is inside of."
+    )
     started_by_kind = models.CharField(max_length=10)
     started_by_id = models.CharField(max_length=80)
     started_by = models.CharField(max_length=300)

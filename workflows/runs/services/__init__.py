@@ -5,7 +5,7 @@ from __future__ import annotations
 from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.definitions import compared_with, differences_of
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
-from workflows.runs.services.portal import find_verb, install_portal, start_verb
+from workflows.runs.services.portal import find_signal_verb, find_verb, install_portal, signal_verb, start_verb
 from workflows.runs.services.publishing import (
     CHANGE_KIND,
     apply_version,
@@ -14,6 +14,14 @@ from workflows.runs.services.publishing import (
     note_decision,
     propose_version,
     set_enabled,
+)
+from workflows.runs.services.signals import (
+    Sent,
+    run_named,
+    send_signal,
+    send_signal_for_agent,
+    send_signal_within,
+    signals_of,
 )
 from workflows.runs.services.starting import (
     Started,
@@ -58,6 +66,7 @@ __all__ = [
     "Rerun",
     "Resume",
     "Retry",
+    "Sent",
     "Skip",
     "Started",
     "Verb",
@@ -68,6 +77,7 @@ __all__ = [
     "compensate_run",
     "current_version",
     "differences_of",
+    "find_signal_verb",
     "find_verb",
     "install_portal",
     "migrate_run",
@@ -75,7 +85,13 @@ __all__ = [
     "preview_steering",
     "propose_version",
     "retry_run",
+    "run_named",
+    "send_signal",
+    "send_signal_for_agent",
+    "send_signal_within",
     "set_enabled",
+    "signal_verb",
+    "signals_of",
     "start_clocks",
     "start_run",
     "start_run_for_agent",

@@ -34,6 +34,7 @@ class Applied:
         self.fresh: list[str] = []  # made in this look, and their work can begin at once
         self.by_hand: list[str] = []
         self.to_undo: list[str] = []  # asked for once everything is written
+        self.gone: list[str] = []  # cancelled, and what they began is to be cancelled too
         self.again: list[tuple[str, int]] = []
         self.finish: orders.FinishRun | None = None
 
@@ -73,6 +74,8 @@ class Applied:
                 step.id, step.state, as_json(step.answer), as_json(dict(step.error)), step.attempts,
                 step.infra_attempts, step.parked,
             )  # fmt: skip
+            if not step.is_open and "signal" in self.picture.definition.nodes[step.node].facts:
+                self.pen.served.append(step.id)
 
     def insert(self, step: StepView) -> None:
         """Write a step as a new row."""
@@ -214,6 +217,7 @@ def _cancel_open(to: Applied, order: orders.CancelOpen) -> None:
         if step := to.picture.steps.get(step_id):
             state = "cancelled" if step_id in gone else step.state
             to.picture.put(replace(step, state=state, parked=False), to.picture.scopes[step_id])
+    to.gone += gone
     to.settled += settled
     to.parked = [found for found in to.parked if found[0] not in settled]
 

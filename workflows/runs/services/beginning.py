@@ -19,9 +19,11 @@ from workflows.runs.choices import StepState
 from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.assigning import choose_agent, keep_for, routed
+from workflows.runs.services.children import begin_child
 from workflows.runs.services.deadlines import set_deadlines
 from workflows.runs.services.moving import ENGINE, make_ready, move_step
 from workflows.runs.services.picture import Picture
+from workflows.runs.services.waiting import await_signal
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import open_task
@@ -32,6 +34,8 @@ def begin(step: Step, picture: Picture) -> Event | None:
     node = picture.definition.nodes[step.node]
     try:
         given = engine.given(picture.view(str(step.pk)))
+        if "signal" in node.facts:
+            return await_signal(step, node, picture)
         return _BEGIN[node.kind](step, node, given, picture)
     except cel.ConditionError as error:
         return _cannot("input_failed", f"What {node.name} needs could not be put together: {error}.")
@@ -152,6 +156,7 @@ _BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any], Picture], Even
     "human": _human,
     "operation": _operation,
     "gate": _gate,
+    "sub": begin_child,
     "wait": _wait,
 }
 

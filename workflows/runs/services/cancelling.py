@@ -14,7 +14,7 @@ from workflows.actions.choices import NOT_BEGUN
 from workflows.actions.models import Action
 from workflows.actions.services import drop_action
 from workflows.runs.choices import OPEN_STEPS, StepState
-from workflows.runs.models import Frame, Ready, Run, Step, Timer
+from workflows.runs.models import Frame, Ready, Run, Step, Subscription, Timer
 from workflows.tasks.models import Task
 from workflows.tasks.services import close_if_waiting
 
@@ -64,8 +64,9 @@ def steps_inside(
 
 
 def drop_work(actor: Actor, steps: Sequence[UUID], reason: str) -> None:
-    """Withdraw what waits for steps that are over: tasks, timers and turns."""
+    """Withdraw what waits for steps that are over: tasks, timers, subscriptions and turns."""
     Timer.objects.filter(step__in=steps).delete()
+    Subscription.objects.filter(step__in=steps).delete()
     for task_id in Step.objects.filter(pk__in=steps, task__isnull=False).values_list("task_id", flat=True):
         close_if_waiting(actor=actor, task_id=task_id, state=Task.State.CANCELLED, reason=reason)
     # A task that is closed gives its step a turn; there is nothing to look at any more.

@@ -7,7 +7,9 @@ from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.runs.engine.events import Closed, Event, Failed
 from workflows.runs.models import Step
+from workflows.runs.services.children import news_of_child
 from workflows.runs.services.picture import Picture
+from workflows.runs.services.waiting import buffered_for
 from workflows.tasks.models import Task
 
 TOOK_IT = " and took it first."
@@ -24,7 +26,9 @@ def news_of(step: Step, picture: Picture) -> Event | None:
         return event
     if step.action is not None:
         return _of_action(step.action)
-    return None  # a timer will tell
+    if step.kind == "sub":
+        return news_of_child(step)
+    return buffered_for(step, picture) if step.kind == "wait" else None
 
 
 def _why(step: Step, task: Task, agent: Agent) -> str:

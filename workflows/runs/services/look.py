@@ -16,11 +16,12 @@ from audit.services import Fact
 from audit.vocabulary import Actor
 from workflows.runs import engine
 from workflows.runs.choices import OPEN_RUNS, RunState
-from workflows.runs.engine.events import Event
+from workflows.runs.engine.events import CancelRun, Event
 from workflows.runs.models import Ready, Run, Step
 from workflows.runs.services.applying import Applied
 from workflows.runs.services.cancelling import drop_work, withdraw_actions
-from workflows.runs.services.moving import ENGINE
+from workflows.runs.services.children import hand_over
+from workflows.runs.services.moving import ENGINE, note
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import pictures_of
 from workflows.runs.services.undoing import is_about_undoing, view_of
@@ -101,6 +102,8 @@ def _close_the_books(to: Applied) -> None:
     if to.finish is not None and before in OPEN_RUNS:
         run.state, run.problem = RunState(to.finish.state), ""
         run.outcome, run.output = to.finish.outcome, dict(to.finish.output)
+        if run.parent_id is not None:
+            to.pen.later.append(partial(hand_over, run))
         if (run.state, run.outcome) != (RunState.CANCELLED, "cancelled"):  # that is told by the verb
             _tell(to, "runs.run_finished", f"{run.label}: {run.outcome.replace('_', ' ')}", run.outcome)
     elif to.parked:
@@ -129,7 +132,8 @@ def _after(to: Applied) -> None:
         withdraw_actions(to.actor, steps, to.reason)
         drop_work(to.actor, steps, to.reason)
         withdraw_actions(to.actor, steps, to.reason)
-        to.by_hand = []
+    _cancel_children(to)
+    to.by_hand, to.gone = [], []
     for step_id, seconds in to.again:
         at = database_now() + timedelta(seconds=seconds)
         Ready.objects.update_or_create(
@@ -146,6 +150,26 @@ def _close_incidents_of(ended: Sequence[Applied]) -> None:
     for task_id, run_id in _incidents(by_run).order_by("pk").values_list("pk", "subject_id"):
         to = by_run[run_id]
         _close_incident(to.actor, task_id, to.reason or "The run is over.")
+
+
+def _cancel_children(to: Applied) -> None:
+    """Cancel what steps began that are over now. One that is busy at this moment is left to the clock: whoever
+    holds runs waits for no other, so that no two wait for each other."""
+    steps = [UUID(key) for key in (*to.by_hand, *to.gone)]
+    if steps and any(node.kind == "sub" for node in to.picture.definition.nodes.values()):
+        found = Run.objects.filter(parent__in=steps, state__in=OPEN_RUNS).order_by("pk")
+        free = found.select_related("workflow", "version").select_for_update(of=("self",), skip_locked=True)
+        for child in free:
+            cancel_child(to.actor, child, to.reason or f"{to.picture.run.label} does not wait for it any more.")
+
+
+def cancel_child(actor: Actor, child: Run, reason: str) -> None:
+    """End a locked run that nobody waits for any more, and all that is inside of it."""
+    look = Look([child], [], actor=actor, reason=reason)
+    look.tell(str(child.pk), "", CancelRun())
+    look.write()
+    sentence = f"{child.label} was cancelled: what began it does not wait for it any more"
+    note(actor=actor, run=child, verb="runs.run_cancelled", sentence=sentence, reason=reason)
 
 
 def _tell(to: Applied, verb: str, sentence: str, code: str) -> None:

@@ -54,6 +54,7 @@ UPDATE runs_step s SET undoes_id = new.undoes FROM unnest(%s::uuid[], %s::uuid[]
  WHERE s.id = new.id
 """
 _DROP_TIMERS = "DELETE FROM runs_timer WHERE step_id = ANY(%s::uuid[])"
+_DROP_SUBSCRIPTIONS = "DELETE FROM runs_subscription WHERE step_id = ANY(%s::uuid[])"
 _NEW_FRAMES = """
 INSERT INTO runs_frame (id, run_id, opener_id, node, outer_id, index, size, started, arrived, failed, dead,
                         is_fired, is_closed)
@@ -110,6 +111,7 @@ class Pen:
     items: dict[tuple[str, int], Row] = field(default_factory=dict)
     ready: dict[str, Row] = field(default_factory=dict)
     runs: dict[str, Row] = field(default_factory=dict)
+    served: list[str] = field(default_factory=list)  # steps that wait for no signal any more
     facts: list[Fact] = field(default_factory=list)
     later: list[Callable[[], None]] = field(default_factory=list)
 
@@ -125,6 +127,7 @@ class Pen:
         _run(_UNDONE, self.undone.values())
         _run(_UNDOES, self.undoes.values())
         _run(_DROP_TIMERS, [(row[0],) for row in self.steps.values() if row[1] not in OPEN_STEPS])
+        _run(_DROP_SUBSCRIPTIONS, [(step_id,) for step_id in self.served])
         _run(_FRAMES, self.frames.values())
         _run(_ITEMS, self.items.values())
         _run(_READY, self.ready.values())
@@ -133,7 +136,7 @@ class Pen:
         if self.ready:
             transaction.on_commit(dispatch.hint_tick)
         later = list(self.later)
-        for gathered in (self.new_frames, self.new_items, self.facts, self.later):
+        for gathered in (self.new_frames, self.new_items, self.served, self.facts, self.later):
             gathered.clear()
         for changed in (
             self.new_steps, self.steps, self.undone, self.undoes, self.frames, self.items, self.ready,

@@ -101,6 +101,7 @@ def known() -> Known:
         shapes=_shapes(),
         workflows=_inputs(),
         labels=_labels(),
+        calls=_calls(),
         able=ABLE,
     )
 
@@ -139,6 +140,16 @@ def _inputs() -> dict[str, dict[str, Any]]:
     """Return the input schema of every workflow that can be started, by code."""
     in_force = Workflow.objects.filter(current__isnull=False).values_list("code", "current__content__input")
     return dict(in_force)
+
+
+def _calls() -> dict[str, set[str]]:
+    """Return the codes of the workflows that the version in force of each one begins."""
+    found: dict[str, set[str]] = {}
+    for code, nodes in Workflow.objects.filter(current__isnull=False).values_list(
+        "code", "current__content__nodes"
+    ):
+        found[code] = {node["workflow"] for node in nodes.values() if node["kind"] == "sub"}
+    return found
 
 
 def apply_version(actor: Actor, change: ChangeRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,15 @@ class Started:
 
     run: Run
     is_new: bool
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The step that waits for a run, its own run, and which documents that may hand on."""
+
+    step: Step
+    run: Run
+    readable: Callable[[], QuerySet[Document]]
 
 
 def start_run(*, actor: Actor, workflow_code: str, input: Mapping[str, Any], key: str) -> Started:
@@ -67,6 +76,13 @@ def start_run_for_agent(*, actor: Actor, workflow_code: str, input: Mapping[str,
     return _recorded(actor, workflow_code, input, key)
 
 
+def start_run_inside(
+    *, actor: Actor, workflow_code: str, input: Mapping[str, Any], key: str, inside: Inside
+) -> Started:
+    """Start a run that a step of another one waits for, in the caller's transaction; the engine calls it."""
+    return _start(actor, workflow_code, input, key, inside)
+
+
 def _recorded(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: str) -> Started:
     try:
         with transaction.atomic():
@@ -78,7 +94,9 @@ def _recorded(actor: Actor, workflow_code: str, content: Mapping[str, Any], key:
         raise
 
 
-def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: str) -> Started:
+def _start(
+    actor: Actor, workflow_code: str, content: Mapping[str, Any], key: str, inside: Inside | None = None
+) -> Started:
     workflow = _workflow(actor, workflow_code)
     _require_key(key)
     digest = digest_of(dict(content))
@@ -96,7 +114,7 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
     stops.lock_and_check([stops.EVERYTHING, Ref("workflow", str(workflow.pk), workflow.name)])
     definition = definition_of(version)
     _require_input(workflow, definition, content)
-    about = _documents_of(actor, definition, content)
+    about = _documents_of(actor, definition, content, inside)
     run = Run(
         workflow=workflow,
         version=version,
@@ -108,6 +126,11 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
         started_by_kind=str(actor.kind),
         started_by_id=actor.id,
         started_by=actor.label[:300],
+        **(
+            {"parent": inside.step, "depth": inside.run.depth + 1, "priority": inside.run.priority}
+            if inside
+            else {}
+        ),
     )
     run.label = _label(definition, run)[:200]
     # A twin that is being started right now blocks this insert until its transaction ends.
@@ -120,7 +143,7 @@ def _start(actor: Actor, workflow_code: str, content: Mapping[str, Any], key: st
         RunDocument.objects.get_or_create(run=run, document=document)
     node = definition.nodes[definition.start]
     step = Step.objects.create(run=run, node=node.id, kind=node.kind, name=node.name)
-    make_ready(step)
+    make_ready(step, priority=run.priority)
     note(actor=actor, run=run, verb="runs.run_started", sentence=f"{actor.label} started: {run.label}")
     return Started(run, is_new=True)
 
@@ -192,14 +215,20 @@ def _label(definition: engine.Definition, run: Run) -> str:
     return str(label or run.label)
 
 
-def _documents_of(actor: Actor, definition: engine.Definition, content: Mapping[str, Any]) -> list[Document]:
+def _documents_of(
+    actor: Actor, definition: engine.Definition, content: Mapping[str, Any], inside: Inside | None
+) -> list[Document]:
     """Return what the run is about; whoever starts it must be able to read it."""
-    visible = (
-        Document.objects.all()
-        if actor.kind is ActorKind.SYSTEM
-        else documents.visible_to(User.objects.get(pk=actor.id))
-    )
-    return [_document(visible, document_id) for document_id in _documents(definition.input, content)]
+    named = list(_documents(definition.input, content))
+    if not named:
+        return []
+    if inside is not None:
+        visible = inside.readable()
+    elif actor.kind is ActorKind.SYSTEM:
+        visible = Document.objects.all()
+    else:
+        visible = documents.visible_to(User.objects.get(pk=actor.id))
+    return [_document(visible, document_id) for document_id in named]
 
 
 def _document(visible: QuerySet[Document], document_id: str) -> Document:

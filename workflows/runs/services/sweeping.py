@@ -7,16 +7,17 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from workflows.actions.choices import FINAL
 from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState, Undone
-from workflows.runs.engine.events import Closed
-from workflows.runs.models import Step, Timer
+from workflows.runs.engine.events import Closed, Event, Late
+from workflows.runs.models import Run, Signal, Step, Timer
 from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.deadlines import has_deadline, pass_timer
-from workflows.runs.services.look import Look
+from workflows.runs.services.leaving import news_of
+from workflows.runs.services.look import Look, cancel_child
 from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
 from workflows.runs.services.unclaimed import release_kept, tell_unclaimed
@@ -36,6 +37,7 @@ def sweep_runs() -> dict[str, int]:
     """Do every duty of the clock; return the counts. A lost sweep, or two at once, change nothing but time."""
     duties: dict[str, Callable[[], int]] = {
         "timers": _fire_timers,
+        "left": cancel_left,
         "repaired": _repair,
         "released": release_kept,
         "unclaimed": tell_unclaimed,
@@ -65,12 +67,10 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
     if timer is None:
         return False
     step = timer.step
-    if timer.kind == Timer.Kind.WAKE:
+    if timer.kind in (Timer.Kind.WAKE, Timer.Kind.GIVE_UP):
         timer.delete()
         if step.state == StepState.RUNNING and run.state in OPEN_RUNS:
-            look = Look([run], [str(step.pk)])
-            look.tell(str(run.pk), str(step.pk), Closed({}))
-            carry_on(look)
+            _end_of_waiting(run, step, is_late=timer.kind == Timer.Kind.GIVE_UP)
         return True
     if step.state in OPEN_STEPS and run.state in OPEN_RUNS and has_deadline(run, step, timer):
         pass_timer(run, step, timer)
@@ -83,10 +83,45 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
     return True
 
 
+def _end_of_waiting(run: Run, step: Step, *, is_late: bool) -> None:
+    """The time of a waiting step has come; a signal that is there already still counts."""
+    look = Look([run], [str(step.pk)])
+    otherwise: Event = Late() if is_late else Closed({})
+    event = news_of(step, look.runs[str(run.pk)].picture) or otherwise
+    look.tell(str(run.pk), str(step.pk), event)
+    carry_on(look)
+
+
+def cancel_left() -> int:
+    """Cancel the runs that nobody waits for any more and that were busy when their step was cancelled."""
+    left = Run.objects.filter(state__in=OPEN_RUNS, parent__isnull=False).exclude(parent__state__in=OPEN_STEPS)
+    return sum(_cancel_left(key) for key in list(left.order_by("pk").values_list("pk", flat=True)[:BATCH]))
+
+
+@transaction.atomic
+def _cancel_left(run_id: UUID) -> bool:
+    run = lock_run(run_id)
+    if run.state not in OPEN_RUNS:
+        return False
+    cancel_child(ENGINE, run, "What began it is over.")
+    return True
+
+
 @transaction.atomic
 def _repair() -> int:
     """Every step that could go on is ready: one whose row or hint was lost is found here (Conductor's rule)."""
-    ended = ~Q(task__state__in=Task.WAITING) & Q(task__isnull=False) | Q(action__state__in=sorted(FINAL))
+    told = Signal.objects.filter(
+        run=OuterRef("run"),
+        name=OuterRef("subscription__name"),
+        taken_by=None,
+        pk__gt=OuterRef("subscription__seen"),
+    )
+    ended = (
+        ~Q(task__state__in=Task.WAITING) & Q(task__isnull=False)
+        | Q(action__state__in=sorted(FINAL))
+        | Q(child__isnull=False) & ~Q(child__state__in=OPEN_RUNS)
+        | Q(subscription__isnull=False) & Exists(told)
+    )
     alone = Step.objects.filter(run__is_paused=False, ready__isnull=True)
     idle = (
         alone.filter(run__state__in=OPEN_RUNS, is_parked=False)

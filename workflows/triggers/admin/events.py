@@ -16,7 +16,7 @@ from workflows.triggers.admin.base import TriggerAdmin, log, shown_trial
 from workflows.triggers.forms import EventTriggerForm, TryEventForm
 from workflows.triggers.models import EventTrigger
 
-KEPT = ("name", "workflow", "verbs", "condition", "give", "key", "most_per_hour", "is_enabled")
+KEPT = ("name", "workflow", "signal", "verbs", "condition", "give", "key", "most_per_hour", "is_enabled")
 
 
 @admin.register(EventTrigger)

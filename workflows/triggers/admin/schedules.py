@@ -42,7 +42,7 @@ class ScheduleAdmin(TriggerAdmin):
                 "classes": ["tab"],
                 "fields": (
                     *("name", "workflow", "cron", "time_zone", "catch_up", "catch_up_most"),
-                    *("condition", "give", "key", "is_enabled", "shown_times", "shown_waiting"),
+                    *("signal", "condition", "give", "key", "is_enabled", "shown_times", "shown_waiting"),
                 ),
             },
         ),
@@ -55,7 +55,7 @@ class ScheduleAdmin(TriggerAdmin):
             {
                 "fields": (
                     *("name", "workflow", "cron", "time_zone", "catch_up", "catch_up_most"),
-                    *("condition", "give", "key", "is_enabled"),
+                    *("signal", "condition", "give", "key", "is_enabled"),
                 )
             },
         ),

@@ -24,7 +24,7 @@ from workflows.triggers.models import HookDelivery, Webhook, WebhookSecret
 from workflows.triggers.services.webhooks import address_of
 
 KEPT = (
-    *("name", "workflow", "condition", "give", "key"),
+    *("name", "workflow", "signal", "condition", "give", "key"),
     *("most_bytes", "most_per_minute", "allow_binary", "is_enabled"),
 )
 NEWEST_SECRETS = 20

@@ -15,11 +15,16 @@ MOST_CHARACTERS = 2000  # of a CEL text, as everywhere
 
 
 class Trigger(KeyedModel):
-    """Something that starts runs of one workflow by itself. It is switched off, never deleted."""
+    """Something that starts or signals runs of one workflow by itself. It is switched off, never deleted."""
 
     name = models.CharField(max_length=120, unique=True, help_text="The name people see.")
     workflow = models.ForeignKey(
         Workflow, on_delete=models.PROTECT, related_name="%(class)ss", help_text="What it starts."
+    )
+    signal = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Instead of starting a run, send this signal to the run with the key.",
     )
     condition = models.CharField(
         max_length=MOST_CHARACTERS, blank=True, help_text="CEL. Only where it holds, a run is started."

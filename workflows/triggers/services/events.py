@@ -33,6 +33,7 @@ from workflows.triggers.services.starting import Became, start
 
 OWN_FIELDS = ("verbs", "most_per_hour")
 NAMES = ("event", "trigger")
+ACTED = (Outcome.STARTED, Outcome.SIGNALLED)
 HOUR = timedelta(hours=1)
 BATCH = 100  # events in one transaction
 MOST_LOOKS = 50  # transactions for one trigger in one look
@@ -113,8 +114,8 @@ def verbs_of(trigger: EventTrigger) -> list[str]:
 
 def leads_back(trigger: EventTrigger, event: Any) -> bool:
     """Say whether a run of the same workflow led to an event, by itself or through what its events started."""
-    if event.actor_id.startswith(STARTER) and not event.run_id:
-        return True
+    if event.actor_id.startswith(STARTER) and (not event.run_id or event.verb.startswith("runs.signal_")):
+        return True  # what triggers write, and what they tell runs, sets off none
     run_id = event.run_id
     for _ in range(MOST_STEPS_BACK):
         run = Run.objects.filter(pk=run_id).first() if run_id else None
@@ -170,7 +171,7 @@ def _next_events(trigger_id: Any, newest: int) -> tuple[bool, int]:
         row = EventDelivery(trigger=trigger, position=event.position, verb=event.verb, cause_run=event.run_id)
         became.fill(row)
         cursor.position = event.position
-        if became.outcome == Outcome.STARTED:
+        if became.outcome in ACTED:
             return _move(cursor, event.position, newest), 1
     return _move(cursor, page.next_after, newest), 0
 
@@ -183,7 +184,7 @@ def _became(trigger: EventTrigger, event: Any) -> Became:
 
 
 def _require_rate(trigger: EventTrigger) -> None:
-    lately = EventDelivery.objects.filter(trigger=trigger, outcome=Outcome.STARTED, at__gt=Now() - HOUR)
+    lately = EventDelivery.objects.filter(trigger=trigger, outcome__in=ACTED, at__gt=Now() - HOUR)
     if lately.count() >= trigger.most_per_hour:
         raise Refusal("too_many", f"It started {trigger.most_per_hour} runs within an hour.")
 

@@ -13,10 +13,11 @@ from audit.services import record_event
 from audit.vocabulary import Actor
 from workflows.runs import engine
 from workflows.runs.models import Workflow
+from workflows.runs.services import signals_of
 from workflows.triggers.models import Trigger
 from workflows.triggers.policies.mapping import Texts, misfits, problems
 
-FIELDS = ("name", "workflow", "condition", "give", "key", "is_enabled")
+FIELDS = ("name", "workflow", "signal", "condition", "give", "key", "is_enabled")
 T = TypeVar("T", bound=Trigger)
 
 
@@ -31,8 +32,9 @@ def keep(
 ) -> T:
     """Fill in, check, save and record one trigger, whose row is locked if there is one.
 
-    It starts runs without anybody who could be refused, so that whoever keeps it must hold the right to start
-    that workflow. ``names`` is what its CEL may read. Raises Refusal, ValidationError by field.
+    It acts without anybody who could be refused, so that whoever keeps it must hold the right to start that
+    workflow, and to send a signal the right to steer runs. ``names`` is what its CEL may read. Raises Refusal,
+    ValidationError by field.
     """
     before = trigger.workflow if trigger.workflow_id else None
     for name in fields:
@@ -41,6 +43,10 @@ def keep(
     for workflow in {before, trigger.workflow if trigger.workflow_id else None} - {None}:
         policies.require(
             policies.may(actor, "runs.start_workflow", f"let something start {workflow}", workflow)
+        )
+    if trigger.signal:
+        policies.require(
+            policies.may(actor, "runs.steer_run", f"let something signal runs of {trigger.workflow}")
         )
     trigger.full_clean(exclude=["created_at"])
     _require_sense(trigger, names)
@@ -76,6 +82,18 @@ def schema_of(workflow: Workflow) -> Mapping[str, Any] | None:
     return engine.parse(workflow.current.content).input if workflow.current else None
 
 
+def _wrong_of_signal(trigger: Trigger) -> dict[str, list[str]]:
+    wrong: dict[str, list[str]] = {}
+    current = trigger.workflow.current
+    names = signals_of(engine.parse(current.content)) if current else None
+    if names is not None and trigger.signal not in names:
+        there = ", ".join(sorted(names)) or "none"
+        wrong["signal"] = [f"No step of {trigger.workflow} waits for it; there is {there}."]
+    if not trigger.key:
+        wrong["key"] = ["Say which run is told: the key it was started with."]
+    return wrong
+
+
 def _require_sense(trigger: Trigger, names: Collection[str]) -> None:
     if not isinstance(trigger.give, dict):
         raise ValidationError({"give": "Write a JSON object: a CEL text for each member of the input."})
@@ -83,7 +101,9 @@ def _require_sense(trigger: Trigger, names: Collection[str]) -> None:
     for field, words in problems(texts_of(trigger), names):
         wrong.setdefault(field, []).append(words)
     schema = schema_of(trigger.workflow)
-    if schema is not None and (found := list(misfits(trigger.give, schema))):
+    if trigger.signal:
+        wrong |= _wrong_of_signal(trigger)
+    elif schema is not None and (found := list(misfits(trigger.give, schema))):
         wrong.setdefault("give", []).extend(found)
     if wrong:
         raise ValidationError(wrong)

@@ -28,7 +28,7 @@ from workflows.triggers.services.webhooks import keys_of
 
 MINUTE = timedelta(seconds=60)
 AGAIN_SECONDS = 60
-FINAL = (Outcome.STARTED, Outcome.AGAIN, Outcome.FILTERED)
+FINAL = (Outcome.STARTED, Outcome.SIGNALLED, Outcome.AGAIN, Outcome.FILTERED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From an occasion to a run: condition, input and key are worked out, and the run is started under the key."""
+"""From an occasion to a run: condition, input and key are worked out; the run is started, or sent a signal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from audit.services import record_event
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal
 from workflows.runs.models import Run
-from workflows.runs.services import start_run_within
+from workflows.runs.services import run_named, send_signal_within, start_run_within
 from workflows.triggers.choices import Outcome
 from workflows.triggers.models import Occasion, Trigger
-from workflows.triggers.policies.mapping import NotWorkedOut, worked_out
+from workflows.triggers.policies.mapping import Meaning, NotWorkedOut, worked_out
 from workflows.triggers.services.keeping import texts_of
 
 # The occasion is as it should be, the workflow is not ready for it: it waits.
@@ -45,7 +45,7 @@ def actor_of(trigger: Trigger) -> Actor:
 
 
 def start(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Became:
-    """Start a run for what came, in the caller's transaction, and say what became of it.
+    """Start a run for what came, or send one a signal, in the caller's transaction, and say what became of it.
 
     Raises Refusal with a code of NOT_NOW when it has to wait; nothing is written then. Every other refusal is
     an outcome, and is in the ledger.
@@ -56,6 +56,8 @@ def start(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Becam
         return _refused(trigger, Became(Outcome.REFUSED, str(error), "not_worked_out"))
     if not meaning.counts:
         return Became(Outcome.FILTERED, "The condition does not hold.")
+    if trigger.signal:
+        return _signal(trigger, meaning, default_key)
     try:
         started = start_run_within(
             actor=actor_of(trigger), workflow_code=trigger.workflow.code, input=meaning.input, key=meaning.key
@@ -67,6 +69,20 @@ def start(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Becam
     if started.is_new:
         return Became(Outcome.STARTED, f"Started {started.run.label}.", "", meaning.key, started.run)
     return Became(Outcome.AGAIN, f"{started.run.label} was there already.", "", meaning.key, started.run)
+
+
+def _signal(trigger: Trigger, meaning: Meaning, occasion: str) -> Became:
+    """Send the run with the key a signal, once for each occasion."""
+    try:
+        run = run_named(trigger.workflow.code, meaning.key)
+        sent = send_signal_within(
+            actor=actor_of(trigger), run=run, name=trigger.signal, payload=meaning.input, key=occasion
+        )
+    except Refusal as refusal:
+        return _refused(trigger, Became(Outcome.REFUSED, refusal.in_full(), refusal.code, meaning.key))
+    if not sent.is_new:
+        return Became(Outcome.AGAIN, f"{run.label} had been told already.", "", meaning.key, run)
+    return Became(Outcome.SIGNALLED, f"Sent {run.label} the signal {trigger.signal}.", "", meaning.key, run)
 
 
 def _of_refusal(trigger: Trigger, refusal: Refusal, key: str) -> Became:

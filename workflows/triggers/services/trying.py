@@ -10,9 +10,10 @@ from typing import Any
 from agents.models import User
 from audit import selectors as ledger
 from connectors.policies.schemas import argument_errors
+from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.models import Run
 from workflows.triggers.models import EventTrigger, Schedule, Trigger, Webhook
-from workflows.triggers.policies.mapping import NotWorkedOut, worked_out
+from workflows.triggers.policies.mapping import Meaning, NotWorkedOut, worked_out
 from workflows.triggers.policies.messages import STRUCTURED, NotRead, loads, read_message
 from workflows.triggers.services import events, receiving, schedules
 from workflows.triggers.services.keeping import schema_of, texts_of
@@ -81,6 +82,10 @@ def tried(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Trial
         return Trial("refused", str(error), {}, "")
     if not meaning.counts:
         return Trial("filtered", "The condition does not hold: nothing would start.", {}, "")
+    return _signalled(trigger, meaning) if trigger.signal else _started(trigger, meaning)
+
+
+def _started(trigger: Trigger, meaning: Meaning) -> Trial:
     schema = schema_of(trigger.workflow)
     if schema is None:
         return Trial("waiting", "It would wait: no version was approved yet.", meaning.input, meaning.key)
@@ -91,3 +96,13 @@ def tried(trigger: Trigger, facts: Mapping[str, Any], default_key: str) -> Trial
     if run is not None:
         return Trial("again", f"It is the run that is there: {run.label}.", meaning.input, meaning.key)
     return Trial("started", f"It would start {trigger.workflow}.", meaning.input, meaning.key)
+
+
+def _signalled(trigger: Trigger, meaning: Meaning) -> Trial:
+    run = Run.objects.filter(workflow=trigger.workflow, key=meaning.key).first()
+    if run is None:
+        return Trial("refused", "There is no run with that key.", meaning.input, meaning.key)
+    if run.state not in OPEN_RUNS:
+        return Trial("refused", f"{run.label} is over.", meaning.input, meaning.key)
+    words = f"It would send {run.label} the signal {trigger.signal}."
+    return Trial("signalled", words, meaning.input, meaning.key)

@@ -11,6 +11,7 @@ from workflows.runs.engine.lint.duties import duties, not_run_yet
 from workflows.runs.engine.lint.expressions import expressions
 from workflows.runs.engine.lint.findings import Finding, Known, Level, OperationShape
 from workflows.runs.engine.lint.flow import flow
+from workflows.runs.engine.lint.meeting import meeting
 from workflows.runs.engine.lint.references import dangling, references
 from workflows.runs.engine.lint.types import types
 
@@ -22,7 +23,8 @@ def lint(definition: Definition, known: Known) -> list[Finding]:
 
     While a way leads nowhere, or a node belongs to two blocks, nothing that follows the ways is looked at.
     """
-    found = [*not_run_yet(definition, known), *references(definition, known), *deadlines(definition, known)]
+    found = [*not_run_yet(definition, known), *references(definition, known)]
+    found += [*deadlines(definition, known), *meeting(definition, known)]
     if dangling(definition):
         return found
     found += blocks(definition)

@@ -45,8 +45,8 @@ class Known:
 
     ``answer_problems(schema, answer)``: why an answer does not fit, in words.
     ``shapes``: operations whose schemas are known; ``workflows``: the input schema of each workflow that has a
-    version in force, by code. ``labels``: what agents have (None: nobody knows). ``able``: for each kind that
-    is executed the members that are; None: all of them.
+    version in force, by code; ``calls``: which other workflows that version begins. ``labels``: what agents
+    have (None: nobody knows). ``able``: for each kind that is executed the members that are; None: all.
     """
 
     roles: Collection[str]
@@ -58,4 +58,5 @@ class Known:
     shapes: Mapping[str, OperationShape] = field(default_factory=dict)
     workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Collection[str] | None = None
+    calls: Mapping[str, Collection[str]] = field(default_factory=dict)
     able: Mapping[str, Collection[str]] | None = None

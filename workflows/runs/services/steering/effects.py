@@ -10,7 +10,7 @@ from uuid import UUID
 from connectors.policies.digests import digest_of
 from workflows.actions.choices import NOT_BEGUN, State
 from workflows.actions.models import Action
-from workflows.runs.choices import OPEN_STEPS, Undone
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, Undone
 from workflows.runs.engine import Plan, orders
 from workflows.runs.models import Run, Step
 from workflows.runs.services.cancelling import steps_inside
@@ -87,7 +87,13 @@ def work_of(steps: Sequence[Step]) -> list[Change]:
 def _told_of(ended: Sequence[Step]) -> list[Change]:
     """A list of ten thousand items is told by its first, and how many more there are."""
     ends = told([_ends(step) for step in ended], "ends", "steps are not done any further")
-    return [*ends, *work_of(ended[:MOST_TOLD])]
+    return [*ends, *_inside_of(ended[:MOST_TOLD]), *work_of(ended[:MOST_TOLD])]
+
+
+def _inside_of(steps: Sequence[Step]) -> list[Change]:
+    """Return the runs that these steps began and wait for: they end with them, and all inside of them."""
+    found = Run.objects.filter(parent__in=steps, state__in=OPEN_RUNS).order_by("pk")
+    return [Change("ends", f"{run.label} is cancelled with it.", str(run.parent_id)) for run in found]
 
 
 def told(changes: Sequence[Change], kind: str, more: str) -> list[Change]:
