@@ -78,7 +78,7 @@ class Chaos:
         for line in [*found.lost, *found.doubled, *found.unsettled, *found.wrong][:40]:
             say(f"WRONG {line}")
         return {
-            "kills": sum(self.faults.values()),
+            "kills": sum(self.faults[name] for name in WHOLE),
             "lost": len(found.lost),
             "doubled": len(found.doubled),
             "in_doubt": found.in_doubt,
