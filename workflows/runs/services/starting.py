@@ -143,7 +143,7 @@ def _start(
         RunDocument.objects.get_or_create(run=run, document=document)
     node = definition.nodes[definition.start]
     step = Step.objects.create(run=run, node=node.id, kind=node.kind, name=node.name)
-    make_ready(step, priority=run.priority)
+    make_ready(step)
     note(actor=actor, run=run, verb="runs.run_started", sentence=f"{actor.label} started: {run.label}")
     return Started(run, is_new=True)
 
