@@ -21,7 +21,7 @@ from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline, actor_of, reaso
 from workflows.approvals.models import Approval
 from workflows.runs import selectors, services
 from workflows.runs.choices import OPEN_RUNS, RunState, VersionState
-from workflows.runs.forms import WorkflowForm
+from workflows.runs.forms import PauseForm, ResumeForm, WorkflowForm
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 
 NEWEST = 20
@@ -289,7 +289,7 @@ class RunAdmin(ReadOnlyAdmin):
     search_fields = ("label", "key", "started_by")
     date_hierarchy = "started_at"
     inlines = (StepInline,)
-    actions_detail = ["go_on", "cancel"]
+    actions_detail = ["go_on", "pause", "resume", "cancel"]
     fieldsets = (
         (None, {"fields": ("label", "shown_page", "workflow", "version", "state", "outcome", "problem")}),
         ("Who and when", {"fields": ("started_by", "started_at", "finished_at", "key")}),
@@ -321,6 +321,38 @@ class RunAdmin(ReadOnlyAdmin):
     def go_on(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
         """Repeat the step it stopped at."""
         services.retry_run(actor=actor_of(request), run=obj, reason=data["reason"])
+        return f"{obj.label} goes on."
+
+    @reason_action(
+        title="Pause this run",
+        description="Pause",
+        text="Nothing new begins in it, and its deadlines stand still, until somebody lets it go on.",
+        submit="Pause the run",
+        permission="runs.steer_run",
+        form_class=PauseForm,
+        available=lambda run: _open(run) and not run.is_paused,
+        icon="pause_circle",
+        variant=ActionVariant.WARNING,
+    )
+    def pause(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
+        """Let nothing new begin."""
+        services.steer_run(actor=actor_of(request), run=obj, verb=services.Pause(), reason=data["reason"])
+        return f"{obj.label} is paused."
+
+    @reason_action(
+        title="Let this paused run go on",
+        description="Resume",
+        text="What came meanwhile takes effect now.",
+        submit="Resume",
+        permission="runs.steer_run",
+        form_class=ResumeForm,
+        available=lambda run: _open(run) and run.is_paused,
+        icon="play_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    def resume(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
+        """Let it go on."""
+        services.steer_run(actor=actor_of(request), run=obj, verb=services.Resume(), reason=data["reason"])
         return f"{obj.label} goes on."
 
     @reason_action(
