@@ -29,6 +29,8 @@ TASK_BODIES: dict[str, dict[str, Any]] = {
     "complete": {"epoch": 1, "answer": {}, "reason": "read it"},
     "fail": {"epoch": 1, "code": "malformed", "message": "cut off", "retry": False, "detail": {}},
     "release": {"epoch": 1, "reason": "later", "after_seconds": 0},
+    "hand-off": {"epoch": 1, "to": {"role": "bookkeeper"}, "reason": "later"},
+    "ask": {"epoch": 1, "to": {"role": "bookkeeper"}, "question": "How many?"},
 }
 STEERING: dict[str, dict[str, Any]] = {
     "priority": {"priority": 1},

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from workflows.api.serializers import JSONObjectField, StrictSerializer
+from workflows.tasks.services.asking import LONGEST_WAIT
 from workflows.tasks.services.claiming import LONGEST_LEASE, MOST_AT_ONCE, SHORTEST_LEASE
 
 LONGEST_DELAY = 86_400  # seconds
@@ -82,6 +83,54 @@ class ReleaseSerializer(OfClaimSerializer):
     wait_for_action = serializers.UUIDField(
         required=False, help_text="Offer it again when this action of the task has ended."
     )
+    wait_for_question = serializers.UUIDField(
+        required=False, help_text="Offer it again when this question of the task is closed."
+    )
     after_seconds = serializers.IntegerField(
         min_value=0, max_value=LONGEST_DELAY, required=False, help_text="Offer it again after so many seconds."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to wait for two things: the one that ends first would end the wait."""
+        if {"wait_for_action", "wait_for_question"} <= set(attrs):
+            raise serializers.ValidationError("A task waits for one thing: an action or a question.")
+        return attrs
+
+
+class RecipientSerializer(StrictSerializer):
+    """Exactly one of these."""
+
+    agent = serializers.CharField(max_length=60, required=False, help_text="Code of an agent.")
+    role = serializers.CharField(max_length=60, required=False, help_text="Code of a role: any of its agents.")
+    group = serializers.CharField(max_length=150, required=False, help_text="Name of a group of people.")
+    person = serializers.CharField(max_length=150, required=False, help_text="User name of a person.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse none, and more than one."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Name exactly one of agent, role, group and person.")
+        return attrs
+
+
+class HandOffSerializer(OfClaimSerializer):
+    """Let somebody else go on with it."""
+
+    to = RecipientSerializer(help_text="Among those who take part in the workflow.")
+    reason = serializers.CharField(max_length=500, help_text="Why; kept and shown.")
+    note = serializers.CharField(
+        max_length=2000, required=False, allow_blank=True, help_text="What whoever goes on should know."
+    )
+
+
+class QuestionSerializer(OfClaimSerializer):
+    """Ask somebody else."""
+
+    question = serializers.CharField(max_length=4000, help_text="In your own words; shown as text.")
+    to = RecipientSerializer(help_text="Among those who take part in the workflow.")
+    schema = JSONObjectField(required=False, help_text="JSON Schema of the answer; none: an answer in words.")
+    wait = serializers.BooleanField(
+        default=False, help_text="Give the task back, and have it offered again with the answer."
+    )
+    within_seconds = serializers.IntegerField(
+        min_value=1, max_value=LONGEST_WAIT, default=86_400, help_text="Then the question expires unanswered."
     )

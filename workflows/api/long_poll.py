@@ -22,12 +22,14 @@ from redis.exceptions import RedisError
 from workflows.actions.broadcast import channel_of
 from workflows.api.actions import MOST_WAIT
 from workflows.api.tasks import WAKE_HEADER
+from workflows.tasks.broadcast import channel_of_task
 
 Message = dict[str, Any]
 Heard = Callable[[float], Awaitable[None]]
 POLL_SECONDS = 2.0
 MOST_BODY = 64 * 1024
 _ACTION = re.compile(r"/api/v1/actions/([0-9a-fA-F-]{36})/?$")
+_TASK = re.compile(r"/api/v1/tasks/([0-9a-fA-F-]{36})/?$")
 _CLAIM = re.compile(r"/api/v1/tasks/claim/?$")
 _WAKE = WAKE_HEADER.lower().encode()
 
@@ -44,9 +46,9 @@ class Wait:
 async def wait_for_answer(app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Answer a request that wants to wait through ``app`` when there is something to say, or its time is over.
 
-    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``POST /api/v1/tasks/claim?wait=N`` for
-    work. Anything else is answered as it comes. A wake-up over Redis is a hint; without Redis it looks every
-    other second.
+    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``GET /api/v1/tasks/{id}?wait=N`` for
+    the answers to the questions of a task, ``POST /api/v1/tasks/claim?wait=N`` for work. Anything else is
+    answered as it comes. A wake-up over Redis is a hint; without Redis it looks every other second.
     """
     wait = _wanted(scope)
     if wait is None:
@@ -94,9 +96,17 @@ def _wanted(scope: Any) -> Wait | None:
         return None
     if scope["method"] == "GET" and (action := _ACTION.match(scope["path"])):
         return Wait(seconds, lambda told: told.get("is_final") is False, channel_of(action[1].lower()))
+    if scope["method"] == "GET" and (task := _TASK.match(scope["path"])):
+        return Wait(seconds, _is_asking, channel_of_task(task[1].lower()))
     if scope["method"] == "POST" and _CLAIM.match(scope["path"]):
         return Wait(seconds, lambda told: told.get("tasks") == [])
     return None
+
+
+def _is_asking(told: dict[str, Any]) -> bool:
+    """Say whether whoever holds a task still waits for an answer."""
+    states = {question.get("state") for question in told.get("answers", ())}
+    return told.get("state") == "claimed" and bool(states & {"open", "claimed"})
 
 
 async def _read(receive: Any) -> tuple[list[Message], bool]:

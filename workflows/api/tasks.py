@@ -17,7 +17,9 @@ from workflows.api.bodies import (
     ClaimSerializer,
     CompletionSerializer,
     FailureSerializer,
+    HandOffSerializer,
     HeartbeatSerializer,
+    QuestionSerializer,
     ReleaseSerializer,
 )
 from workflows.api.serializers import ProblemSerializer, StrictSerializer, require_choice
@@ -71,7 +73,18 @@ class TaskDetail(generics.RetrieveAPIView):
         """Return what the caller may see; anything else is not found."""
         return with_work(selectors.readable_by(caller(self.request)))
 
-    @extend_schema(operation_id="read_task", responses={200: TaskSerializer, 404: problem})
+    @extend_schema(
+        operation_id="read_task",
+        parameters=[
+            OpenApiParameter(
+                "wait",
+                int,
+                description="Of a task that is claimed: answer when none of its questions is open, "
+                "at the latest after so many seconds (30).",
+            )
+        ],
+        responses={200: TaskSerializer, 404: problem},
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read a task: what is asked, who has it, and what came of it."""
         return super().get(request, *args, **kwargs)
@@ -111,7 +124,7 @@ class TaskVerb(APIView):
 
     def post(self, request: Request, task_id: Any) -> Response:
         """Do it, and answer the task as it stands then."""
-        if not selectors.visible_to(caller(request)).filter(pk=task_id).exists():
+        if not selectors.reachable_by(caller(request)).filter(pk=task_id).exists():
             raise Http404
         given = _valid(self.body, request)
         self.do(caller(request).as_actor(), task_id, given)
@@ -199,7 +212,7 @@ class Release(TaskVerb):
         operation_id="release_task", request=ReleaseSerializer, responses={200: TaskSerializer, **REFUSALS}
     )
     def post(self, request: Request, task_id: Any) -> Response:
-        """Give a task back: at once, after some seconds, or once an action of it has ended."""
+        """Give a task back: at once, after some seconds, or once an action or a question of it has ended."""
         return super().post(request, task_id)
 
     def do(self, actor: Actor, task_id: Any, given: dict[str, Any]) -> None:
@@ -207,7 +220,43 @@ class Release(TaskVerb):
         awaited = given.pop("wait_for_action", None)
         if awaited:
             given["wait_for"] = Ref("actions.action", str(awaited), "an action of its own")
+        if question := given.pop("wait_for_question", None):
+            given["wait_for"] = Ref("tasks.task", str(question), "an answer")
         services.release_task(actor=actor, task_id=task_id, **given)
+
+
+class HandOff(TaskVerb):
+    """Pass a task on."""
+
+    body = HandOffSerializer
+
+    @extend_schema(
+        operation_id="hand_off_task", request=HandOffSerializer, responses={200: TaskSerializer, **REFUSALS}
+    )
+    def post(self, request: Request, task_id: Any) -> Response:
+        """Pass a task on to another agent, the agents of a role, or people. Your claim is over then."""
+        return super().post(request, task_id)
+
+    def do(self, actor: Actor, task_id: Any, given: dict[str, Any]) -> None:
+        """Pass it on."""
+        services.hand_off_task(actor=actor, task_id=task_id, **given)
+
+
+class Question(TaskVerb):
+    """Ask others."""
+
+    body = QuestionSerializer
+
+    @extend_schema(
+        operation_id="ask_question", request=QuestionSerializer, responses={200: TaskSerializer, **REFUSALS}
+    )
+    def post(self, request: Request, task_id: Any) -> Response:
+        """Ask others what you need to go on; the answer comes back in `answers` of your task."""
+        return super().post(request, task_id)
+
+    def do(self, actor: Actor, task_id: Any, given: dict[str, Any]) -> None:
+        """Ask it."""
+        services.ask_question(actor=actor, task_id=task_id, **given)
 
 
 def _valid(body: type[StrictSerializer], request: Request) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
     return tasks.select_related(
         "claimed_by", "role", "preferred_agent", "step__run__workflow"
-    ).prefetch_related("step__run__run_documents__document", "step__timers")
+    ).prefetch_related("step__run__run_documents__document", "step__timers", "questions__claimed_by")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -55,6 +55,32 @@ class PassingSerializer(serializers.Serializer):
         return {"from" if name == "before" else name: field for name, field in fields.items()}
 
 
+class AnswerSerializer(serializers.ModelSerializer):
+    """A question that was asked for a task, and what came of it."""
+
+    question = serializers.CharField(source="input.question", default="", help_text="As it was asked.")
+    answer = ResultField(allow_null=True, read_only=True, help_text="What came of it, or null. Not checked.")
+    failure = OpenObjectField(read_only=True, help_text="Why there is no answer, if whoever was asked said so.")
+    answered_by = serializers.CharField(
+        source="claimed_by.username", default="", help_text="Who answered, or has the question now."
+    )
+
+    class Meta:
+        model = Task
+        fields = [
+            "id",
+            "question",
+            "state",
+            "answer",
+            "failure",
+            "answered_by",
+            "created_at",
+            "due_at",
+            "closed_at",
+        ]
+        read_only_fields = fields
+
+
 class TaskSerializer(serializers.ModelSerializer):
     """One task as it stands."""
 
@@ -85,6 +111,9 @@ class TaskSerializer(serializers.ModelSerializer):
     node = serializers.SerializerMethodField(help_text="The node of the workflow, or empty.")
     deadlines = serializers.SerializerMethodField(
         help_text="Of work for people: when it is late, and what happens then."
+    )
+    answers = AnswerSerializer(
+        source="questions", many=True, read_only=True, help_text="What was asked for it, with the answers."
     )
     passed_on = PassingSerializer(many=True, read_only=True, help_text="Through whose hands it went, and why.")
     documents = serializers.SerializerMethodField(
@@ -123,6 +152,7 @@ class TaskSerializer(serializers.ModelSerializer):
             "reminded_at",
             "closed_by_deadline",
             "passed_on",
+            "answers",
             "answer",
             "failure",
             "created_at",

@@ -31,7 +31,7 @@ class RunsConfig(AppConfig):
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
         from workflows.runs.services.publishing import CHANGE_KIND
-        from workflows.tasks.registry import on_task_closed
+        from workflows.tasks.registry import on_task_closed, register_circle
 
         register_verbs(receivers.VERBS)
         register_invariants(invariants.INVARIANTS)
@@ -41,6 +41,7 @@ class RunsConfig(AppConfig):
         register_stop_targets("workflow", finder(Workflow), lister(Workflow))
         on_change_request(services.note_decision)
         on_task_closed("runs.step", receivers.on_task_closed)
+        register_circle("runs.step", selectors.circle_of)
         on_action_ended(receivers.on_action_ended)
         register_behind(selectors.people_behind)
         register_waiting(receivers.has_to_wait, receivers.waiting_actions)

@@ -17,9 +17,10 @@ from agents.models import Role, User
 from audit.vocabulary import ActorKind
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
-from workflows.runs.models import Intervention, Run, RunDocument, Signal, Step, Timer, Workflow
+from workflows.runs.models import Intervention, Run, RunDocument, Signal, Step, Timer, Workflow, WorkflowVersion
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
+from workflows.tasks.registry import Circle
 
 Work = tuple[str | None, str | None]  # the ids of a step's task and action
 
@@ -103,6 +104,21 @@ def clocks_of(task: Task, step: Step | None) -> list[Clock]:
     ]
 
 
+def circle_of(task: Task) -> Circle:
+    """Return who takes part in the run of a task, as its approved version says: nobody else is let into it."""
+    version = WorkflowVersion.objects.filter(runs__steps__task=task).first()
+    if version is None:
+        return Circle(frozenset(), frozenset())
+    nodes = version.content["nodes"].values()
+    roles = {node["role"] for node in nodes if "role" in node}
+    groups = {version.content["owner"], *(node["owner"] for node in nodes if "owner" in node)}
+    for node in nodes:
+        groups |= set(node.get("groups", ()))
+        groups |= {name for facts in node.get("deadlines", {}).values() for name in facts.get("to", ())}
+    among = groups_of_people().filter(name__in=groups)
+    return Circle(frozenset(roles), frozenset(among.values_list("name", flat=True)))
+
+
 def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:
     """Return what conditions read of the actions of steps, by the ids of their task and action."""
     pairs = list(found)
@@ -125,7 +141,7 @@ def groups_of_people() -> QuerySet[Group]:
 
 
 def people_behind(action: Action) -> set[str]:
-    """Return who wants what a run asks for: who started or steered it, filled something in, wrote the step.
+    """Return who wants what a run asks for: who started or steered it, answered something, wrote the step.
 
     The same of the runs it is inside of, and of those inside of it.
     """
@@ -138,7 +154,13 @@ def people_behind(action: Action) -> set[str]:
     steps = Step.objects.filter(run__in=family, task__claimed_by__kind=User.Kind.PERSON)
     shaped = Intervention.objects.filter(run__in=family, shapes=True)
     told = Signal.objects.filter(run__in=family, sent_by_kind=ActorKind.PERSON)
-    found = {str(key) for (key,) in steps.values_list("task__claimed_by").union(shaped.values_list("by"))}
+    answered = Task.objects.filter(
+        asked_for__step__run__in=family, claimed_by__kind=User.Kind.PERSON, state=Task.State.DONE
+    )
+    behind = steps.values_list("task__claimed_by").union(
+        shaped.values_list("by"), answered.order_by().values_list("claimed_by")
+    )
+    found = {str(key) for (key,) in behind}
     found |= set(told.values_list("sent_by_id", flat=True))
     if action.task_id is None:
         found |= {str(each.version.proposed_by_id) for each in runs}

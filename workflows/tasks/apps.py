@@ -18,10 +18,14 @@ class TasksConfig(AppConfig):
         from agents.registry import StopDuty, register_role_permissions, register_stop_duty
         from audit.registry import register_invariants, register_verbs
         from workflows.tasks import invariants
+        from workflows.tasks.registry import on_task_closed, register_awaited
+        from workflows.tasks.services import asking
         from workflows.tasks.services.revoking import claims_left, revoke_claims
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
+        on_task_closed(asking.KIND, asking.on_closed)
+        register_awaited(asking.KIND, asking.is_awaited)
         register_stop_duty(
             StopDuty(
                 "claims",
@@ -39,6 +43,8 @@ class TasksConfig(AppConfig):
                 "tasks.task_redirected": "A task was given to one agent or person instead of its candidates.",
                 "tasks.task_released": "A task went back to its candidates.",
                 "tasks.task_completed": "A task was done.",
+                "tasks.task_handed_off": "Whoever had a task passed it on.",
+                "tasks.question_asked": "Whoever has a task asked others something.",
                 "tasks.task_reminded": "The people of a task were reminded that a deadline comes near.",
                 "tasks.task_escalated": "A task was late, and others are asked, too.",
                 "tasks.task_reassigned": "A task was late, and others are asked instead.",

@@ -17,6 +17,19 @@ def channel_of(role_id: UUID | str) -> str:
     return f"aos:work:{role_id}"
 
 
+def channel_of_task(task_id: UUID | str) -> str:
+    """Return the Redis channel that tells when a question of a task was answered."""
+    return f"aos:task:{task_id}"
+
+
+def tell_answered(task_id: UUID | str) -> None:
+    """Publish that a question of a task is closed; call it after the commit. Losing it only costs time."""
+    try:
+        _client().publish(channel_of_task(task_id), "1")
+    except redis.RedisError:
+        logger.warning("Whoever holds task %s could not be told that there is an answer.", task_id)
+
+
 def tell_work(role_id: UUID | str) -> None:
     """Publish that a task may be taken; call it after the commit. Losing it only costs a waiter time."""
     try:

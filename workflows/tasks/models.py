@@ -146,6 +146,9 @@ class Task(models.Model):
         blank=True,
         help_text="Ids of agents that passed it on; they do not get it back by themselves.",
     )
+    has_asked = models.BooleanField(
+        default=False, db_default=False, help_text="Its holder asked others: questions end with it."
+    )
     asked_for = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,

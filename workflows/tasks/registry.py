@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from agents.models import Role
 from audit.vocabulary import Actor
 from workflows.tasks.models import Task
 
@@ -14,8 +16,20 @@ AwaitedFn = Callable[[Task, str], bool]
 # leaves the house, a mail say, is sent after the commit.
 RemindedFn = Callable[[Task, str], None]
 
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Who takes part in what a task belongs to: codes of roles, names of groups of people."""
+
+    roles: frozenset[str]
+    groups: frozenset[str]
+
+
+CircleFn = Callable[[Task], Circle]
+
 _closed: dict[str, ClosedFn] = {}
 _awaited: dict[str, AwaitedFn] = {}
+_circles: dict[str, CircleFn] = {}
 _reminded: list[RemindedFn] = []
 
 
@@ -49,3 +63,17 @@ def tell_reminded(task: Task, deadline: str) -> None:
     """Tell whoever passes reminders on."""
     for listener in _reminded:
         listener(task, deadline)
+
+
+def register_circle(subject_kind: str, circle: CircleFn) -> None:
+    """Say who takes part in tasks about such a subject: nobody else is handed one, or asked about it."""
+    _circles[subject_kind] = circle
+
+
+def circle_of(task: Task) -> Circle:
+    """Return who takes part in a task: of one that nobody else answers for, its own role and groups."""
+    if told := _circles.get(task.subject_kind):
+        return told(task)
+    groups = task.candidate_groups.exclude(pk__in=Role.objects.values("group"))
+    roles = {task.role.code} if task.role else set()
+    return Circle(frozenset(roles), frozenset(groups.values_list("name", flat=True)))

@@ -39,6 +39,13 @@ def readable_by(user: User) -> QuerySet[Task]:
     return found.filter(Q(claimed_by=user) | Q(state=Task.State.OPEN))
 
 
+def reachable_by(user: User) -> QuerySet[Task]:
+    """Return the tasks a user may speak about: also what went through their hands, to hear that it is over."""
+    passed = Q(passed_on__contains=[{"holder_id": str(user.pk)}])
+    visible = visible_to(user).values("pk")
+    return Task.objects.filter(Q(pk__in=visible) | passed) if user.is_active else Task.objects.none()
+
+
 def waiting_for(user: User) -> QuerySet[Task]:
     """Return what a user could do now, most urgent first."""
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING).distinct()
@@ -57,6 +64,7 @@ def offered_to(agent: Agent) -> Q:
         ~Exists(candidates) | Exists(candidates.filter(user_id=agent.user_id)),
         Q(department=None) | Q(department__in=agent_facts(agent).department_ids),
         Q(preferred_agent=None) | Q(preferred_agent=agent),
+        ~Q(not_offered_to__contains=[str(agent.user_id)]),
         needs__contained_by=list(agent.labels),
         role_id=agent.role_id,
         kind=Task.Kind.AGENT_WORK,

@@ -31,6 +31,7 @@ def sweep_due() -> dict[str, int]:
         "approvals_expired": approvals.expire_due,
         "actions_expired": ending.expire_due,
         "claims_lapsed": tasks.release_lapsed,
+        "questions_ended": tasks.sweep_questions,
         "actions_hinted": _hint_idle,
         "leases_hinted": _hint_lapsed,
         "processes_gone": heartbeat.sweep_points,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.tasks.services.asking import ask_question, sweep_questions
 from workflows.tasks.services.claiming import (
     claim_next,
     claim_task,
@@ -26,11 +27,13 @@ from workflows.tasks.services.escalating import (
     reassign_task,
     remind_task,
 )
+from workflows.tasks.services.handing import hand_off_task
 from workflows.tasks.services.opening import comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
 
 __all__ = [
+    "ask_question",
     "cancel_task",
     "claim_next",
     "claim_task",
@@ -41,6 +44,7 @@ __all__ = [
     "complete_task",
     "escalate_task",
     "fail_task",
+    "hand_off_task",
     "heartbeat_task",
     "hurry_task",
     "move_clocks",
@@ -53,5 +57,6 @@ __all__ = [
     "remind_task",
     "set_paused",
     "stand_clocks",
+    "sweep_questions",
     "wake_waiting",
 ]

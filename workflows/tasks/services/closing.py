@@ -126,7 +126,21 @@ def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str, 
     code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else code
     record(actor, verb, task, f"{task.title}: {task.get_state_display().lower()}", reason, code[:60])
     registry.tell_closed(actor, task)
+    if task.has_asked:
+        _end_questions(actor, task)
     return task
+
+
+def _end_questions(actor: Actor, task: Task) -> None:
+    """Nobody needs an answer any more to what was asked for a task that is closed.
+
+    A question that somebody is just writing to is left to the sweeper: an answer locks its question first and
+    then the task that asks, so that waiting here could be for ever.
+    """
+    waiting = task.questions.filter(state__in=Task.WAITING).select_for_update(skip_locked=True, of=("self",))
+    verb, why = "tasks.task_cancelled", "Whoever asked needs it no more."
+    for question in waiting.order_by("pk"):
+        close_task(actor=actor, task=question, state=Task.State.CANCELLED, verb=verb, reason=why)
 
 
 @transaction.atomic
