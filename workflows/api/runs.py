@@ -117,6 +117,12 @@ class RunSerializer(serializers.ModelSerializer):
     version = serializers.IntegerField(
         source="version.number", read_only=True, help_text="The version it follows to its end."
     )
+    department = serializers.CharField(
+        source="department.code",
+        default="",
+        read_only=True,
+        help_text="Code of the department whose work it is, or empty. Departments take turns.",
+    )
     input = OpenObjectField(read_only=True)
     parent_run = serializers.UUIDField(
         source="parent.run_id", default=None, read_only=True, help_text="The run it is inside of, or null."
@@ -130,6 +136,7 @@ class RunSerializer(serializers.ModelSerializer):
             "url",
             "workflow",
             "version",
+            "department",
             "key",
             "label",
             "state",

@@ -47,7 +47,7 @@ def visible_to(user: User) -> QuerySet[Run]:
     asked to decide something in (nobody should approve what they cannot look into); all with
     ``runs.view_run``.
     """
-    runs = Run.objects.select_related("workflow", "version")
+    runs = Run.objects.select_related("workflow", "version", "department")
     if not user.is_active:
         return runs.none()
     mine = Q(started_by_id=str(user.pk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -15,6 +16,9 @@ from uuid_utils.compat import uuid7
 from audit.vocabulary import Ref
 
 EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"}
+
+
+NO_DEPARTMENT = UUID(int=0)
 
 
 class Task(models.Model):
@@ -159,6 +163,14 @@ class Task(models.Model):
         help_text="Of a question: the task whose holder asks.",
     )
     priority = models.PositiveSmallIntegerField(default=3, help_text="1 is most urgent, 5 can wait.")
+    lane = models.UUIDField(
+        db_default=NO_DEPARTMENT,
+        default=NO_DEPARTMENT,
+        help_text="The department whose work it is; zeros: none.",
+    )
+    turn = models.DateTimeField(
+        db_default=Now(), help_text="Its place within the priority: departments take turns, see services.lines."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.CharField(max_length=500, blank=True)
@@ -190,7 +202,10 @@ class Task(models.Model):
             models.Index(fields=["subject_kind", "subject_id"], name="task_subject"),
             # What agents of a role are offered: small, because it holds nothing but what waits.
             models.Index(
-                fields=["role", "priority", "id"], condition=Q(state="open", waits_for=""), name="task_offered"
+                fields=["role", "priority", "turn"], condition=Q(state="open", waits_for=""), name="task_turn"
+            ),
+            models.Index(
+                fields=["role", "lane", "priority", "turn"], condition=Q(state="open"), name="task_lane"
             ),
             models.Index(
                 fields=["waits_for"],

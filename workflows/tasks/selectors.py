@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from agents.models import Agent, User
 from agents.selectors import agent_facts
 from workflows.tasks.models import Task
+
+STRIDE = timedelta(hours=1)
 
 
 def database_now() -> datetime:
@@ -17,6 +20,18 @@ def database_now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
+
+
+def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:
+    """Return where new work stands in line: now, or ``STRIDE`` after the last of its department that waits.
+
+    It is the virtual clock of ``runs.services.lanes``; the stride is longer, since agents are slower than the
+    engine. It has to be longer than one task takes, or a flood would overtake its own line.
+    """
+    now = database_now()
+    line = Task.objects.filter(role=role_id, lane=lane, priority=priority, state=Task.State.OPEN)
+    last: datetime | None = line.aggregate(last=Max("turn"))["last"]
+    return now if last is None else max(now, last + STRIDE)
 
 
 def visible_to(user: User) -> QuerySet[Task]:

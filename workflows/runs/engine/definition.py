@@ -157,6 +157,7 @@ class Definition:
     start: str
     nodes: Mapping[str, Node]
     label: str = ""
+    department: str = ""
     sla_seconds: int | None = None
 
     @cached_property
@@ -213,6 +214,7 @@ def load(content: Mapping[str, Any]) -> Definition:
         owner=content["owner"],
         input=content["input"],
         label=content.get("label", ""),
+        department=content.get("department", ""),
         sla_seconds=content.get("sla_seconds"),
         start=content["start"],
         nodes={key: Node(key, facts["kind"], facts["name"], facts) for key, facts in content["nodes"].items()},

@@ -204,6 +204,7 @@ SCHEMA: dict[str, Any] = _object(
     purpose={"type": "string", "maxLength": 2000},
     label=_CEL,
     owner={"type": "string", "maxLength": 150},
+    department=_SHORT,
     sla_seconds=_SECONDS,
     input={"type": "object"},
     start=_TO,

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.models import Agent
+from agents.models import Agent, Department
 from agents.models.tracked import KeyedModel
 from audit.vocabulary import Ref
 from connectors.models import System
@@ -15,6 +16,8 @@ from workflows.documents.models import Document
 from workflows.runs.choices import RunState, StepState, Undone
 from workflows.runs.models.workflow import Workflow, WorkflowVersion
 from workflows.tasks.models import Task
+
+NO_DEPARTMENT = UUID(int=0)
 
 
 class Run(KeyedModel):
@@ -51,6 +54,14 @@ class Run(KeyedModel):
         default=False, help_text="What was done is being undone; it ends then."
     )
     priority = models.PositiveSmallIntegerField(default=3, help_text="1 is looked at first, 5 last.")
+    department = models.ForeignKey(
+        Department,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Whose work it is: departments take turns. Empty: what belongs to none is one of them.",
+    )
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -89,6 +100,11 @@ class Run(KeyedModel):
             "workflow_id": str(self.workflow_id),
             "correlation_id": str(self.pk),
         }
+
+    @property
+    def lane(self) -> UUID:
+        """Return whose turns it takes: its department's, or those of all that has none."""
+        return self.department_id or NO_DEPARTMENT
 
     def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""
@@ -227,11 +243,22 @@ class Ready(models.Model):
 
     step = models.OneToOneField(Step, on_delete=models.CASCADE, primary_key=True, related_name="ready")
     priority = models.PositiveSmallIntegerField(default=3)
+    lane = models.UUIDField(
+        db_default=NO_DEPARTMENT,
+        default=NO_DEPARTMENT,
+        help_text="The department whose work it is; zeros: none.",
+    )
+    turn = models.DateTimeField(
+        db_default=Now(), help_text="Its place within the priority: see services.lanes."
+    )
     not_before = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name_plural = "ready"
-        indexes = [models.Index(fields=["priority", "not_before"], name="runs_ready_next")]
+        indexes = [
+            models.Index(fields=["priority", "turn"], name="runs_ready_turn"),
+            models.Index(fields=["lane", "priority", "turn"], name="runs_ready_lane"),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -88,7 +88,11 @@ class Applied:
 
     def wake(self, step_id: str, priority: int | None) -> None:
         """Let the engine look at a step in a turn of its own."""
-        self.pen.ready[step_id] = (step_id, priority or self.picture.run.priority)
+        self.pen.ready[step_id] = (
+            step_id,
+            priority or self.picture.run.priority,
+            str(self.picture.run.lane),
+        )
 
     def undone(self, step_id: str, how: Undone) -> None:
         """Note what becomes of undoing a step."""

@@ -69,6 +69,7 @@ def _agent(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
         due_at=_due(step, node),
         priority=step.priority or step.run.priority,
         references=_references(step),
+        lane=step.run.lane,
     )
     move_step(step, StepState.RUNNING, task=task, input=work, **why)
     return None

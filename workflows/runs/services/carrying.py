@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from workflows.runs.models import Ready, Step
+from workflows.runs.models import Step
 from workflows.runs.services.beginning import begin
+from workflows.runs.services.lanes import put_in_line
 from workflows.runs.services.look import Look
 from workflows.runs.services.picture import show
 from workflows.runs.services.undoing import begin_undoing
@@ -40,7 +41,7 @@ def _is_left(look: Look, step_id: str, run_id: str) -> bool:
     """Leave an undoing to the time when a paused run goes on; say whether it was."""
     if not look.runs[run_id].picture.run.is_paused:
         return False
-    Ready.objects.bulk_create([Ready(step_id=step_id)], ignore_conflicts=True)
+    put_in_line([UUID(str(step_id))])
     return True
 
 

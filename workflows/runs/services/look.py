@@ -137,7 +137,8 @@ def _after(to: Applied) -> None:
     for step_id, seconds in to.again:
         at = database_now() + timedelta(seconds=seconds)
         Ready.objects.update_or_create(
-            step_id=step_id, defaults={"not_before": at, "priority": to.picture.run.priority}
+            step_id=step_id,
+            defaults={"not_before": at, "priority": to.picture.run.priority, "lane": to.picture.run.lane},
         )
     to.again = []
 

@@ -12,7 +12,8 @@ from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_RUNS, STEP_TRANSITIONS, StepState
-from workflows.runs.models import Ready, Run, Step
+from workflows.runs.models import Run, Step
+from workflows.runs.services.lanes import put_in_line
 from workflows.tasks.selectors import database_now
 
 ENGINE = Actor.system("engine")
@@ -58,9 +59,11 @@ def move_step(step: Step, to: StepState, **fields: Any) -> None:
 
 
 def make_ready(step: Step) -> None:
-    """Let the engine look at a step, as soon as it and its run are urgent. The hint only saves time."""
-    priority = step.priority or step.run.priority
-    Ready.objects.bulk_create([Ready(step=step, priority=priority)], ignore_conflicts=True)
+    """Let the engine look at a step, as soon as it and its run are urgent and it is its department's turn.
+
+    The row is the truth, the hint only saves time.
+    """
+    put_in_line([step.pk])
     transaction.on_commit(dispatch.hint_tick)
 
 

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from audit.services import Fact, record_events
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_STEPS
+from workflows.runs.services import lanes
 
 Row = tuple[Any, ...]
 
@@ -90,11 +91,6 @@ UPDATE runs_run r
     AS new (id, state, outcome, output, label, problem, compensating)
  WHERE r.id = new.id
 """
-_READY = """
-INSERT INTO runs_ready (step_id, priority, not_before)
-SELECT id, priority, clock_timestamp() FROM unnest(%s::uuid[], %s::int[]) AS made (id, priority)
-ON CONFLICT (step_id) DO NOTHING
-"""
 
 
 @dataclass
@@ -130,7 +126,7 @@ class Pen:
         _run(_DROP_SUBSCRIPTIONS, [(step_id,) for step_id in self.served])
         _run(_FRAMES, self.frames.values())
         _run(_ITEMS, self.items.values())
-        _run(_READY, self.ready.values())
+        _run(lanes.PUT, self.ready.values())
         _run(_RUNS, self.runs.values())
         record_events(self.facts)
         if self.ready:

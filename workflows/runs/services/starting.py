@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
 from agents.decision import cel
-from agents.models import User
+from agents.models import Department, User
 from agents.services import stops
 from audit.services import record_refusal
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
@@ -131,6 +132,7 @@ def _start(
             if inside
             else {}
         ),
+        department=_department(actor, definition) or (inside.run.department if inside else None),
     )
     run.label = _label(definition, run)[:200]
     # A twin that is being started right now blocks this insert until its transaction ends.
@@ -146,6 +148,15 @@ def _start(
     make_ready(step)
     note(actor=actor, run=run, verb="runs.run_started", sentence=f"{actor.label} started: {run.label}")
     return Started(run, is_new=True)
+
+
+def _department(actor: Actor, definition: engine.Definition) -> Department | None:
+    """Return whose work it is: as the workflow says, else that of whoever starts it."""
+    if definition.department:
+        return Department.objects.filter(code=definition.department).first()
+    if actor.kind is ActorKind.AGENT:
+        return Department.objects.filter(agents__user_id=UUID(actor.id)).first()
+    return None if actor.kind is ActorKind.SYSTEM else User.objects.get(pk=actor.id).department
 
 
 def _workflow(actor: Actor, code: str) -> Workflow:

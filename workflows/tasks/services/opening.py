@@ -14,7 +14,7 @@ from django.db import transaction
 from agents.models import Agent, Department, Role, User
 from audit.vocabulary import Actor, ActorKind, Ref
 from workflows.tasks import broadcast, selectors
-from workflows.tasks.models import Comment, Task
+from workflows.tasks.models import NO_DEPARTMENT, Comment, Task
 from workflows.tasks.services.records import locked, not_found, record, user_of
 
 
@@ -41,13 +41,14 @@ def open_task(
     not_offered_to: Iterable[str] = (),
     priority: int = 3,
     references: Mapping[str, str] | None = None,
+    lane: UUID = NO_DEPARTMENT,
 ) -> Task:
     """Open a task for its candidates; ``references`` are the ids its events carry.
 
     ``role``: agents of this role are offered it, only those of the ``department`` if one is named, that have
     every label it ``needs``; a ``preferred_agent`` alone as long as it may work. ``work`` is what they are
-    given, ``answer_schema`` the JSON Schema of what they answer. ``deadlines`` is what its owner, who keeps the
-    clock, does when one passes: shown, not done here.
+    given, ``answer_schema`` the JSON Schema of what they answer, ``lane`` the department whose work it is.
+    ``deadlines`` is what its owner, who keeps the clock, does when one passes: shown, not done here.
     """
     task = Task(
         kind=kind,
@@ -69,9 +70,12 @@ def open_task(
         asked_for=asked_for,
         not_offered_to=list(not_offered_to),
         priority=priority,
+        lane=lane,
     )
+    if role:
+        task.turn = selectors.next_turn(role.pk, lane, priority)
     task.full_clean(
-        exclude=["created_at", "available_at", "role", "department", "preferred_agent", "asked_for"]
+        exclude=["turn", "created_at", "available_at", "role", "department", "preferred_agent", "asked_for"]
     )
     task.save(force_insert=True)
     task.candidate_groups.set([*groups, role.group] if role else groups)

@@ -21,6 +21,8 @@ def references(definition: Definition, known: Known) -> Iterator[Finding]:
         yield Finding("", f"It starts with {definition.start}, which is no node.", "Name one of its nodes.")
     if definition.owner not in known.groups:
         yield Finding("", f"Its owner {definition.owner} is no group.", "Name a group of people.")
+    if definition.department and definition.department not in known.departments:
+        yield Finding("", f"There is no department {definition.department}.", "Create it or name another.")
     for problem in known.schema_problems(definition.input):
         yield Finding("", f"input: {problem}", "Mend the schema.")
     for node in definition.nodes.values():
