@@ -122,6 +122,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
             "payload": {},
             "dedup_key": "matrix-1",
         },
+        "api/v1/runs/<uuid:run_id>/migrate": {"version": 1, **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},

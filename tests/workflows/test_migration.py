@@ -9,6 +9,7 @@ from django.db import DatabaseError, transaction
 
 from audit.models import Event
 from audit.vocabulary import Refusal
+from tests.workflows.conftest import signed_in
 from tests.workflows.test_runs import approve, begun, claim, complete, letters, publish, step, written
 from tests.workflows.test_runs_frames import both, hand_in
 from workflows.runs import services
@@ -131,3 +132,26 @@ def test_two_nodes_that_were_begun_do_not_become_one(clerk: Any, alice: Any, bob
         services.migrate_run(
             actor=dave.as_actor(), run=run, version=version, nodes={"right": "left"}, reason="it has to be"
         )
+
+
+def test_a_run_is_moved_and_undone_over_http(clerk: Any, alice: Any, bob: Any, dave: Any, carol: Any) -> None:
+    publish(alice, bob)
+    run = begun(alice)
+    second(alice, bob, renamed())
+    at, client = f"/api/v1/runs/{run.pk}", signed_in(dave)
+    body = {"version": 2, "nodes": {"read": "scan"}}
+    foreseen = client.post(f"{at}/migrate", {**body, "preview": True}, format="json").json()
+    assert (foreseen["done"], foreseen["changes"][0]["kind"]) == (False, "run")
+    for wrong, status in (
+        ({"version": 2, "nodes": {"read": 7}}, 422),
+        ({"version": 9, "reason": "no such"}, 404),
+    ):
+        assert client.post(f"{at}/migrate", wrong, format="json").status_code == status
+    no_operator = signed_in(carol).post(f"{at}/migrate", {**body, "reason": "let me"}, format="json")
+    assert no_operator.status_code == 403
+    agreed = {**body, "seen": foreseen["seen"], "reason": "we look at all of them now"}
+    assert client.post(f"{at}/migrate", agreed, format="json").json()["done"]
+    assert client.post(f"{at}/compensate", {"preview": True}, format="json").json()["verb"] == "compensate"
+    assert client.post(f"{at}/compensate", {"reason": "it was a joke"}, format="json").json()["done"]
+    run.refresh_from_db()
+    assert (run.version.number, run.outcome) == (2, "compensated")

@@ -139,7 +139,7 @@ def _told(effect: services.Effect, *, done: bool) -> dict[str, Any]:
     return {"verb": effect.verb, "done": done, "seen": effect.seen, "changes": effect.as_data()}
 
 
-def _described(name: str, body: type[SteeringSerializer], *, with_run: bool = False) -> Any:
+def described(name: str, body: type[SteeringSerializer], *, with_run: bool = False) -> Any:
     """Describe one verb; a run that is cancelled or goes on is answered with the run, a preview never is."""
     answer: Any = EffectSerializer
     if with_run:
@@ -161,7 +161,7 @@ class Cancellation(Steering):
         """Return what is asked for."""
         return services.Cancel()
 
-    @_described("cancel_run", SteeringSerializer, with_run=True)
+    @described("cancel_run", SteeringSerializer, with_run=True)
     def post(self, request: Request, run_id: Any) -> Response:
         """Cancel a run: its open tasks and held actions are taken back, what was done stays done."""
         return super().post(request, run_id)
@@ -176,7 +176,7 @@ class Retry(Steering):
         """Return what is asked for."""
         return services.Retry()
 
-    @_described("retry_run", SteeringSerializer, with_run=True)
+    @described("retry_run", SteeringSerializer, with_run=True)
     def post(self, request: Request, run_id: Any) -> Response:
         """Do the first step again that a run stopped at, as a new generation."""
         return super().post(request, run_id)
@@ -191,7 +191,7 @@ class Pausing(Steering):
         """Return what is asked for."""
         return services.Pause(stop_clocks=given.get("stop_clocks", True))
 
-    @_described("pause_run", PauseSerializer)
+    @described("pause_run", PauseSerializer)
     def post(self, request: Request, run_id: Any) -> Response:
         """Pause a run: what has begun may finish, nothing new begins, and deadlines stand still if wanted."""
         return super().post(request, run_id)
@@ -204,7 +204,7 @@ class Resuming(Steering):
         """Return what is asked for."""
         return services.Resume()
 
-    @_described("resume_run", SteeringSerializer)
+    @described("resume_run", SteeringSerializer)
     def post(self, request: Request, run_id: Any) -> Response:
         """Let a paused run go on: what came meanwhile takes effect now."""
         return super().post(request, run_id)
@@ -219,7 +219,7 @@ class Priority(Steering):
         """Return what is asked for."""
         return services.ChangePriority(given["priority"])
 
-    @_described("change_run_priority", PrioritySerializer)
+    @described("change_run_priority", PrioritySerializer)
     def post(self, request: Request, run_id: Any) -> Response:
         """Change how urgent a run is: its turns and its open tasks come sooner or later."""
         return super().post(request, run_id)
@@ -232,7 +232,7 @@ class StepRetry(Steering):
         """Return what is asked for."""
         return services.Retry()
 
-    @_described("retry_step", SteeringSerializer)
+    @described("retry_step", SteeringSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Do a step again that waits for an operator. An operation that was done is not: only what follows."""
         return super().post(request, run_id, step_id)
@@ -245,7 +245,7 @@ class StepRerun(Steering):
         """Return what is asked for."""
         return services.Rerun()
 
-    @_described("rerun_step", SteeringSerializer)
+    @described("rerun_step", SteeringSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Do a step and all that follows again, as new generations; what was done is kept, and not undone."""
         return super().post(request, run_id, step_id)
@@ -260,7 +260,7 @@ class StepSkip(Steering):
         """Return what is asked for."""
         return services.Skip(given.get("answer", {}))
 
-    @_described("skip_step", SkipSerializer)
+    @described("skip_step", SkipSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Go on as if a step were done, with this answer or none. Nothing is done for it."""
         return super().post(request, run_id, step_id)
@@ -275,7 +275,7 @@ class StepOverride(Steering):
         """Return what is asked for."""
         return services.Override(given["answer"])
 
-    @_described("override_step", OverrideSerializer)
+    @described("override_step", OverrideSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Set the answer of a step: an open one goes on with it, a closed one is corrected."""
         return super().post(request, run_id, step_id)
@@ -290,7 +290,7 @@ class StepRedirect(Steering):
         """Return what is asked for; whoever is not known can take nothing."""
         return services.Redirect(_whom(given))
 
-    @_described("redirect_step", RedirectSerializer)
+    @described("redirect_step", RedirectSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Give the work of a step to another agent of its role, or to a person; whoever has it loses it."""
         return super().post(request, run_id, step_id)
@@ -305,7 +305,7 @@ class StepDeadline(Steering):
         """Return what is asked for."""
         return services.ChangeDeadline(given["due_at"])
 
-    @_described("change_step_deadline", DeadlineSerializer)
+    @described("change_step_deadline", DeadlineSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
         """Change the time by which a step is to be done."""
         return super().post(request, run_id, step_id)

@@ -49,6 +49,7 @@ from workflows.api.triggers import (
     WebhookDetail,
     Webhooks,
 )
+from workflows.api.whole_runs import Compensation, Migration
 from workflows.api.workflows import (
     WorkflowDetail,
     Workflows,
@@ -107,6 +108,8 @@ urlpatterns = [
     ),
     path("runs/<uuid:run_id>/signals", RunSignals.as_view(), name="run-signals"),
     path("signals", Signals.as_view(), name="signals"),
+    path("runs/<uuid:run_id>/compensate", Compensation.as_view(), name="run-compensate"),
+    path("runs/<uuid:run_id>/migrate", Migration.as_view(), name="run-migrate"),
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
     path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),
