@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, User
+from agents.models import Agent, Stop, User
 from agents.registry import AgentPanel, StopTarget
 from connectors.models import (
     Call,
@@ -138,6 +140,25 @@ def health_of(system: System) -> str:
     if health.opened_at:
         return "Held back"
     return "Failing" if health.consecutive_failures else "Answers"
+
+
+def why_down(system: System, *, may_try: bool) -> str:
+    """Say why nothing can be done in a system now, '' if it can: switched off, stopped, or it does not answer.
+
+    ``may_try``: one that does not answer counts as up when its breaker would let one call through to try.
+    """
+    if not system.is_enabled:
+        return f"{system.name} is switched off."
+    stopped = Stop.objects.filter(scope_kind="system", scope_id=str(system.pk), lifted_at=None)
+    if stopped.exclude(stage=Stop.Stage.HELD).exists():
+        return f"{system.name} is stopped."
+    health = getattr(system, "health", None)
+    if health is None or health.opened_at is None:
+        return ""
+    tried = max(at for at in (health.opened_at, health.trial_at) if at)
+    if may_try and timezone.now() >= tried + timedelta(seconds=system.breaker_cooldown):
+        return ""
+    return f"{system.name} does not answer; calls to it are held back since {health.opened_at:%H:%M:%S} UTC."
 
 
 def grant_panel(agent: Agent, user: User) -> AgentPanel | None:

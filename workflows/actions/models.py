@@ -77,6 +77,9 @@ class Action(models.Model):
     epoch = models.PositiveIntegerField(
         default=0, help_text="Counts leases; a write with an older one is refused."
     )
+    is_temporary = models.BooleanField(
+        default=False, help_text="It failed before anything could have had an effect; it may go through later."
+    )
     outcome = models.CharField(max_length=8, choices=Outcome, blank=True, help_text="What read-back found.")
     result = models.JSONField(null=True, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True, help_text="Which record it is in the system.")

@@ -167,6 +167,10 @@ def _notes(step: Step, waits: bool) -> list[str]:
         found.append(f"{step.get_undone_display()}.")
     if hasattr(step, "subscription"):
         found.append(f"It waits for the signal “{step.subscription.name}”.")
+    if step.held_by_id and step.state == StepState.READY:
+        found.append(f"Held, and goes on by itself: {step.held_because}")
+    if task is None and (failures := step.attempts + step.infra_attempts):
+        found.append(f"{failures} attempt{'s' if failures > 1 else ''} failed without an effect.")
     if step.chosen_because:
         found.append(step.chosen_because)
     found += _passed_over(step)

@@ -30,8 +30,9 @@ class RunsConfig(AppConfig):
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
+        from workflows.runs.services.attempts import waits_of_task
         from workflows.runs.services.publishing import CHANGE_KIND
-        from workflows.tasks.registry import on_task_closed, register_circle
+        from workflows.tasks.registry import on_task_closed, register_circle, register_waits
 
         register_verbs(receivers.VERBS)
         register_invariants(invariants.INVARIANTS)
@@ -42,6 +43,7 @@ class RunsConfig(AppConfig):
         on_change_request(services.note_decision)
         on_task_closed("runs.step", receivers.on_task_closed)
         register_circle("runs.step", selectors.circle_of)
+        register_waits("runs.step", waits_of_task)
         on_action_ended(receivers.on_action_ended)
         register_behind(selectors.people_behind)
         register_waiting(receivers.has_to_wait, receivers.waiting_actions)

@@ -19,6 +19,7 @@ INVARIANTS = {
          WHERE s.state IN ('ready', 'running') AND NOT s.is_parked AND r.state IN ('running', 'incident')
            AND s.undoes_id IS NULL
            AND NOT EXISTS (SELECT 1 FROM runs_ready q WHERE q.step_id = s.id)
+           AND NOT (s.state = 'ready' AND s.held_by_id IS NOT NULL)
            AND NOT EXISTS (SELECT 1 FROM runs_timer t WHERE t.step_id = s.id AND t.kind IN {_MOVING_TIMERS})
            AND NOT (s.state = 'running' AND (
                     EXISTS (SELECT 1 FROM tasks_task t WHERE t.id = s.task_id AND t.closed_at IS NULL)
@@ -143,10 +144,10 @@ INVARIANTS = {
            AND NOT EXISTS (SELECT 1 FROM audit_event e
                             WHERE e.run_id = s.run_id::text AND e.verb = 'runs.step_overridden')
         UNION ALL
-        SELECT k.key, 'was done ' || count(*)::text || ' times'
+        SELECT split_part(k.key, ':', 2), 'was done ' || count(*)::text || ' times'
           FROM actions_idempotencykey k JOIN actions_action a ON a.id = k.action_id
          WHERE k.key LIKE 'step:%%' AND a.state = 'confirmed'
-         GROUP BY k.key HAVING count(*) > 1
+         GROUP BY split_part(k.key, ':', 2) HAVING count(*) > 1
         """,
     ),
     "I21": Invariant(

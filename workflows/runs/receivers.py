@@ -34,6 +34,8 @@ VERBS = {
     "runs.run_migrated": "A person let a run follow another version of its workflow.",
     "runs.step_undone": "Undoing a step has ended.",
     "runs.step_overdue": "A step was not done in time.",
+    "runs.step_held": "A step waits until its system can be called again.",
+    "runs.step_released": "A step goes on whose system can be called again.",
     "runs.clocks_stopped": "The deadlines of steps stand still.",
     "runs.clocks_started": "The deadlines of steps go on.",
     "runs.step_not_started": "Nobody took a step in time.",

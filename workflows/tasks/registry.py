@@ -27,6 +27,11 @@ class Circle:
 
 CircleFn = Callable[[Task], Circle]
 
+# Says how long a failed task waits for its next attempt by the code of the failure; None: there is none.
+Waits = Callable[[str], int | None]
+WaitsFn = Callable[[Task], Waits | None]
+
+_waits: dict[str, WaitsFn] = {}
 _closed: dict[str, ClosedFn] = {}
 _awaited: dict[str, AwaitedFn] = {}
 _circles: dict[str, CircleFn] = {}
@@ -42,6 +47,17 @@ def tell_closed(actor: Actor, task: Task) -> None:
     """Tell the owner of a task that it is closed."""
     if listener := _closed.get(task.subject_kind):
         listener(actor, task)
+
+
+def register_waits(subject_kind: str, waits: WaitsFn) -> None:
+    """Let the owner of tasks say how often each is tried and when again; None: as the task itself says."""
+    _waits[subject_kind] = waits
+
+
+def waits_of(task: Task) -> Waits | None:
+    """Return what the owner of a task says about its next attempt, None when nothing."""
+    owner = _waits.get(task.subject_kind)
+    return owner(task) if owner else None
 
 
 def register_awaited(kind: str, is_open: AwaitedFn) -> None:

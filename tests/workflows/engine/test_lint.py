@@ -244,12 +244,12 @@ def test_undo_none_is_said_on_purpose() -> None:
 
 
 def test_what_is_not_executed_is_not_published() -> None:
-    able = replace(KNOWN, able=ABLE)
     able = {kind: members for kind, members in ABLE.items() if kind != "sub"}
+    able["agent"] = able["agent"] - {"needs"}
     known = replace(KNOWN, able=able)
-    said = findings(known, a=node("sub", next="b"), b=node("agent", timeouts={}, next="done"))
+    said = findings(known, a=node("sub", next="b"), b=node("agent", needs=["x"], next="done"))
     assert "error: a: The kind sub is not run yet. Use another kind." in said
-    assert "error: b: `timeouts` is not run yet at the kind agent. Leave it out." in said
+    assert "error: b: `needs` is not run yet at the kind agent. Leave it out." in said
 
 
 def test_the_list_of_what_is_executed_names_what_the_hand_can_begin() -> None:
@@ -286,3 +286,24 @@ def test_a_label_that_no_agent_has_is_told() -> None:
     said = findings(known, a=node("agent", needs=["german", "klingon"], next="done"))
     assert "error: a: There is no agent with the label klingon. Give it to one, or name another." in said
     assert not any("german." in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"attempts": 2, "retry": {"most": 3}}, "error: a: `attempts` and `retry` both say"),
+        ({"retry": {"most": 2, "wait_seconds": 60, "cap_seconds": 10}}, "error: a: `cap_seconds` is less"),
+        ({"timeouts": {"run_seconds": 90, "total_seconds": 60}}, "error: a: `run_seconds` is longer than"),
+        ({"timeouts": {"heartbeat_seconds": 2}}, "error: a: No claim is shorter"),
+        ({"timeouts": {"run_seconds": 30, "total_seconds": 60}, "retry": {"most": 2}}, ""),
+    ],
+)
+def test_attempts_and_times_do_not_contradict_each_other(facts: dict[str, Any], said: str) -> None:
+    found = [
+        line
+        for line in findings(KNOWN, a=node("agent", **facts, next="done"))
+        if "a: `" in line or "No claim" in line
+    ]
+    found = [line for line in found if line.startswith("error")]
+    assert len(found) == bool(said)
+    assert all(line.startswith(said) for line in found)

@@ -87,6 +87,7 @@ def record_failed(
             to=State.FAILED,
             code=code,
             sentence=sentence,
+            is_temporary=temporary,
             next_step=(
                 "Ask again later with a new idempotency key."
                 if temporary

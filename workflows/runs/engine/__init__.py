@@ -11,6 +11,7 @@ from workflows.runs.engine.machine import MOST_PASSED, accepts, advance
 from workflows.runs.engine.needs import Needs, needs
 from workflows.runs.engine.orders import Order, Plan
 from workflows.runs.engine.reading import DefinitionError, canonical, read_yaml
+from workflows.runs.engine.retrying import again, most_attempts
 from workflows.runs.engine.schema import NODES, whole_schema
 from workflows.runs.engine.undoing import UndoScope, undo_scope
 from workflows.runs.engine.views import FrameView, RunView, Slot, StepView
@@ -43,6 +44,7 @@ __all__ = [
     "accepts",
     "advance",
     "after",
+    "again",
     "canonical",
     "context_of",
     "errors",
@@ -51,6 +53,7 @@ __all__ = [
     "given_to_undo",
     "lint",
     "load",
+    "most_attempts",
     "needs",
     "parse",
     "read_yaml",

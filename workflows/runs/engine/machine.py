@@ -27,7 +27,7 @@ from workflows.runs.engine.events import (
 from workflows.runs.engine.frames import fail, follow
 from workflows.runs.engine.orders import Again, Escalate, Hold, MarkUndone, Plan, Undo
 from workflows.runs.engine.passing import PASSED, go_on_undoing, walk
-from workflows.runs.engine.retrying import again
+from workflows.runs.engine.retrying import again, told
 from workflows.runs.engine.undoing import next_to_undo, undone_of_all
 from workflows.runs.engine.views import RunView, Slot, StepView
 
@@ -81,7 +81,7 @@ def _failed(draft: Draft, event: Failed) -> None:
     if retry is not None:
         draft.add(Again(step.id, *retry))
     else:
-        _fail_for_good(draft, step, event.code, event.message)
+        _fail_for_good(draft, step, event.code, told(step, event))
 
 
 def _fail_for_good(draft: Draft, step: StepView, code: str, message: str) -> None:

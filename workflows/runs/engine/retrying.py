@@ -39,6 +39,12 @@ def most_attempts(node: Node) -> int:
     return int(told or (MOST_AGENT if node.kind == "agent" else 1))
 
 
+def told(step: StepView, event: Failed) -> str:
+    """Return what is said of a failure for good: how often it was tried, and what was said last."""
+    times = step.attempts + step.infra_attempts + 1
+    return event.message if times == 1 else f"Tried {times} times; the last time: {event.message}"
+
+
 def wait(policy: Mapping[str, Any], failures: int, jitter: float) -> int:
     """Return the seconds before the next attempt: growing by the factor, capped, then spread by the jitter.
 

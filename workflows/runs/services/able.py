@@ -8,9 +8,11 @@ from __future__ import annotations
 ABLE: dict[str, frozenset[str]] = {
     kind: frozenset({*members.split(), "owner"})
     for kind, members in {
-        "agent": "role department needs same_agent_as give answer title due_seconds attempts priority "
+        "agent": "role department needs same_agent_as give answer title due_seconds attempts retry "
+        "timeouts priority "
         "next failed",
-        "operation": "role department needs same_agent_as operation arguments due_seconds next refused undo",
+        "operation": "role department needs same_agent_as operation arguments due_seconds next refused undo "
+        "retry timeouts when_down stop_clock",
         "human": "groups exception title show form due_seconds deadlines priority next",
         "gate": "role department needs same_agent_as operation arguments next",
         "sub": "workflow give key next failed",

@@ -36,6 +36,7 @@ class Applied:
         self.to_undo: list[str] = []  # asked for once everything is written
         self.gone: list[str] = []  # cancelled, and what they began is to be cancelled too
         self.again: list[tuple[str, int]] = []
+        self.held: list[tuple[str, bool]] = []
         self.finish: orders.FinishRun | None = None
 
     def as_written(self) -> tuple[str, bool]:
@@ -151,6 +152,11 @@ def _again(to: Applied, order: orders.Again) -> None:
         replace(step, state="ready", attempts=order.attempts, infra_attempts=order.infra_attempts, parked=False)
     )
     to.again.append((step.id, order.in_seconds))
+
+
+def _hold(to: Applied, order: orders.Hold) -> None:
+    to.change(replace(to.picture.steps[order.step], state="ready"))
+    to.held.append((order.step, order.stop_clock))
 
 
 def _open_frame(to: Applied, order: orders.OpenFrame) -> None:
@@ -305,6 +311,7 @@ _APPLY: dict[type, Callable[[Applied, Any], None]] = {
     orders.Close: _close,
     orders.Reanswer: _reanswer,
     orders.Again: _again,
+    orders.Hold: _hold,
     orders.OpenFrame: _open_frame,
     orders.Arrived: _arrived,
     orders.Reopen: _reopen,

@@ -13,16 +13,19 @@ from agents.models import Department, Role
 from audit.vocabulary import Ref, Refusal
 from connectors.policies.schemas import plain_text
 from workflows.actions import dispatch as actions_dispatch
+from workflows.actions.models import Action
 from workflows.actions.services import Ask, preview_decision, request_within
 from workflows.runs import engine, selectors
 from workflows.runs.choices import StepState
-from workflows.runs.engine.events import Closed, Event, Failed
+from workflows.runs.engine.events import Closed, Down, Event, Failed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.assigning import choose_agent, keep_for, routed
 from workflows.runs.services.children import begin_child
 from workflows.runs.services.deadlines import set_deadlines
+from workflows.runs.services.holding import down
 from workflows.runs.services.moving import ENGINE, make_ready, move_step
 from workflows.runs.services.picture import Picture
+from workflows.runs.services.times import set_times
 from workflows.runs.services.waiting import await_signal
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -65,12 +68,14 @@ def _agent(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
         preferred_agent=kept,
         work=work,
         answer_schema=node.facts.get("answer"),
-        most_attempts=node.facts.get("attempts", 3),
+        most_attempts=engine.most_attempts(node),
+        heartbeat_seconds=node.facts.get("timeouts", {}).get("heartbeat_seconds"),
         due_at=_due(step, node),
         priority=step.priority or step.run.priority,
         references=_references(step),
         lane=step.run.lane,
     )
+    set_times(step, node)
     move_step(step, StepState.RUNNING, task=task, input=work, **why)
     return None
 
@@ -100,15 +105,22 @@ def _human(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
 
 
 def _operation(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
+    _due(step, node)
+    set_times(step, node)
+    before = step.action
+    if before is not None and (event := _still_counts(step, before)):
+        return event
+    if is_down := down(node.facts["operation"], may_try=True):
+        return Down(is_down)
     arguments = given.get("arguments", {})
     agent, choice = choose_agent(step, node, arguments, picture)
     if agent is None:
         return _cannot("no_agent", choice.because)
-    _due(step, node)
     action = request_within(
         actor=agent.user.as_actor(),
         agent=agent,
-        key=f"step:{step.pk}",
+        # The same attempt asks once; the next one names the action that had no effect, and asks anew.
+        key=f"step:{step.pk}:{before.pk}" if before else f"step:{step.pk}",
         ask=Ask(
             operation=node.facts["operation"],
             arguments=arguments,
@@ -126,6 +138,15 @@ def _operation(step: Step, node: engine.Node, given: Mapping[str, Any], picture:
     else:
         transaction.on_commit(lambda: actions_dispatch.hint_run(action.pk))
     return None
+
+
+def _still_counts(step: Step, before: Action) -> Event | None:
+    """Refuse to do again what was done, or may have been: only what certainly had no effect is repeated."""
+    if before.state == Action.State.CONFIRMED:
+        return Closed(before.result or {})
+    if before.is_final:
+        return None
+    raise RuntimeError(f"step {step.pk}: an attempt begins, and its action {before.pk} is {before.state}")
 
 
 def _gate(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
@@ -168,8 +189,8 @@ def _title(given: Mapping[str, Any], otherwise: str) -> str:
 
 def _due(step: Step, node: engine.Node) -> Any:
     seconds = node.facts.get("due_seconds")
-    if not seconds:
-        return None
+    if not seconds or step.started_at is not None:
+        return None  # what is due is due, however often it is tried
     at = database_now() + timedelta(seconds=seconds)
     Timer.objects.create(step=step, kind=Timer.Kind.OVERDUE, fire_at=at)
     return at

@@ -17,10 +17,11 @@ from audit.vocabulary import Actor
 from workflows.runs import engine
 from workflows.runs.choices import OPEN_RUNS, RunState
 from workflows.runs.engine.events import CancelRun, Event
-from workflows.runs.models import Ready, Run, Step
+from workflows.runs.models import Ready, Run, Step, Timer
 from workflows.runs.services.applying import Applied
 from workflows.runs.services.cancelling import drop_work, withdraw_actions
 from workflows.runs.services.children import hand_over
+from workflows.runs.services.holding import hold, let_go
 from workflows.runs.services.moving import ENGINE, note
 from workflows.runs.services.pen import Pen, as_json
 from workflows.runs.services.picture import pictures_of
@@ -28,6 +29,9 @@ from workflows.runs.services.undoing import is_about_undoing, view_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
+
+# Timers that begin anew with the next attempt.
+OF_AN_ATTEMPT = (Timer.Kind.QUEUE, Timer.Kind.RUN)
 
 
 class Look:
@@ -140,7 +144,15 @@ def _after(to: Applied) -> None:
             step_id=step_id,
             defaults={"not_before": at, "priority": to.picture.run.priority, "lane": to.picture.run.lane},
         )
+    if to.again:
+        steps = [UUID(key) for key, _ in to.again]
+        Timer.objects.filter(step__in=steps, kind__in=OF_AN_ATTEMPT).delete()
+        let_go(steps)
     to.again = []
+    for step_id, stop_clock in to.held:
+        operation = to.picture.definition.nodes[to.picture.steps[step_id].node].facts["operation"]
+        hold(run=to.picture.run, step_id=step_id, operation=operation, stop_clock=stop_clock)
+    to.held = []
 
 
 def _close_incidents_of(ended: Sequence[Applied]) -> None:

@@ -130,7 +130,10 @@ def _shapes() -> dict[str, engine.OperationShape]:
     }
     return {
         operation.code: engine.OperationShape(
-            str(operation.effect), operation.input_schema or {}, *more.get(operation.code, ({}, ""))
+            str(operation.effect),
+            operation.input_schema or {},
+            *more.get(operation.code, ({}, "")),
+            is_idempotent=operation.idempotent,
         )
         for operation in registry.all_operations()
     }

@@ -16,10 +16,13 @@ from workflows.runs.engine.events import Closed, Event, Late
 from workflows.runs.models import Run, Signal, Step, Timer
 from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.deadlines import has_deadline, pass_timer
+from workflows.runs.services.holding import release_held
 from workflows.runs.services.leaving import news_of
 from workflows.runs.services.look import Look, cancel_child
 from workflows.runs.services.moving import ENGINE, lock_run, make_ready, note
 from workflows.runs.services.ticking import tick
+from workflows.runs.services.timeouts import time_out
+from workflows.runs.services.times import TIMES
 from workflows.runs.services.unclaimed import release_kept, tell_unclaimed
 from workflows.tasks.models import Task
 from workflows.tasks.services import hurry_task
@@ -39,6 +42,7 @@ def sweep_runs() -> dict[str, int]:
         "timers": _fire_timers,
         "left": cancel_left,
         "repaired": _repair,
+        "held": release_held,
         "released": release_kept,
         "unclaimed": tell_unclaimed,
         "looks": tick,
@@ -71,6 +75,9 @@ def _fire(timer_id: int, run_id: UUID) -> bool:
         timer.delete()
         if step.state == StepState.RUNNING and run.state in OPEN_RUNS:
             _end_of_waiting(run, step, is_late=timer.kind == Timer.Kind.GIVE_UP)
+        return True
+    if timer.kind in TIMES:
+        time_out(run, timer)
         return True
     if step.state in OPEN_STEPS and run.state in OPEN_RUNS and has_deadline(run, step, timer):
         pass_timer(run, step, timer)
@@ -125,7 +132,7 @@ def _repair() -> int:
     alone = Step.objects.filter(run__is_paused=False, ready__isnull=True)
     idle = (
         alone.filter(run__state__in=OPEN_RUNS, is_parked=False)
-        .filter(Q(state=StepState.READY) | Q(state=StepState.RUNNING) & ended)
+        .filter(Q(state=StepState.READY, held_by=None) | Q(state=StepState.RUNNING) & ended)
         .select_related("run")
         .order_by("pk")[:BATCH]
     )

@@ -20,6 +20,7 @@ from workflows.tasks.services.closing import (
     close_task,
     complete_task,
     fail_task,
+    time_out_task,
 )
 from workflows.tasks.services.escalating import (
     close_by_deadline,
@@ -58,5 +59,6 @@ __all__ = [
     "set_paused",
     "stand_clocks",
     "sweep_questions",
+    "time_out_task",
     "wake_waiting",
 ]

@@ -104,7 +104,7 @@ def heartbeat_task(
     require_epoch(task, epoch)
     _require_held(actor, task)
     require_standing(actor, task)
-    task.lease_until = selectors.database_now() + timedelta(seconds=_lease(lease_seconds))
+    task.lease_until = selectors.database_now() + timedelta(seconds=_lease(task, lease_seconds))
     fields = ["lease_until"]
     if progress:
         task.progress = plain_text(progress)[:200]
@@ -285,20 +285,23 @@ def _again_at(task: Task, after_seconds: int) -> datetime:
 
 
 def _take(actor: Actor, task: Task, user: User, lease_seconds: int | None) -> None:
+    now = selectors.database_now()
+    if task.state != Task.State.CLAIMED or task.claimed_by_id != user.pk:
+        task.claimed_at = now  # taking again what one has is the same attempt
     task.state, task.claimed_by = Task.State.CLAIMED, user
     task.epoch += 1
     task.progress = ""
-    task.lease_until = (
-        selectors.database_now() + timedelta(seconds=_lease(lease_seconds)) if lease_seconds else None
-    )
-    task.save(update_fields=["state", "claimed_by", "epoch", "lease_until", "progress"])
+    task.lease_until = now + timedelta(seconds=_lease(task, lease_seconds)) if lease_seconds else None
+    task.save(update_fields=["state", "claimed_at", "claimed_by", "epoch", "lease_until", "progress"])
     record(actor, "tasks.task_claimed", task, f"{actor.label} took the task: {task.title}")
 
 
 def give_back(task: Task, *fields: str) -> None:
     """End the claim on a locked task and offer it again; ``fields`` are saved with it."""
     task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
-    task.save(update_fields=["state", "claimed_by", "lease_until", *fields])
+    if "available_at" not in fields:
+        task.available_at = selectors.database_now()  # offered from now on
+    task.save(update_fields=["state", "claimed_by", "lease_until", "available_at", *fields])
     if task.role_id:
         transaction.on_commit(partial(broadcast.tell_work, task.role_id))
 
@@ -319,5 +322,5 @@ def _require_held(actor: Actor, task: Task) -> None:
     require_claimer(actor, task)
 
 
-def _lease(seconds: int) -> int:
-    return max(SHORTEST_LEASE, min(seconds, LONGEST_LEASE))
+def _lease(task: Task, seconds: int) -> int:
+    return max(SHORTEST_LEASE, min(seconds, task.heartbeat_seconds or LONGEST_LEASE, LONGEST_LEASE))

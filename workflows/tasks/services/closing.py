@@ -77,20 +77,50 @@ def fail_task(
     require_work(task)
     require_claimer(actor, task)
     require_standing(actor, task)
+    return _fail_attempt(actor, task, _failure(code, message, detail), retry=retry, after_seconds=after_seconds)
+
+
+@transaction.atomic
+def time_out_task(*, task_id: UUID | str, code: str, message: str, retry: bool) -> Task:
+    """Let an attempt fail because its time has passed; whoever still has it finds its claim over."""
+    task = locked(task_id)
+    if task.state == Task.State.CLAIMED:
+        task.epoch += 1
+        task.save(update_fields=["epoch"])
+    return _fail_attempt(Actor.system("engine"), task, _failure(code, message, None), retry=retry)
+
+
+def _fail_attempt(
+    actor: Actor, task: Task, failure: dict[str, Any], *, retry: bool, after_seconds: int | None = None
+) -> Task:
+    """Count a failure of a locked task: it is offered again when its owner, or it itself, says so."""
     task.attempts += 1
-    if not retry or task.attempts >= task.most_attempts:
-        task.save(update_fields=["attempts"])
-        return fail_locked(actor, task, code=code, message=message, detail=detail)
-    pause = min(2**task.attempts, LONGEST_PAUSE) if after_seconds is None else min(after_seconds, LONGEST_PAUSE)
+    code, message = failure["code"], failure["message"]
+    pause = _pause(task, code, after_seconds) if retry else None
+    if pause is None:
+        task.failure = failure
+        task.save(update_fields=["attempts", "failure"])
+        return _close_failed(actor, task, message)
     task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
-    task.failure = _failure(code, message, detail)
+    task.failure = failure
     task.available_at = selectors.database_now() + timedelta(seconds=pause)
     task.save(update_fields=["attempts", "state", "claimed_by", "lease_until", "failure", "available_at"])
     sentence = f"Attempt {task.attempts} of {task.most_attempts} failed: {task.title}: {message}"
-    record(actor, "tasks.task_failed_once", task, sentence, code=code[:60])
+    record(actor, "tasks.task_failed_once", task, sentence, code=code)
     if task.role_id:
         transaction.on_commit(partial(broadcast.tell_work, task.role_id))
     return task
+
+
+def _pause(task: Task, code: str, after_seconds: int | None) -> int | None:
+    """Return the seconds before the next attempt; whoever failed may ask for more of them, None: no more."""
+    asked = None if after_seconds is None else min(after_seconds, LONGEST_PAUSE)
+    if waits := registry.waits_of(task):
+        seconds = waits(code)
+        return None if seconds is None else max(seconds, asked or 0)
+    if task.attempts >= task.most_attempts:
+        return None
+    return min(2**task.attempts, LONGEST_PAUSE) if asked is None else asked
 
 
 def fail_locked(
@@ -99,6 +129,10 @@ def fail_locked(
     """Close a locked task as failed for good."""
     task.failure = _failure(code, message, detail)
     task.save(update_fields=["failure"])
+    return _close_failed(actor, task, message)
+
+
+def _close_failed(actor: Actor, task: Task, message: str) -> Task:
     return close_task(actor=actor, task=task, state=Task.State.FAILED, verb="tasks.task_failed", reason=message)
 
 

@@ -12,6 +12,7 @@ from workflows.runs.engine.lint.expressions import expressions
 from workflows.runs.engine.lint.findings import Finding, Known, Level, OperationShape
 from workflows.runs.engine.lint.flow import flow
 from workflows.runs.engine.lint.meeting import meeting
+from workflows.runs.engine.lint.patience import patience
 from workflows.runs.engine.lint.references import dangling, references
 from workflows.runs.engine.lint.types import types
 
@@ -30,7 +31,7 @@ def lint(definition: Definition, known: Known) -> list[Finding]:
     found += blocks(definition)
     if not definition.regions.misplaced:
         found += [*flow(definition), *expressions(definition), *types(definition, known)]
-    return [*found, *duties(definition, known)]
+    return [*found, *patience(definition, known), *duties(definition, known)]
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

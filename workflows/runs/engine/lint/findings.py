@@ -37,6 +37,7 @@ class OperationShape:
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
     undo: str = ""
+    is_idempotent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
