@@ -293,12 +293,11 @@ def _label(to: Applied, order: orders.Label) -> None:
 def _rename(to: Applied, order: orders.Rename) -> None:
     """Two nodes may change names: what is renamed gets a name in between that no node can have."""
     to.pen.write()
-    for rows in (Step.objects, Frame.objects):
-        of_run = rows.filter(run=to.picture.run)
-        for place, old in enumerate(order.nodes):
-            of_run.filter(node=old).update(node=f":{place}")
-        for place, new in enumerate(order.nodes.values()):
-            of_run.filter(node=f":{place}").update(node=new)
+    between = {old: f":{place}" for place, old in enumerate(order.nodes)}
+    for names in (between, {between[old]: new for old, new in order.nodes.items()}):
+        for before, after in names.items():
+            Step.objects.filter(run=to.picture.run, node=before).update(node=after)
+            Frame.objects.filter(run=to.picture.run, node=before).update(node=after)
 
 
 def _finish(to: Applied, order: orders.FinishRun) -> None:

@@ -58,7 +58,9 @@ class Migrate(Planned):
         for new in set(self.nodes.values()):
             Step.objects.filter(run=at.run, node=new).update(name=names[new])
         for key in standing_of(at.run).order_by().values_list("node", flat=True).distinct():
-            standing_of(at.run).filter(node=key).update(name=names[key])
+            Step.objects.filter(pk__in=standing_of(at.run).filter(node=key).order_by().values("pk")).update(
+                name=names[key]
+            )
 
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""
