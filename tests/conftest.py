@@ -30,6 +30,8 @@ PASSWORD = "correct horse battery staple"
 DEAR = {"erp", "made_world"}
 
 
+# First, because groups are read by the one that hands the tests out.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marker = item.get_closest_marker("django_db")

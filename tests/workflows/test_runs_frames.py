@@ -97,6 +97,29 @@ def nothing_is_left(run: Run) -> None:
     assert not Frame.objects.filter(run=run, is_closed=False).exists()
 
 
+def test_an_end_in_one_branch_ends_the_run_though_another_waits_for_an_operator(
+    clerk: Any, alice: Any, bob: Any
+) -> None:
+    publish(
+        alice,
+        bob,
+        "both",
+        both={"kind": "parallel", "join": "met", "branches": [{"to": "left"}, {"to": "right"}]},
+        left={**WORK, "next": "met"},
+        right={**WORK, "next": [{"when": "steps.right.answer.sum == 1", "to": "done"}, {"to": "met"}]},
+        met={"kind": "join", "next": "done"},
+    )
+    run = begun(alice)
+    give_up(clerk)
+    run.refresh_from_db()
+    assert run.state == "incident"
+    hand_in(clerk, sum=1)
+    run.refresh_from_db()
+    assert (run.state, run.outcome, run.problem) == ("done", "answered", "")
+    assert not Task.objects.filter(kind="incident", state__in=Task.WAITING).exists()
+    nothing_is_left(run)
+
+
 def test_branches_go_on_beside_each_other_and_meet(clerk: Any, alice: Any, bob: Any) -> None:
     both(alice, bob)
     run = begun(alice)

@@ -35,7 +35,8 @@ class StepState(TextChoices):
 
 RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset({RunState.INCIDENT, RunState.DONE, RunState.CANCELLED}),
-    RunState.INCIDENT: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    # Done: a branch reached an end, which ends the whole run, while another one waited for an operator.
+    RunState.INCIDENT: frozenset({RunState.RUNNING, RunState.DONE, RunState.CANCELLED}),
     RunState.DONE: frozenset(),
     RunState.CANCELLED: frozenset(),
 }

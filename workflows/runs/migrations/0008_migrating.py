@@ -3,7 +3,8 @@ from __future__ import annotations
 from django.db import migrations
 
 # The table of workflows.runs.choices as it stands; a later change of it is a later migration.
-RUNS = {"running": ["incident", "done", "cancelled"], "incident": ["running", "cancelled"]}
+# A branch may reach an end, which ends the whole run, while another one waits for an operator.
+RUNS = {"running": ["incident", "done", "cancelled"], "incident": ["running", "done", "cancelled"]}
 LEGAL = ", ".join(f"('{before}', '{after}')" for before, afters in RUNS.items() for after in afters)
 
 GUARD = """
