@@ -135,7 +135,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
-    if route.startswith("api/v1/runs/<"):
+    if route.startswith("api/v1/runs/<") and route not in bodies:
         return {**STEERING.get(route.rpartition("/")[2], {}), **reason}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])

@@ -54,7 +54,7 @@ class Line(ApplicationCommunicator):
 
     async def leave(self):
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(timeout=10)
+        await self.wait(timeout=3)
 
 
 class NoSession:

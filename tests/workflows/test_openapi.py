@@ -25,7 +25,9 @@ def assert_described(document: dict[str, Any], path: str, method: str, answer: A
     media_type = answer["Content-Type"].partition(";")[0]
     assert media_type in described, (path, answer.status_code, media_type)
     schema = {**described[media_type]["schema"], "components": document["components"]}
-    assert [error.message for error in Draft202012Validator(schema).iter_errors(answer.json())] == []
+    assert [
+        (error.json_path, error.message) for error in Draft202012Validator(schema).iter_errors(answer.json())
+    ] == []
     if media_type == "application/problem+json":
         known = document["components"]["schemas"]["Problem"]["properties"]
         assert set(answer.json()) <= set(known), answer.json()

@@ -75,10 +75,17 @@ class StepSerializer(serializers.ModelSerializer):
     )
 
     child = serializers.UUIDField(
-        source="child.pk", default=None, read_only=True, help_text="The run it began and waits for, or null."
+        source="child.pk",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="The run it began and waits for, or null.",
     )
     waits_for_signal = serializers.CharField(
-        source="subscription.name", default="", read_only=True, help_text="Name of that signal, or empty."
+        source="subscription.name",
+        allow_null=True,
+        read_only=True,
+        help_text="Name of the signal it waits for, or null.",
     )
 
     class Meta:
@@ -125,7 +132,11 @@ class RunSerializer(serializers.ModelSerializer):
     )
     input = OpenObjectField(read_only=True)
     parent_run = serializers.UUIDField(
-        source="parent.run_id", default=None, read_only=True, help_text="The run it is inside of, or null."
+        source="parent.run_id",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="The run it is inside of, or null.",
     )
     output = ResultField(allow_null=True, read_only=True, help_text="What its end says came of it, or null.")
 

@@ -18,9 +18,10 @@ def set_paused(*, tasks: Iterable[UUID], is_paused: bool) -> None:
     Call it in the transaction that pauses what they belong to: a claim that holds the row is waited for, and
     one that comes later finds it paused.
     """
-    waiting = Task.objects.filter(pk__in=list(tasks), state__in=Task.WAITING)
-    roles = set(waiting.filter(is_paused=not is_paused).values_list("role_id", flat=True))
-    waiting.update(is_paused=is_paused)
+    named = list(tasks)
+    changing = Task.objects.filter(pk__in=named, state__in=Task.WAITING, is_paused=not is_paused)
+    roles = set(changing.values_list("role_id", flat=True))
+    Task.objects.filter(pk__in=named, state__in=Task.WAITING).update(is_paused=is_paused)
     if not is_paused:
         for role_id in roles - {None}:
             transaction.on_commit(partial(broadcast.tell_work, role_id))

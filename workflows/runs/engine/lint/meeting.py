@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workflows.runs.engine.definition import Definition
-from workflows.runs.engine.lint.findings import Finding, Known
+from workflows.runs.engine.lint.findings import Finding, Known, Level
 
 _OF_SIGNALS = frozenset({"match", "timeout_seconds", "late"})
 
@@ -18,7 +18,8 @@ def meeting(definition: Definition, known: Known) -> Iterator[Finding]:
             yield Finding(node.id, said, "Name a workflow that does not lead back to this one.")
         if node.kind == "wait" and "signal" not in node.facts:
             for member in sorted(_OF_SIGNALS & set(node.facts)):
-                yield Finding(node.id, f"`{member}` means nothing without `signal`.", "Leave it out.")
+                said = f"`{member}` means nothing without `signal`."
+                yield Finding(node.id, said, "Leave it out.", Level.ADVICE)
 
 
 def _back(code: str, begun: str, known: Known) -> list[str]:

@@ -50,7 +50,7 @@ class ChangePriority(Verb):
 
     def carry_out(self, at: Standing) -> None:
         """Change it where it is read: the run, its turns, and the tasks that wait."""
-        _tasks(at.run).update(priority=self.priority)
+        Task.objects.filter(pk__in=_tasks(at.run).values("pk")).update(priority=self.priority)
         Ready.objects.filter(step__run=at.run, step__priority=None).update(priority=self.priority)
         Run.objects.filter(pk=at.run.pk).update(priority=self.priority)
         transaction.on_commit(dispatch.hint_tick)
