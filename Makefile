@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3.11
 # One more than there are processors: some tests wait for processes, leases and clocks.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
+# What kills processes under load is not to be starved by its neighbours as well.
+FULL_JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Compiled modules halve the start of every process; some containers forbid them for an image's sake.
 unexport PYTHONDONTWRITEBYTECODE
 # BROWSER=0 leaves the browser tests out on purpose.
@@ -38,7 +40,7 @@ test: .venv/.installed-dev browser ## Run the tests on real services (BROWSER=0 
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 test-full: .venv/.installed-dev browser ## Run what is long by nature: chaos, fuzz, long properties, every page
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
+	@$(BIN)/pytest -n $(FULL_JOBS) --dist loadgroup --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 chaos: .venv/.installed-dev ## Kill everything of the product under load, 300 times (SCALE=0.1: 30 times); last line JSON
 	@$(BIN)/python -m tests.chaos --scale $(or $(SCALE),1.0)

@@ -44,6 +44,7 @@ class Chaos:
     pause: float
     agents: int = 2
     at_once: int = 10
+    settle: float = 60  # seconds
     faults: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
 
@@ -110,7 +111,7 @@ class Chaos:
         from tests.chaos import verdict
 
         began = time.monotonic()
-        while (left := verdict.unsettled()) and time.monotonic() - began < verdict.SETTLE_SECONDS:
+        while (left := verdict.unsettled()) and time.monotonic() - began < self.settle:
             self._pause(house, 0.5)
         return left, time.monotonic() - began
 
@@ -160,12 +161,15 @@ def main() -> int:
     parser.add_argument("--pause", type=float, default=1.0, help="Stretches the time between two faults.")
     parser.add_argument("--dump", default="", help="A migrated database (pg_dump -Fc), for a quick start.")
     parser.add_argument("--agents", type=int, default=2)
+    parser.add_argument(
+        "--settle", type=float, default=60, help="Seconds that everything has after the last fault."
+    )
     parser.add_argument("--at-once", type=int, default=10, help="How many runs are under way at a time.")
     parser.add_argument("--keep", action="store_true", help="Keep the data folder and its logs.")
     given = parser.parse_args()
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="aos-chaos-"))
-    chaos = Chaos(given.scale, given.seed, given.pause, given.agents, given.at_once)
+    chaos = Chaos(given.scale, given.seed, given.pause, given.agents, given.at_once, given.settle)
     with opened(folder) as house:
         result = chaos.play(house, given.dump)
     result["seconds"] = round(time.monotonic() - began, 1)

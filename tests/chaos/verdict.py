@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from tests.chaos.company import numbers_of
 
 T = TypeVar("T")
-SETTLE_SECONDS = 60
 
 
 @dataclass
@@ -75,14 +74,6 @@ def unsettled() -> list[str]:
         return found + ([f"{pending} events"] if pending else [])
 
     return asked(look)
-
-
-def await_settled(seconds: float = SETTLE_SECONDS) -> tuple[list[str], float]:
-    """Wait until nothing is under way; return what still is when the time is over, and how long it took."""
-    began = time.monotonic()
-    while (left := unsettled()) and time.monotonic() - began < seconds:
-        time.sleep(0.5)
-    return left, time.monotonic() - began
 
 
 def judge(accepted: Mapping[str, str], effects: Sequence[Mapping[str, Any]]) -> Verdict:
