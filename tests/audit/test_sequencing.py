@@ -308,7 +308,9 @@ def test_new_positions_are_published_and_the_doorbell_makes_them_come_soon(live_
             time.sleep(0.3)
             begin = time.monotonic()
             record()
-            assert next_position(listener) == n
+            while (position := next_position(listener)) == n - 1:
+                pass  # a hint may come twice: from the start of the sequencer, and from the event
+            assert position == n
             took.append(time.monotonic() - begin)
     assert sorted(took)[2] < 0.25
 
