@@ -3,6 +3,10 @@
 Two directions. The writer rings the sequencer's doorbell after its commit, so that positions come within
 milliseconds without anybody polling fast. The sequencer announces the newest position to whoever shows things
 live; a reader then reads what it missed from the ledger.
+
+A server's numbered databases keep keys apart, not channels: whoever listens hears what is published under any
+number. The names of our channels therefore carry the number, and two installations on one server hear only
+themselves.
 """
 
 from __future__ import annotations
@@ -17,18 +21,30 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-DOORBELL_CHANNEL = "aos:doorbell"
-POSITIONS_CHANNEL = "aos:positions"
+DOORBELL = "doorbell"
+POSITIONS = "positions"
 EVENTS_GROUP = "events"
 
 # A writer's process rings no more often than this; the sequencer looks again by itself after every batch.
 RING_EVERY_SECONDS = 0.02
 # After a failure nobody tries again for this long, so that a dead Valkey costs a writer next to nothing.
 REST_AFTER_FAILURE_SECONDS = 2.0
+
+
+def channel_named(name: str) -> str:
+    """Return the channel of a name on this installation: ``aos:<number of the database>:<name>``."""
+    return f"aos:{_number_in(settings.REDIS_URL)}:{name}"
+
+
+@lru_cache(maxsize=8)
+def _number_in(address: str) -> int:
+    # The client's own reading: of redis, rediss and unix addresses, in the path or as ?db=, 0 if none is given.
+    return int(parse_url(address).get("db", 0))
 
 
 @lru_cache(maxsize=1)
@@ -65,15 +81,15 @@ def ring_doorbell() -> None:
     if not _rings.is_due():
         return
     try:
-        _client().publish(DOORBELL_CHANNEL, b"1")
+        _client().publish(channel_named(DOORBELL), b"1")
     except (redis.RedisError, OSError):
         _rings.rest()
         logger.debug("The sequencer's doorbell could not be rung.", exc_info=True)
 
 
 def publish_position(position: int) -> None:
-    """Publish the newest position on the channel ``aos:positions`` (plain publish and subscribe)."""
-    _client().publish(POSITIONS_CHANNEL, str(position))
+    """Publish the newest position on the channel ``aos:<number>:positions`` (plain publish and subscribe)."""
+    _client().publish(channel_named(POSITIONS), str(position))
 
 
 def send_position_to_group(position: int) -> None:
@@ -116,6 +132,6 @@ class Doorbell:
     def _listen(self) -> bool:
         if self._listener is None and time.monotonic() >= self._next_try:
             listener = _client().pubsub()
-            listener.subscribe(DOORBELL_CHANNEL)
+            listener.subscribe(channel_named(DOORBELL))
             self._listener = listener
         return self._listener is not None

@@ -98,6 +98,47 @@ def test_a_dead_valkey_costs_a_writer_next_to_nothing(settings, monkeypatch):
     broadcast._client.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        ("redis://127.0.0.1:6379/3", 3),
+        ("rediss://:secret@redis.example:6380/12", 12),
+        ("redis://redis.example:6379?db=5", 5),
+        ("unix:///run/valkey.sock?db=4", 4),
+        ("unix:///run/valkey.sock", 0),
+        ("redis://redis.example:6379", 0),
+        ("redis://redis.example:6379/", 0),
+    ],
+)
+def test_a_channel_carries_the_number_of_the_database(settings, address, number):
+    settings.REDIS_URL = address
+    assert broadcast.channel_named("positions") == f"aos:{number}:positions"
+
+
+def test_installations_with_other_numbers_on_one_server_do_not_hear_each_other(settings, monkeypatch):
+    """Publish and subscribe of the server does not know the numbers: what one says, all could hear."""
+    number = int(settings.REDIS_URL.rpartition("/")[2])
+    with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as ours:
+        ours.subscribe(
+            broadcast.channel_named(broadcast.POSITIONS), broadcast.channel_named(broadcast.DOORBELL)
+        )
+        assert [ours.get_message(timeout=1)["type"] for _ in range(2)] == ["subscribe"] * 2
+        settings.REDIS_URL = f"{settings.REDIS_URL.rpartition('/')[0]}/{(number + 1) % 16}"
+        broadcast._client.cache_clear()
+        _announce(7, monkeypatch)
+        assert ours.get_message(timeout=0.1) is None
+        settings.REDIS_URL = f"{settings.REDIS_URL.rpartition('/')[0]}/{number}"
+        broadcast._client.cache_clear()
+        _announce(8, monkeypatch)
+        assert [ours.get_message(timeout=1)["data"] for _ in range(2)] == [b"8", b"1"]
+
+
+def _announce(position, monkeypatch):
+    monkeypatch.setattr(broadcast._rings, "next_at", 0.0)
+    broadcast.publish_position(position)
+    broadcast.ring_doorbell()
+
+
 class Processes:
     """Real sequencers on the test's database."""
 
@@ -296,7 +337,7 @@ def test_positions_come_without_valkey(live_db, record, sequencers):
 
 def test_new_positions_are_published_and_the_doorbell_makes_them_come_soon(live_db, record, sequencers):
     with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as listener:
-        listener.subscribe(broadcast.POSITIONS_CHANNEL)
+        listener.subscribe(broadcast.channel_named(broadcast.POSITIONS))
         listener.get_message(timeout=1)
         sequencers.start()
         record()

@@ -9,12 +9,14 @@ from uuid import UUID
 import redis
 from django.conf import settings
 
+from audit.broadcast import channel_named
+
 logger = logging.getLogger(__name__)
 
 
 def channel_of(action_id: UUID | str) -> str:
     """Return the Redis channel that tells when an action changed."""
-    return f"aos:action:{action_id}"
+    return channel_named(f"action:{action_id}")
 
 
 def tell_changed(action_id: UUID | str, state: str) -> None:

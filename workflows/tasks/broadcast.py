@@ -9,17 +9,19 @@ from uuid import UUID
 import redis
 from django.conf import settings
 
+from audit.broadcast import channel_named
+
 logger = logging.getLogger(__name__)
 
 
 def channel_of(role_id: UUID | str) -> str:
     """Return the Redis channel that tells when there may be work for the agents of a role."""
-    return f"aos:work:{role_id}"
+    return channel_named(f"work:{role_id}")
 
 
 def channel_of_task(task_id: UUID | str) -> str:
     """Return the Redis channel that tells when a question of a task was answered."""
-    return f"aos:task:{task_id}"
+    return channel_named(f"task:{task_id}")
 
 
 def tell_answered(task_id: UUID | str) -> None:
