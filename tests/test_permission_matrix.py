@@ -130,7 +130,6 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
-        "runs/<uuid:run_id>/steer/": {"deed": "cancel", **reason},
         "inbox/work/<uuid:task_id>/do/": {"deed": "claim"},
         "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},

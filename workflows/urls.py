@@ -8,12 +8,14 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
-from workflows.pages.run import run, run_orders, run_parts, steer
+from workflows.pages.run import run, run_orders, run_parts
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
+from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
 from workflows.pages.work import task, task_detail, task_do
 from workflows.pages.workforce import agents, agents_parts, brake
+from workflows.runs.choices import RunVerb, StepVerb
 
 page_urlpatterns = [
     path("", home, name="home"),
@@ -34,7 +36,16 @@ page_urlpatterns = [
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
     path("runs/<uuid:run_id>/orders/", run_orders, name="run-orders"),
-    path("runs/<uuid:run_id>/steer/", steer, name="run-steer"),
+    *(
+        path(f"runs/<uuid:run_id>/{verb}/", steer_run, {"verb": verb}, name=f"run-{verb}")
+        for verb in RunVerb.values
+    ),
+    *(
+        path(
+            f"runs/<uuid:run_id>/steps/<uuid:step_id>/{verb}/", steer_step, {"verb": verb}, name=f"step-{verb}"
+        )
+        for verb in StepVerb.values
+    ),
     path("agents/", agents, name="agents"),
     path("agents/parts/", agents_parts, name="agents-parts"),
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),

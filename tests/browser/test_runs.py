@@ -11,6 +11,7 @@ from tests.browser.conftest import PHONE, barriers, check_page, sign_in
 from tests.workflows.test_pages_runs import FORM, HOSTILE, fail
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step
 from workflows.runs import services
+from workflows.runs.choices import StepVerb
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
@@ -56,13 +57,13 @@ def test_a_stopped_run_goes_on_with_a_reason(page: Page, portal, workflow, alice
     sign_in(page, portal, dave)
     page.goto(f"{portal.url}/runs/{run.pk}/")
     expect(page.locator("[data-connection]")).to_have_text("Live")
-    page.get_by_label("Your reason").fill("Asked the agent again")
     complete(clerk, claim(clerk), kind="chat")
     expect(page.get_by_text("It waits for an operator:")).to_be_visible()
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
-    expect(page.get_by_label("Your reason")).to_have_value("Asked the agent again")
+    expect(page.get_by_role("link", name="Go on")).to_be_visible()
     page.goto(portal.url)
     page.locator("a", has_text="Stopped: ").click()
+    page.get_by_role("link", name="Go on").click()
+    expect(page.get_by_text("Read it begins again, as attempt 2.")).to_be_visible()
     page.get_by_label("Your reason").fill("Asked the agent again")
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("goes on.")).to_be_visible()
@@ -177,6 +178,8 @@ def test_the_pages_of_work_have_no_barriers(page: Page, portal, work, workflow, 
         "/runs/?show=all",
         f"/runs/{run.pk}/",
         f"/runs/{step(work.step.run, 'look').run_id}/",
+        *(f"/runs/{run.pk}/{verb}/" for verb in ("retry", "pause", "priority", "cancel")),
+        *(f"/runs/{work.step.run_id}/steps/{work.step.pk}/{verb}/" for verb in StepVerb.values),
         "/agents/",
         "/runs/start/",
         f"/workflows/{workflow.pk}/start/",

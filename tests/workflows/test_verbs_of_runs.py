@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
-from django.test import Client
-from django.urls import reverse
 
 from agents.models import Agent
 from audit.models import Event
@@ -481,15 +479,3 @@ def test_every_verb_over_http_shows_first_and_then_does_it(
     done = client.post(f"{at}/cancel", {"reason": WHY}, format="json").json()
     assert (done["state"], done["is_paused"]) == ("cancelled", True)
     assert client.post(f"{read}/skip", {"reason": WHY}, format="json").json()["code"] == "run_over"
-
-
-def test_a_manager_pauses_in_the_admin_below_what_it_would_change(alice: Any) -> None:
-    run = begun(alice)
-    client = Client()
-    client.force_login(alice)
-    address = reverse("admin:runs_run_pause", args=[run.pk])
-    dialog = client.get(address)
-    assert "Nothing new begins in the run" in dialog.content.decode()
-    client.post(address, {"reason": WHY, "_form_submitted": "on"})
-    run.refresh_from_db()
-    assert run.is_paused

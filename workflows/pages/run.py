@@ -5,35 +5,33 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from agents.models import User
-from audit.adminkit import holds
 from audit.selectors import newest_position, timeline
-from audit.services import refusals_recorded
-from audit.vocabulary import Refusal
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page, part
+from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.activity import STEPS
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of
 from workflows.pages.words import ECHOES, Tag, facts_of, humanize, state_tag
 from workflows.runs import services
-from workflows.runs.choices import OPEN_RUNS, RunState
-from workflows.runs.models import Run
+from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb
+from workflows.runs.models import Intervention, Run
 from workflows.runs.selectors import visible_to
 
 MOST_LINES = 200
+AS_USUAL = 3  # the priority of a run that nobody said anything about
 # The table of the steps says these better.
 IN_THE_TABLE = ("tasks.task_opened", "tasks.task_claimed", "actions.action_requested", "runs.run_parked")
-SAID = {"go_on": "{} goes on.", "cancel": "{} is cancelled."}
+TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad", RunVerb.CANCEL: "bad"}
 
 
 @never_cache
@@ -41,7 +39,9 @@ SAID = {"go_on": "{} goes on.", "cancel": "{} is cancelled."}
 @for_people
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show one run from its beginning to where it is now."""
-    return _page(request, _find(request, run_id))
+    found = _find(request, run_id)
+    told = {**_told(found, request), **_orders(found, request)}
+    return page(request, "portal/run.html", "Run", subtitle=found.label, **told)
 
 
 @never_cache
@@ -58,44 +58,22 @@ def run_parts(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_orders(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Return what this person may order now, for a page whose run has come to another state."""
     found = _find(request, run_id)
-    if not _may_order(request, found):
-        return HttpResponse()
-    return part(request, "portal/run_orders.html", run=found, is_parked=found.state == RunState.INCIDENT)
+    return part(request, "portal/run_orders.html", run=found, **_orders(found, request))
 
 
-@require_POST
-@for_people
-def steer(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """Cancel a run, or let it go on. The service asks every question again."""
-    found = _find(request, run_id)
-    deed, reason = request.POST.get("deed", ""), request.POST.get("reason", "")
-    if deed not in SAID:
-        return _page(request, found, status=422, refused="Choose what to do with the run.", reason=reason)
-    actor = _user(request).as_actor()
-    verb = services.retry_run if deed == "go_on" else services.cancel_run
-    try:
-        with refusals_recorded(actor=actor, subject=found.as_ref(), **found.event_refs()):
-            verb(actor=actor, run=found, reason=reason)
-    except Refusal as refusal:
-        status = STATUS_OF_KIND.get(refusal.kind, 403)
-        fresh = _find(request, run_id)
-        return _page(request, fresh, status=status, refused=refusal.in_full(), reason=reason)
-    messages.success(request, SAID[deed].format(found.label))
-    return redirect("run", found.pk)
+def orders_of(found: Run, user: User) -> list[tuple[str, str, str]]:
+    """Return what a person may do to a run now, as words, address and tone; nothing to one that is over."""
+    if not services.may_steer(user, found):
+        return []
+    return [
+        (verb.label, reverse(f"run-{verb}", args=[found.pk]), TONES.get(verb, ""))
+        for verb in services.verbs_of_run(found)
+    ]
 
 
-def _page(request: HttpRequest, found: Run, status: int = 200, **said: Any) -> HttpResponse:
-    shown: dict[str, Any] = {"subtitle": found.label, "may_steer": _may_order(request, found), **said}
-    return page(request, "portal/run.html", "Run", status, **shown, **_told(found, request))
-
-
-def _may_order(request: HttpRequest, found: Run) -> bool:
-    return found.state in OPEN_RUNS and may_steer(_user(request), found)
-
-
-def may_steer(user: User, found: Run) -> bool:
-    """Say whether a person may cancel a run or let it go on; the service asks again."""
-    return holds(user, "runs.steer_run", found)
+def _orders(found: Run, request: HttpRequest) -> dict[str, Any]:
+    orders = orders_of(found, _user(request))
+    return {"orders": orders, "is_parked": found.state == RunState.INCIDENT}
 
 
 def _find(request: HttpRequest, run_id: UUID) -> Run:
@@ -117,6 +95,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "is_open": found.state in OPEN_RUNS,
         "is_parked": found.state == RunState.INCIDENT,
         "tags": tags_of(found),
+        "pause": _pause_of(found),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first(),
         "steps": lines_of_steps(found, user, names),
@@ -130,11 +109,25 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
 
 
 def tags_of(found: Run) -> list[Tag]:
-    """Return the state of a run, and how it ended in the workflow's own word."""
+    """Return the state of a run, what was ordered for it, and how it ended in the workflow's own word."""
     tags = [state_tag(found.state, found.get_state_display())]
+    if found.state in OPEN_RUNS:
+        if found.is_paused:
+            tags.append(Tag("Paused", "pause_circle", "wait"))
+        if found.is_compensating:
+            tags.append(Tag("Being undone", "undo", "wait"))
+        if found.priority != AS_USUAL:
+            tags.append(Tag(f"Priority {found.priority}", "priority_high", "info"))
     if found.outcome and found.outcome != found.state:
         tags.append(Tag(f"Outcome: {humanize(found.outcome).lower()}", "flag"))
     return tags
+
+
+def _pause_of(found: Run) -> Intervention | None:
+    """Return who paused a run that is paused now, when and why."""
+    if not found.is_paused or found.state not in OPEN_RUNS:
+        return None
+    return found.interventions.select_related("by").filter(verb=RunVerb.PAUSE).last()
 
 
 def _lines(found: Run, user: User) -> list[Line]:

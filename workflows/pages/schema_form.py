@@ -125,6 +125,15 @@ class SchemaForm(forms.Form):
                 self.add_error_at(error["pointer"], error["message"])
         return cleaned
 
+    def begin_with(self, answer: Mapping[str, Any]) -> None:
+        """Show an answer that is there already, to be changed."""
+        for name, path in self.paths.items():
+            value: Any = answer
+            for member in path:
+                value = value.get(member) if isinstance(value, Mapping) else None
+            if value is not None:
+                self.initial[name] = _as_typed(self.fields[name], value)
+
     def uploads(self) -> list[tuple[Path, UploadedFile]]:
         """Return the documents that came with it, by where their ids belong."""
         found = ((path, self.cleaned_data.get(name)) for name, path in self.paths.items())
@@ -159,6 +168,15 @@ class SchemaForm(forms.Form):
         if self.documents is None:
             return forms.FileField(**options)
         return forms.ChoiceField(choices=[("", "Choose"), *self.documents], **options)
+
+
+def _as_typed(field: forms.Field, value: Any) -> Any:
+    """Return a JSON value as a person would have filled it in."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(field, LinesField):
+        return "\n".join(str(line) for line in value)
+    return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(field, _JSONField) else value
 
 
 def _leaves(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,10 @@ from workflows.actions.selectors import visible_to as visible_actions
 from workflows.documents.models import Document
 from workflows.pages.question import pretty
 from workflows.pages.words import Fact, Tag, facts_of, humanize, state_tag
-from workflows.runs.choices import StepState
+from workflows.runs.choices import StepState, StepVerb
 from workflows.runs.models import Run, Step
 from workflows.runs.selectors import visible_to as visible_runs
-from workflows.runs.services import why_unclaimed
+from workflows.runs.services import may_steer, verbs_of_steps, why_unclaimed
 from workflows.tasks.models import Task
 
 HELD = Tag("Held for people", "front_hand", "wait")
@@ -62,6 +62,7 @@ class StepLine:
     notes: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     task_link: str = ""
+    verbs: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def is_plain(self) -> bool:
@@ -74,7 +75,11 @@ def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[S
     steps = list(steps_of(run)[:MOST_STEPS])
     calls = {**_calls(steps, run, user), **_children(steps, user)}
     nobody = why_unclaimed(steps)
-    return [_line(step, run, documents, calls.get(step.pk, []), nobody.get(step.pk, "")) for step in steps]
+    verbs = verbs_of_steps(run, steps) if may_steer(user, run) else {}
+    return [
+        _line(step, run, documents, calls.get(step.pk, []), nobody.get(step.pk, ""), verbs.get(step.pk, ()))
+        for step in steps
+    ]
 
 
 def steps_of(run: Run) -> Any:
@@ -88,7 +93,14 @@ def steps_of(run: Run) -> Any:
     )
 
 
-def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call], nobody: str) -> StepLine:
+def _line(
+    step: Step,
+    run: Run,
+    documents: Mapping[str, str],
+    calls: list[Call],
+    nobody: str,
+    verbs: Iterable[StepVerb],
+) -> StepLine:
     node = run.version.content["nodes"].get(step.node, {})
     schema = node.get(SCHEMA_OF.get(step.kind, ""), {})
     asked = facts_of(_named(step.input, documents))
@@ -114,7 +126,14 @@ def _line(step: Step, run: Run, documents: Mapping[str, str], calls: list[Call],
         notes=[*_notes(step, waits), *([nobody] if nobody else [])],
         calls=calls,
         task_link=_task_link(step),
+        verbs=[(_words(verb, step), reverse(f"step-{verb}", args=[run.pk, step.pk])) for verb in verbs],
     )
+
+
+def _words(verb: StepVerb, step: Step) -> str:
+    """Say of a closed step that its answer is corrected: it has one."""
+    is_given = verb == StepVerb.OVERRIDE and step.state in (StepState.DONE, StepState.SKIPPED)
+    return "Correct its answer" if is_given else str(verb.label)
 
 
 def _tag(step: Step) -> Tag:

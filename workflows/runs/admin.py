@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import action as unfold_action
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -20,8 +23,8 @@ from agents.models import ChangeRequest
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline, actor_of, reason_action
 from workflows.approvals.models import Approval
 from workflows.runs import selectors, services
-from workflows.runs.choices import OPEN_RUNS, RunState, VersionState
-from workflows.runs.forms import PauseForm, ResumeForm, WorkflowForm
+from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb, StepVerb, VersionState
+from workflows.runs.forms import WorkflowForm
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 
 NEWEST = 20
@@ -38,12 +41,22 @@ VERSION_LABELS = {
 }
 
 
-def _open(run: Run) -> bool:
-    return run.state in OPEN_RUNS
+def _order(verb: RunVerb, icon: str, variant: ActionVariant) -> Any:
+    """Return the button of a verb: its page shows what it would change, asks why and does it."""
 
+    def order(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        run = model_admin.get_object(request, unquote(object_id))
+        if run is None:
+            raise Http404
+        if not services.may_steer(request.user, run):  # type: ignore[arg-type]
+            raise PermissionDenied
+        return HttpResponseRedirect(reverse(f"run-{verb}", args=[run.pk]))
 
-def _parked(run: Run) -> bool:
-    return run.state == RunState.INCIDENT
+    order.__name__ = str(verb.value)
+    opened = unfold_action(description=str(verb.label), icon=icon, variant=variant)(order)
+    opened.permission = "runs.steer_run"
+    opened.available = lambda run: verb in services.verbs_of_run(run)
+    return opened
 
 
 @admin.register(Workflow)
@@ -272,26 +285,59 @@ class StepInline(ReadOnlyTabularInline):
     """What was done, in order."""
 
     model = Step
-    fields = ("name", "node", "generation", "state", "agent", "started_at", "finished_at")
+    fields = ("name", "node", "generation", "state", "agent", "started_at", "finished_at", "shown_verbs")
     readonly_fields = fields
+    offered: Mapping[Any, Any] | None = None  # an inline lives as long as its request
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Step]:
-        return super().get_queryset(request).select_related("agent")
+        self.viewer = request.user
+        return super().get_queryset(request).select_related("agent", "run", "task", "action")
+
+    @display(description="What you can do")
+    def shown_verbs(self, step: Step) -> SafeString | str:
+        links = [
+            (reverse(f"step-{verb}", args=[step.run_id, step.pk]), verb.label) for verb in self._verbs_of(step)
+        ]
+        return format_html_join(", ", '<a class="portal-link" href="{}">{}</a>', links)
+
+    def _verbs_of(self, step: Step) -> Iterable[StepVerb]:
+        if self.offered is None:
+            may = services.may_steer(self.viewer, step.run)  # type: ignore[arg-type]
+            steps = list(step.run.steps.select_related("task", "action")) if may else []
+            self.offered = services.verbs_of_steps(step.run, steps)
+        return self.offered.get(step.pk, ())
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     """Every piece of work that followed a workflow."""
 
-    list_display = ("label", "workflow", "shown_state", "outcome", "started_by", "started_at", "finished_at")
-    list_filter = ("workflow", "state", "outcome")
+    list_display = (
+        "label", "workflow", "shown_state", "is_paused", "outcome", "started_by", "started_at", "finished_at"
+    )  # fmt: skip
+    list_filter = ("workflow", "state", "is_paused", "outcome")
     list_select_related = ("workflow",)
     search_fields = ("label", "key", "started_by")
     date_hierarchy = "started_at"
     inlines = (StepInline,)
-    actions_detail = ["go_on", "pause", "resume", "cancel"]
+    actions_detail = RunVerb.values
     fieldsets = (
-        (None, {"fields": ("label", "shown_page", "workflow", "version", "state", "outcome", "problem")}),
+        (
+            None,
+            {
+                "fields": (
+                    "label",
+                    "shown_page",
+                    "workflow",
+                    "version",
+                    "state",
+                    "is_paused",
+                    "priority",
+                    "outcome",
+                    "problem",
+                )
+            },
+        ),
         ("Who and when", {"fields": ("started_by", "started_at", "finished_at", "key")}),
         ("Data", {"fields": ("input", "output")}),
     )
@@ -308,67 +354,13 @@ class RunAdmin(ReadOnlyAdmin):
     def shown_state(self, run: Run) -> tuple[str, str]:
         return run.state, run.get_state_display()
 
-    @reason_action(
-        title="Let this run go on",
-        description="Go on",
-        text="The step it stopped at is done again, as a new attempt; what was done before stays as it is.",
-        submit="Go on",
-        permission="runs.steer_run",
-        available=_parked,
-        icon="play_circle",
-        variant=ActionVariant.PRIMARY,
-    )
-    def go_on(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
-        """Repeat the step it stopped at."""
-        services.retry_run(actor=actor_of(request), run=obj, reason=data["reason"])
-        return f"{obj.label} goes on."
-
-    @reason_action(
-        title="Pause this run",
-        description="Pause",
-        text="Nothing new begins in it, and its deadlines stand still, until somebody lets it go on.",
-        submit="Pause the run",
-        permission="runs.steer_run",
-        form_class=PauseForm,
-        available=lambda run: _open(run) and not run.is_paused,
-        icon="pause_circle",
-        variant=ActionVariant.WARNING,
-    )
-    def pause(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
-        """Let nothing new begin."""
-        services.steer_run(actor=actor_of(request), run=obj, verb=services.Pause(), reason=data["reason"])
-        return f"{obj.label} is paused."
-
-    @reason_action(
-        title="Let this paused run go on",
-        description="Resume",
-        text="What came meanwhile takes effect now.",
-        submit="Resume",
-        permission="runs.steer_run",
-        form_class=ResumeForm,
-        available=lambda run: _open(run) and run.is_paused,
-        icon="play_circle",
-        variant=ActionVariant.PRIMARY,
-    )
-    def resume(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
-        """Let it go on."""
-        services.steer_run(actor=actor_of(request), run=obj, verb=services.Resume(), reason=data["reason"])
-        return f"{obj.label} goes on."
-
-    @reason_action(
-        title="Cancel this run",
-        description="Cancel",
-        text="For good: its open tasks and questions are taken back. What was done stays done.",
-        submit="Cancel the run",
-        permission="runs.steer_run",
-        available=_open,
-        icon="cancel",
-        variant=ActionVariant.DANGER,
-    )
-    def cancel(self, request: HttpRequest, obj: Run, data: Mapping[str, Any]) -> str:
-        """End it."""
-        services.cancel_run(actor=actor_of(request), run=obj, reason=data["reason"])
-        return f"{obj.label} is cancelled."
+    retry = _order(RunVerb.RETRY, "play_circle", ActionVariant.PRIMARY)
+    pause = _order(RunVerb.PAUSE, "pause_circle", ActionVariant.WARNING)
+    resume = _order(RunVerb.RESUME, "play_circle", ActionVariant.PRIMARY)
+    priority = _order(RunVerb.PRIORITY, "priority_high", ActionVariant.DEFAULT)
+    migrate = _order(RunVerb.MIGRATE, "swap_horiz", ActionVariant.DEFAULT)
+    compensate = _order(RunVerb.COMPENSATE, "undo", ActionVariant.DANGER)
+    cancel = _order(RunVerb.CANCEL, "cancel", ActionVariant.DANGER)
 
 
 def _questions(**payload: str) -> models.QuerySet[Approval]:

@@ -61,3 +61,26 @@ STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
 }
 OPEN_RUNS = (RunState.RUNNING, RunState.INCIDENT)
 OPEN_STEPS = (StepState.READY, StepState.RUNNING)
+
+
+class RunVerb(TextChoices):
+    """What people do to a whole run, as buttons say it."""
+
+    RETRY = "retry", "Go on"
+    PAUSE = "pause", "Pause"
+    RESUME = "resume", "Resume"
+    PRIORITY = "priority", "Change its priority"
+    MIGRATE = "migrate", "Move to another version"
+    COMPENSATE = "compensate", "Undo everything"
+    CANCEL = "cancel", "Cancel"
+
+
+class StepVerb(TextChoices):
+    """What people do to one step, as links say it."""
+
+    RETRY = "retry", "Try it again"
+    RERUN = "rerun", "Do it again, and what follows"
+    OVERRIDE = "override", "Give its answer"
+    SKIP = "skip", "Skip it"
+    REDIRECT = "redirect", "Give it to somebody else"
+    DEADLINE = "deadline", "Change its deadline"

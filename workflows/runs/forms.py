@@ -5,47 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from audit.adminkit import ReasonForm, ReasonModelForm, actor_of
+from audit.adminkit import ReasonModelForm
 from audit.vocabulary import Refusal
 from workflows.runs import services
-from workflows.runs.models import Run, Workflow
+from workflows.runs.models import Workflow
 
 DEFINITION_HELP = (
     "YAML: code, name, purpose, owner, input, start and nodes. "
     "What you save is proposed as the next version; it counts when a second person has approved it."
 )
 ROWS = 32
-
-
-class SteeringForm(ReasonForm):
-    """Why a run is steered, below what it would change now. Subclasses name the verb."""
-
-    form_before_template = "runs/effect.html"
-    verb: services.Verb
-
-    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        """Return what the verb would change, or why it cannot be done."""
-        run = Run.objects.get(pk=object_id)
-        try:
-            effect = services.preview_steering(actor=actor_of(request), run=run, verb=self.verb)
-        except Refusal as refusal:
-            return {"refused": refusal.in_full()}
-        return {"changes": effect.changes}
-
-
-class PauseForm(SteeringForm):
-    """Why a run is paused."""
-
-    verb = services.Pause()
-
-
-class ResumeForm(SteeringForm):
-    """Why a paused run goes on."""
-
-    verb = services.Resume()
 
 
 class WorkflowForm(ReasonModelForm):

@@ -24,10 +24,7 @@ function refreshing(root: HTMLElement): void {
       orders.remove();
       return;
     }
-    const reason = one<HTMLTextAreaElement>("textarea", orders)?.value ?? "";
     await window.htmx.ajax("GET", orders.dataset.orders!, { target: orders, swap: "outerHTML" });
-    const area = one<HTMLTextAreaElement>("#steer textarea");
-    if (area) area.value = reason;
   }
 
   async function refresh(): Promise<void> {

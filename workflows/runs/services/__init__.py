@@ -44,8 +44,13 @@ from workflows.runs.services.steering import (
     Retry,
     Skip,
     Verb,
+    deadline_of,
+    may_steer,
     preview_steering,
     steer_run,
+    verbs_of_run,
+    verbs_of_steps,
+    who_could_take,
 )
 from workflows.runs.services.sweeping import sweep_runs
 from workflows.runs.services.ticking import MOST_LOOKS, tick
@@ -76,10 +81,12 @@ __all__ = [
     "compared_with",
     "compensate_run",
     "current_version",
+    "deadline_of",
     "differences_of",
     "find_signal_verb",
     "find_verb",
     "install_portal",
+    "may_steer",
     "migrate_run",
     "note_decision",
     "preview_steering",
@@ -101,5 +108,8 @@ __all__ = [
     "stop_clocks",
     "sweep_runs",
     "tick",
+    "verbs_of_run",
+    "verbs_of_steps",
+    "who_could_take",
     "why_unclaimed",
 ]

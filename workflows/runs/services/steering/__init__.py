@@ -5,11 +5,12 @@ from __future__ import annotations
 from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
 from workflows.runs.services.steering.migrating import Migrate
+from workflows.runs.services.steering.offering import verbs_of_run, verbs_of_steps
 from workflows.runs.services.steering.pausing import Pause, Resume
 from workflows.runs.services.steering.planned import Cancel, Override, Rerun, Retry, Skip
-from workflows.runs.services.steering.redirecting import Redirect
-from workflows.runs.services.steering.timing import ChangeDeadline, ChangePriority
-from workflows.runs.services.steering.verb import Standing, Verb, preview_steering, steer_run
+from workflows.runs.services.steering.redirecting import Redirect, who_could_take
+from workflows.runs.services.steering.timing import ChangeDeadline, ChangePriority, deadline_of
+from workflows.runs.services.steering.verb import Standing, Verb, may_steer, preview_steering, steer_run
 
 __all__ = [
     "Cancel",
@@ -28,6 +29,11 @@ __all__ = [
     "Skip",
     "Standing",
     "Verb",
+    "deadline_of",
+    "may_steer",
     "preview_steering",
     "steer_run",
+    "verbs_of_run",
+    "verbs_of_steps",
+    "who_could_take",
 ]

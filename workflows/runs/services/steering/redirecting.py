@@ -12,14 +12,14 @@ from django.db import transaction
 from agents.decision import Verdict
 from agents.models import Agent, Department, User
 from agents.selectors import agent_facts
-from audit.vocabulary import Refusal, RefusalKind
+from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.choices import NOT_BEGUN, State
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, drop_action, preview_decision, request_within
 from workflows.runs import engine, selectors
 from workflows.runs.choices import StepState
-from workflows.runs.models import Step
+from workflows.runs.models import Run, Step
 from workflows.runs.services.cancelling import withdraw_actions
 from workflows.runs.services.definitions import definition_of
 from workflows.runs.services.steering.effects import Change, actions_of, work_of
@@ -115,6 +115,23 @@ class Redirect(Verb):
         decided = preview_decision(actor=to.as_actor(), agent=agent, ask=_ask_of(at, action)).decision
         if decided.verdict is Verdict.DENY:
             raise _unfit(at, f"{agent.name} would be refused: {decided.sentence}")
+
+
+def who_could_take(*, actor: Actor, run: Run, step: Step) -> list[User]:
+    """Return the agents and people that a step may be given to, agents first, whoever has it included."""
+    at = Standing(actor, run, step)
+    node = definition_of(run.version).nodes[step.node]
+    agents = User.objects.filter(agent__role__code=node.facts.get("role", "")).order_by("agent__name")
+    people = User.objects.filter(kind=User.Kind.PERSON, groups__in=selectors.groups_of_people()).distinct()
+    return [user for user in (*agents, *people.order_by("username")) if _is_fit(at, user)]
+
+
+def _is_fit(at: Standing, to: User) -> bool:
+    try:
+        _require_fit(Redirect.name, at, to)
+    except Refusal:
+        return False
+    return True
 
 
 def _require_fit(verb: str, at: Standing, to: User) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,7 +13,7 @@ from django.db.models import F
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_STEPS
-from workflows.runs.models import Ready, Run, Timer
+from workflows.runs.models import Ready, Run, Step, Timer
 from workflows.runs.services.steering.effects import Change
 from workflows.runs.services.steering.verb import Standing, Verb, refuse
 from workflows.tasks.models import Task
@@ -89,9 +89,9 @@ class ChangeDeadline(Verb):
                 kind=RefusalKind.INVALID,
                 next_step="Say a time to come, e.g. 2031-05-04T12:00:00Z.",
             )
-        before = _due(at)
-        instead = f" instead of {before.isoformat(timespec='seconds')}" if before else ""
-        sentence = f"{step.name} is due {due_at.isoformat(timespec='seconds')}{instead}."
+        before = deadline_of(step)
+        instead = f" instead of {_told(before)}" if before else ""
+        sentence = f"{step.name} is due {_told(due_at)}{instead}."
         return [Change("run", sentence, str(step.pk), task=str(step.task_id or ""))]
 
     def carry_out(self, at: Standing) -> None:
@@ -107,7 +107,7 @@ class ChangeDeadline(Verb):
 
     def before(self, at: Standing) -> Mapping[str, Any]:
         """Return when it was due."""
-        before = _due(at)
+        before = deadline_of(at.named)
         return {"due_at": before.isoformat() if before else None}
 
     def after(self, at: Standing) -> Mapping[str, Any]:
@@ -115,9 +115,14 @@ class ChangeDeadline(Verb):
         return {"due_at": self.due_at.isoformat() if self.due_at else None}
 
 
-def _due(at: Standing) -> datetime | None:
-    timer = Timer.objects.filter(step=at.named, kind=Timer.Kind.OVERDUE).first()
+def deadline_of(step: Step) -> datetime | None:
+    """Return by when a step is to be done, None when nobody said."""
+    timer = Timer.objects.filter(step=step, kind=Timer.Kind.OVERDUE).first()
     return timer.fire_at if timer else None
+
+
+def _told(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _tasks(run: Run) -> Any:

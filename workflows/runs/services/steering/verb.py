@@ -122,10 +122,15 @@ def refuse(verb: str, at: Standing, why: str, next_step: str = "", **detail: Any
     )
 
 
+def may_steer(user: User, run: Run) -> bool:
+    """Say whether a person may steer a run: all of them, or this one."""
+    return bool(user.has_perm("runs.steer_run") or user.has_perm("runs.steer_run", run))
+
+
 def require_may_steer(actor: Actor, run: Run) -> None:
     """Refuse whoever may not steer this run; agents never may."""
     user = User.objects.filter(pk=actor.id).first() if actor.kind is ActorKind.PERSON else None
-    if user is None or not (user.has_perm("runs.steer_run") or user.has_perm("runs.steer_run", run)):
+    if user is None or not may_steer(user, run):
         raise Refusal(
             "not_permitted",
             f"{actor.label} may not steer {run.label}.",
