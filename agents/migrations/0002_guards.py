@@ -84,7 +84,7 @@ def company_policy(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("agents", "0001_initial")]
+    dependencies = [("agents", "0001_tables")]
 
     operations = [
         migrations.RunSQL(BUMP, "DROP FUNCTION bump_authority() CASCADE"),

@@ -508,8 +508,8 @@ def test_who_may_see_a_run(
 
 
 def test_the_triggers_and_the_code_read_the_same_tables() -> None:
-    runs = import_module("workflows.runs.migrations.0008_migrating").RUNS
-    steps = import_module("workflows.runs.migrations.0004_step_guard").STEPS
+    runs = import_module("workflows.runs.migrations.0002_guards").RUNS
+    steps = import_module("workflows.runs.migrations.0002_guards").STEPS
     for table, kept in ((RUN_TRANSITIONS, runs), (STEP_TRANSITIONS, steps)):
         assert {state.value: sorted(it.value for it in after) for state, after in table.items() if after} == {
             state: sorted(after) for state, after in kept.items()

@@ -58,6 +58,6 @@ ALTER TABLE actions_action ENABLE ALWAYS TRIGGER action_guard;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("actions", "0001_initial")]
+    dependencies = [("actions", "0001_tables")]
 
     operations = [migrations.RunSQL(GUARD, "DROP FUNCTION actions_action_guard() CASCADE")]
