@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from workflows.pages.schema_form import SchemaForm
 from workflows.pages.steps import named, names_of
 from workflows.pages.waiting import FOR_PEOPLE, next_for
 from workflows.pages.words import Fact, Tag, facts_of, state_tag
+from workflows.pages.work_forms import AskForm, PassOnForm, offered_forms
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks import services
@@ -36,6 +38,17 @@ from workflows.tasks.models import Task
 from workflows.tasks.selectors import may_do, visible_to, waiting_for
 
 PREFIX = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was asked for a task. What was answered is text that nobody has checked."""
+
+    question: str
+    whom: str
+    tag: Tag
+    answer: list[Fact]
+    why_none: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,8 @@ class Work:
     why_not: str
     groups: str
     clocks: list[ClockLine]
+    others: dict[str, Any]
+    questions: list[Asked]
 
 
 @never_cache
@@ -78,10 +93,11 @@ def task_detail(request: HttpRequest, task_id: UUID) -> HttpResponse:
 def task_do(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Take a task, give it back or complete it. The service asks every question again."""
     found, user = _find(request, task_id), _user(request)
-    deed = {"claim": _claim, "release": _release, "complete": _complete}.get(request.POST.get("deed", ""))
+    name = request.POST.get("deed", "")
+    deed = _DEEDS.get(name)
     if deed is None:
         return _answer(request, found, status=422, refused="Choose what to do with it.")
-    form = _form(found, user, request.POST) if deed is _complete else None
+    form = _form_of(name, found, user, request.POST)
     if form is not None and not form.is_valid():
         return _answer(
             request, found, form, status=422, refused="Correct what is marked below; it is still yours."
@@ -90,7 +106,7 @@ def task_do(request: HttpRequest, task_id: UUID) -> HttpResponse:
         with refusals_recorded(actor=user.as_actor(), subject=found.as_ref(), **found.event_refs()):
             return deed(request, found, form)
     except Refusal as refusal:
-        if form is not None:
+        if isinstance(form, SchemaForm):
             for error in refusal.detail.get("errors", ()):
                 form.add_error_at(error["pointer"], error["message"])
         fresh = _find(request, task_id)
@@ -113,11 +129,7 @@ def _complete(request: HttpRequest, found: Task, form: SchemaForm | None) -> Htt
     user, reason = _user(request), request.POST.get("reason", "")
     _require_unchanged(found, request.POST.get("epoch", ""))
     with transaction.atomic():
-        held = (
-            found
-            if found.claimed_by_id == user.pk
-            else services.claim_task(actor=user.as_actor(), task_id=found.pk)
-        )
+        held = _held(found, user)
         answer = form.answer if form is not None else None
         services.complete_task(
             actor=user.as_actor(), task_id=found.pk, epoch=held.epoch, answer=answer, reason=reason
@@ -130,6 +142,58 @@ def _complete(request: HttpRequest, found: Task, form: SchemaForm | None) -> Htt
     told = {"portal:decided": {"approval": str(found.pk), "sentence": sentence}}
     response["HX-Trigger-After-Swap"] = json.dumps(told)
     return response
+
+
+def _held(found: Task, user: User) -> Task:
+    """Return the task as this person has it; what nobody has is taken."""
+    if found.claimed_by_id == user.pk:
+        return found
+    return services.claim_task(actor=user.as_actor(), task_id=found.pk)
+
+
+def _pass_on(request: HttpRequest, found: Task, form: PassOnForm) -> HttpResponse:
+    user, given = _user(request), form.cleaned_data
+    _require_unchanged(found, request.POST.get("epoch", ""))
+    with transaction.atomic():
+        services.hand_off_task(
+            actor=user.as_actor(),
+            task_id=found.pk,
+            epoch=_held(found, user).epoch,
+            to=form.recipient,
+            reason=given["reason"],
+            note=given["note"],
+        )
+    messages.success(request, f"Passed on: {found.title}.")
+    return redirect(next_for(user))
+
+
+def _ask(request: HttpRequest, found: Task, form: AskForm) -> HttpResponse:
+    user, given = _user(request), form.cleaned_data
+    _require_unchanged(found, request.POST.get("epoch", ""))
+    with transaction.atomic():
+        services.ask_question(
+            actor=user.as_actor(),
+            task_id=found.pk,
+            epoch=_held(found, user).epoch,
+            question=given["question"],
+            to=form.recipient,
+            within_seconds=given["within"],
+        )
+    return _stay(request, found, "Asked. The answer appears here; you have the work meanwhile.")
+
+
+_DEEDS: dict[str, Callable[..., HttpResponse]] = {
+    "claim": _claim,
+    "release": _release,
+    "complete": _complete,
+    "pass_on": _pass_on,
+    "ask": _ask,
+}
+
+
+def _form_of(name: str, found: Task, user: User, data: Any) -> Any:
+    """Return what was filled in for a deed; None when nothing is, or when it is not offered."""
+    return _form(found, user, data) if name == "complete" else offered_forms(found, user, data).get(name)
 
 
 def _require_unchanged(found: Task, epoch: str) -> None:
@@ -151,7 +215,7 @@ def _stay(request: HttpRequest, found: Task, sentence: str) -> HttpResponse:
 
 
 def _answer(
-    request: HttpRequest, found: Task, form: SchemaForm | None = None, status: int = 200, **said: Any
+    request: HttpRequest, found: Task, form: Any = None, status: int = 200, **said: Any
 ) -> HttpResponse:
     said = {"reason": request.POST.get("reason", "") if status >= 400 else "", **said}
     if request.htmx:  # type: ignore[attr-defined]
@@ -160,9 +224,7 @@ def _answer(
     return _page(request, found, form, status, **said)
 
 
-def _page(
-    request: HttpRequest, found: Task, form: SchemaForm | None = None, status: int = 200, **said: Any
-) -> HttpResponse:
+def _page(request: HttpRequest, found: Task, form: Any = None, status: int = 200, **said: Any) -> HttpResponse:
     work = work_for(found, _user(request), form)
     shown = {"work": work, "opened_key": str(found.pk), "subtitle": found.title, **said}
     return page(request, "portal/inbox.html", "Inbox", status, **shown, **listed(request))
@@ -177,13 +239,14 @@ def _find(request: HttpRequest, task_id: UUID) -> Task:
     raise Http404
 
 
-def work_for(found: Task, user: User, form: SchemaForm | None = None) -> Work:
+def work_for(found: Task, user: User, form: Any = None) -> Work:
     """Return one task as this person sees it; ``why_not`` says in words why they may not do it."""
     run = _run_of(found, user)
     documents = list(Document.objects.filter(pk__in=run.run_documents.values("document"))) if run else []
     names = names_of(documents)
     readable = visible_documents(user).filter(pk__in=[it.pk for it in documents])
     why_not = _why_not(found, user)
+    given = form if isinstance(form, SchemaForm) else None
     return Work(
         task=found,
         tags=_tags(found),
@@ -193,11 +256,38 @@ def work_for(found: Task, user: User, form: SchemaForm | None = None) -> Work:
         run=run,
         documents=list(readable),
         history=lines_of(timeline("tasks.task", str(found.pk), user)),
-        form=None if why_not else form or _form(found, user),
+        form=None if why_not else given or _form(found, user),
+        others=_others(found, user, form) if not why_not else {},
+        questions=_questions(found),
         mine=found.state == Task.State.CLAIMED and found.claimed_by_id == user.pk,
         why_not=why_not,
         groups=" and ".join(group.name for group in found.candidate_groups.all()),
         clocks=clock_lines(found),
+    )
+
+
+def _others(found: Task, user: User, form: Any) -> dict[str, Any]:
+    """Return the forms beside the answer, the one that was sent as it was filled in."""
+    sent = {"pass_on": PassOnForm, "ask": AskForm}
+    offered = offered_forms(found, user)
+    return {name: form if isinstance(form, sent[name]) else fresh for name, fresh in offered.items()}
+
+
+def _questions(found: Task) -> list[Asked]:
+    asked = found.questions.select_related("role", "claimed_by").order_by("pk")
+    return [_asked(one) for one in asked.prefetch_related("candidate_groups", "candidate_users")]
+
+
+def _asked(one: Task) -> Asked:
+    people = [str(user) for user in one.candidate_users.all()]
+    groups = [group.name for group in one.candidate_groups.all()]
+    whom = people or ([f"agents of {one.role.name}"] if one.role else groups)
+    return Asked(
+        question=str(one.input.get("question", "")),
+        whom=" and ".join(whom),
+        tag=state_tag(one.state, one.get_state_display()),
+        answer=facts_of(one.answer or {}, one.answer_schema),
+        why_none=str(one.failure.get("message", "")) if one.answer is None else "",
     )
 
 

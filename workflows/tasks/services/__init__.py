@@ -28,12 +28,13 @@ from workflows.tasks.services.escalating import (
     reassign_task,
     remind_task,
 )
-from workflows.tasks.services.handing import hand_off_task
+from workflows.tasks.services.handing import Recipients, hand_off_task, recipients_of
 from workflows.tasks.services.opening import comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
 
 __all__ = [
+    "Recipients",
     "ask_question",
     "cancel_task",
     "claim_next",
@@ -52,6 +53,7 @@ __all__ = [
     "offer_to_all",
     "open_task",
     "reassign_task",
+    "recipients_of",
     "redirect_task",
     "release_lapsed",
     "release_task",

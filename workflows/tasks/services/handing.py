@@ -43,6 +43,15 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipients:
+    """Whom a person may pass a task on to or ask about it."""
+
+    groups: list[Group]
+    people: list[User]
+    roles: list[Role]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What an agent must be to get it: in a department, with labels, and not one of those that are spared."""
 
@@ -138,6 +147,17 @@ def _pass_on(actor: Actor, task: Task, to: Recipient, reason: str, note: str) ->
     task.candidate_users.set([one] if one else [])
     if to.role is not None:
         transaction.on_commit(partial(broadcast.tell_work, to.role.pk))
+
+
+def recipients_of(task: Task, user: User) -> Recipients:
+    """Return everybody but this person who takes part in what a task belongs to."""
+    circle = registry.circle_of(task)
+    people = User.objects.filter(kind=User.Kind.PERSON, is_active=True, groups__name__in=circle.groups)
+    return Recipients(
+        groups=list(Group.objects.filter(name__in=circle.groups).order_by("name")),
+        people=list(people.exclude(pk=user.pk).distinct().order_by("username")),
+        roles=[role for role in Role.objects.filter(code__in=circle.roles).order_by("name") if _at_work(role)],
+    )
 
 
 def recipient_of(task: Task, to: Mapping[str, str], wanted: Wanted) -> Recipient:
