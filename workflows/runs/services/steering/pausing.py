@@ -36,6 +36,10 @@ class Pause(Verb):
     fact = "runs.run_paused"
     stop_clocks: bool = True
 
+    def keep_out(self, run: Run) -> None:
+        """Wait for dispatches under way, so that what has begun is told as begun, and keep new ones out."""
+        stops.lock_scope(Ref("run", str(run.pk)))
+
     def changes(self, at: Standing) -> Sequence[Change]:
         """Return who may finish, what is offered to nobody, and what waits to be done."""
         if at.run.is_paused:
@@ -49,8 +53,7 @@ class Pause(Verb):
         ]
 
     def carry_out(self, at: Standing) -> None:
-        """Wait for dispatches under way, then keep new ones out and take the work off the shelf."""
-        stops.lock_scope(Ref("run", str(at.run.pk)))
+        """Stop the clocks and take the work off the shelf."""
         at.run.is_paused = True
         at.run.save(update_fields=["is_paused"])
         if self.stop_clocks:

@@ -64,6 +64,9 @@ class Verb(ABC):
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""
 
+    def keep_out(self, run: Run) -> None:  # noqa: B027 - most verbs need no more than the lock of the run
+        """Keep out, until the transaction ends, what must not happen between looking and doing."""
+
     def chosen(self, run: Run) -> Step | None:
         """Return the step it is about when nobody named one; raise Refusal when there is none."""
         if self.needs_step:
@@ -103,6 +106,7 @@ def steer_run(
         run = lock_run(run.pk)
         require_may_steer(actor, run)
         require_reason(reason)
+        verb.keep_out(run)
         at = _standing(actor, run, verb, step, reason)
         effect = verb.effect(at)
         _require_as_seen(effect, seen, at)
