@@ -343,7 +343,7 @@ DOCUMENT_MOST_BYTES = env.int("DOCUMENT_MOST_BYTES", default=25 * 1024 * 1024)
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": "workflows.layers.LiveLayer",
         # A live socket waits five seconds at a time for news; the client's own limit is the same five seconds
         # unless it is told otherwise, and an idle page would lose its connection.
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 30}]},

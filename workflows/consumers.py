@@ -19,6 +19,7 @@ from agents.models import User
 from audit import visibility
 from audit.selectors import newest_position
 from workflows.broadcast import EVENTS, INBOX, group_name
+from workflows.layers import end_all
 
 SIGNED_OUT = 4401
 ONLY_LISTENS = 4400
@@ -63,8 +64,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.start(self.watch())
 
     async def disconnect(self, code: int) -> None:
-        for job in self.jobs:
-            job.cancel()
+        await end_all(self.jobs)
         await self.follow(frozenset())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **more: Any) -> None:

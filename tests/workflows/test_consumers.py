@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from importlib import import_module
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
@@ -55,6 +57,22 @@ class Line(ApplicationCommunicator):
     async def leave(self):
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
         await self.wait(timeout=3)
+
+
+class Page:
+    """One page's end of a socket that may be gone before it has heard anything."""
+
+    def __init__(self, sent):
+        scope = {"type": "websocket", "path": "/ws/live/", "session": NoSession, "subprotocols": []}
+        self.told = asyncio.Queue()
+        self.socket = asyncio.ensure_future(LiveConsumer.as_asgi()(scope, self.told.get, sent))
+
+    async def open_and_leave(self, after):
+        await self.told.put({"type": "websocket.connect"})
+        await asyncio.sleep(after)
+        await self.told.put({"type": "websocket.disconnect", "code": 1001})
+        await asyncio.wait([self.socket], timeout=4)
+        assert self.socket.done(), f"A socket that was closed after {after * 1000:.1f} ms never ended."
 
 
 class NoSession:
@@ -131,3 +149,29 @@ def test_nothing_is_ever_said_to_the_portal_over_it(live_db, carol):
         assert await line.close_code() == 4400
 
     asyncio.run(story())
+
+
+def test_pages_that_leave_within_milliseconds_leave_nothing_behind(monkeypatch):
+    """Cancelled while a command is on its way to Valkey, a reader or a watcher once stayed for ever."""
+    monkeypatch.setattr(consumers, "rights_in", lambda session_key: frozenset({consumers.EVENTS}))
+    monkeypatch.setattr(consumers, "newest_position", lambda: 0)
+    chance = random.Random(4711)
+
+    async def nothing(message):
+        pass
+
+    async def story():
+        before = asyncio.all_tasks()
+        for _ in range(30):
+            await asyncio.gather(*(Page(nothing).open_and_leave(chance.random() * 0.012) for _ in range(5)))
+        await asyncio.sleep(0.05)
+        layer = get_channel_layer()
+        assert asyncio.all_tasks() == before
+        assert (layer.receive_count, len(layer.receive_buffer)) == (0, 0)
+        await layer.close_pools()
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(story())
+    finally:
+        loop.close()
