@@ -1,9 +1,9 @@
 """The channel layer of the live sockets, whose reading ends when it is told to.
 
-Python 3.11's ``asyncio.wait_for``, by which the client sends every command, swallows a cancellation that comes in
-the moment in which the command has been sent (https://github.com/python/cpython/issues/86296, mended in 3.12).
-Channels cancels once and then waits: a page that closed its socket in that moment left a reader behind in the
-portal, for ever. So what has to end is cancelled until it has ended.
+Python 3.11's ``asyncio.wait_for``, by which the client sends every command, swallows a cancellation that comes
+in the moment in which the command has been sent (https://github.com/python/cpython/issues/86296, mended in
+3.12). Channels cancels once and waits: a page that closed its socket in that moment left a reader behind in
+the portal, for ever. So what has to end is cancelled until it has ended.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LiveLayer(RedisChannelLayer):  # type: ignore[misc]  # the package has no 
     """Redis as ever; but whoever stops waiting for a message has stopped."""
 
     async def receive(self, channel: str) -> dict[str, Any]:
-        """Return the next message of a channel. Cancelled, it ends at once and keeps nothing for the channel."""
+        """Return the next message of a channel. Cancelled, it ends at once and keeps nothing for it."""
         reading = asyncio.ensure_future(super().receive(channel))
         try:
             message: dict[str, Any] = await asyncio.shield(reading)
