@@ -26,7 +26,7 @@ async def end_all(jobs: Iterable[asyncio.Future[Any]]) -> None:
         _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
 
 
-class LiveLayer(RedisChannelLayer):  # type: ignore[misc]  # the package has no types
+class LiveLayer(RedisChannelLayer):
     """Redis as ever; but whoever stops waiting for a message has stopped."""
 
     async def receive(self, channel: str) -> dict[str, Any]:
