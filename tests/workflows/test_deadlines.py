@@ -180,8 +180,8 @@ def test_people_and_programs_see_what_happens_when(alice: Any, bob: Any) -> None
     page.force_login(bob)
     html = page.get(f"/inbox/work/{task.pk}/").content.decode()
     assert "If nobody has taken it" in html
-    assert "Operators is asked, too" in html
-    assert "it is closed by itself with Note nobody answered" in html
+    assert "Operators can do it, too" in html
+    assert "it is closed by itself with Note: nobody answered" in html
     come("remind_start", "start")
     assert "reminded" in page.get("/inbox/").content.decode()
     passed = signed_in(bob).get(f"/api/v1/tasks/{task.pk}").json()["passed_on"]

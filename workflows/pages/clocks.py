@@ -27,18 +27,18 @@ def clock_lines(task: Task) -> list[ClockLine]:
         return []
     is_taken = task.state == Task.State.CLAIMED
     return [
-        ClockLine(LATE[clock.deadline], clock.at, _then(clock))
+        ClockLine(LATE[clock.deadline], clock.at, _then(clock, task))
         for clock in clocks_of(task, getattr(task, "step", None))
         if clock.at is not None and not (is_taken and clock.deadline == "start")
     ]
 
 
-def _then(clock: Clock) -> str:
+def _then(clock: Clock, task: Task) -> str:
     groups = " and ".join(clock.to)
-    are = "is" if len(clock.to) == 1 else "are"
     if clock.then == "escalate":
-        return f"{groups} {are} asked, too"
+        return f"{groups} can do it, too"
     if clock.then == "reassign":
-        return f"{groups} {are} asked instead"
-    said = ", ".join(f"{fact.name} {fact.value}" for fact in facts_of(clock.answer or {}))
+        return f"{groups} can do it instead of you"
+    answer = facts_of(clock.answer or {}, task.answer_schema)
+    said = ", ".join(f"{fact.name}: {fact.value}" for fact in answer)
     return f"it is closed by itself{f' with {said}' if said else ''}"

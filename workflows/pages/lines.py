@@ -10,6 +10,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from audit.vocabulary import ActorKind
 from workflows.pages.words import look_of
 
 
@@ -27,6 +28,22 @@ class Line:
     link: str
 
 
+# What the portal's own processes are called where people read.
+PROCESSES = {
+    "engine": "The workflow",
+    "sweeper": "The clock",
+    "containment": "The stop",
+    "breaker": "The watch over systems",
+    "reconciliation": "The look-up in the system",
+    "portal": "The portal",
+}
+
+
+def who_of(label: str) -> str:
+    """Return a process of the portal in plain words; anybody else as they are called."""
+    return PROCESSES.get(label, label)
+
+
 def line_of(event: Any) -> Line:
     """Return one event as a line."""
     icon, tone = look_of(event.verb, event.decision)
@@ -35,7 +52,7 @@ def line_of(event: Any) -> Line:
         at=event.occurred_at,
         icon=icon,
         tone=tone,
-        who=event.actor_label,
+        who=who_of(event.actor_label) if event.actor_kind == ActorKind.SYSTEM else event.actor_label,
         sentence=event.sentence,
         reason=event.reason,
         link=_link(event),

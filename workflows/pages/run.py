@@ -96,6 +96,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "is_parked": found.state == RunState.INCIDENT,
         "tags": tags_of(found),
         "pause": _pause_of(found),
+        "may_order": found.state in OPEN_RUNS and services.may_steer(user, found),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first(),
         "steps": lines_of_steps(found, user, names),

@@ -24,7 +24,7 @@ URGENCY = (
 )
 UNFORMED = {
     "title": "Its answer",
-    "description": "This step has no form: what conditions and later steps read of it, as one JSON object.",
+    "description": "This step has no form. Leave {} for an answer that says nothing.",
 }
 
 
@@ -185,7 +185,7 @@ class OverrideForm(SchemaForm):
             documents=[(str(document.pk), document.name) for document in documents],
         )
         present = (step.answer if step else None) or {}
-        self.begin_with({"answer": present} if self.is_unformed and present else present)
+        self.begin_with({"answer": present} if self.is_unformed else present)
 
     def clean(self) -> dict[str, Any]:
         """An answer without a form is still an object: conditions read members of it."""

@@ -67,6 +67,8 @@ def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
     elif isinstance(value, list):
         for number, inner in enumerate(value, start=1):
             yield from _facts(inner, schema.get("items", {}), f"{name} {number}")
+    elif value in schema.get("enum", ()) and isinstance(value, str):
+        yield Fact(name, humanize(value))  # as it was chosen
     else:
         yield Fact(name, in_words(value))
 
@@ -157,6 +159,27 @@ _BY_VERB = {
     "parked": ("report", "bad"),
     "overdue": ("alarm", "wait"),
     "proposed": ("edit_note", "info"),
+    "clocks_stopped": ("timer_pause", "wait"),
+    "clocks_started": ("timer_play", ""),
+    "not_started": ("alarm", "wait"),
+    "reminded": ("notifications", "wait"),
+    "escalated": ("group_add", "wait"),
+    "reassigned": ("group", "wait"),
+    "handed_off": ("forward", "info"),
+    "redirected": ("forward", "info"),
+    "asked": ("help", "info"),
+    "unpaused": ("play_circle", "good"),
+    "priority_changed": ("priority_high", "info"),
+    "deadline_changed": ("edit_calendar", "info"),
+    "skipped": ("skip_next", "wait"),
+    "overridden": ("edit_note", "info"),
+    "rerun": ("replay", "info"),
+    "migrated": ("swap_horiz", "info"),
+    "compensated": ("undo", "wait"),
+    "undone": ("undo", ""),
+    "released": ("undo", ""),
+    "signal_sent": ("mail", "info"),
+    "signal_taken": ("mark_email_read", "info"),
 }
 _BY_DECISION = {"deny": ("block", "bad"), "hold": ("front_hand", "wait"), "allow": ("verified_user", "info")}
 

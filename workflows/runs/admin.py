@@ -29,6 +29,7 @@ from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 
 NEWEST = 20
 RUN_LABELS = {
+    "paused": "warning",
     RunState.RUNNING: "info",
     RunState.INCIDENT: "danger",
     RunState.DONE: "success",
@@ -285,13 +286,17 @@ class StepInline(ReadOnlyTabularInline):
     """What was done, in order."""
 
     model = Step
-    fields = ("name", "node", "generation", "state", "agent", "started_at", "finished_at", "shown_verbs")
+    fields = ("shown_attempt", "state", "agent", "started_at", "finished_at", "shown_verbs")
     readonly_fields = fields
     offered: Mapping[Any, Any] | None = None  # an inline lives as long as its request
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Step]:
         self.viewer = request.user
         return super().get_queryset(request).select_related("agent", "run", "task", "action")
+
+    @display(description="Attempt")
+    def shown_attempt(self, step: Step) -> int:
+        return step.generation
 
     @display(description="What you can do")
     def shown_verbs(self, step: Step) -> SafeString | str:
@@ -313,7 +318,7 @@ class RunAdmin(ReadOnlyAdmin):
     """Every piece of work that followed a workflow."""
 
     list_display = (
-        "label", "workflow", "shown_state", "is_paused", "outcome", "started_by", "started_at", "finished_at"
+        "label", "workflow", "shown_state", "outcome", "started_by", "started_at", "finished_at"
     )  # fmt: skip
     list_filter = ("workflow", "state", "is_paused", "outcome")
     list_select_related = ("workflow",)
@@ -330,8 +335,7 @@ class RunAdmin(ReadOnlyAdmin):
                     "shown_page",
                     "workflow",
                     "version",
-                    "state",
-                    "is_paused",
+                    "shown_standing",
                     "priority",
                     "outcome",
                     "problem",
@@ -341,7 +345,7 @@ class RunAdmin(ReadOnlyAdmin):
         ("Who and when", {"fields": ("started_by", "started_at", "finished_at", "key")}),
         ("Data", {"fields": ("input", "output")}),
     )
-    readonly_fields = ("shown_page",)
+    readonly_fields = ("shown_page", "shown_standing")
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         return selectors.visible_to(request.user)  # type: ignore[arg-type]
@@ -352,7 +356,13 @@ class RunAdmin(ReadOnlyAdmin):
 
     @display(description="State", ordering="state", label=RUN_LABELS)
     def shown_state(self, run: Run) -> tuple[str, str]:
+        if run.is_paused and run.state in OPEN_RUNS:
+            return "paused", "Paused"
         return run.state, run.get_state_display()
+
+    @display(description="State")
+    def shown_standing(self, run: Run) -> str:
+        return f"{run.get_state_display()}, paused" if run.is_paused else run.get_state_display()
 
     retry = _order(RunVerb.RETRY, "play_circle", ActionVariant.PRIMARY)
     pause = _order(RunVerb.PAUSE, "pause_circle", ActionVariant.WARNING)

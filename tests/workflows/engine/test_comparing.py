@@ -101,7 +101,7 @@ def test_nothing_differs() -> None:
             ["Post it: It is undone by erp.cancel instead of nothing, on purpose."],
         ),
         ("approve", {"exception": True}, ["Approve: It counts as an exception."]),
-        ("check", {"retry": {"most": 3}}, ["Check it: Retry most 3, which is new."]),
+        ("check", {"retry": {"most": 3}}, ["Check it: It is tried 3 times in all, which is new."]),
     ],
 )
 def test_a_change_of_a_node_is_a_sentence(node_id: str, changes: dict[str, Any], said: list[str]) -> None:

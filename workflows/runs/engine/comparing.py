@@ -7,11 +7,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from workflows.runs.engine.comparing_times import (
+    deadlines_changed,
+    duration,
+    limits_changed,
+    retry_changed,
+)
 from workflows.runs.engine.definition import Definition, Edge, Node
 
 _PARTS = re.compile(r"""\"[^\"]*\"|'[^']*'|[\w.]+|[^\w\s]""")
 _VALUE = re.compile(r"""\d|["']""")
-_SECONDS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _MOST_SHOWN = 160
 _KINDS = {
     "agent": "agents do it",
@@ -299,6 +304,10 @@ def _flag(pair: _Pair, member: str, was: Any, is_now: Any) -> Iterator[str]:
         yield f"It {_FLAGS[member][0 if is_now else 1]}."
 
 
+def _times(pair: _Pair, member: str, was: Any, is_now: Any) -> Iterator[str]:
+    yield from _TIMES[member](was or {}, is_now or {})
+
+
 def _plain(pair: _Pair, member: str, was: Any, is_now: Any) -> Iterator[str]:
     word = _WORDS.get(member, member.replace("_", " "))
     lead = word[0].upper() + word[1:]
@@ -308,24 +317,16 @@ def _plain(pair: _Pair, member: str, was: Any, is_now: Any) -> Iterator[str]:
         yield f"{lead}: {_shown(is_now)} instead of {_shown(was)}."
 
 
+_TIMES = {"deadlines": deadlines_changed, "timeouts": limits_changed, "retry": retry_changed}
 _TELL: dict[str, Callable[[_Pair, str, Any, Any], Iterator[str]]] = {
     **dict.fromkeys(("failed", "refused", "late", "do", "join", "same_agent_as"), _target),
     **dict.fromkeys(("due_seconds", "seconds", "timeout_seconds"), _time),
     **dict.fromkeys(_TABLES, _table),
     **dict.fromkeys(_SCHEMAS, _schema),
     **dict.fromkeys(_FLAGS, _flag),
+    **dict.fromkeys(_TIMES, _times),
     "undo": _undo,
 }
-
-
-def duration(seconds: int) -> str:
-    """Return seconds in words, e.g. ``1 day 2 hours``."""
-    found, left = [], seconds
-    for size, word in _SECONDS:
-        count, left = divmod(left, size)
-        if count:
-            found.append(f"{count} {word}{'s' if count > 1 else ''}")
-    return " ".join(found) or "0 seconds"
 
 
 def _name(definition: Definition, key: str) -> str:

@@ -289,7 +289,8 @@ def _summary(workflow: Workflow, version: WorkflowVersion, definition: engine.De
     new, gone = sorted(set(after) - set(before)), sorted(set(before) - set(after))
     other = sorted(key for key in set(after) & set(before) if after[key] != before[key])
     said = (("new", new), ("gone", gone), ("changed", other))
-    told = [f"{word} {', '.join(keys)}" for word, keys in said if keys]
+    names = {key: node["name"] for key, node in {**before, **after}.items()}
+    told = [f"{word}: {', '.join(names[key] for key in keys)}" for word, keys in said if keys]
     return f"Workflow {workflow}: version {version.number} instead of {workflow.current.number}: " + (
         "; ".join(told) or "other input, name or owner"
     )

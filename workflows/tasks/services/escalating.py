@@ -42,7 +42,9 @@ def escalate_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence
     task.candidate_groups.add(*groups)
     task.priority = HIGHEST
     task.save(update_fields=["priority", "passed_on"])
-    record(actor, "tasks.task_escalated", task, _sentence(task, deadline, "asked, too", groups), code=deadline)
+    record(
+        actor, "tasks.task_escalated", task, _sentence(task, deadline, "can do it, too", groups), code=deadline
+    )
     return task
 
 
@@ -58,7 +60,7 @@ def reassign_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence
     task.priority = HIGHEST
     task.epoch += 1
     task.save(update_fields=["state", "claimed_by", "lease_until", "priority", "epoch", "passed_on"])
-    sentence = _sentence(task, deadline, "asked instead", groups)
+    sentence = _sentence(task, deadline, "can do it instead", groups)
     record(actor, "tasks.task_reassigned", task, sentence, code=deadline)
     return task
 
@@ -94,4 +96,4 @@ def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Gr
 
 def _sentence(task: Task, deadline: str, how: str, groups: Sequence[Group]) -> str:
     names = " and ".join(group.name for group in groups)
-    return f"{task.title}: {WORDS[deadline]}, {names} {'is' if len(groups) == 1 else 'are'} {how}"
+    return f"{task.title}: {WORDS[deadline]}, {names} {how}"
