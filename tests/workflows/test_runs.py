@@ -24,7 +24,7 @@ from workflows.actions.services import run_action
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
 from workflows.runs import services
-from workflows.runs.choices import RUN_TRANSITIONS, STEP_TRANSITIONS
+from workflows.runs.choices import RUN_TRANSITIONS, STEP_SETTLED, STEP_TRANSITIONS
 from workflows.runs.models import Ready, Run, Step, Timer, Workflow
 from workflows.runs.selectors import visible_to
 from workflows.tasks import services as tasks
@@ -510,7 +510,8 @@ def test_who_may_see_a_run(
 def test_the_triggers_and_the_code_read_the_same_tables() -> None:
     runs = import_module("workflows.runs.migrations.0002_guards").RUNS
     steps = import_module("workflows.runs.migrations.0002_guards").STEPS
-    for table, kept in ((RUN_TRANSITIONS, runs), (STEP_TRANSITIONS, steps)):
+    settled = import_module("workflows.runs.migrations.0003_settled_by_hand").SETTLED
+    for table, kept in ((RUN_TRANSITIONS, runs), (STEP_TRANSITIONS, steps), (STEP_SETTLED, settled)):
         assert {state.value: sorted(it.value for it in after) for state, after in table.items() if after} == {
             state: sorted(after) for state, after in kept.items()
         }

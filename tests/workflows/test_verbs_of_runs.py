@@ -14,6 +14,7 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import grant, hold_above, new_agent, signed_in
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step, workflow
+from tests.workflows.test_runs_frames import give_up
 from workflows.actions.models import Action
 from workflows.actions.services import executing, run_action, sweep_due
 from workflows.approvals.models import Approval
@@ -227,6 +228,36 @@ def test_a_named_step_is_done_again(alice: Any, dave: Any, clerk: Any) -> None:
     do(dave, run, services.Retry(), "read")
     run.refresh_from_db()
     assert (run.state, run.problem, step(run, "read").generation) == ("running", "", 2)
+
+
+@pytest.mark.parametrize(("verb", "state"), [(services.Skip, "skipped"), (services.Override, "done")])
+def test_what_failed_and_waits_for_an_operator_is_settled_by_hand(
+    alice: Any, bob: Any, dave: Any, clerk: Any, verb: Any, state: str
+) -> None:
+    content = letters()
+    del content["nodes"]["read"]["failed"]
+    publish(alice, bob, content)
+    run = begun(alice)
+    give_up(clerk)
+    assert (step(run, "read").state, step(run, "read").is_parked) == ("failed", True)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Step.objects.filter(pk=step(run, "read").pk).update(state="done")  # the incident would stay
+    do(dave, run, verb({"kind": "chat", "pages": 1}), "read")
+    run.refresh_from_db()
+    assert (run.state, run.problem, step(run, "read").state) == ("done", "", state)
+
+
+@pytest.mark.parametrize("verb", [services.Skip, services.Override])
+def test_what_was_done_and_leads_nowhere_gets_another_answer_and_stays_done(
+    alice: Any, dave: Any, clerk: Any, verb: Any
+) -> None:
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="chat")  # nobody said how many pages it has
+    run.refresh_from_db()
+    assert (run.state, step(run, "read").state) == ("incident", "done")
+    do(dave, run, verb({"kind": "chat", "pages": 1}), "read")
+    run.refresh_from_db()
+    assert (run.state, step(run, "read").state, step(run, "read").answer["pages"]) == ("done", "done", 1)
 
 
 def test_nothing_new_begins_while_a_run_is_paused(alice: Any, dave: Any, clerk: Any, fake: Any) -> None:

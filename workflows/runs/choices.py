@@ -59,6 +59,8 @@ STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.RUNNING: _ENDS | {StepState.READY},
     **dict.fromkeys(_ENDS, frozenset()),
 }
+# What failed and waits for an operator, a person may settle by hand; what was done stays done.
+STEP_SETTLED = {StepState.FAILED: frozenset({StepState.DONE, StepState.SKIPPED})}
 OPEN_RUNS = (RunState.RUNNING, RunState.INCIDENT)
 OPEN_STEPS = (StepState.READY, StepState.RUNNING)
 

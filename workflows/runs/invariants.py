@@ -156,6 +156,7 @@ INVARIANTS = {
         SELECT s.id::text, s.node || ' is done, and its task is ' || t.state
           FROM runs_step s JOIN tasks_task t ON t.id = s.task_id
          WHERE s.state = 'done' AND t.state NOT IN ('done', 'cancelled')
+           AND NOT EXISTS (SELECT 1 FROM runs_intervention i WHERE i.step_id = s.id AND i.verb = 'override')
         UNION ALL
         SELECT s.id::text, s.node || ' is ' || s.state || ', and its task is still ' || t.state
           FROM tasks_task t JOIN runs_step s ON s.task_id = t.id

@@ -26,6 +26,7 @@ from workflows.runs.engine.views import ROOT, StepView, around
 
 OVER = "The run is over."
 UNDOING = "The run is being undone."
+ANSWERED = ("done", "skipped")
 NO_STEP = "Nothing is named that could be changed."
 
 
@@ -42,9 +43,10 @@ def _skip(draft: Draft, event: Skip) -> str:
         closed = draft.close(step, "skipped", {}, by_hand=True)
         _clear(draft, closed)
         pass_over(draft, closed)
+    elif step.state in ANSWERED:
+        _answer_again(draft, step, dict(event.answer) or step.answer)
     else:
-        answer = dict(event.answer) or (step.answer if step.state == "done" else {})
-        follow(draft, draft.close(step, "skipped", answer, by_hand=True))
+        follow(draft, draft.close(step, "skipped", dict(event.answer), by_hand=True))
     return ""
 
 
@@ -55,13 +57,24 @@ def _override(draft: Draft, event: Override) -> str:
     assert step is not None  # noqa: S101 - said by _going_on
     if draft.node(step).kind in OPENERS:
         return f"{draft.node(step).name} has no answer of its own."
-    if step.is_open or step.parked:
+    if step.parked and step.state in ANSWERED:
+        _answer_again(draft, step, event.answer)
+    elif step.is_open or step.parked:
         follow(draft, draft.close(step, "done", event.answer, by_hand=True))
-    elif step.state in ("done", "skipped"):
+    elif step.state in ANSWERED:
         draft.add(Reanswer(step.id, event.answer))
     else:
         return f"{draft.node(step).name} is {step.state}, and the run has gone another way."
     return ""
+
+
+def _answer_again(draft: Draft, step: StepView, answer: Any) -> None:
+    """Go on after a closed step that waits for an operator: it stays what it is, as does what it did."""
+    _unpark(draft, step)
+    answered = replace(step, answer=answer, parked=False)
+    draft.steps[step.node] = answered
+    draft.add(Reanswer(step.id, answer))
+    follow(draft, answered)
 
 
 def _retry(draft: Draft, event: RetryStep) -> str:
