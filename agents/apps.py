@@ -45,10 +45,12 @@ VERBS = {
     "agents.stop_tightened": "A stop that was on its way back was made stricter again.",
     "agents.stop_lifted": "A stop was lifted.",
     "agents.stop_confirmed": "A stop has arrived everywhere: every process has seen it, nothing begun is left.",
+    "agents.throttle_added": "A throttle was added: so much at once or in a time, what is more waits.",
+    "agents.throttle_changed": "A throttle was changed: at once as it only tightens, or by a second person.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
-WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop"]
+WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop", "throttle"]
 EVERYTHING = [
     *WORKFORCE,
     "user",
@@ -77,6 +79,7 @@ GROUPS = {
         *BRAKE,
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
+        *(f"agents.{verb}_throttle" for verb in ("add", "change")),
         *(f"agents.{verb}_exchangerate" for verb in ("add", "change")),
         "agents.change_companysettings",
         "agents.activate_agent",
@@ -108,7 +111,7 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import targets
-        from agents.services import lifecycle, organisation, policies
+        from agents.services import lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
@@ -117,6 +120,7 @@ class AgentsConfig(AppConfig):
         lifecycle.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()
+        throttles.register_change_kinds()
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)

@@ -24,7 +24,7 @@ from unfold.widgets import (
 from agents import registry
 from agents.decision.facts import OperationFacts
 from agents.decision.money import format_minor, major_to_minor
-from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, User
+from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, Throttle, User
 from agents.selectors import company_currency
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
@@ -259,6 +259,34 @@ def stop_choices() -> list[Any]:
 
 def _stoppable(kind: str) -> list[tuple[str, str]]:
     return [(f"{kind}:{it.id}", f"{it.label} ({it.code})") for it in registry.stop_targets(kind)]
+
+
+class ThrottleForm(ReasonModelForm):
+    """How much of what goes on at once, or begins in a time."""
+
+    scope = forms.ChoiceField(
+        label="Of what", widget=UnfoldAdminSelectWidget, help_text="What is counted; it stays that."
+    )
+
+    class Meta:
+        model = Throttle
+        fields = ["name", "most_at_once", "most", "per_seconds", "is_enabled"]
+        labels = {
+            "most_at_once": "At most at once",
+            "most": "At most",
+            "per_seconds": "In so many seconds",
+            "is_enabled": "In force",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields.pop("scope", None)
+        if "scope" in self.fields:
+            kinds = {kind: STOPPABLE[kind] for kind in Throttle.ScopeKind.values}
+            self.fields["scope"].choices = [  # type: ignore[attr-defined]
+                (words, _stoppable(kind)) for kind, words in kinds.items()
+            ]
 
 
 class RuleForm(ReasonModelForm):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, ChangeRequest, Stop, User
+from agents.models import Agent, ChangeRequest, Stop, Throttle, User
 from audit.vocabulary import Actor
 
 
@@ -61,6 +61,7 @@ _agent_panels: dict[str, PanelFn] = {}
 _role_permissions: dict[str, set[str]] = {}
 _stop_targets: dict[str, tuple[FindTarget, ListTargets]] = {}
 _stop_duties: dict[str, StopDuty] = {}
+_throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
 
 
 def register_operation_catalogue(
@@ -170,3 +171,14 @@ def register_stop_duty(duty: StopDuty) -> None:
 def stop_duties() -> list[StopDuty]:
     """Return every duty, in the order they were registered."""
     return list(_stop_duties.values())
+
+
+def register_throttle_count(label: str, count: Callable[[Throttle], int | None]) -> None:
+    """Let the page of a throttle say how many there are now; None where the label means nothing."""
+    _throttle_counts[label] = count
+
+
+def throttle_counts(throttle: Throttle) -> dict[str, int]:
+    """Return what is counted for a throttle now, by label."""
+    counted = {label: count(throttle) for label, count in _throttle_counts.items()}
+    return {label: number for label, number in counted.items() if number is not None}

@@ -31,6 +31,7 @@ WORKFORCE = (
     ("Policies", "policy", "agents.Policy"),
     ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
+    ("Throttles", "hourglass_top", "agents.Throttle"),
     ("Stops", "front_hand", "agents.Stop"),
     ("Change requests", "published_with_changes", "agents.ChangeRequest"),
 )

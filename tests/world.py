@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 
 from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule
-from agents.services import credentials, lifecycle, policies, stops
+from agents.services import credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
@@ -40,6 +40,7 @@ LIMIT = {
     "ceiling": 100,
     "mode": "enforced",
 }
+THROTTLE = {"scope_kind": "operation", "scope_id": "fake.invoice.post", "content": {"most_at_once": 100}}
 CALLERS = ("anon", "disabled", "robo", "mallory", "sam", "alice", "bob", "dave", "carol", "root")
 PEOPLE = {"alice": "Managers", "bob": "Approvers", "dave": "Operators", "carol": "Auditors"}
 
@@ -66,6 +67,7 @@ def build(fake: FakeSystem) -> World:
     other_rule = policies.create_rule(actor=SET_UP, policy=company, content=theirs, reason=WHY)
     robo, rival = _agent("robo", world.people["sam"]), _agent("rival", world.people["root"])
     policies.create_measure(actor=SET_UP, content=LIMIT, reason=WHY)
+    throttles.add_throttle(actor=SET_UP, name="Calls", **THROTTLE, reason=WHY)
     ExchangeRate.objects.create(currency="USD", rate=925_926, valid_from=date(2020, 1, 1))
     # Stopped, so that a stop exists and stands in nobody's way.
     spare = _agent("spare", world.people["root"])

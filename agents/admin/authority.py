@@ -38,7 +38,7 @@ STAGE_LABELS = {
     Stop.Stage.HELD.label: "warning",
     "Lifted": "success",
 }
-WITH_PAGE = frozenset({"agent", "rule", "measure", "policy", "department", "companysettings"})
+WITH_PAGE = frozenset({"agent", "rule", "measure", "policy", "department", "companysettings", "throttle"})
 
 
 class ActiveFilter(admin.SimpleListFilter):

@@ -19,6 +19,7 @@ from agents.models.policy import (
 )
 from agents.models.scope import PolicyScope
 from agents.models.stop import Stop
+from agents.models.throttle import Throttle
 from agents.models.user import User
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "Role",
     "Rule",
     "Stop",
+    "Throttle",
     "User",
 ]

@@ -11,6 +11,7 @@ from agents.selectors.authority import (
 )
 from agents.selectors.containment import containment_of
 from agents.selectors.money import money_facts, to_company_minor
+from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
     visible_agents,
     visible_change_requests,
@@ -31,6 +32,7 @@ __all__ = [
     "measure_definition",
     "money_facts",
     "rule_facts",
+    "throttles_of",
     "to_company_minor",
     "visible_agents",
     "visible_change_requests",

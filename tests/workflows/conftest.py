@@ -166,5 +166,5 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     from workflows.actions import dispatch
 
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(dispatch, "_send", lambda job, action_id: sent.append((job, str(action_id))))
+    monkeypatch.setattr(dispatch, "_send", lambda job, about, **_: sent.append((job, str(about))))
     return sent

@@ -33,6 +33,12 @@ A_STOP = """
     SELECT gen_random_uuid(), 'agent', agent_id::text, '', 'stop', 1, 'x', '', '', 'x',
         dispatched_at - interval '1 minute', '', '', '', '' FROM actions_action WHERE state = 'confirmed'
 """
+A_THROTTLE = """
+    INSERT INTO agents_throttle (id, name, scope_kind, scope_id, scope_label, {}, is_enabled, in_force_since,
+        created_at)
+    SELECT gen_random_uuid(), 'x', 'system', o.system_id::text, '', {}, true, now() - interval '1 day', now()
+      FROM connectors_operation o WHERE o.code = 'fake.invoice.post'
+"""
 ANOTHER_ROW = (
     "INSERT INTO {0} SELECT (r).* FROM (SELECT jsonb_populate_record(r, {1}) AS r FROM {0} r {2}) AS copy"
 )
@@ -122,6 +128,17 @@ BENT = [
     ("I23", f"UPDATE runs_step SET undoes_id = {A_DONE_STEP} WHERE state = 'running'"),
     ("I23", f"UPDATE runs_step SET undone = 'done' WHERE id = {A_DONE_STEP}"),
     ("I23", "UPDATE runs_run SET is_compensating = true WHERE state = 'running'"),
+    (
+        "I24",
+        A_THROTTLE.format("most_at_once", "1")
+        + "; UPDATE actions_action SET state = 'dispatched', outcome = '', finished_at = NULL"
+        " WHERE dispatched_at IS NOT NULL",
+    ),
+    (
+        "I24",
+        A_THROTTLE.format("most, per_seconds", "1, 3600")
+        + "; UPDATE actions_action SET took_turn = true WHERE dispatched_at IS NOT NULL",
+    ),
     ("I22", "DELETE FROM audit_pendingevent"),
     (
         "I22",

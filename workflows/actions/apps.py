@@ -15,10 +15,17 @@ class ActionsConfig(AppConfig):
     verbose_name = "Actions"
 
     def ready(self) -> None:
-        from agents.registry import StopDuty, register_role_permissions, register_stop_duty
+        from agents.registry import (
+            StopDuty,
+            register_role_permissions,
+            register_stop_duty,
+            register_throttle_count,
+        )
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
-        from workflows.actions import invariants, receivers, selectors
+        from workflows.actions import invariants, receivers, selectors, services
+        from workflows.actions.registry import on_action_ended
+        from workflows.actions.selectors import turns
         from workflows.approvals.registry import register_subject
         from workflows.tasks.registry import register_awaited
 
@@ -35,6 +42,9 @@ class ActionsConfig(AppConfig):
                 selectors.calls_under_way,
             )
         )
+        on_action_ended(services.pass_on)
+        register_throttle_count("Calls being done", lambda at: turns.being_done(at).count())
+        register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())
         register_subject("actions.action", receivers.ACTION)
         register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
+from functools import cache
+from typing import Any
 from uuid import UUID
 
+import redis
 from celery import current_app
+from django.conf import settings
 
 RUN_ACTION = "workflows.actions.jobs.run_action"
 LOOK_UP = "workflows.actions.jobs.look_up"
 RECONCILE = "workflows.actions.jobs.reconcile"
+GIVE_TURNS = "workflows.actions.jobs.give_turns"
 SWEEP = "workflows.actions.jobs.sweep"
 # The sweeper hints again at what still waits: while no worker takes them, old hints must not pile up.
 HINT_SECONDS = 15
@@ -32,10 +38,24 @@ def hint_reconcile(action_id: UUID | str) -> None:
     _send(RECONCILE, action_id)
 
 
-def _send(job: str, action_id: UUID | str) -> None:
+def hint_turns(throttle_id: UUID | str, seconds: float) -> None:
+    """Ask a worker to give the turns of a throttle in so many seconds; once, however often that is asked."""
+    milliseconds = max(10, math.ceil(seconds * 1000))
     try:
-        current_app.send_task(job, args=[str(action_id)], retry=False, expires=HINT_SECONDS)
+        is_first = _client().set(f"aos:turns:{throttle_id}", "1", nx=True, px=milliseconds)
+    except redis.RedisError:
+        return  # then there is no broker either, and the sweeper comes by
+    if is_first:
+        _send(GIVE_TURNS, throttle_id, countdown=milliseconds / 1000, expires=HINT_SECONDS + seconds)
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+def _send(job: str, about: UUID | str, **options: Any) -> None:
+    try:
+        current_app.send_task(job, args=[str(about)], retry=False, **{"expires": HINT_SECONDS, **options})
     except Exception:  # the broker is not needed for the truth, only for speed
-        logger.warning(
-            "No worker could be told of action %s; the sweeper will find it.", action_id, exc_info=True
-        )
+        logger.warning("No worker could be told of %s; the sweeper will find it.", about, exc_info=True)

@@ -9,6 +9,10 @@ _LEGAL = ", ".join(
     f"('{a.value}', '{b.value}')" for a, following in TRANSITIONS.items() for b in sorted(following)
 )
 _EFFECTS = "c.purpose = 'execute'"
+_COUNTS = """(t.scope_kind = 'agent' AND {0}.agent_id::text = t.scope_id
+           OR t.scope_kind = 'operation' AND {0}.operation_code = t.scope_id
+           OR t.scope_kind = 'system' AND {0}.operation_id IN
+              (SELECT o.id FROM connectors_operation o WHERE o.system_id::text = t.scope_id))"""
 
 
 INVARIANTS: dict[str, Invariant] = {
@@ -59,7 +63,8 @@ INVARIANTS: dict[str, Invariant] = {
                        OVER (PARTITION BY e.action_id ORDER BY e.occurred_at, e.id) AS before
               FROM audit_event e
              WHERE e.verb LIKE 'actions.action\\_%%' AND e.subject_kind = 'actions.action'
-               AND e.verb NOT IN ('actions.action_held_again', 'actions.action_repeated'))
+               AND e.verb NOT IN ('actions.action_held_again', 'actions.action_repeated',
+                                  'actions.action_put_off'))
         SELECT action_id, before || ' -> ' || state FROM moves
          WHERE (before, state) NOT IN (VALUES {_LEGAL})
         """,
@@ -186,6 +191,28 @@ INVARIANTS: dict[str, Invariant] = {
            AND NOT EXISTS (SELECT 1 FROM tasks_task t
                             WHERE t.kind = 'incident' AND t.subject_kind = 'actions.action'
                               AND t.subject_id = a.id::text AND t.closed_at IS NULL)
+        """,
+    ),
+    # What was begun before it was tightened may be more; rates by those of the last hour.
+    "I24": Invariant(
+        "No more was begun at once, or within the seconds of a rate, than a throttle said since it says so.",
+        f"""
+        SELECT t.id::text, count(*)::text || ' at once of ' || t.most_at_once::text
+          FROM agents_throttle t
+          JOIN actions_action a ON a.state = 'dispatched' AND a.dispatched_at > t.in_force_since
+                               AND {_COUNTS.format("a")}
+         WHERE t.is_enabled
+         GROUP BY t.id, t.most_at_once
+        HAVING count(*) > t.most_at_once
+        UNION ALL
+        SELECT a.id::text, 'began although ' || t.most::text || ' had within ' || t.per_seconds::text || ' s'
+          FROM agents_throttle t
+          JOIN actions_action a ON a.took_turn AND {_COUNTS.format("a")}
+                               AND a.dispatched_at > greatest(t.in_force_since, now() - interval '1 hour')
+         WHERE t.is_enabled
+           AND t.most < (SELECT count(*) FROM actions_action b
+                          WHERE b.took_turn AND b.dispatched_at <= a.dispatched_at AND {_COUNTS.format("b")}
+                            AND b.dispatched_at > a.dispatched_at - t.per_seconds * interval '1 second')
         """,
     ),
 }

@@ -25,6 +25,12 @@ def reconcile(action_id: str) -> None:
     services.reconcile_action(action_id=action_id)
 
 
+@shared_task(name=dispatch.GIVE_TURNS)
+def give_turns(throttle_id: str) -> None:
+    """Let go on who waits for a throttle, as many as there is room for."""
+    services.give_turns(throttle_id=throttle_id)
+
+
 @shared_task(name=dispatch.SWEEP, ignore_result=True)
 def sweep() -> None:
     """Expire what is due and take up what was left lying."""

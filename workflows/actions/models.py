@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from agents.models import Agent
+from agents.models import Agent, Throttle
 from audit.vocabulary import Ref
 from connectors.models import Operation, OperationRevision
 from workflows.actions.choices import FINAL, Outcome, State
@@ -80,6 +80,21 @@ class Action(models.Model):
     is_temporary = models.BooleanField(
         default=False, help_text="It failed before anything could have had an effect; it may go through later."
     )
+    waits_for = models.ForeignKey(
+        Throttle,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Which throttle leaves it no room now. It goes on by itself.",
+    )
+    waits_since = models.DateTimeField(
+        null=True, blank=True, help_text="When it first waited for its turn; kept when it goes on."
+    )
+    took_turn = models.BooleanField(
+        default=False, db_default=False, help_text="A throttle counted it when it was begun."
+    )
     outcome = models.CharField(max_length=8, choices=Outcome, blank=True, help_text="What read-back found.")
     result = models.JSONField(null=True, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True, help_text="Which record it is in the system.")
@@ -135,6 +150,13 @@ class Action(models.Model):
                 fields=["expires_at"], condition=Q(state__in=["authorized"]), name="action_authorized_due"
             ),
             models.Index(fields=["state"], condition=Q(state__in=["in_doubt", "held"]), name="action_waiting"),
+            # Small however much was done: who waits for a turn, and what rates count.
+            models.Index(
+                fields=["waits_for", "waits_since"],
+                condition=Q(state="authorized", waits_for__isnull=False),
+                name="action_waits_for_turn",
+            ),
+            models.Index(fields=["-dispatched_at"], condition=Q(took_turn=True), name="action_took_turn"),
         ]
 
     def __str__(self) -> str:
@@ -154,6 +176,11 @@ class Action(models.Model):
     def revision_number(self) -> int:
         """Return which revision of its operation was asked for; 0 for an operation nobody knows."""
         return self.revision.number if self.revision else 0
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether it may be done and waits until a throttle leaves it room."""
+        return self.state == State.AUTHORIZED and self.waits_for_id is not None
 
     @property
     def is_final(self) -> bool:

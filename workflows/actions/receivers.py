@@ -20,6 +20,7 @@ VERBS = {
     "actions.action_held": "An action waits for people.",
     "actions.action_held_again": "The rules changed, so people are asked again.",
     "actions.action_authorized": "An action may be done.",
+    "actions.action_put_off": "An action waits for its turn, because a throttle leaves it no room now.",
     "actions.action_dispatched": "An action is being done.",
     "actions.action_confirmed": "An action was done.",
     "actions.action_failed": "An action was not done.",

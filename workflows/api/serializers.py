@@ -158,6 +158,9 @@ class ActionSerializer(serializers.ModelSerializer):
     url = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
     is_final = serializers.BooleanField(read_only=True)
+    waits_for = serializers.SerializerMethodField(
+        help_text="Name of the throttle that leaves it no room now, or null. It goes on by itself."
+    )
 
     class Meta:
         model = Action
@@ -184,6 +187,8 @@ class ActionSerializer(serializers.ModelSerializer):
             "dispatched_at",
             "finished_at",
             "expires_at",
+            "waits_for",
+            "waits_since",
         ]
         read_only_fields = fields
 
@@ -191,6 +196,10 @@ class ActionSerializer(serializers.ModelSerializer):
     def get_arguments(self, action: Action) -> dict[str, Any]:
         """Return the arguments, without those a rule hides."""
         return selectors.shown_arguments(action)
+
+    def get_waits_for(self, action: Action) -> str | None:
+        """Return the name of what it waits for its turn at."""
+        return action.waits_for.name if action.waits_for_turn and action.waits_for else None
 
     def get_url(self, action: Action) -> str:
         """Return the address of the action."""

@@ -148,9 +148,16 @@ def _tag(step: Step) -> Tag:
             return Tag("Waits for an action", "hourglass_top", "wait")
         if task.state == Task.State.OPEN:
             return Tag("Waits for somebody", "hourglass_top", "wait")
-    if step.state == StepState.RUNNING and step.action is not None and step.action.state == Action.State.HELD:
-        return HELD
+    if step.state == StepState.RUNNING and step.action is not None and (tag := _tag_of_call(step.action)):
+        return tag
     return state_tag(step.state, step.get_state_display())
+
+
+def _tag_of_call(action: Action) -> Tag | None:
+    """Return what an action waits for, if it does."""
+    if action.waits_for_turn:
+        return Tag("Waits for its turn", "hourglass_top", "wait")
+    return HELD if action.state == Action.State.HELD else None
 
 
 def who_has(step: Step, *, is_held: bool = False) -> str:
@@ -190,6 +197,7 @@ def _notes(step: Step, waits: bool) -> list[str]:
         found.append(f"Held, and goes on by itself: {step.held_because}")
     if task is None and (failures := step.attempts + step.infra_attempts):
         found.append(f"{failures} attempt{'s' if failures > 1 else ''} failed without an effect.")
+    found += [f"It {step.action.sentence}."] if step.action and step.action.waits_for_turn else []
     if step.chosen_because:
         found.append(step.chosen_because)
     found += _passed_over(step)

@@ -131,6 +131,7 @@ _BY_VERB = {
     "held": ("front_hand", "wait"),
     "held_again": ("front_hand", "wait"),
     "authorized": ("verified_user", "info"),
+    "put_off": ("hourglass_top", "wait"),
     "dispatched": ("send", "info"),
     "confirmed": ("check_circle", "good"),
     "approved": ("thumb_up", "good"),

@@ -15,9 +15,14 @@ class TasksConfig(AppConfig):
     verbose_name = "Tasks"
 
     def ready(self) -> None:
-        from agents.registry import StopDuty, register_role_permissions, register_stop_duty
+        from agents.registry import (
+            StopDuty,
+            register_role_permissions,
+            register_stop_duty,
+            register_throttle_count,
+        )
         from audit.registry import register_invariants, register_verbs
-        from workflows.tasks import invariants
+        from workflows.tasks import invariants, selectors
         from workflows.tasks.registry import on_task_closed, register_awaited
         from workflows.tasks.services import asking
         from workflows.tasks.services.revoking import claims_left, revoke_claims
@@ -35,6 +40,7 @@ class TasksConfig(AppConfig):
                 claims_left,
             )
         )
+        register_throttle_count("Tasks it has", selectors.held_under)
         register_invariants(invariants.INVARIANTS)
         register_verbs(
             {

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
-from agents.models import Agent, User
+from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
 from workflows.tasks.models import Task
 
@@ -64,6 +65,19 @@ def reachable_by(user: User) -> QuerySet[Task]:
 def waiting_for(user: User) -> QuerySet[Task]:
     """Return what a user could do now, most urgent first."""
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING).distinct()
+
+
+def held_by(agent: Agent) -> QuerySet[Task]:
+    """Return the tasks an agent has now; what lapsed is as good as given back."""
+    return Task.objects.filter(claimed_by=agent.user_id, state=Task.State.CLAIMED, lease_until__gt=Now())
+
+
+def held_under(throttle: Throttle) -> int | None:
+    """Return how many tasks the agent of a throttle has now; None for a throttle of anything else."""
+    if throttle.scope_kind != Throttle.ScopeKind.AGENT:
+        return None
+    agent = Agent.objects.filter(pk=throttle.scope_id).first()
+    return held_by(agent).count() if agent else 0
 
 
 def may_do(user: User, task: Task) -> bool:

@@ -20,7 +20,7 @@ def visible_to(user: User) -> QuerySet[Action]:
     An agent: its own. A person: those of agents they may see, those they are asked to decide, those done on
     their behalf; all with ``actions.view_action``.
     """
-    actions = Action.objects.select_related("agent__user", "operation__system", "approval")
+    actions = Action.objects.select_related("agent__user", "operation__system", "approval", "waits_for")
     if not user.is_active:
         return actions.none()
     if user.kind == User.Kind.AGENT:

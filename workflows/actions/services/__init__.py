@@ -21,9 +21,11 @@ from workflows.actions.services.ending import (
 from workflows.actions.services.executing import dispatch_action, do_action, run_action
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
 from workflows.actions.services.sweeping import sweep_due
+from workflows.actions.services.turns import WAITS, give_turns, pass_on, take_turns
 
 __all__ = [
     "KEY_CHARACTERS",
+    "WAITS",
     "Ask",
     "decide_again",
     "dispatch_action",
@@ -32,8 +34,10 @@ __all__ = [
     "expire_due",
     "expired",
     "explanation",
+    "give_turns",
     "let_go",
     "look_up_early",
+    "pass_on",
     "preview_decision",
     "reconcile_action",
     "rejected",
@@ -42,5 +46,6 @@ __all__ = [
     "resolve_in_doubt",
     "run_action",
     "sweep_due",
+    "take_turns",
     "withdraw_action",
 ]

@@ -74,11 +74,14 @@ def expired(approval: Approval) -> None:
 
 @transaction.atomic
 def expire_due(*, limit: int = 100) -> int:
-    """End what was authorized and not begun in time, by the database's clock; return how many."""
+    """End what was authorized and not begun in time, by the database's clock; return how many.
+
+    What waits for its turn, or for a paused run, is not late.
+    """
     due = (
         Action.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("agent__user", "operation__system")
-        .filter(state=State.AUTHORIZED, expires_at__lte=Now())
+        .filter(state=State.AUTHORIZED, waits_for=None, expires_at__lte=Now())
         .exclude(pk__in=Action.objects.filter(registry.waiting(), state=State.AUTHORIZED).values("pk"))
         .order_by("pk")[:limit]
     )

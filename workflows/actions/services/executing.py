@@ -23,6 +23,7 @@ from connectors.vocabulary import CallResult
 from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
+from workflows.actions.services import turns
 from workflows.actions.services.deciding import explanation, still_allowed
 from workflows.actions.services.moving import lock, move
 from workflows.actions.services.outcome import record_confirmed, record_failed
@@ -140,12 +141,10 @@ def _begin(action_id: UUID | str) -> Claim | None:
     that comes after waits (architecture, section 3, rule 8).
     """
     action = lock(action_id)
-    if action.state != State.AUTHORIZED:
-        return None
-    if registry.has_to_wait(action):
-        return None  # it stays authorized, and is begun under a new authorization when it may
+    if action.state != State.AUTHORIZED or registry.has_to_wait(action):
+        return None  # what waits stays authorized, and is begun under a new authorization when it may
     actor = action.agent.user.as_actor()
-    if action.expires_at is None or action.expires_at <= database_now():
+    if not action.waits_for_turn and (action.expires_at is None or action.expires_at <= database_now()):
         _end(actor, action, State.EXPIRED, "authorization_expired", "it was not begun in time")
         return None
     try:
@@ -160,6 +159,8 @@ def _begin(action_id: UUID | str) -> Claim | None:
             explanation=explanation(no_longer),
         )  # fmt: skip
         return None
+    if not turns.take_turns([action]):
+        return None  # so too, once there is room for it
     move(
         actor=actor,
         action=action,

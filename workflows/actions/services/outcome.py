@@ -22,6 +22,7 @@ from connectors import services as connectors
 from connectors.vocabulary import Probe
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
+from workflows.actions.services import turns
 from workflows.actions.services.moving import lock, move, references
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -111,6 +112,7 @@ def record_in_doubt(action_id: UUID | str, epoch: int, *, why: str) -> None:
             sentence=why,
             next_step="Do not repeat it. A person finds out whether it was done.",
         )
+        turns.pass_on(action)
         look_again_at(action, LOOK_AGAIN_SECONDS)
         _open_incident(
             action,

@@ -12,7 +12,7 @@ from agents.services import containment, heartbeat
 from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
-from workflows.actions.services import ending
+from workflows.actions.services import ending, turns
 from workflows.approvals import services as approvals
 from workflows.tasks import services as tasks
 
@@ -33,6 +33,7 @@ def sweep_due() -> dict[str, int]:
         "claims_lapsed": tasks.release_lapsed,
         "questions_ended": tasks.sweep_questions,
         "actions_hinted": _hint_idle,
+        "turns_given": turns.give_all_turns,
         "leases_hinted": _hint_lapsed,
         "processes_gone": heartbeat.sweep_points,
         "stops_unconfirmed": containment.contain_active,
@@ -53,6 +54,7 @@ def _hint_idle() -> int:
     """Hint at authorized actions that nobody has begun: the asking process died or its pool was full."""
     idle = Action.objects.filter(
         state=State.AUTHORIZED,
+        waits_for=None,  # whose turn has not come is hinted at when it has
         expires_at__gt=Now(),
         decided_at__lt=Now() - timedelta(seconds=IDLE_SECONDS),
     ).exclude(pk__in=Action.objects.filter(registry.waiting(), state=State.AUTHORIZED).values("pk"))

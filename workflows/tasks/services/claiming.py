@@ -17,6 +17,7 @@ from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
 from connectors.policies.schemas import plain_text
 from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
+from workflows.tasks.services.at_once import places_left, require_place
 from workflows.tasks.services.closing import fail_locked
 from workflows.tasks.services.records import (
     locked,
@@ -39,12 +40,14 @@ PATIENCE = timedelta(hours=1)
 def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[Task]:
     """Take what is offered to the agent's role, most urgent first; an empty list when nothing is.
 
-    Two agents never get the same task. Raises Refusal stopped, agent_paused, agent_suspended or
-    agent_not_active: who may not work is given no work.
+    Two agents never get the same task. An agent that has as many as a throttle lets it have gets nothing until
+    it has fewer. Raises Refusal stopped, agent_paused, agent_suspended or agent_not_active: who may not work is
+    given no work.
     """
     agent = agent_of(actor)
     require_may_work(agent)
-    found = _not_stopped(_next(agent, max(1, min(most, MOST_AT_ONCE))))
+    places = places_left(agent, at_most=max(1, min(most, MOST_AT_ONCE)))
+    found = _not_stopped(_next(agent, places)) if places else []
     for task in found:
         _take(actor, task, agent.user, lease_seconds)
     return found
@@ -80,6 +83,7 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
         )
     if actor.kind is ActorKind.AGENT:
         require_may_work(agent_of(actor), task)
+        require_place(agent_of(actor), task)
         lease_seconds = lease_seconds or 60
     now = selectors.database_now()
     _require_now(actor, task, now)
