@@ -8,6 +8,7 @@ export function inbox(root: HTMLElement): void {
   const more = one<HTMLButtonElement>("[data-inbox-more]", root)!;
   const help = one<HTMLDialogElement>("[data-inbox-keys]", root);
   let mark = list.dataset.mark ?? "";
+  let known = list.dataset.shelf === "mine" ? list.querySelectorAll("[data-approval]").length : 0;
 
   const rows = () => all("[data-approval]", list);
   const links = () => all<HTMLAnchorElement>("[data-approval] a", list);
@@ -70,7 +71,9 @@ export function inbox(root: HTMLElement): void {
     } else {
       await refresh();
     }
-    say(`${plural(now, "request")} waiting for you`);
+    // What one has just decided is being read out: that fewer wait now is no news to anybody.
+    if (now > known) say(`${plural(now, "request")} waiting for you`);
+    known = now;
   });
   more.addEventListener("click", () => void refresh());
 

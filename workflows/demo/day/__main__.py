@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import httpx
 
 from workflows.demo.crew import Crew
 from workflows.demo.day import books
-from workflows.demo.day.office import FINAL, Desk, MailRoom
+from workflows.demo.day.office import FINAL, Desk, MailRoom, patiently
 from workflows.demo.day.onboarding import take_on
 from workflows.demo.day.rogue import rogue_is_stopped
 from workflows.demo.invoices import generator
@@ -85,8 +86,8 @@ def _pieces(stage: Stage) -> list[Piece]:
 
 
 def _play(stage: Stage, crew: Crew, pieces: list[Piece]) -> dict[str, Any]:
-    mail = MailRoom(stage.alice, WORKFLOW)
-    desk = Desk(stage.bob, _rejects(pieces))
+    mail = MailRoom(patiently(lambda: stage.alice), WORKFLOW)
+    desk = Desk(patiently(lambda: stage.bob), _rejects(pieces))
     desk.start()
     try:
         new = _bring(stage, mail, pieces)
@@ -237,12 +238,16 @@ def _code(piece: Piece) -> str:
 
 def _approvals(stage: Stage, state: str) -> int:
     """Count the approvals of actions in one state, ever."""
+    return patiently(lambda: sum(kind == "actions.action" for kind in _kinds_of_approvals(stage, state)))
+
+
+def _kinds_of_approvals(stage: Stage, state: str) -> Iterator[str]:
     reply = stage.bob.get("/approvals", state=state, page_size=100)
-    found = list(reply["results"])
-    while reply.get("next"):
+    while True:
+        yield from (approval["subject_kind"] for approval in reply["results"])
+        if not reply.get("next"):
+            return
         reply = stage.bob.http.get(reply["next"]).json()
-        found += reply["results"]
-    return sum(approval["subject_kind"] == "actions.action" for approval in found)
 
 
 if __name__ == "__main__":
