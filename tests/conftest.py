@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
@@ -27,7 +29,8 @@ from tests import harness
 from tests.processes import Processes, chromium, collect_static
 
 PASSWORD = "correct horse battery staple"
-DEAR = {"erp", "made_world"}
+# What runs the product itself or a real ERP: one worker does all of it, the others do the many small tests.
+PROCESSES = {"erp", "processes", "portal", "page", "dump"}
 
 
 # First, because groups are read by the one that hands the tests out.
@@ -40,17 +43,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: an append-only ledger cannot be flushed; use live_db.")
         if "live_db" in names and (marker or "db" in names):
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
-        # What one worker has made at a price is for all tests that use it.
-        for dear in DEAR & set(names):
-            item.add_marker(pytest.mark.xdist_group(dear))
-    # The database is being made meanwhile.
-    items.sort(key=needs_database)
+        for group in _groups(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    # The database is being made meanwhile; then what takes longest, so that nobody waits for it at the end.
+    items.sort(key=lambda item: (needs_database(item), not _groups(item)))
+
+
+def _groups(item: pytest.Item) -> set[str]:
+    """Say which tests belong to one worker: what it has made at a price is for all that use it."""
+    names = set(getattr(item, "fixturenames", ()))
+    if "made_world" in names:
+        return {"made_world"}
+    return {"processes"} if PROCESSES & names else set()
 
 
 def needs_database(item: pytest.Item) -> bool:
     """Tell whether a test cannot begin before there is a database."""
     names = set(getattr(item, "fixturenames", ()))
-    asked = {"db", "live_db", "any_db", "template_database"} & names
+    asked = {"db", "live_db", "any_db", "template_database", "erp"} & names
     return bool(asked or item.get_closest_marker("django_db"))
 
 
@@ -192,13 +202,18 @@ def any_db(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("live_db" if "live_db" in request.fixturenames else "db")
 
 
+_hashed = lru_cache(make_password)
+
+
 def _person(username: str, *groups: str) -> Any:
-    user = get_user_model().objects.create_user(
-        username, f"{username}@northwind.example", PASSWORD, first_name=username.capitalize()
-    )
-    user.is_staff = True
-    user.save(update_fields=["is_staff"])
-    user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+    people = get_user_model()
+    user = people(username=username, email=f"{username}@northwind.example", first_name=username.capitalize())
+    user.password, user.is_staff = _hashed(PASSWORD), True
+    user.save(force_insert=True)
+    # Set up, not done by anybody: without the record of each change, which takes four statements a group.
+    member = people.groups.through
+    groups = [Group.objects.get_or_create(name=name)[0] for name in groups]
+    member.objects.bulk_create([member(user=user, group=group) for group in groups])
     return user
 
 

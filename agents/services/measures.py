@@ -74,6 +74,8 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
     """
     if not connection.in_atomic_block:
         raise RuntimeError("A reservation belongs to the transaction that decides.")
+    if not _binding(request, snapshot):
+        return []
     shares = sorted(_shares(request, snapshot, _database_now()), key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     with transaction.atomic():
@@ -100,6 +102,8 @@ def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "
 
     What ``action_id`` itself holds is left out, so that an action decided again does not stand in its own way.
     """
+    if not _binding(request, snapshot):
+        return {}
     now = _database_now()
     shares = _shares(request, snapshot, now)
     counted = _counted([share for share in shares if not share.error], now, action_id)
@@ -115,14 +119,18 @@ def with_readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: st
 
 
 def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list[_Share]:
-    binding = [measure for measure in snapshot.measures if _binds(measure, request)]
-    if not binding or request.operation is None:
+    binding = _binding(request, snapshot)
+    if request.operation is None:
         return []
     try:
         context = cel.make_context(build_context(replace(request, measures={}), request.operation))
     except (NotDecidable, cel.ConditionError) as error:
         return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
     return [_share(measure, context, now) for measure in binding]
+
+
+def _binding(request: DecisionRequest, snapshot: Snapshot) -> list[MeasureDefinition]:
+    return [measure for measure in snapshot.measures if _binds(measure, request)]
 
 
 def _binds(measure: MeasureDefinition, request: DecisionRequest) -> bool:

@@ -18,7 +18,6 @@ from typing import Any
 
 import psycopg
 
-from tests.benchmarks.company import STEPS
 from tests.benchmarks.house import House, open_house
 
 ROUNDS, RUNS = 7, 200
@@ -37,10 +36,10 @@ WITH made AS (
  RETURNING id, started_at
 )
 INSERT INTO runs_step (id, run_id, node, kind, name, index, scope, generation, state, input, answer, error,
-                       attempts, infra_attempts, is_parked, undone, chosen_because, created_at, started_at,
-                       finished_at)
+                       attempts, infra_attempts, is_parked, undone, chosen_because, held_because,
+                       clock_stopped_by, created_at, started_at, finished_at)
 SELECT gen_random_uuid(), made.id, 'step' || n, 'branch', 'Pass', 0, '', 1, 'done', '{}', '{}', '{}', 0, 0,
-       false, '', '', started_at, started_at, started_at
+       false, '', '', '', '[]', started_at, started_at, started_at
   FROM made, generate_series(1, %(steps)s::int) AS n
 """
 _EVENTS = """
@@ -71,7 +70,7 @@ def _measured(house: House, steps: int) -> dict[str, Any]:
     for warm in (50, 50):
         rates.in_process(warm)
     before = _times("before", rates)
-    _fill(house, steps // STEPS)
+    _fill(house, steps // company.STEPS, company.STEPS)
     rates.in_process(50)
     after = _times("after", rates)
     scanned = _scanned(house)
@@ -91,11 +90,11 @@ def _times(what: str, rates: Any) -> list[float]:
     return found
 
 
-def _fill(house: House, runs: int) -> None:
+def _fill(house: House, runs: int, steps: int) -> None:
     """Fill the tables as the superuser; triggers and constraints check every row as always."""
     with psycopg.connect(house.postgres.superuser_url("autonomy"), autocommit=True) as connection:
         for first in range(1, runs + 1, BATCH):
-            numbers = {"first": first, "last": min(first + BATCH - 1, runs), "steps": STEPS}
+            numbers = {"first": first, "last": min(first + BATCH - 1, runs), "steps": steps}
             connection.execute(_FILL, numbers)
             connection.execute(_EVENTS, numbers)
         # What autovacuum does within minutes.
