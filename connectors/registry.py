@@ -1,10 +1,15 @@
-"""Where higher rooms hang in what the portal itself can do as an operation, without any network."""
+"""Where higher rooms hang in what the portal itself can do, without a network, and hear of systems."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from uuid import UUID
+
+from django.db import transaction
 
 from audit.vocabulary import Actor
 
@@ -20,6 +25,8 @@ class Done:
 
 PortalVerb = Callable[[Actor, Mapping[str, Any]], Done]
 _verbs: dict[str, PortalVerb] = {}
+_back: list[Callable[[UUID], None]] = []
+logger = logging.getLogger(__name__)
 
 
 def register_portal_verb(name: str, verb: PortalVerb) -> None:
@@ -34,3 +41,25 @@ def register_portal_verb(name: str, verb: PortalVerb) -> None:
 def portal_verbs() -> dict[str, PortalVerb]:
     """Return every verb by name."""
     return dict(_verbs)
+
+
+def on_system_back(listener: Callable[[UUID], None]) -> None:
+    """Call ``listener(system's id)`` when a system can be called again: its breaker closed, it was switched on.
+
+    It is a hint, given after the commit; whoever needs the truth looks at the system.
+    """
+    if listener not in _back:
+        _back.append(listener)
+
+
+def tell_system_back(system_id: UUID) -> None:
+    """Tell that a system can be called again, once the transaction has committed."""
+    transaction.on_commit(partial(_tell_back, system_id))
+
+
+def _tell_back(system_id: UUID) -> None:
+    for listener in _back:
+        try:
+            listener(system_id)
+        except Exception:
+            logger.exception("A listener could not be told that the system %s is back.", system_id)

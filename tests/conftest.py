@@ -71,6 +71,17 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the figures that tests kept (``record_property("figures", ...)``), whichever worker they ran on."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    kept = [(report.nodeid, text) for report in reports if report.when == "call"
+            for name, text in report.user_properties if name == "figures"]  # fmt: skip
+    if kept:
+        terminalreporter.section("figures")
+    for test, text in kept:
+        terminalreporter.write_line(f"{test.rpartition('::')[2]} {text}")
+
+
 def use_database(name: str) -> None:
     """Point Django, every thread of it and every process it starts at one test database."""
     connections.close_all()

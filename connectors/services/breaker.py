@@ -12,6 +12,7 @@ from audit.services import record_event
 from audit.vocabulary import Actor
 from connectors.exceptions import NotSent
 from connectors.models import System, SystemHealth
+from connectors.registry import tell_system_back
 
 FRESH = timedelta(seconds=10)
 BREAKER = Actor.system("breaker")
@@ -51,6 +52,7 @@ def record_success(system: System) -> None:
         health.save()
         if was_open:
             _record(system, "connectors.breaker_closed", f"{system.name} answers again; calls go through.")
+            tell_system_back(system.pk)
 
 
 def record_failure(system: System, error: str) -> None:

@@ -12,6 +12,7 @@ from agents.services.history import stamp
 from audit.services import record_event
 from audit.vocabulary import Actor
 from connectors.models import Account, System
+from connectors.registry import tell_system_back
 from connectors.services.secrets import drop_secret, set_secret
 from connectors.vocabulary import Origin
 
@@ -27,7 +28,7 @@ def save_system(*, actor: Actor, reason: str, system: System | None = None, **fi
         require(may(actor, f"connectors.{'change' if system else 'add'}_system", f"{verb} a system"))
         require_reason(reason)
         held = System.objects.select_for_update().get(pk=system.pk) if system else System()
-        known = _origin(held) if system else None
+        known, was_off = _origin(held) if system else None, not held.is_enabled
         for name, value in fields.items():
             setattr(held, name, value)
         held.full_clean()
@@ -43,6 +44,8 @@ def save_system(*, actor: Actor, reason: str, system: System | None = None, **fi
             reason=reason,
             payload={"fields": sorted(fields)},
         )
+        if system and was_off and held.is_enabled:
+            tell_system_back(held.pk)
     return held
 
 

@@ -64,7 +64,7 @@ class Chaos:
         say("the company stands; its processes start")
         house.start_portal(database)
         house.start_agents(people.agents)
-        load = Load(house.processes.url, people.sessions, at_once=self.at_once)
+        load = Load(house.processes.url, people.sessions, at_once=self.at_once, seed=self.seed)
         load.start()
         self._break_things(house)
         load.enough()
@@ -73,7 +73,7 @@ class Chaos:
         left, seconds = self._settle(house)
         say(f"after the last fault: settled in {seconds:.0f} s" if not left else f"not settled: {left}")
         load.stop()
-        self.broken += verdict.broken_invariants()
+        self.broken += [*load.wrong, *verdict.broken_invariants()]
         found = verdict.judge(load.accepted, house.effects())
         found.unsettled, found.wrong = left, [*found.wrong, *dict.fromkeys(self.broken)]
         for line in [*found.lost, *found.doubled, *found.unsettled, *found.wrong][:40]:
@@ -90,6 +90,7 @@ class Chaos:
             "runs": len(load.accepted),
             "effects": found.effects,
             "faults": dict(self.faults),
+            "steered": dict(sorted(load.steered.items())),
             "outcomes": dict(sorted(found.outcomes.items())),
         }
 

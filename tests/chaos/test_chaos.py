@@ -29,6 +29,17 @@ def dump(template_database: str, tmp_path: Path) -> Path:
     return tmp_path / "dump"
 
 
+@pytest.fixture
+def told(record_property: Any) -> Any:
+    """Keep the figures with the report, so that they stand at the end of the output (tests/conftest.py)."""
+
+    def keep(found: dict[str, Any]) -> dict[str, Any]:
+        record_property("figures", json.dumps(found))
+        return found
+
+    return keep
+
+
 def played(dump: Path, scale: float, *more: str) -> dict[str, Any]:
     """Run ``make chaos`` on servers of its own, so that no other test loses its database.
 
@@ -58,8 +69,8 @@ def require_nothing_lost(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path) -> None:
-    found = played(dump, 0, "--agents", "1", "--at-once", "5")
+def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path, told: Any) -> None:
+    found = told(played(dump, 0, "--agents", "1", "--at-once", "5"))
     require_nothing_lost(found)
     assert set(found["faults"]) >= {
         *("worker", "portal", "postgres_fast", "postgres_immediate", "valkey_kill", "flush"),
@@ -68,7 +79,7 @@ def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-def test_everything_is_killed_thirty_times_and_nothing_is_lost(dump: Path) -> None:
-    found = played(dump, 0.1)
+def test_everything_is_killed_thirty_times_and_nothing_is_lost(dump: Path, told: Any) -> None:
+    found = told(played(dump, 0.1))
     require_nothing_lost(found)
     assert found["kills"] >= 29

@@ -56,7 +56,8 @@ def broken_invariants() -> list[str]:
 def unsettled() -> list[str]:
     """Return what is still under way: runs that go on, and events without a position.
 
-    A run whose action nobody knows the end of is settled when people are asked about it (I12).
+    A run whose action nobody knows the end of is settled when people are asked about it (I12), as is the one
+    that waits for it.
     """
     from audit.models import PendingEvent
     from workflows.actions.models import Action
@@ -64,6 +65,8 @@ def unsettled() -> list[str]:
 
     def look() -> list[str]:
         doubtful = set(Action.objects.filter(state="in_doubt").values_list("correlation_id", flat=True))
+        outer = Run.objects.filter(pk__in=doubtful, parent__isnull=False).values_list("parent__run", flat=True)
+        doubtful |= {str(key) for key in outer}
         open_runs = Run.objects.filter(state__in=["running", "incident"]).values_list(
             "pk", "workflow__code", "key"
         )

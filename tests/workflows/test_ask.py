@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,9 +19,10 @@ from tests.workflows.conftest import new_agent, signed_in
 from tests.workflows.test_runs import begun, publish
 from tests.workflows.test_task_api import work
 from workflows.runs import services as runs
+from workflows.runs.models import Run, Step
 from workflows.tasks import broadcast, services
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import waiting_for
+from workflows.tasks.selectors import database_now, waiting_for
 
 pytestmark = pytest.mark.usefixtures("hints")
 database = pytest.mark.django_db
@@ -155,6 +157,22 @@ def test_a_question_that_nobody_answers_expires_and_wakes_the_asker(task: Task, 
     (again,) = services.claim_next(actor=clerk.user.as_actor())
     (told,) = signed_in(clerk.user).get(f"/api/v1/tasks/{again.pk}").json()["answers"]
     assert (told["state"], told["answer"]) == ("expired", None)
+
+
+@database
+def test_a_question_waits_as_long_as_ever_while_its_run_is_paused(task: Task, clerk: Agent, alice: Any) -> None:
+    ask(task, clerk.user, within_seconds=60)
+    run, actor = Run.objects.get(), alice.as_actor()
+    runs.steer_run(actor=actor, run=run, verb=runs.Pause(), reason="wait a while")
+    hour_ago = Now() - timedelta(hours=1)
+    Task.objects.filter(kind="question").update(created_at=hour_ago, due_at=hour_ago + timedelta(seconds=60))
+    Step.objects.update(clock_stopped_at=hour_ago)
+    Task.objects.filter(pk=task.pk).update(clock_stopped_at=hour_ago)
+    assert services.sweep_questions() == 0
+    runs.steer_run(actor=actor, run=run, verb=runs.Resume(), reason="go on")
+    assert services.sweep_questions() == 0
+    left = Task.objects.get(kind="question").due_at - database_now()
+    assert timedelta(seconds=30) < left <= timedelta(seconds=60)
 
 
 @database

@@ -13,11 +13,13 @@ from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Actor, Refusal
 from connectors.models import System, SystemHealth
+from connectors.services import set_system_enabled
+from connectors.services.breaker import record_success
 from tests.workflows.conftest import hold_above
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step, workflow
 from workflows.actions.models import Action, IdempotencyKey
 from workflows.actions.services import look_up_early, run_action
-from workflows.runs import services
+from workflows.runs import dispatch, jobs, services
 from workflows.runs.models import Ready, Run, Step, Timer
 from workflows.runs.services.beginning import begin
 from workflows.runs.services.picture import pictures_of
@@ -256,6 +258,32 @@ def test_a_system_that_is_switched_off_or_stopped_holds_steps(
     services.sweep_runs()
     attempt(run)
     assert (fake.count(), Run.objects.get().outcome) == (1, "answered")
+
+
+def switched(on: bool, alice: Any) -> None:
+    set_system_enabled(actor=alice.as_actor(), system=System.objects.get(), enabled=on, reason="at its gates")
+
+
+@pytest.mark.parametrize("by", ["its breaker", "its switch"])
+def test_held_steps_go_on_at_once_when_their_system_is_back(
+    alice: Any, bob: Any, clerk: Any, monkeypatch: Any, django_capture_on_commit_callbacks: Any, by: str
+) -> None:
+    """Nobody waits for the clock; what a worker would be told is done here."""
+    told: list[str] = []
+    monkeypatch.setattr(dispatch, "hint_release", lambda: (told.append(by), jobs.release()))
+    publish(alice, bob, letters())
+    broken() if by == "its breaker" else switched(False, alice)
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    assert step(run, "enter").held_by is not None
+    with django_capture_on_commit_callbacks(execute=True):
+        record_success(System.objects.get()) if by == "its breaker" else switched(True, alice)
+    services.tick()
+    assert (step(run, "enter").held_by, step(run, "enter").state, told) == (None, "running", [by])
+    with django_capture_on_commit_callbacks(execute=True):
+        record_success(System.objects.get())
+        switched(True, alice)
+    assert told == [by], "nothing was down, and nothing is held"
 
 
 @pytest.mark.parametrize(("way", "found"), [("person", "incident"), ({"to": "look"}, "running")])

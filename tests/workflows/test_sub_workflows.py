@@ -221,6 +221,25 @@ def test_people_behind_the_parent_are_behind_the_child(both: None, clerk: Any, a
     assert run.state in OPEN_RUNS
 
 
+def test_whoever_shaped_a_run_beside_it_is_behind_it(clerk: Any, alice: Any, bob: Any, dave: Any) -> None:
+    """What one child answers is given to the next: whoever answered it by hand approves nothing in either."""
+    write(alice, bob, "inner", "work", work={**WORK, "next": "done"})
+    write(alice, bob, "letters", "build", build={**BUILD, "next": "more"}, more=BUILD)
+    run = begun(alice)
+    first = child_of(run)
+    services.tick()
+    services.steer_run(
+        actor=dave.as_actor(),
+        run=first,
+        verb=services.Override({"sum": 1}),
+        step=step(first, "work"),
+        reason="known",
+    )
+    services.tick()
+    beside = Action(references={"run_id": str(child_of(run, "more").pk)})
+    assert {str(dave.pk), str(alice.pk)} <= people_behind(beside)
+
+
 def test_the_pages_of_both_link_to_each_other(both: None, clerk: Any, alice: Any, client: Any) -> None:
     run = begun(alice)
     child = child_of(run)

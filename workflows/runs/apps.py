@@ -25,7 +25,7 @@ class RunsConfig(AppConfig):
         from agents.selectors.targets import finder, lister
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
-        from connectors.registry import register_portal_verb
+        from connectors.registry import on_system_back, register_portal_verb
         from workflows.actions.registry import on_action_ended, register_behind, register_waiting
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
@@ -51,5 +51,6 @@ class RunsConfig(AppConfig):
         register_portal_verb("run.find", services.find_verb)
         register_portal_verb("run.signal", services.signal_verb)
         register_portal_verb("run.find_signal", services.find_signal_verb)
+        on_system_back(receivers.on_system_back)
         register_readers(selectors.readable_documents)
         visibility.register("runs", receivers.visible_events)

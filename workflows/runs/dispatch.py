@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 TICK = "workflows.runs.jobs.tick"
 SWEEP = "workflows.runs.jobs.sweep"
+RELEASE = "workflows.runs.jobs.release"
 GATE = "aos:runs:tick-on-its-way"
 # A tick that was lost on its way holds others back no longer than this.
 GATE_MILLISECONDS = 500
@@ -39,6 +40,16 @@ def hint_tick() -> None:
             current_app.send_task(TICK, expires=60, retry=False)
     except Exception:  # whatever it is: the rows are committed, and whoever committed them waits for an answer
         logger.warning("No worker could be told that a run goes on; the sweeper will find it.", exc_info=True)
+
+
+def hint_release() -> None:
+    """Tell the workers that a system is back, so that what is held for it need not wait for the clock."""
+    try:
+        current_app.send_task(RELEASE, expires=60, retry=False)
+    except Exception:  # as above
+        logger.warning(
+            "No worker could be told that a system is back; the sweeper will find it.", exc_info=True
+        )
 
 
 def open_gate() -> None:

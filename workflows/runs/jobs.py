@@ -19,3 +19,9 @@ def tick() -> None:
 def sweep() -> None:
     """Fire timers, find what a crash left without a hint, and look at what is ready."""
     services.sweep_runs()
+
+
+@shared_task(name=dispatch.RELEASE, ignore_result=True)
+def release() -> None:
+    """Let go on what was held for systems that can be called again."""
+    services.release_held()

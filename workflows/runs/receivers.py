@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
 from agents.services import stops
 from audit.vocabulary import Actor, Ref
 from workflows.actions.models import Action
-from workflows.runs import selectors
-from workflows.runs.choices import OPEN_RUNS
+from workflows.runs import dispatch, selectors
+from workflows.runs.choices import OPEN_RUNS, StepState
 from workflows.runs.models import Run, Step
 from workflows.runs.services.moving import make_ready
 from workflows.tasks.models import Task
@@ -64,6 +65,12 @@ def on_action_ended(action: Action) -> None:
     step = Step.objects.select_related("run").filter(about).first()
     if step is not None:
         make_ready(step)
+
+
+def on_system_back(system_id: UUID) -> None:
+    """Let steps go on at once that were held for a system that can be called again."""
+    if Step.objects.filter(held_by=system_id, state=StepState.READY).exists():
+        dispatch.hint_release()
 
 
 def has_to_wait(action: Action) -> bool:

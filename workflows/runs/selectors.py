@@ -143,14 +143,14 @@ def groups_of_people() -> QuerySet[Group]:
 def people_behind(action: Action) -> set[str]:
     """Return who wants what a run asks for: who started or steered it, answered something, wrote the step.
 
-    The same of the runs it is inside of, and of those inside of it.
+    The same of every run of its tree: of those it is inside of, those inside of it, and those beside it.
     """
     run_id = str(action.references.get("run_id", ""))
     run = Run.objects.select_related("version", "parent").filter(pk=run_id).first() if run_id else None
     if run is None:
         return set()
     runs = [run, *_around(run)]
-    family = [*(each.pk for each in runs), *_inside(run)]
+    family = [runs[-1].pk, *_inside(runs[-1])]
     steps = Step.objects.filter(run__in=family, task__claimed_by__kind=User.Kind.PERSON)
     shaped = Intervention.objects.filter(run__in=family, shapes=True)
     told = Signal.objects.filter(run__in=family, sent_by_kind=ActorKind.PERSON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.definitions import compared_with, differences_of
+from workflows.runs.services.holding import release_held
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
 from workflows.runs.services.portal import find_signal_verb, find_verb, install_portal, signal_verb, start_verb
 from workflows.runs.services.publishing import (
@@ -91,6 +92,7 @@ __all__ = [
     "note_decision",
     "preview_steering",
     "propose_version",
+    "release_held",
     "retry_run",
     "run_named",
     "send_signal",

@@ -96,7 +96,8 @@ def sweep_questions() -> int:
     waiting = Task.objects.select_for_update(skip_locked=True, of=("self",)).filter(
         asked_for__isnull=False, state__in=Task.WAITING
     )
-    late = list(waiting.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
+    goes = waiting.filter(asked_for__clock_stopped_at=None)
+    late = list(goes.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
     for question in late:
         _close(actor, question, Task.State.EXPIRED, "tasks.task_expired", "Nobody answered in time.")
     left = list(waiting.exclude(asked_for__state__in=Task.WAITING).order_by("pk")[:BATCH])

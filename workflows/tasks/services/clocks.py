@@ -21,6 +21,12 @@ UPDATE tasks_task t
   FROM unnest(%s::uuid[], %s::interval[]) AS moved (id, by)
  WHERE t.id = moved.id AND t.state IN ('open', 'claimed')
 """
+# Whoever asked waits for the answers as long as ever. A question is locked before the task that asks.
+_MOVE_QUESTIONS = """
+UPDATE tasks_task q SET due_at = q.due_at + least(moved.by, clock_timestamp() - q.created_at)
+  FROM unnest(%s::uuid[], %s::interval[]) AS moved (id, by)
+ WHERE q.asked_for_id = moved.id AND q.state IN ('open', 'claimed')
+"""
 
 
 def stand_clocks(since: Mapping[UUID, datetime]) -> None:
@@ -29,7 +35,8 @@ def stand_clocks(since: Mapping[UUID, datetime]) -> None:
 
 
 def move_clocks(by: Mapping[UUID, timedelta]) -> None:
-    """Let the times of waiting tasks go on, each so much later."""
+    """Let the times of waiting tasks go on, each so much later, and those of what was asked for them."""
+    _run(_MOVE_QUESTIONS, by)
     _run(_MOVE, by)
 
 
