@@ -50,6 +50,8 @@ def test_somebody_is_asked_and_the_answer_appears_where_the_work_is(work, alice,
     shown = read(alice, "inbox-task", question.pk)
     assert "Who sent it?" in shown
     assert "Pass it on" not in shown  # it was put to her
+    forced = post(alice, question, "pass_on", **{"pass_on-to": "person:bob", "pass_on-reason": "Ask yourself"})
+    assert forced.status_code == 422
     assert "Alice: “Who sent it?”" in read(bob, "inbox-task", work.pk)
     answer = {"answer": "Brauer & Sons"}
     held = tasks.claim_task(actor=alice.as_actor(), task_id=question.pk)

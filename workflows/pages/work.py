@@ -99,6 +99,8 @@ def task_do(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if deed is None:
         return _answer(request, found, status=422, refused="Choose what to do with it.")
     form = _form_of(name, found, user, request.POST)
+    if form is None and deed in (_pass_on, _ask):
+        return _answer(request, found, status=422, refused="This work stays with whom it was put to.")
     if form is not None and not form.is_valid():
         return _answer(
             request, found, form, status=422, refused="Correct what is marked below; it is still yours."
