@@ -192,6 +192,7 @@ class Task:
         self.epoch: int = facts["epoch"]
         self.input: Json = facts["input"]
         self.documents: list[Json] = facts.get("documents", [])
+        self.answers: list[Json] = facts.get("answers", [])
         self._reads = 0
 
     def document(self, document_id: str) -> bytes:
@@ -260,6 +261,26 @@ class Task:
     def _not_now(self, outcome: Outcome) -> Later:
         return Later(outcome.sentence, after_seconds=min(10 * self.epoch, 300))
 
+    def question(self, words: str, *, to: Json, schema: Json | None = None) -> Json | None:
+        """Return what others say to a question, or None if nobody knew. Nothing checks their word but you.
+
+        Nobody waits for them: when it has not been asked yet, it is, the task goes back with it, and is offered
+        again with the answer. ``to`` names one of agent, role, group and person; ``schema`` is the answer's.
+        """
+        asked = [each for each in self.answers if each["question"] == words]
+        if not asked:
+            wish = {"question": words, "to": to, "wait": True, **({"schema": schema} if schema else {})}
+            self._passed(self._move("ask", wish))
+            raise ClaimOver("It is offered again when there is an answer.")
+        if asked[-1]["state"] in ("open", "claimed"):
+            raise Later("There is no answer yet.", after_seconds=60)
+        return asked[-1]["answer"]
+
+    def hand_off(self, to: Json, *, reason: str, note: str = "") -> ClaimOver:
+        """Let somebody else go on with the task, and raise what this returns. ``note`` is for them."""
+        self._passed(self._move("hand-off", {"to": to, "reason": reason[:500], "note": note[:2000]}))
+        return ClaimOver("Somebody else goes on with it.")
+
     def complete(self, answer: Json) -> None:
         """Hand in the answer; one that the workflow does not take is a failure that a person looks at."""
         told = self._checked(self._move("complete", {"answer": answer}))
@@ -289,6 +310,11 @@ class Task:
         if answer.status >= 400:
             say(f"{self.key}: {verb} was refused: {answer.body.get('detail', answer.status)}")
         return answer
+
+    def _passed(self, answer: Answer) -> None:
+        """Raise Cannot when others may not be asked or given the task, as the workflow does not name them."""
+        if self._checked(answer).status >= 400:
+            raise Cannot(answer.body.get("code", "refused"), answer.body.get("detail", "It was refused."))
 
     def _checked(self, answer: Answer) -> Answer:
         """Return an answer, unless it says that the task is no longer ours."""
