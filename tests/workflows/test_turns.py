@@ -20,11 +20,14 @@ from audit.vocabulary import Ref, Refusal, RefusalKind
 from connectors.models import System
 from tests.workflows.conftest import TESTS, ask, new_agent, signed_in
 from tests.workflows.test_concurrency import at_once
+from tests.workflows.test_pages_runs import read
+from tests.workflows.test_runs import begun, claim, complete, publish, step
 from workflows.actions import dispatch
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import drop_action, give_turns, reconcile_action, run_action, sweep_due
 from workflows.actions.services.executing import _begin, perform
 from workflows.actions.services.outcome import record_in_doubt
+from workflows.runs import services as runs
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
 
@@ -251,14 +254,32 @@ class TestOneAtATime:
         give_turns(throttle_id=made.pk)
         assert hints == [(dispatch.GIVE_TURNS, str(made.pk))], "once, however often it is asked"
 
+    def test_a_step_of_a_run_says_on_its_page_that_it_waits_and_goes_on(
+        self, clerk: Any, hints: Any, alice: Any, bob: Any
+    ) -> None:
+        publish(alice, bob)
+        throttle(clerk, most_at_once=1)
+        claim_of_another = begin(ask(clerk))
+        run = begun(alice)
+        complete(clerk, claim(clerk), kind="order")
+        action = step(run, "enter").action
+        run_action(action_id=action.pk)
+        page = read(alice, "run", run.pk)
+        assert "Waits for its turn" in page
+        assert "calls of the fake, at most 1 at once" in page
+        perform(claim_of_another)
+        assert run_action(action_id=action.pk).state == "confirmed"
+        runs.tick()
+        run.refresh_from_db()
+        assert run.outcome == "answered"
+
     def test_without_a_throttle_it_costs_one_statement(self, clerk: Any, hints: Any) -> None:
         action = ask(clerk)
         with CaptureQueriesContext(connection) as queries:
             run_action(action_id=action.pk)
-        about = [
-            query["sql"] for query in queries if "throttle" in query["sql"] or 'waits_for_id" =' in query["sql"]
-        ]
-        assert len([sql for sql in about if sql.startswith("SELECT") and "agents_throttle" in sql]) == 1
+        told = [query["sql"] for query in queries]
+        assert len([sql for sql in told if "agents_throttle" in sql]) == 1
+        assert [sql for sql in told if "waits_for_id" in sql.partition(" FROM ")[2]] == []
 
 
 @pytest.mark.django_db
