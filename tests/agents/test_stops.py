@@ -305,7 +305,10 @@ def another(work: Any) -> Iterator[threading.Thread]:
 
 def waiting_for_an_advisory_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         row = cursor.fetchone()
     return bool(row and row[0])
 

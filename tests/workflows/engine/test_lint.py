@@ -228,6 +228,22 @@ def test_advice_stops_nothing(nodes: dict[str, Any], words: str) -> None:
     assert words in " | ".join(advice)
 
 
+@pytest.mark.parametrize(
+    ("needed", "cure"),
+    [
+        (["entry"], "Say `undo: {operation: erp.cancel, arguments: {entry: steps.a.answer.entry}}`"),
+        (["number"], 'arguments: {number: "x"}}`, or `undo: none`.'),
+        (["entry", "why"], "Say `undo` with erp.cancel, or"),
+    ],
+)
+def test_what_undoes_an_effect_is_written_out_where_all_it_needs_is_there(needed: list[str], cure: str) -> None:
+    members = {name: {"type": "string"} for name in needed}
+    cancel = engine.OperationShape("write", {**OPEN, "properties": members, "required": needed})
+    known = replace(KNOWN, shapes={**KNOWN.shapes, "erp.cancel": cancel})
+    posting = node("operation", operation="erp.post", arguments={"number": '"x"'}, next="done")
+    assert cure in " | ".join(map(str, engine.lint(parsed(a=posting), known)))
+
+
 def test_a_workflow_without_a_promise_of_time_is_advised() -> None:
     written = content(a=node("agent", next="done"))
     del written["sla_seconds"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workflows.runs.engine.definition import Definition, Node
-from workflows.runs.engine.lint.findings import Finding, Known, Level
+from workflows.runs.engine.lint.findings import Finding, Known, Level, OperationShape
 
 _COMMON = frozenset({"kind", "name", "label"})
 
@@ -44,10 +44,25 @@ def _time(node: Node) -> Iterator[Finding]:
 def _undo(node: Node, known: Known) -> Iterator[Finding]:
     shape = known.shapes.get(node.facts.get("operation", ""))
     if node.kind == "operation" and shape and shape.effect != "read" and "undo" not in node.facts:
-        by = shape.undo or "an operation"
-        yield _advice(
-            node.id, "Nothing says how its effect is undone.", f"Say `undo` with {by}, or `undo: none`."
-        )
+        cure = f"Say {_undoing(node, shape, known)}, or `undo: none`."
+        yield _advice(node.id, "Nothing says how its effect is undone.", cure)
+
+
+def _undoing(node: Node, shape: OperationShape, known: Known) -> str:
+    """Return the `undo` to write, whole if all it needs is there by name: in the answer, or as it was given.
+
+    It is not taken by itself: what is done in a system is what a second person has read and approved.
+    """
+    taken = known.shapes.get(shape.undo)
+    needed = list(taken.input.get("required", ())) if taken else []
+    there = {
+        **node.facts.get("arguments", {}),
+        **{name: f"steps.{node.id}.answer.{name}" for name in shape.output.get("properties", {})},
+    }
+    if not needed or not set(needed) <= set(there):
+        return f"`undo` with {shape.undo or 'an operation'}"
+    arguments = ", ".join(f"{name}: {there[name]}" for name in needed)
+    return f"`undo: {{operation: {shape.undo}, arguments: {{{arguments}}}}}`"
 
 
 def _advice(node: str, problem: str, cure: str) -> Finding:
