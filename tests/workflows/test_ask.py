@@ -16,6 +16,7 @@ from django.test import Client
 from agents.models import Agent
 from audit.models import Event
 from tests.workflows.conftest import new_agent, signed_in
+from tests.workflows.held import code, rita, task
 from tests.workflows.test_runs import begun, publish
 from tests.workflows.test_task_api import work
 from workflows.runs import services as runs
@@ -24,6 +25,7 @@ from workflows.tasks import broadcast, services
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now, waiting_for
 
+__all__ = ["rita", "task"]
 pytestmark = pytest.mark.usefixtures("hints")
 database = pytest.mark.django_db
 PRICE = {
@@ -32,21 +34,6 @@ PRICE = {
     "required": ["pieces"],
     "properties": {"pieces": {"type": "integer"}},
 }
-
-
-@pytest.fixture
-def rita(robo: Agent, alice: Any) -> Agent:
-    """Another agent of the same role."""
-    return new_agent(alice, "rita")
-
-
-@pytest.fixture
-def task(clerk: Agent, rita: Agent, alice: Any, bob: Any) -> Task:
-    """The first step of a run, which robo has."""
-    publish(alice, bob)
-    begun(alice)
-    (found,) = services.claim_next(actor=clerk.user.as_actor())
-    return found
 
 
 def ask(task: Task, who: Any, to: dict[str, str] | None = None, **more: Any) -> Any:
@@ -58,10 +45,6 @@ def ask(task: Task, who: Any, to: dict[str, str] | None = None, **more: Any) -> 
 def answer(question: Task, who: Any, **said: Any) -> None:
     held = services.claim_task(actor=who.as_actor(), task_id=question.pk)
     services.complete_task(actor=who.as_actor(), task_id=question.pk, epoch=held.epoch, answer=said)
-
-
-def code(found: Any) -> tuple[int, str]:
-    return found.status_code, found.json().get("code", "")
 
 
 @database

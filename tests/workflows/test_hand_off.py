@@ -14,30 +14,17 @@ from agents.services import lifecycle
 from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import new_agent, signed_in
-from tests.workflows.test_runs import begun, publish, step
+from tests.workflows.held import code, rita, task
+from tests.workflows.test_runs import step
 from tests.workflows.test_task_api import human_work, work
 from workflows.runs import services as runs
 from workflows.tasks import services
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import waiting_for
 
+__all__ = ["rita", "task"]
 pytestmark = pytest.mark.usefixtures("hints")
 database = pytest.mark.django_db
-
-
-@pytest.fixture
-def rita(robo: Agent, alice: Any) -> Agent:
-    """Another agent of the same role."""
-    return new_agent(alice, "rita")
-
-
-@pytest.fixture
-def task(clerk: Agent, rita: Agent, alice: Any, bob: Any) -> Task:
-    """The first step of a run, which robo has."""
-    publish(alice, bob)
-    begun(alice)
-    (found,) = services.claim_next(actor=clerk.user.as_actor())
-    return found
 
 
 def hand(
@@ -45,10 +32,6 @@ def hand(
 ) -> Any:
     body = {"epoch": epoch or Task.objects.get(pk=task.pk).epoch, "to": to, "reason": why}
     return signed_in(who).post(f"/api/v1/tasks/{task.pk}/hand-off", body, format="json")
-
-
-def code(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json().get("code", "")
 
 
 def take(task: Task, who: Any) -> Task:

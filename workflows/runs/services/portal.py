@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -63,68 +63,73 @@ def install_portal(*, actor: Actor) -> Operation:
         environment="production",
         base_url=NOWHERE,
     )
-    find = _published(
+    _published_pair(
         actor,
         system,
-        code=FIND,
-        name="Find a run",
-        description="Tells whether a run of a workflow was started with a key, and where it stands.",
-        effect="read",
-        idempotent=True,
-        input_schema=_closed({"workflow": WORKFLOW, "key": KEY}, ["workflow", "key"]),
-        output_schema=_closed(RUN, []),
-        mapping={"verb": "run.find"},
+        find={
+            "code": FIND_SIGNAL,
+            "name": "Find a signal",
+            "description": "Tells whether a run was sent a signal with a key, and whether a step has taken it.",
+            "input_schema": _closed(NAMED, list(NAMED)),
+            "output_schema": _closed(SIGNALLED, []),
+        },
+        do={
+            "code": SIGNAL,
+            "name": "Send a run a signal",
+            "description": "Tells a run something once per name and dedup_key; "
+            "key names the run of the workflow.",
+            "label_template": "{workflow} {key} {name}",
+            "input_schema": _closed({**NAMED, "payload": INPUT}, [*NAMED, "payload"]),
+            "output_schema": _closed(SIGNALLED, ["run"]),
+        },
+        named=NAMED,
     )
-    _publish_signals(actor, system)
+    return _published_pair(
+        actor,
+        system,
+        find={
+            "code": FIND,
+            "name": "Find a run",
+            "description": "Tells whether a run of a workflow was started with a key, and where it stands.",
+            "input_schema": _closed({"workflow": WORKFLOW, "key": KEY}, ["workflow", "key"]),
+            "output_schema": _closed(RUN, []),
+        },
+        do={
+            "code": START,
+            "name": "Start a run",
+            "description": "Starts a workflow once per key: the same key again is the run that is there.",
+            "label_template": "{workflow} {key}",
+            "input_schema": _closed(
+                {"workflow": WORKFLOW, "input": INPUT, "key": KEY}, ["workflow", "input", "key"]
+            ),
+            "output_schema": _closed(RUN, ["run"]),
+        },
+        named=("workflow", "key"),
+    )
+
+
+def _published_pair(
+    actor: Actor, system: System, *, find: Mapping[str, Any], do: Mapping[str, Any], named: Iterable[str]
+) -> Operation:
+    """Publish what does something once per ``named`` members, and what finds it by them; return the first."""
+    found = _published(
+        actor, system, effect="read", idempotent=True, mapping={"verb": _verb_of(find["code"])}, **find
+    )
+    read_back = {f"/{member}": {"$arg": f"/{member}"} for member in named}
     return _published(
         actor,
         system,
-        code=START,
-        name="Start a run",
-        description="Starts a workflow once per key: the same key again is the run that is there.",
         effect="write",
         idempotent=True,
-        lookup_operation=find,
-        label_template="{workflow} {key}",
-        input_schema=_closed({"workflow": WORKFLOW, "input": INPUT, "key": KEY}, ["workflow", "input", "key"]),
-        output_schema=_closed(RUN, ["run"]),
-        mapping={
-            "verb": "run.start",
-            "read_back": {"/workflow": {"$arg": "/workflow"}, "/key": {"$arg": "/key"}},
-        },
+        lookup_operation=found,
+        mapping={"verb": _verb_of(do["code"]), "read_back": read_back},
+        **do,
     )
 
 
-def _publish_signals(actor: Actor, system: System) -> None:
-    find = _published(
-        actor,
-        system,
-        code=FIND_SIGNAL,
-        name="Find a signal",
-        description="Tells whether a run was sent a signal with a key, and whether a step has taken it.",
-        effect="read",
-        idempotent=True,
-        input_schema=_closed(NAMED, list(NAMED)),
-        output_schema=_closed(SIGNALLED, []),
-        mapping={"verb": "run.find_signal"},
-    )
-    _published(
-        actor,
-        system,
-        code=SIGNAL,
-        name="Send a run a signal",
-        description="Tells a run something once per name and dedup_key; key names the run of the workflow.",
-        effect="write",
-        idempotent=True,
-        lookup_operation=find,
-        label_template="{workflow} {key} {name}",
-        input_schema=_closed({**NAMED, "payload": INPUT}, [*NAMED, "payload"]),
-        output_schema=_closed(SIGNALLED, ["run"]),
-        mapping={
-            "verb": "run.signal",
-            "read_back": {f"/{member}": {"$arg": f"/{member}"} for member in NAMED},
-        },
-    )
+def _verb_of(code: str) -> str:
+    """Return the name under which the portal registers what an operation of its own does."""
+    return code.removeprefix("portal.")
 
 
 def signal_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
@@ -148,7 +153,7 @@ def find_signal_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
         .filter(name=arguments["name"], key=arguments["dedup_key"])
         .first()
     )
-    return Done(_told_signal(found), str(found.pk), found=True) if found else Done(found=False)
+    return _found(found, _told_signal)
 
 
 def _told_signal(signal: Signal) -> dict[str, Any]:
@@ -181,7 +186,11 @@ def find_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
         .filter(workflow__code=arguments["workflow"], key=arguments["key"])
         .first()
     )
-    return Done(_told(found), str(found.pk), found=True) if found else Done(found=False)
+    return _found(found, _told)
+
+
+def _found(row: Run | Signal | None, told: Callable[[Any], dict[str, Any]]) -> Done:
+    return Done(told(row), str(row.pk), found=True) if row else Done(found=False)
 
 
 def _told(run: Run) -> dict[str, Any]:

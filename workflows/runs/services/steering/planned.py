@@ -180,25 +180,37 @@ class Rerun(_Again):
 
 
 @dataclass(frozen=True)
-class Skip(Planned):
+class _Answered(Planned):
+    """What closes a step by hand with an answer: held to the form of whoever would have done it."""
+
+    needs_step = True
+    shapes = True
+    may_be_empty: ClassVar[bool] = False
+    answer: Mapping[str, Any] = field(default_factory=dict)
+
+    def changes(self, at: Standing) -> Sequence[Change]:
+        """Return what the plan changes, once the answer fits."""
+        if self.answer or not self.may_be_empty:
+            require_fitting(at, self.answer)
+        return super().changes(at)
+
+    def after(self, at: Standing) -> Mapping[str, Any]:
+        """Return the answer."""
+        return {"answer": dict(self.answer)}
+
+
+@dataclass(frozen=True)
+class Skip(_Answered):
     """Go on as if an open or parked step were done, with this answer or none. Nothing is done for it."""
 
     name = "skip"
     fact = "runs.step_skipped"
-    needs_step = True
-    shapes = True
     why = "The step was skipped"
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    may_be_empty = True
 
     def event(self, at: Standing) -> Event:
         """Return what the machine is told."""
         return SkipEvent(dict(self.answer))
-
-    def changes(self, at: Standing) -> Sequence[Change]:
-        """Hold an answer to the same form as one of whoever would have done it."""
-        if self.answer:
-            require_fitting(at, self.answer)
-        return super().changes(at)
 
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""
@@ -206,36 +218,24 @@ class Skip(Planned):
 
     def after(self, at: Standing) -> Mapping[str, Any]:
         """Return where the step stands then."""
-        return {"state": "skipped", "answer": dict(self.answer)}
+        return {"state": "skipped", **super().after(at)}
 
 
 @dataclass(frozen=True)
-class Override(Planned):
+class Override(_Answered):
     """Set the answer of a step: an open or parked one goes on with it, a closed one is corrected."""
 
     name = "override"
     fact = "runs.step_overridden"
-    needs_step = True
-    shapes = True
     why = "A person gave the answer"
-    answer: Mapping[str, Any] = field(default_factory=dict)
 
     def event(self, at: Standing) -> Event:
         """Return what the machine is told."""
         return OverrideEvent(dict(self.answer))
 
-    def changes(self, at: Standing) -> Sequence[Change]:
-        """Hold the answer to the same form as one of whoever would have done it."""
-        require_fitting(at, self.answer)
-        return super().changes(at)
-
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""
         return f"{at.actor.label} gave the answer of {at.named.name} of {at.run.label}"
-
-    def after(self, at: Standing) -> Mapping[str, Any]:
-        """Return the answer."""
-        return {"answer": dict(self.answer)}
 
 
 def require_fitting(at: Standing, answer: Mapping[str, Any]) -> None:
