@@ -8,7 +8,7 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
-from workflows.pages.run import run, run_orders, run_parts
+from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -35,7 +35,6 @@ page_urlpatterns = [
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
-    path("runs/<uuid:run_id>/orders/", run_orders, name="run-orders"),
     *(
         path(f"runs/<uuid:run_id>/{verb}/", steer_run, {"verb": verb}, name=f"run-{verb}")
         for verb in RunVerb.values

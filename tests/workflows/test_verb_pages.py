@@ -212,13 +212,15 @@ def test_a_run_moves_to_another_version_by_naming_what_is_called_otherwise(workf
 def test_a_paused_run_says_so_wherever_it_is_listed(workflow, alice, dave, carol, clerk):
     run = begun(alice)
     steered(dave, "run-pause", run.pk, clocks="stand", reason="the bank is closed")
-    assert "Paused" in read(carol, "runs")
+    for shown in (read(carol, "runs", show="paused"), read(carol, "home")):
+        assert run.label in shown
+        assert "Paused" in shown
     page = read(carol, "run", run.pk)
     assert "the bank is closed" in page
     assert "Nothing new begins in it" in page
     assert reverse("run-resume", args=[run.pk]) in read(dave, "run", run.pk)
     steered(dave, "run-resume", run.pk)
-    assert "Paused" not in read(carol, "runs")
+    assert "No run is paused" in read(carol, "runs", show="paused")
 
 
 def test_who_may_not_steer_is_offered_nothing_and_refused(workflow, alice, carol, mallory, clerk):

@@ -79,8 +79,15 @@ def _state(request: HttpRequest) -> dict[str, Any]:
 
 
 def troubles_for(user: User) -> list[Trouble]:
-    """Return what is wrong now, gravest first: stops, stopped runs, doubt, failures, what is late, brakes."""
-    return [*_stops(user), *_parked(user), *_actions_in_trouble(user), *_overdue(user), *_braked_agents(user)]
+    """Return what is wrong now, gravest first: stops, stopped runs, doubt, what is late or kept back."""
+    return [
+        *_stops(user),
+        *_parked(user),
+        *_actions_in_trouble(user),
+        *_overdue(user),
+        *_paused(user),
+        *_braked_agents(user),
+    ]
 
 
 def _now(user: User) -> dict[str, Any]:
@@ -100,6 +107,16 @@ def _parked(user: User) -> list[Trouble]:
     return [
         Trouble("report", "bad", f"Stopped: {run.label}", run.problem, reverse("run", args=[run.pk]))
         for run in parked
+    ]
+
+
+def _paused(user: User) -> list[Trouble]:
+    """Return the runs that somebody paused: a pause that is forgotten ends by nobody's clock."""
+    paused = visible_runs(user).filter(is_paused=True, state__in=OPEN_RUNS).order_by("-pk")[:FEW]
+    words = "Nothing new begins in it until somebody lets it go on."
+    return [
+        Trouble("pause_circle", "wait", f"Paused: {run.label}", words, reverse("run", args=[run.pk]))
+        for run in paused
     ]
 
 

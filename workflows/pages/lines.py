@@ -40,8 +40,8 @@ PROCESSES = {
 
 
 def who_of(label: str) -> str:
-    """Return a process of the portal in plain words; anybody else as they are called."""
-    return PROCESSES.get(label, label)
+    """Return a process of the portal in plain words, e.g. ``The clock`` or ``Folder invoices``."""
+    return PROCESSES.get(label, f"{label[:1].upper()}{label[1:]}")
 
 
 def line_of(event: Any) -> Line:
@@ -53,7 +53,7 @@ def line_of(event: Any) -> Line:
         icon=icon,
         tone=tone,
         who=who_of(event.actor_label) if event.actor_kind == ActorKind.SYSTEM else event.actor_label,
-        sentence=event.sentence,
+        sentence=f"{event.sentence[:1].upper()}{event.sentence[1:]}",
         reason=event.reason,
         link=_link(event),
     )

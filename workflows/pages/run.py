@@ -40,8 +40,7 @@ TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show one run from its beginning to where it is now."""
     found = _find(request, run_id)
-    told = {**_told(found, request), **_orders(found, request)}
-    return page(request, "portal/run.html", "Run", subtitle=found.label, **told)
+    return page(request, "portal/run.html", "Run", subtitle=found.label, **_told(found, request))
 
 
 @never_cache
@@ -52,15 +51,6 @@ def run_parts(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return part(request, "portal/run_parts.html", **_told(_find(request, run_id), request))
 
 
-@never_cache
-@require_safe
-@for_people
-def run_orders(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """Return what this person may order now, for a page whose run has come to another state."""
-    found = _find(request, run_id)
-    return part(request, "portal/run_orders.html", run=found, **_orders(found, request))
-
-
 def orders_of(found: Run, user: User) -> list[tuple[str, str, str]]:
     """Return what a person may do to a run now, as words, address and tone; nothing to one that is over."""
     if not services.may_steer(user, found):
@@ -69,11 +59,6 @@ def orders_of(found: Run, user: User) -> list[tuple[str, str, str]]:
         (verb.label, reverse(f"run-{verb}", args=[found.pk]), TONES.get(verb, ""))
         for verb in services.verbs_of_run(found)
     ]
-
-
-def _orders(found: Run, request: HttpRequest) -> dict[str, Any]:
-    orders = orders_of(found, _user(request))
-    return {"orders": orders, "is_parked": found.state == RunState.INCIDENT}
 
 
 def _find(request: HttpRequest, run_id: UUID) -> Run:
@@ -96,7 +81,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "is_parked": found.state == RunState.INCIDENT,
         "tags": tags_of(found),
         "pause": _pause_of(found),
-        "may_order": found.state in OPEN_RUNS and services.may_steer(user, found),
+        "orders": orders_of(found, user),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first(),
         "steps": lines_of_steps(found, user, names),

@@ -26,16 +26,18 @@ ON_A_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which runs are shown: its word, and the states of a run that belong to it."""
+    """Which runs are shown: its word, and the states of a run that belong to it; perhaps only paused ones."""
 
     key: str
     word: str
     states: tuple[RunState, ...]
+    only_paused: bool = False
 
 
 CHOICES = (
     Choice("open", "Open", OPEN_RUNS),
     Choice("incident", "Wait for an operator", (RunState.INCIDENT,)),
+    Choice("paused", "Paused", OPEN_RUNS, only_paused=True),
     Choice("ended", "Ended", (RunState.DONE, RunState.CANCELLED)),
     Choice("all", "All", tuple(RunState)),
 )
@@ -93,6 +95,8 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     workflows = Workflow.objects.filter(pk__in=visible.order_by().values("workflow"))
     chosen = next((it for it in workflows if it.code == request.GET.get("workflow")), None)
     found = visible.filter(state__in=choice.states)
+    if choice.only_paused:
+        found = found.filter(is_paused=True)
     if chosen:
         found = found.filter(workflow=chosen)
     if before := _key(request.GET.get("before", "")):

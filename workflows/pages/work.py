@@ -24,7 +24,7 @@ from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.clocks import ClockLine, clock_lines
 from workflows.pages.inbox import listed
-from workflows.pages.lines import Line, lines_of, who_of
+from workflows.pages.lines import PROCESSES, Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.steps import named, names_of
@@ -262,7 +262,9 @@ def work_for(found: Task, user: User, form: Any = None) -> Work:
         form=None if why_not else given or _form(found, user),
         others=_others(found, user, form) if not why_not else {},
         questions=_questions(found),
-        passed_on=[{**passing, "by": who_of(passing["by"])} for passing in found.passed_on],
+        passed_on=[
+            {**passing, "by": PROCESSES.get(passing["by"], passing["by"])} for passing in found.passed_on
+        ],
         mine=found.state == Task.State.CLAIMED and found.claimed_by_id == user.pk,
         why_not=why_not,
         groups=" and ".join(group.name for group in found.candidate_groups.all()),

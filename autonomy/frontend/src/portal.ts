@@ -12,20 +12,6 @@ function refreshing(root: HTMLElement): void {
   let position = Number(root.dataset.position ?? 0);
   let wanted = position;
   let reading = false;
-  let state = one("header[data-state]", root)?.dataset.state;
-
-  /** What can be ordered depends on the state: what is over takes no more orders, what is parked takes others. */
-  async function renewOrders(): Promise<void> {
-    const before = state;
-    state = one("header[data-state]", root)?.dataset.state;
-    const orders = one("#steer");
-    if (!orders || state === before) return;
-    if (one("[data-over]", root)) {
-      orders.remove();
-      return;
-    }
-    await window.htmx.ajax("GET", orders.dataset.orders!, { target: orders, swap: "outerHTML" });
-  }
 
   async function refresh(): Promise<void> {
     const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
@@ -44,7 +30,6 @@ function refreshing(root: HTMLElement): void {
     if (!isSwapped) return;
     position = upTo;
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-    await renewOrders();
     refreshTimes(root);
     showConnection();
     void refresh();
