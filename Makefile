@@ -37,10 +37,10 @@ stop: .venv/.installed ## Stop a portal that runs in another terminal, and what 
 	@exec $(BIN)/python -m autonomy.launch stop
 
 test: .venv/.installed-dev browser ## Run the tests on real services (BROWSER=0 leaves the browser out)
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not full$(if $(filter 0,$(BROWSER)), and not browser)"
+	@$(BIN)/pytest -n $(JOBS) -m "not full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 test-full: .venv/.installed-dev browser ## Run what is long by nature: chaos, fuzz, long properties, every page
-	@$(BIN)/pytest -n $(FULL_JOBS) --dist loadgroup --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
+	@$(BIN)/pytest -n $(FULL_JOBS) --timeout 1200 -m "full$(if $(filter 0,$(BROWSER)), and not browser)"
 
 chaos: .venv/.installed-dev ## Kill everything of the product under load, 300 times (SCALE=0.1: 30 times); last line JSON
 	@$(BIN)/python -m tests.chaos --scale $(or $(SCALE),1.0)
