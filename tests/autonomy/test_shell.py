@@ -7,13 +7,15 @@ import json
 import re
 from importlib import import_module
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
-from django.urls import reverse
+from django.urls import resolve, reverse
 from simple_history.admin import SimpleHistoryAdmin
 
 from audit.adminkit import ReasonForm
+from workflows.runs.choices import RunVerb
 
 STATIC = Path(__file__).parents[2] / "autonomy" / "static"
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -98,8 +100,13 @@ def every_action():
 
 
 def test_every_action_of_the_admin_is_a_dialog_that_asks_for_a_reason():
+    """Or it opens the page of a verb, which asks for one (tests/workflows/test_verb_pages.py)."""
     for model_admin, name in every_action():
-        dialog = getattr(getattr(model_admin, name), "dialog", None)
+        action = getattr(model_admin, name)
+        if hasattr(action, "opens"):
+            assert resolve(reverse(action.opens, args=[uuid4()])).kwargs["verb"] in RunVerb
+            continue
+        dialog = getattr(action, "dialog", None)
         assert dialog, f"{type(model_admin).__name__}.{name} runs on a plain link"
         assert issubclass(dialog["form_class"], ReasonForm), f"{type(model_admin).__name__}.{name}"
 

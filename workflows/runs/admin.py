@@ -57,6 +57,7 @@ def _order(verb: RunVerb, icon: str, variant: ActionVariant) -> Any:
     opened = unfold_action(description=str(verb.label), icon=icon, variant=variant)(order)
     opened.permission = "runs.steer_run"
     opened.available = lambda run: verb in services.verbs_of_run(run)
+    opened.opens = f"run-{verb}"
     return opened
 
 

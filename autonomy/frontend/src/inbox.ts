@@ -35,11 +35,20 @@ export function inbox(root: HTMLElement): void {
     open(isOpen ? at + by : at);
   };
 
-  async function refresh(): Promise<void> {
-    const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
+  // Where the focus is, and what is chosen, is asked when the rows change: a decision may have moved both since
+  // they were asked for.
+  let held: { focused: string | undefined; opened: string | undefined; at: number };
+  const hold = () => {
     const at = current();
-    const opened = rows()[at]?.id;
+    const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
+    held = { focused, opened: rows()[at]?.id, at };
+  };
+  list.addEventListener("htmx:beforeSwap", hold);
+
+  async function refresh(): Promise<void> {
+    hold();
     await window.htmx.ajax("GET", list.dataset.address!, { target: list, swap: "innerHTML" });
+    const { focused, opened, at } = held;
     more.hidden = true;
     refreshTimes(list);
     // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
