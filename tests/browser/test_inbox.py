@@ -98,7 +98,9 @@ def test_what_somebody_else_decided_says_so_and_keeps_what_was_typed(page: Page,
         reason="Twice the same invoice",
         digest=approval.digest,
     )
-    expect(page.get_by_text("This waits for you no longer")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="The request").get_by_text("This waits for you no longer")
+    ).to_be_visible()
     expect(page.get_by_label("Your reason")).to_have_value("Looks right to me")
     expect(page.get_by_label("Your reason")).to_be_focused()
 

@@ -103,7 +103,9 @@ def test_work_that_somebody_else_takes_says_so(page: Page, portal, work, bob, da
     expect(page.locator("[data-connection]")).to_have_text("Live")
     page.get_by_label(re.compile("^Note")).fill("Half a sentence")
     tasks.claim_task(actor=dave.as_actor(), task_id=work.pk)
-    expect(page.get_by_text("This waits for you no longer")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="The request").get_by_text("This waits for you no longer")
+    ).to_be_visible()
     expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a sentence")
 
 

@@ -10,10 +10,11 @@ from django.db.models.functions import Now
 from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.policies.schemas import argument_errors
+from tests.workflows.approved import in_force
 from tests.workflows.conftest import signed_in
 from tests.workflows.engine.build import KNOWN
 from tests.workflows.test_engine import changed
-from tests.workflows.test_runs import approve, letters, start, step, written
+from tests.workflows.test_runs import letters, start, step
 from workflows.runs import engine, services
 from workflows.runs.models import Ready, Run, Timer
 from workflows.tasks import registry
@@ -40,8 +41,7 @@ def asked(alice: Any, bob: Any, **deadlines: Any) -> tuple[Run, Task]:
     del content["nodes"]["look"]["due_seconds"]
     content["nodes"] = {key: content["nodes"][key] for key in ("look", "done")}
     content["start"] = "look"
-    services.propose_version(actor=alice.as_actor(), text=written(content), reason="set up for a test")
-    approve(bob)
+    in_force(alice, bob, content)
     run = start(alice)
     services.tick()
     return run, Task.objects.get(step__run=run)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 from importlib import import_module
 from typing import Any
 
 import pytest
-import yaml
 from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 
@@ -17,6 +15,7 @@ from agents.services import lifecycle, stops
 from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.fakes import arguments
+from tests.workflows.approved import in_force, written
 from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_engine import CONTENT
 from workflows.actions.models import Action
@@ -57,11 +56,6 @@ def letters(**nodes: Any) -> dict[str, Any]:
     return content
 
 
-def written(content: dict[str, Any]) -> str:
-    """Return a definition as YAML without aliases."""
-    return yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)
-
-
 def approve(bob: Any) -> None:
     """Let bob approve the one change that waits."""
     question = Approval.objects.get(subject_kind="agents.changerequest", state="pending")
@@ -75,10 +69,7 @@ def approve(bob: Any) -> None:
 
 
 def publish(alice: Any, bob: Any, content: dict[str, Any] | None = None) -> Workflow:
-    text = written(content or letters())
-    services.propose_version(actor=alice.as_actor(), text=text, reason=WHY)
-    approve(bob)
-    return Workflow.objects.get(code="letters")
+    return in_force(alice, bob, content or letters())
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Event
+from tests.workflows.approved import in_force
 from tests.workflows.conftest import hold_above
-from tests.workflows.test_runs import approve, begun, claim, letters, step, written
+from tests.workflows.test_runs import begun, claim, letters, step
 from workflows.runs import services
 from workflows.runs.models import Frame, Item, Ready, Run, Step, Timer, Workflow
 from workflows.tasks import services as tasks
@@ -32,9 +33,7 @@ def publish(alice: Any, bob: Any, start: str, **nodes: Any) -> Workflow:
     content["input"]["properties"]["lines"] = {"type": "array", "items": {"type": "string"}}
     done = {"kind": "end", "name": "Done", "outcome": "answered"}
     content["nodes"] = {"done": done, **{key: {"name": key, **node} for key, node in nodes.items()}}
-    services.propose_version(actor=alice.as_actor(), text=written(content), reason="set up for a test")
-    approve(bob)
-    return Workflow.objects.get(code="letters")
+    return in_force(alice, bob, content)
 
 
 def both(alice: Any, bob: Any, **join: Any) -> None:

@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Actor, Refusal
-from tests.workflows.test_runs import approve, begun, letters, start, step, written
+from tests.workflows.approved import in_force
+from tests.workflows.test_runs import begun, letters, start, step
 from tests.workflows.test_runs_frames import WORK, give_up, hand_in, nothing_is_left
 from workflows.actions.models import Action
 from workflows.runs import services
@@ -28,9 +29,7 @@ def write(who: Any, approver: Any, code: str, begin: str, **nodes: Any) -> Workf
     content = letters()
     content.update(code=code, name=code.capitalize(), start=begin)
     content["nodes"] = {"done": DONE, **{key: {"name": key, **node} for key, node in nodes.items()}}
-    services.propose_version(actor=who.as_actor(), text=written(content), reason="set up for a test")
-    approve(approver)
-    return Workflow.objects.get(code=code)
+    return in_force(who, approver, content)
 
 
 @pytest.fixture
