@@ -108,9 +108,12 @@ def asked(count: int) -> None:
     prepared(count, "asking")
     while services.tick():
         pass
-    open_ones = Task.objects.filter(kind=Task.Kind.HUMAN_WORK, state__in=Task.WAITING).count()
-    if open_ones < count:
-        raise NotDone(f"{open_ones} of {count} tasks are open.")
+    # What a worker is looking at this moment is passed over here.
+    _await(lambda: _asked_now() >= count, "tasks are not open")
+
+
+def _asked_now() -> int:
+    return Task.objects.filter(kind=Task.Kind.HUMAN_WORK, state__in=Task.WAITING).count()
 
 
 def latencies(count: int) -> list[float]:
