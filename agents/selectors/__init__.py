@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agents.selectors.affected import agents_affected, agents_in_scope, visible_events
+from agents.selectors.affected import agents_affected, agents_in_scope, departments_around, visible_events
 from agents.selectors.authority import (
     agent_facts,
     authority_snapshot,
@@ -19,6 +19,7 @@ from agents.selectors.visible import (
     visible_policies,
     visible_rules,
     visible_stops,
+    visible_throttles,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "authority_snapshot",
     "company_currency",
     "containment_of",
+    "departments_around",
     "facts_of_agents",
     "measure_definition",
     "money_facts",
@@ -41,4 +43,5 @@ __all__ = [
     "visible_policies",
     "visible_rules",
     "visible_stops",
+    "visible_throttles",
 ]

@@ -26,7 +26,7 @@ def agents_in_scope(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
     if scope_kind == Kind.EVERYTHING:
         return Agent.objects.all()
     if scope_kind == Kind.DEPARTMENT:
-        return Agent.objects.filter(department_id__in=_with_descendants(scope_id))
+        return Agent.objects.filter(department_id__in=_below(scope_id))
     if scope_kind == Kind.ROLE:
         return Agent.objects.filter(role_id=scope_id)
     if scope_kind == Kind.AGENT:
@@ -34,7 +34,17 @@ def agents_in_scope(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
     return Agent.objects.none()
 
 
-def _with_descendants(department_id: str) -> list[str]:
+def departments_around(department: Department) -> tuple[list[str], list[str]]:
+    """Return the ids of a department and all above it, and of it and all below it."""
+    above: list[str] = []
+    at: Department | None = department
+    while at is not None:
+        above.append(str(at.pk))
+        at = at.parent
+    return above, _below(str(department.pk))
+
+
+def _below(department_id: str) -> list[str]:
     children: dict[str, list[str]] = {}
     for key, parent in Department.objects.values_list("pk", "parent_id"):
         children.setdefault(str(parent), []).append(str(key))

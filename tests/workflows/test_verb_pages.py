@@ -171,6 +171,13 @@ def test_the_answer_of_a_closed_step_is_there_to_be_corrected(workflow, alice, d
     assert steered(dave, "step-override", run.pk, enter.pk, **{"answer-answer": "{}"}).status_code == 302
 
 
+def test_the_page_of_skip_leads_to_an_answer_in_its_place(workflow, alice, dave, clerk):
+    run = begun(alice)
+    one = step(run, "read")
+    answer = reverse("step-override", args=[run.pk, one.pk])
+    assert f'href="{answer}"' in read(dave, "step-skip", run.pk, one.pk)
+
+
 def test_work_is_given_only_to_who_may_take_it(workflow, alice, bob, dave, mallory, clerk, book):
     rita = new_agent(alice, "rita")
     run = begun(alice)

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 
-from agents.models import Agent
+from agents.models import Agent, Department
 from audit.models import Event
 from audit.vocabulary import Refusal
-from tests.workflows.conftest import grant, hold_above, new_agent, signed_in
+from tests.workflows.conftest import ask, grant, hold_above, new_agent, signed_in
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step, workflow
 from tests.workflows.test_runs_frames import give_up
 from workflows.actions.models import Action
@@ -394,6 +395,71 @@ def test_only_who_is_fit_is_given_work(
     with pytest.raises(Refusal, match="work for people stays with people"):
         do(dave, run, services.Redirect(clerk.user), "look")
     do(dave, run, services.Redirect(bob), "look")
+
+
+def refusal_of(who: Any, run: Run, verb: Any, node: str) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        do(who, run, verb, node)
+    return refused.value
+
+
+def test_work_of_an_agent_is_given_to_whom_the_workflow_means(
+    alice: Any, dave: Any, bob: Any, carol: Any, mallory: Any, clerk: Any, book: Any
+) -> None:
+    """Its groups, and who steers runs in the department of the work: no auditor, nobody from elsewhere."""
+    run = begun(alice)
+    for nobody in (mallory, carol, dave, Group.objects.get(name="Operators")):
+        refused = refusal_of(dave, run, services.Redirect(nobody), "read")
+        assert refused.code == "cannot_take_it"
+        assert refused.next_step == "It may be given to: Robo, Approvers, Managers, Alice, Bob."
+    finance = Department.objects.get(code="finance")
+    payable = Department.objects.create(code="payable", name="Payable", parent=finance)
+    Run.objects.filter(pk=run.pk).update(department=payable)
+    assert "not in charge of it" in refusal_of(dave, run, services.Redirect(dave), "read").message
+    type(mallory).objects.filter(pk__in=[mallory.pk, dave.pk]).update(department=payable)
+    do(dave, run, services.Redirect(dave), "read")
+    assert step(run, "read").task.candidate_users.get() == dave
+    refusal_of(dave, run, services.Redirect(mallory), "read")  # of the department, but steers no runs
+    carol.groups.add(Group.objects.get(name="Approvers"))
+    assert "as an auditor" in refusal_of(dave, run, services.Redirect(carol), "read").message
+    group = Group.objects.get(name="Approvers")
+    assert "Carol of Approvers may not do it" in refusal_of(dave, run, services.Redirect(group), "read").message
+
+
+def test_work_is_given_to_a_group_and_whoever_of_it_takes_it_does_it(
+    alice: Any, dave: Any, bob: Any, clerk: Any
+) -> None:
+    run = begun(alice)
+    group = Group.objects.get(name="Approvers")
+    client, at = signed_in(dave), f"/api/v1/runs/{run.pk}/steps/{step(run, 'read').pk}/redirect"
+    both = client.post(at, {"group": "Approvers", "person": "bob", "reason": WHY}, format="json")
+    assert both.status_code == 422
+    told = client.post(at, {"group": "Approvers", "reason": WHY}, format="json").json()
+    assert "Approvers are offered the task" in told["changes"][1]["sentence"]
+    task = step(run, "read").task
+    assert (task.kind, task.role, list(task.candidate_groups.all())) == ("human_work", None, [group])
+    assert tasks.claim_next(actor=clerk.user.as_actor()) == []
+    held = tasks.claim_task(actor=bob.as_actor(), task_id=task.pk)
+    tasks.complete_task(
+        actor=bob.as_actor(), task_id=task.pk, epoch=held.epoch, answer={"kind": "chat", "pages": 1}
+    )
+    services.tick()
+    run.refresh_from_db()
+    assert run.outcome == "answered"
+
+
+def test_who_decided_on_what_was_asked_for_in_it_does_not_get_the_work(
+    alice: Any, dave: Any, bob: Any, clerk: Any
+) -> None:
+    hold_above(10_000)
+    run = begun(alice)
+    task = claim(clerk)
+    action = ask(clerk, task_id=str(task.pk), task_epoch=task.epoch)
+    vote(bob, Approval.objects.get(subject_id=action.pk))
+    refused = refusal_of(dave, run, services.Redirect(bob), "read")
+    assert "whoever decides does not do the work" in refused.message
+    assert refused.next_step == "It may be given to: Robo, Managers, Alice."
+    do(dave, run, services.Redirect(alice), "read")
 
 
 def test_who_answers_instead_of_an_agent_does_not_approve_what_follows(

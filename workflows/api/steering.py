@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
@@ -67,10 +69,11 @@ class OverrideSerializer(SteeringSerializer):
 
 
 class RedirectSerializer(SteeringSerializer):
-    """Who is to do it: an agent or a person."""
+    """Who is to do it: an agent, a person, or whoever of a group takes it."""
 
     agent = serializers.SlugField(max_length=60, required=False, help_text="Code of an agent of its role.")
     person = serializers.CharField(max_length=150, required=False, help_text="User name of a person.")
+    group = serializers.CharField(max_length=150, required=False, help_text="Name of a group of people.")
 
 
 class DeadlineSerializer(SteeringSerializer):
@@ -292,7 +295,11 @@ class StepRedirect(Steering):
 
     @described("redirect_step", RedirectSerializer)
     def post(self, request: Request, run_id: Any, step_id: Any) -> Response:
-        """Give the work of a step to another agent of its role, or to a person; whoever has it loses it."""
+        """Give the work of a step to another agent of its role, or to people; whoever has it loses it.
+
+        People are those whom its workflow means: of the groups it names, or in charge of it in its department.
+        No auditors, and nobody who decided on what was asked for in it. A refusal names who may have it.
+        """
         return super().post(request, run_id, step_id)
 
 
@@ -311,21 +318,25 @@ class StepDeadline(Steering):
         return super().post(request, run_id, step_id)
 
 
-def _whom(given: Mapping[str, Any]) -> User:
-    """Return the agent or person that is named; exactly one of them is."""
-    agent, person = given.get("agent"), given.get("person")
-    if bool(agent) == bool(person):
-        raise serializers.ValidationError({"agent": ["Name one agent, or one person."]})
-    if agent:
-        found = User.objects.filter(pk__in=Agent.objects.filter(code=agent).values("user")).first()
-    else:
-        found = User.objects.filter(username=str(person).replace("\x00", ""), kind=User.Kind.PERSON).first()
+def _whom(given: Mapping[str, Any]) -> services.Taker:
+    """Return the agent, person or group that is named; exactly one of them is."""
+    named = [(kind, str(given[kind]).replace("\x00", "")) for kind in _FINDERS if given.get(kind)]
+    if len(named) != 1:
+        raise serializers.ValidationError({"agent": ["Name one agent, one person or one group."]})
+    ((kind, name),) = named
+    found = _FINDERS[kind](name).first()
     if found is None:
         raise Refusal(
             "nobody_of_that_name",
-            f"The work was not given to anybody: there is no {'agent' if agent else 'person'} "
-            f"{str(agent or person)[:80]!r}.",
+            f"The work was not given to anybody: there is no {kind} {name[:80]!r}.",
             kind=RefusalKind.INVALID,
-            next_step="Name an agent of its role by its code, or a person of its groups by the user name.",
+            next_step="Name an agent of its role by its code, a person by the user name, or a group of people.",
         )
     return found
+
+
+_FINDERS: Mapping[str, Callable[[str], QuerySet[Any]]] = {
+    "agent": lambda code: User.objects.filter(pk__in=Agent.objects.filter(code=code).values("user")),
+    "person": lambda name: User.objects.filter(username=name, kind=User.Kind.PERSON),
+    "group": lambda name: Group.objects.filter(name=name),
+}

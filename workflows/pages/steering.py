@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -135,6 +136,14 @@ class _Page:
     def _foreseen(self, verb: services.Verb) -> services.Effect:
         return services.preview_steering(actor=self.user.as_actor(), run=self.run, verb=verb, step=self.step)
 
+    def _instead(self) -> str:
+        """Return the address of the other verb that people may mean, where it is offered."""
+        verb = self.words.instead
+        if self.step is None or not verb:
+            return ""
+        offered = services.verbs_of_steps(self.run, [self.step]).get(self.step.pk, ())
+        return reverse(f"step-{verb}", args=[self.run.pk, self.step.pk]) if verb in offered else ""
+
     def _shown(self, status: int, *, effect: services.Effect | None = None, **said: Any) -> HttpResponse:
         changes = effect.changes if effect else ()
         return page(
@@ -147,6 +156,7 @@ class _Page:
             step=self.step,
             words=self.words,
             form=self.form,
+            instead=self._instead(),
             effect=effect,
             changes=[(Tag("", *LOOKS.get(change.kind, ("circle", ""))), change.sentence) for change in changes],
             reason=self.request.POST.get("reason", ""),

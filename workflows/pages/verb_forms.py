@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from agents.models import User
@@ -145,15 +146,20 @@ class RedirectForm(VerbForm):
         """Offer only who may take it."""
         has_it = self._has_it()
         able = services.who_could_take(actor=self.user.as_actor(), run=self.run, step=self.named)
-        self.able = {str(user.pk): user for user in able if user.pk not in has_it}
-        groups = {
-            "Agents": [(key, user.agent.name) for key, user in self.able.items() if user.is_agent],
-            "People": [(key, str(user)) for key, user in self.able.items() if not user.is_agent],
-        }
+        self.able = {str(taker.pk): taker for taker in able if taker.pk not in has_it}
+        shelves: dict[str, list[tuple[str, str]]] = {"Agents": [], "Groups": [], "People": []}
+        for key, taker in self.able.items():
+            shelves[_shelf(taker)].append((key, services.name_of(taker)))
         field: Any = self.fields["to"]
-        field.choices = [("", "Choose"), *((word, found) for word, found in groups.items() if found)]
+        field.choices = [("", "Choose"), *((word, found) for word, found in shelves.items() if found)]
+        field.help_text = (
+            "Agents of its role, people and groups that its workflow names, and who is in charge of it in its "
+            "department. Auditors are not among them, nor who decided on what was asked for in it."
+        )
         if not self.able:
-            field.help_text = "Nobody else may do it now: no agent of its role, nobody of its groups."
+            field.help_text = (
+                "Nobody else may do it now: no agent of its role, and nobody whom its workflow means."
+            )
 
     def _has_it(self) -> set[Any]:
         step = self.named
@@ -164,6 +170,12 @@ class RedirectForm(VerbForm):
     def verb(self) -> services.Verb:
         """Return the redirect."""
         return services.Redirect(self.able[self.cleaned_data["to"]])
+
+
+def _shelf(taker: services.Taker) -> str:
+    if isinstance(taker, Group):
+        return "Groups"
+    return "Agents" if taker.is_agent else "People"
 
 
 class OverrideForm(SchemaForm):

@@ -21,7 +21,10 @@ from workflows.runs.choices import RunVerb, StepVerb
 
 @dataclass(frozen=True, slots=True)
 class VerbPage:
-    """What the page of a verb says. ``said`` after it was done, about the run or step."""
+    """What the page of a verb says. ``said`` after it was done, about the run or step.
+
+    ``instead`` is another verb of a step that people may mean; its page is one click away where it is offered.
+    """
 
     title: str
     words: str
@@ -29,6 +32,7 @@ class VerbPage:
     said: str
     form: type[Any]
     tone: str = "main"
+    instead: str = ""
 
 
 RUN_PAGES: Mapping[str, VerbPage] = {
@@ -138,12 +142,13 @@ STEP_PAGES: Mapping[str, VerbPage] = {
     StepVerb.SKIP: VerbPage(
         title="Skip this step",
         words=(
-            "The run goes on as if it were done, without an answer. Nothing is done for it. If what follows "
-            "needs an answer, give its answer instead."
+            "The run goes on as if it were done, without an answer. Nothing is done for it. What follows may "
+            "need an answer to know where to go on."
         ),
         submit="Skip it",
         said="{} was skipped.",
         form=plain(services.Skip),
+        instead=StepVerb.OVERRIDE,
     ),
     StepVerb.REDIRECT: VerbPage(
         title="Give this work to somebody else",

@@ -109,14 +109,18 @@ def circle_of(task: Task) -> Circle:
     version = WorkflowVersion.objects.filter(runs__steps__task=task).first()
     if version is None:
         return Circle(frozenset(), frozenset())
+    roles = {node["role"] for node in version.content["nodes"].values() if "role" in node}
+    return Circle(frozenset(roles), frozenset(groups_named_by(version).values_list("name", flat=True)))
+
+
+def groups_named_by(version: WorkflowVersion) -> QuerySet[Group]:
+    """Return the groups of people that a version names: owners, who does work, who is asked when it is late."""
     nodes = version.content["nodes"].values()
-    roles = {node["role"] for node in nodes if "role" in node}
-    groups = {version.content["owner"], *(node["owner"] for node in nodes if "owner" in node)}
+    names = {version.content["owner"], *(node["owner"] for node in nodes if "owner" in node)}
     for node in nodes:
-        groups |= set(node.get("groups", ()))
-        groups |= {name for facts in node.get("deadlines", {}).values() for name in facts.get("to", ())}
-    among = groups_of_people().filter(name__in=groups)
-    return Circle(frozenset(roles), frozenset(among.values_list("name", flat=True)))
+        names |= set(node.get("groups", ()))
+        names |= {name for facts in node.get("deadlines", {}).values() for name in facts.get("to", ())}
+    return groups_of_people().filter(name__in=names)
 
 
 def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:

@@ -1,10 +1,11 @@
-"""Give a task to one agent or one person instead of whoever has it or is offered it."""
+"""Give a task to one agent, one person or one group instead of whoever has it or is offered it."""
 
 from __future__ import annotations
 
 from functools import partial
 from uuid import UUID
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from agents.models import Agent, User
@@ -15,15 +16,17 @@ from workflows.tasks.services.records import locked, record, require_waiting
 
 
 @transaction.atomic
-def redirect_task(*, actor: Actor, task_id: UUID | str, to: User, reason: str) -> Task:
-    """Offer a waiting task to one agent or one person only. A claim on it ends: a later write is stale.
+def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason: str) -> Task:
+    """Offer a waiting task to one agent, one person or one group only. A claim on it ends: a later write is
+    stale.
 
     For higher sub-packages, which have asked whether the actor may and whether ``to`` is fit for it. Work that
-    a person gets instead of an agent is work for people; what an agent gets back is an agent's again.
+    people get instead of an agent is work for people; what an agent gets back is an agent's again.
     """
     task = locked(task_id)
     require_waiting(task)
-    agent = Agent.objects.select_related("role").filter(user=to).first() if to.is_agent else None
+    user = to if isinstance(to, User) else None
+    agent = Agent.objects.select_related("role").filter(user=user).first() if user and user.is_agent else None
     if agent is not None:
         task.kind, task.role = Task.Kind.AGENT_WORK, agent.role
     elif task.kind == Task.Kind.AGENT_WORK:
@@ -38,8 +41,10 @@ def redirect_task(*, actor: Actor, task_id: UUID | str, to: User, reason: str) -
             "waits_for", "progress", "available_at",
         ]
     )  # fmt: skip
-    task.candidate_groups.set([agent.role.group] if agent is not None else [])
-    task.candidate_users.set([to])
+    task.candidate_groups.set(
+        [agent.role.group] if agent is not None else [to] if isinstance(to, Group) else []
+    )
+    task.candidate_users.set([user] if user is not None else [])
     record(actor, "tasks.task_redirected", task, f"{actor.label} gave {task.title} to {to}", reason)
     if task.role_id:
         transaction.on_commit(partial(broadcast.tell_work, task.role_id))

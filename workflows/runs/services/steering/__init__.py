@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
+from workflows.runs.services.steering.fitting import Taker, name_of
 from workflows.runs.services.steering.migrating import Migrate
 from workflows.runs.services.steering.offering import verbs_of_run, verbs_of_steps
 from workflows.runs.services.steering.pausing import Pause, Resume
@@ -28,9 +29,11 @@ __all__ = [
     "Retry",
     "Skip",
     "Standing",
+    "Taker",
     "Verb",
     "deadline_of",
     "may_steer",
+    "name_of",
     "preview_steering",
     "steer_run",
     "verbs_of_run",
