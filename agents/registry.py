@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
 
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.models import Agent, ChangeRequest, Stop, Throttle, User
@@ -62,6 +65,8 @@ _role_permissions: dict[str, set[str]] = {}
 _stop_targets: dict[str, tuple[FindTarget, ListTargets]] = {}
 _stop_duties: dict[str, StopDuty] = {}
 _throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
+_loosened: list[Callable[[Throttle], None]] = []
+_eased: list[Callable[[Stop], None]] = []
 
 
 def register_operation_catalogue(
@@ -182,3 +187,27 @@ def throttle_counts(throttle: Throttle) -> dict[str, int]:
     """Return what is counted for a throttle now, by label."""
     counted = {label: count(throttle) for label, count in _throttle_counts.items()}
     return {label: number for label, number in counted.items() if number is not None}
+
+
+def on_throttle_loosened(listener: Callable[[Throttle], None]) -> None:
+    """Call ``listener(throttle)`` when more may begin under it. It is a hint, given after the commit."""
+    if listener not in _loosened:
+        _loosened.append(listener)
+
+
+def tell_throttle_loosened(throttle: Throttle) -> None:
+    """Tell that a throttle lets more begin, once the transaction has committed."""
+    for listener in _loosened:
+        transaction.on_commit(partial(listener, throttle), robust=True)
+
+
+def on_stop_eased(listener: Callable[[Stop], None]) -> None:
+    """Call ``listener(stop)`` when a stop was lifted or taken a stage back. A hint, given after the commit."""
+    if listener not in _eased:
+        _eased.append(listener)
+
+
+def tell_stop_eased(stop: Stop) -> None:
+    """Tell that a stop keeps back less, or nothing more, once the transaction has committed."""
+    for listener in _eased:
+        transaction.on_commit(partial(listener, stop), robust=True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.models import Agent, ChangeRequest, Rule, Stop
+from agents.models import Agent, ChangeRequest, Rule, Stop, Throttle
+from agents.models.throttle import LONGEST_SECONDS
 from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
 from agents.selectors.containment import PartState
+
+MOST = 1_000_000
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -187,3 +191,84 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
     def get_approver(self, change_request: ChangeRequest) -> str | None:
         """Return the second person, if there is one yet."""
         return change_request.approver.as_actor().label if change_request.approver else None
+
+
+class ThrottleSerializer(serializers.ModelSerializer[Throttle]):
+    """How much goes on at once, or begins in a time; null: as many as come."""
+
+    words = serializers.CharField(read_only=True, help_text="The same in words.")
+
+    class Meta:
+        model = Throttle
+        fields = [
+            "id",
+            "name",
+            "scope_kind",
+            "scope_id",
+            "scope_label",
+            "most_at_once",
+            "most",
+            "per_seconds",
+            "is_enabled",
+            "words",
+            "in_force_since",
+        ]
+        read_only_fields = fields
+
+
+class CountedSerializer(serializers.Serializer[Any]):
+    """Something that is counted for a throttle."""
+
+    what = serializers.CharField(help_text="In words, e.g. Calls being done.")
+    count = serializers.IntegerField()
+
+
+class ThrottleStandingSerializer(ThrottleSerializer):
+    """A throttle with what it meets now."""
+
+    now = serializers.SerializerMethodField()
+
+    class Meta(ThrottleSerializer.Meta):
+        fields = [*ThrottleSerializer.Meta.fields, "now"]
+        read_only_fields = fields
+
+    @extend_schema_field(CountedSerializer(many=True))
+    def get_now(self, throttle: Throttle) -> Any:
+        """Return what is counted now."""
+        return self.context["counts"]
+
+
+class _HowMuchSerializer(ReasonSerializer):
+    """The numbers of a throttle, and why."""
+
+    most_at_once = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MOST, help_text="Null: as many as come."
+    )
+    most = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MOST, help_text="So many in per_seconds."
+    )
+    per_seconds = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=LONGEST_SECONDS, help_text="At most a day."
+    )
+
+
+class AddThrottleSerializer(_HowMuchSerializer):
+    """What is throttled from now on."""
+
+    name = serializers.CharField(max_length=120, help_text="As whoever waits for it reads it.")
+    scope_kind = serializers.ChoiceField(choices=Throttle.ScopeKind.choices)
+    scope_id = serializers.CharField(max_length=120, help_text="Id or code of the system, operation or agent.")
+
+
+class ChangeThrottleSerializer(_HowMuchSerializer):
+    """What of a throttle changes; what is left out stays."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    is_enabled = serializers.BooleanField(required=False, help_text="False: nothing waits for it.")
+
+
+class ThrottleChangeSerializer(serializers.Serializer[Any]):
+    """What became of a change: made (no change request), or waiting for a second person."""
+
+    throttle = ThrottleSerializer(help_text="As it stands now.")
+    change_request = ChangeRequestSerializer(allow_null=True, help_text="Null: the change is made.")

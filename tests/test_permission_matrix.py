@@ -38,6 +38,7 @@ STEERING: dict[str, dict[str, Any]] = {
     "redirect": {"person": "bob"},
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
+SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
 
@@ -125,6 +126,7 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/runs/<uuid:run_id>/migrate": {"version": 1, **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
+        "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},

@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 
-from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule
+from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule, Throttle
 from agents.services import credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
@@ -111,6 +111,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "approvals": action.approval,
         "change-requests": change,
         "stops": stop,
+        "throttles": Throttle.objects.get(),
         "operations": code,
         "documents": document,
         "tasks": task,

@@ -229,6 +229,8 @@ def set_stage(*, actor: Actor, stop: Stop, stage: str, reason: str) -> Stop:
         _record(actor, verb, stop, sentence, reason)
         if tighter:
             transaction.on_commit(partial(contain, stop.pk), robust=True)
+        else:
+            registry.tell_stop_eased(stop)
         return stop
 
 
@@ -272,6 +274,7 @@ def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:
         _record(
             actor, "agents.stop_lifted", stop, f"{actor.label} lifted the stop of {stop.scope_label}.", reason
         )
+        registry.tell_stop_eased(stop)
         return stop
 
 

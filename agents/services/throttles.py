@@ -146,6 +146,7 @@ def _propose(actor: Actor, throttle: Throttle, changed: Mapping[str, Any], reaso
 def _apply(actor: Actor, change_request: ChangeRequest) -> None:
     throttle = lock_row(Throttle, change_request.target_id)
     _write(actor, throttle, _known(change_request.payload, FIELDS), change_request.reason)
+    registry.tell_throttle_loosened(throttle)
 
 
 def _present(change_request: ChangeRequest) -> str:

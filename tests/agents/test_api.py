@@ -186,6 +186,8 @@ class TestAgentsMoveNothing:
             "agents/{agent}/lift-brake",
             "stops",
             "stops/{agent}/lift",
+            "throttles",
+            "throttles/{agent}/lift",
             "change-requests/{agent}/apply",
             "change-requests/{agent}/reject",
         ],
@@ -268,6 +270,59 @@ class TestStops:
             )
         seen = Client().get("/api/v1/stops", **robo).json()["results"]
         assert [stop["scope_label"] for stop in seen] == ["Finance"]
+
+
+class TestThrottles:
+    AT = "/api/v1/throttles"
+
+    @pytest.fixture
+    def added(self, alice: Any, working: Agent) -> dict[str, Any]:
+        body = {**WHY, "name": "Robo", "scope_kind": "agent", "scope_id": "robo", "most_at_once": 5}
+        answer = send(signed_in(alice), self.AT, body)
+        assert answer.status_code == 201, answer.content
+        return dict(answer.json())
+
+    def change(self, who: Any, throttle: dict[str, Any], **changes: Any) -> Any:
+        client = signed_in(who)
+        client.cookies["csrftoken"] = "a" * 32
+        headers = {"x-csrftoken": "a" * 32}
+        return client.patch(
+            f"{self.AT}/{throttle['id']}", {**WHY, **changes}, content_type=JSON, headers=headers
+        )
+
+    def test_less_counts_at_once_and_more_waits_for_a_second_person(
+        self, alice: Any, bob: Any, added: dict[str, Any], working: Agent
+    ) -> None:
+        assert (added["scope_id"], added["words"]) == (str(working.pk), "at most 5 at once (Robo)")
+        less = self.change(alice, added, most_at_once=2)
+        assert (less.status_code, less.json()["throttle"]["most_at_once"]) == (200, 2)
+        assert less.json()["change_request"] is None
+        more = self.change(alice, added, most_at_once=9)
+        assert (more.status_code, more.json()["throttle"]["most_at_once"]) == (202, 2)
+        send(signed_in(bob), f"/api/v1/change-requests/{more.json()['change_request']['id']}/apply")
+        read = signed_in(alice).get(f"{self.AT}/{added['id']}").json()
+        assert (read["most_at_once"], read["is_enabled"]) == (9, True)
+        assert isinstance(read["now"], list)
+        lifted = send(signed_in(alice), f"{self.AT}/{added['id']}/lift")
+        assert (lifted.status_code, lifted.json()["change_request"]["state"]) == (202, "pending")
+
+    def test_what_makes_no_sense_names_its_field(self, alice: Any, added: dict[str, Any]) -> None:
+        for wrong in ({"most_at_once": 0}, {"most": 3}, {"most_at_once": None}, {"per_seconds": 10**6}):
+            answer = self.change(alice, added, **wrong)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.content
+        nobody = {**WHY, "name": "x", "scope_kind": "agent", "scope_id": "nobody", "most_at_once": 1}
+        assert send(signed_in(alice), self.AT, nobody).json()["code"] == "scope_unknown"
+
+    def test_only_who_keeps_throttles_changes_them(
+        self, carol: Any, dave: Any, mallory: Any, robo: dict[str, Any], added: dict[str, Any]
+    ) -> None:
+        for who in (carol, dave):
+            assert self.change(who, added, most_at_once=1).json()["code"] == "permission_missing"
+        assert self.change(mallory, added, most_at_once=1).status_code == 404
+        assert signed_in(mallory).get(self.AT).json()["results"] == []
+        assert Client().get(self.AT, **robo).status_code == 403
+        refused = Event.objects.filter(code="permission_missing", subject_kind="agents.throttle")
+        assert refused.count() == 2
 
 
 class TestChangeRequests:

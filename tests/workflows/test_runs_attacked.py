@@ -473,7 +473,7 @@ def test_what_may_go_and_was_not_begun_ends_with_the_run(
     complete(clerk, claim(clerk), kind="order")
     services.cancel_run(actor=dave.as_actor(), run=run, reason="the letter was a joke")
     run_action(action_id=Action.objects.get().pk)
-    assert (Action.objects.get().state, fake.count()) == ("stopped", 0)
+    assert (Action.objects.get().state, fake.count()) == ("withdrawn", 0)
 
 
 @pytest.mark.usefixtures("live_db")

@@ -9,7 +9,12 @@ import redis
 from celery import current_app
 from django.conf import settings
 
+from agents.services import stops
+from tests.workflows.test_runs import WHY, begun, workflow
 from workflows.runs import dispatch, jobs, services
+from workflows.tasks import broadcast
+
+__all__ = ["workflow"]
 
 
 @pytest.fixture
@@ -59,3 +64,23 @@ def test_without_a_server_nothing_is_raised(sent: list[str], monkeypatch: pytest
     dispatch.hint_tick()
     dispatch.open_gate()
     assert sent == []
+
+
+@pytest.mark.django_db
+def test_whoever_waited_for_a_stop_to_be_lifted_is_woken_at_its_commit(
+    sent: list[str], alice: Any, clerk: Any, workflow: Any, monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:  # fmt: skip
+    woken: list[Any] = []
+    monkeypatch.setattr(broadcast, "tell_work", woken.append)
+    begun(alice)
+    stop = stops.raise_stop(actor=alice.as_actor(), scope_kind="everything", reason=WHY)
+    sent.clear()
+    dispatch.open_gate()
+    with django_capture_on_commit_callbacks(execute=True):
+        stops.set_stage(actor=alice.as_actor(), stop=stop, stage="held", reason=WHY)
+    assert (sent, woken) == ([dispatch.RELEASE, dispatch.TICK], [clerk.role_id])
+    dispatch.open_gate()
+    with django_capture_on_commit_callbacks(execute=True):
+        stops.lift_stop(actor=alice.as_actor(), stop=stop, reason=WHY)
+    assert (sent, woken) == ([dispatch.RELEASE, dispatch.TICK] * 2, [clerk.role_id] * 2)

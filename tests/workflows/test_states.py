@@ -33,7 +33,7 @@ def test_every_state_is_in_the_table_and_every_path_ends() -> None:
 
 
 def test_the_trigger_and_the_code_read_the_same_table() -> None:
-    guards = importlib.import_module("workflows.actions.migrations.0002_guards")
+    guards = importlib.import_module("workflows.actions.migrations.0004_withdrawn_in_line")
     table = {before.value: {after.value for after in following} for before, following in TRANSITIONS.items()}
     assert {before: set(after) for before, after in guards.TRANSITIONS.items()} == {
         before: after for before, after in table.items() if after

@@ -13,12 +13,12 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from agents.models import Agent, Throttle
-from agents.services import stops, throttles
+from agents.models import Agent, Reservation, Throttle
+from agents.services import changes, stops, throttles
 from audit.models import Event
 from audit.vocabulary import Ref, Refusal, RefusalKind
 from connectors.models import System
-from tests.workflows.conftest import TESTS, ask, new_agent, signed_in
+from tests.workflows.conftest import TESTS, ask, limit, new_agent, signed_in
 from tests.workflows.test_concurrency import at_once
 from tests.workflows.test_pages_runs import read
 from tests.workflows.test_runs import begun, claim, complete, publish, step
@@ -109,6 +109,42 @@ class TestOneAtATime:
         with django_capture_on_commit_callbacks(execute=True):
             perform(claims[1])
         assert hinted(hints, actions) == [2, 3]
+
+    def test_an_agent_withdraws_what_waits_and_the_next_is_tried(
+        self, clerk: Any, hints: Any, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        limit("daily", 10)
+        throttle(clerk, most_at_once=1)
+        actions = first, second, third = asked(clerk, 3)
+        claim = begin(first)
+        assert (begin(second), begin(third)) == (None, None)
+        perform(claim)
+        hints.clear()  # the second was told that it is its turn
+        client, address = signed_in(clerk.user), f"/api/v1/actions/{second.pk}/withdraw"
+        with django_capture_on_commit_callbacks(execute=True):
+            told = client.post(address, {"reason": "not needed"}, format="json").json()
+        assert (told["state"], told["code"]) == ("withdrawn", "withdrawn")
+        assert hinted(hints, list(actions)) == [2]
+        assert not Reservation.objects.filter(action_id=str(second.pk), state="reserved").exists()
+        assert begin(second) is None
+        assert begin(third) is not None
+        late = client.post(f"/api/v1/actions/{third.pk}/withdraw", {"reason": "too late"}, format="json")
+        assert (late.status_code, late.json()["code"]) == (409, "not_held")
+
+    def test_who_waits_is_tried_as_soon_as_a_throttle_is_loosened(
+        self, clerk: Any, alice: Any, bob: Any, hints: Any, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        found = throttle(clerk, most_at_once=1)
+        actions = asked(clerk, 4)
+        for action in actions:
+            begin(action)
+        hints.clear()
+        waits = throttles.propose_throttle_change(
+            actor=alice.as_actor(), throttle=found, changes={"most_at_once": 3}, reason=WHY
+        ).change_request
+        with django_capture_on_commit_callbacks(execute=True):
+            changes.apply_change(actor=bob.as_actor(), change_request=waits, reason=WHY)
+        assert hinted(hints, actions) == [1, 2]
 
     def test_who_comes_now_takes_no_place_that_somebody_waits_for(self, clerk: Any, hints: Any) -> None:
         throttle(clerk, most_at_once=1)
@@ -218,7 +254,7 @@ class TestOneAtATime:
         claim = begin(first)
         for action in actions[1:]:
             begin(action)
-        assert drop_action(actor=TESTS, action_id=second.pk, reason=WHY).state == "stopped"
+        assert drop_action(actor=TESTS, action_id=second.pk, reason=WHY).state == "withdrawn"
         perform(claim)
         stops.raise_stop(actor=TESTS, scope_kind="everything", reason=WHY)
         hints.clear()

@@ -17,6 +17,7 @@ class ActionsConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import (
             StopDuty,
+            on_throttle_loosened,
             register_role_permissions,
             register_stop_duty,
             register_throttle_count,
@@ -43,6 +44,7 @@ class ActionsConfig(AppConfig):
             )
         )
         on_action_ended(services.pass_on)
+        on_throttle_loosened(receivers.on_throttle_loosened)
         register_throttle_count("Calls being done", lambda at: turns.being_done(at).count())
         register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())
         register_subject("actions.action", receivers.ACTION)

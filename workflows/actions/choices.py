@@ -43,7 +43,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.SUPERSEDED,
         }
     ),
-    State.AUTHORIZED: frozenset({State.DISPATCHED, State.DENIED, State.STOPPED, State.EXPIRED}),
+    State.AUTHORIZED: frozenset(
+        {State.DISPATCHED, State.DENIED, State.STOPPED, State.EXPIRED, State.WITHDRAWN}
+    ),
     State.DISPATCHED: frozenset({State.CONFIRMED, State.FAILED, State.IN_DOUBT}),
     State.IN_DOUBT: frozenset({State.CONFIRMED, State.FAILED}),
     State.DENIED: frozenset(),

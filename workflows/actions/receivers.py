@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from agents.models import User
+from agents.models import Throttle, User
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
 from workflows.actions.models import Action
@@ -28,7 +28,7 @@ VERBS = {
     "actions.action_repeated": "An action was done once more, on evidence that the first call left nothing.",
     "actions.action_rejected": "People rejected an action.",
     "actions.action_expired": "An action was not decided or not begun in time.",
-    "actions.action_withdrawn": "The agent withdrew an action.",
+    "actions.action_withdrawn": "An action is no longer wanted: by its agent, or by the work it belonged to.",
     "actions.action_superseded": "What was approved is no longer what would be done.",
     "actions.action_stopped": "A stop or a brake prevented an action.",
     "actions.withdrawal_refused": "A withdrawal was refused.",
@@ -39,6 +39,11 @@ VERBS = {
 def on_approved(actor: Actor, approval: Approval) -> None:
     """People approved: decide again, in the transaction of the last vote."""
     services.decide_again(actor=actor, approval=approval)
+
+
+def on_throttle_loosened(throttle: Throttle) -> None:
+    """Let who waits for a throttle that lets more begin be tried at once."""
+    services.give_turns(throttle_id=throttle.pk)
 
 
 def shown_to(user: User) -> Q | None:

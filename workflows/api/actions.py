@@ -128,7 +128,7 @@ class ActionDetail(generics.RetrieveAPIView):
 
 
 class Withdrawal(APIView):
-    """The agent takes back what waits for a person."""
+    """The agent takes back what waits for a person, or for its turn."""
 
     permission_classes = [IsAgent]
 
@@ -138,7 +138,7 @@ class Withdrawal(APIView):
         responses={200: ActionSerializer, **dict.fromkeys((401, 403, 404, 409, 422), problem)},
     )
     def post(self, request: Request, action_id: Any) -> Response:
-        """Withdraw an action that is held."""
+        """Withdraw an action that is held, or waits for its turn: what it reserved is free again."""
         require_visible(request, action_id)
         body = WithdrawalSerializer(data=request.data)
         body.is_valid(raise_exception=True)

@@ -18,6 +18,7 @@ class RunsConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import (
             on_change_request,
+            on_stop_eased,
             register_change_kind,
             register_role_permissions,
             register_stop_targets,
@@ -52,5 +53,6 @@ class RunsConfig(AppConfig):
         register_portal_verb("run.signal", services.signal_verb)
         register_portal_verb("run.find_signal", services.find_signal_verb)
         on_system_back(receivers.on_system_back)
+        on_stop_eased(receivers.on_stop_eased)
         register_readers(selectors.readable_documents)
         visibility.register("runs", receivers.visible_events)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from agents.models import Stop
 from agents.services import stops
 from audit.vocabulary import Actor, Ref
 from workflows.actions.models import Action
@@ -71,6 +72,12 @@ def on_system_back(system_id: UUID) -> None:
     """Let steps go on at once that were held for a system that can be called again."""
     if Step.objects.filter(held_by=system_id, state=StepState.READY).exists():
         dispatch.hint_release()
+
+
+def on_stop_eased(_stop: Stop) -> None:
+    """Let steps be looked at that a stop kept back: those held for a system, and what is ready."""
+    dispatch.hint_release()
+    dispatch.hint_tick()
 
 
 def has_to_wait(action: Action) -> bool:

@@ -17,12 +17,14 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import (
             StopDuty,
+            on_stop_eased,
+            on_throttle_loosened,
             register_role_permissions,
             register_stop_duty,
             register_throttle_count,
         )
         from audit.registry import register_invariants, register_verbs
-        from workflows.tasks import invariants, selectors
+        from workflows.tasks import invariants, receivers, selectors
         from workflows.tasks.registry import on_task_closed, register_awaited
         from workflows.tasks.services import asking
         from workflows.tasks.services.revoking import claims_left, revoke_claims
@@ -41,12 +43,14 @@ class TasksConfig(AppConfig):
             )
         )
         register_throttle_count("Tasks it has", selectors.held_under)
+        on_throttle_loosened(receivers.on_throttle_loosened)
+        on_stop_eased(receivers.on_stop_eased)
         register_invariants(invariants.INVARIANTS)
         register_verbs(
             {
                 "tasks.task_opened": "Something waits for somebody.",
                 "tasks.task_claimed": "Somebody took a task.",
-                "tasks.task_redirected": "A task was given to one agent or person instead of its candidates.",
+                "tasks.task_redirected": "A task was given to one agent, person or group, and to nobody else.",
                 "tasks.task_released": "A task went back to its candidates.",
                 "tasks.task_completed": "A task was done.",
                 "tasks.task_handed_off": "Whoever had a task passed it on.",

@@ -24,7 +24,7 @@ from workflows.tasks.selectors import database_now
 
 
 def withdraw_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
-    """The agent no longer wants what is held. Only its own, and only while people have not decided."""
+    """The agent no longer wants what is held or waits for its turn. Only its own, and before it begins."""
     return _recorded(
         actor, action_id, "actions.withdrawal_refused", lambda: _withdraw(actor, action_id, reason)
     )
@@ -36,18 +36,17 @@ def drop_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Action:
     which have asked whether the actor may; what has begun, or is over, is left as it is."""
     action = _locked_after_approval(action_id)
     if action.state == State.HELD:
-        _take_back(actor, action, reason, f"no longer wanted, says {actor.label}")
+        _take_back(actor, action, reason, _unwanted(actor))
     elif action.state == State.AUTHORIZED:
         measures.release(action_id=str(action.pk))
         move(
             actor=actor,
             action=action,
-            to=State.STOPPED,
+            to=State.WITHDRAWN,
             code="no_longer_wanted",
-            sentence=f"no longer wanted, says {actor.label}",
+            sentence=_unwanted(actor),
             next_step="Leave it; the work it belongs to is over.",
             reason=reason,
-            decision="deny",
         )
     return action
 
@@ -104,14 +103,25 @@ def _withdraw(actor: Actor, action_id: UUID | str, reason: str) -> Action:
     action = _locked_after_approval(action_id)
     if actor.kind is not ActorKind.AGENT or actor.id != str(action.agent.user_id):
         raise Refusal("not_found", f"There is no action {action_id} for you.", kind=RefusalKind.NOT_FOUND)
+    if action.waits_for_turn:
+        return _leave_line(actor, action, reason)
     if action.state != State.HELD:
         raise Refusal(
             "not_held",
             f"{action.label} was not withdrawn: it is {action.get_state_display().lower()}.",
             kind=RefusalKind.CONFLICT,
-            next_step="Only what waits for a person can be withdrawn.",
+            next_step="Only what waits for a person, or for its turn, can be withdrawn.",
         )
     return _take_back(actor, action, reason, "withdrawn by the agent")
+
+
+def _leave_line(actor: Actor, action: Action, reason: str) -> Action:
+    """End what waits for a throttle; what it reserved is free. Who waits behind it is tried, as at any end."""
+    measures.release(action_id=str(action.pk))
+    sentence = "withdrawn by the agent while it waited for its turn"
+    return move(
+        actor=actor, action=action, to=State.WITHDRAWN, code="withdrawn", sentence=sentence, reason=reason
+    )
 
 
 def _locked_after_approval(action_id: UUID | str) -> Action:
@@ -119,6 +129,11 @@ def _locked_after_approval(action_id: UUID | str) -> Action:
     if approval_id:
         approvals.lock(approval_id)
     return lock(action_id)
+
+
+def _unwanted(actor: Actor) -> str:
+    """Say who no longer wants it, where that is a person: of its own processes the portal gives the reason."""
+    return f"no longer wanted, says {actor.label}" if actor.kind is ActorKind.PERSON else "no longer wanted"
 
 
 def _take_back(actor: Actor, action: Action, reason: str, sentence: str) -> Action:
