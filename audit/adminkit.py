@@ -405,9 +405,11 @@ class ServiceAdmin(GovernedAdmin):
     rule's words on top. It never says that something was saved.
 
     ``next_step`` is said after adding; ``empty_title`` and ``empty_step`` stand on the list while it is empty.
+    ``adds_many``: several are entered one after the other, so that the form offers to add another.
     """
 
     next_step = ""
+    adds_many = False
 
     def create(self, request: HttpRequest, form: Any) -> models.Model:
         """Call the service that makes the object and return it."""
@@ -421,6 +423,16 @@ class ServiceAdmin(GovernedAdmin):
         saved = self.update(request, obj, form) if change else self.create(request, form)
         # The admin goes on with its own instance (log, redirect): it becomes what the service returned.
         obj.__dict__.update(saved.__dict__)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer one way to add: what was added is opened, with what comes next."""
+        if not self.adds_many:
+            context["show_save_and_add_another"] = False
+        if kwargs.get("add"):
+            context["show_save_and_continue"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(
         self, request: HttpRequest, obj: models.Model, post_url_continue: str | None = None

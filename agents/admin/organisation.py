@@ -143,6 +143,7 @@ class ExchangeRateAdmin(WorkforceAdmin):
     One that makes foreign money count for less waits for a second person.
     """
 
+    adds_many = True
     form = ExchangeRateForm
     list_display = ("currency", "shown_rate", "valid_from")
     empty_title = "No exchange rate yet"

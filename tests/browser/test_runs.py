@@ -61,7 +61,7 @@ def test_a_stopped_run_goes_on_with_a_reason(page: Page, portal, workflow, alice
     expect(page.get_by_text("It waits for an operator:")).to_be_visible()
     expect(page.get_by_role("link", name="Go on", exact=True)).to_be_visible()
     page.goto(portal.url)
-    page.locator("a", has_text="Stopped: ").click()
+    page.locator("a", has_text="Cannot go on: ").click()
     page.get_by_role("link", name="Go on", exact=True).click()
     expect(page.get_by_text("Read it begins again, as attempt 2.")).to_be_visible()
     page.get_by_label("Your reason").fill("Asked the agent again")

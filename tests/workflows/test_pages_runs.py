@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step
+from workflows.pages.run_list import in_short
 from workflows.pages.schema_form import SchemaForm
 from workflows.runs.models import Run, Workflow
 from workflows.tasks import services as tasks
@@ -158,6 +159,14 @@ def test_the_list_narrows_by_state_and_workflow(workflow, alice, carol, clerk):
     assert shown.count("<tr>") == 2
     assert "Outcome: answered" in shown
     assert "No run waits for an operator" in read(carol, "runs", show="incident")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [([], ""), (["Read it"], "Read it"), (["A", "B"], "A, B"), (["A", "B", "C"], "A and 2 more")],
+)
+def test_what_is_open_is_named_in_one_line(words, shown):
+    assert in_short(words) == shown
 
 
 def test_hostile_words_stay_words_on_every_page(work, bob, carol):

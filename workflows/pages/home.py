@@ -105,7 +105,7 @@ def _now(user: User) -> dict[str, Any]:
 def _parked(user: User) -> list[Trouble]:
     parked = visible_runs(user).filter(state=RunState.INCIDENT).order_by("-pk")[:FEW]
     return [
-        Trouble("report", "bad", f"Stopped: {run.label}", run.problem, reverse("run", args=[run.pk]))
+        Trouble("report", "bad", f"Cannot go on: {run.label}", run.problem, reverse("run", args=[run.pk]))
         for run in parked
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,6 +24,7 @@ from workflows.runs.models import Run, Step, Workflow
 from workflows.runs.selectors import startable_by, visible_to
 
 ON_A_PAGE = 50
+MOST_NAMED = 2  # steps, or who has them, in one line of the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,20 @@ def run_lines(found: QuerySet[Run]) -> list[RunLine]:
 
 
 def _line(run: Any) -> RunLine:
-    step = run.open_steps[-1] if run.open_steps else None
     if run.state == RunState.INCIDENT:
         return RunLine(run, tags_of(run), run.problem, "")
-    return RunLine(run, tags_of(run), step.name if step else "", who_has(step) if step else "")
+    names = Counter(step.name for step in run.open_steps)
+    where = [f"{name} ({count} times)" if count > 1 else name for name, count in names.items()]
+    # Who has it, each once, in the order of the steps.
+    who = list(dict.fromkeys(found for step in run.open_steps if (found := who_has(step))))
+    return RunLine(run, tags_of(run), in_short(where), in_short(who))
+
+
+def in_short(words: Sequence[str]) -> str:
+    """Return a few as they are, and of many the first with how many more there are."""
+    if len(words) <= MOST_NAMED:
+        return ", ".join(words)
+    return f"{words[0]} and {len(words) - 1} more"
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:

@@ -123,7 +123,11 @@ def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list
 
 
 # Events that only repeat in their own room what another one says better: left out of stories and of the feed.
-ECHOES = ("tasks.task_opened", "tasks.task_completed", "tasks.task_cancelled", "tasks.task_expired")
+ECHOES = (
+    *("tasks.task_opened", "tasks.task_completed", "tasks.task_cancelled", "tasks.task_expired"),
+    # What became of a question is told by what was asked about: an action, a change, a version.
+    *(f"approvals.approval_{end}" for end in ("approved", "rejected", "expired", "withdrawn", "superseded")),
+)
 
 # How an event looks in a feed, by the end of its verb. A verb that is not listed looks like plain news.
 _BY_VERB = {

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 HIDDEN = "(hidden)"
+# By which members of an answer people call a record, the best first.
+NAMED_BY = ("entry", "number", "code", "reference")
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _WORDS = 60
 
@@ -28,6 +30,23 @@ def business_words(
 
     words = _FIELD.sub(value_of, template) if template else name
     return (words or name)[:300]
+
+
+def record_words(output: Mapping[str, Any], remote_ref: str) -> str:
+    """Return which record came of a call, to follow the name of the system: by what people call it, where the
+    answer says that, else by its key there. Of a search: what was found."""
+    items = output.get("items")
+    if isinstance(items, list):
+        only = _called(items[0]) if len(items) == 1 and isinstance(items[0], Mapping) else ""
+        return f": found {only or len(items)}" if items else ": nothing found"
+    if called := _called(output):
+        return f" as {called}"
+    return f", recorded there as {plain_text(remote_ref)}" if remote_ref else ""
+
+
+def _called(record: Mapping[str, Any]) -> str:
+    found = (record.get(member) for member in NAMED_BY)
+    return next((plain_text(name) for name in found if isinstance(name, str) and name.strip()), "")
 
 
 def at_path(value: Any, path: str) -> Any:

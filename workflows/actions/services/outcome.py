@@ -22,6 +22,7 @@ from connectors import services as connectors
 from connectors.vocabulary import Probe
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
+from workflows.actions.policies.words import record_words
 from workflows.actions.services import turns
 from workflows.actions.services.moving import lock, move, references
 from workflows.tasks.models import Task
@@ -47,13 +48,13 @@ def record_confirmed(
         if locked is None:
             return
         measures.settle(action_id=str(action_id))
-        reference = f" as {remote_ref}" if remote_ref else ""
+        record = record_words(output, remote_ref)
         move(
             actor=Actor.system("portal"),
             action=locked,
             to=State.CONFIRMED,
             code="confirmed",
-            sentence=f"{how} in {locked.target.system.name}{reference}",
+            sentence=f"{how} in {locked.target.system.name}{record}",
             payload={
                 "result": dict(output),
                 "remote_ref": remote_ref,
