@@ -239,7 +239,8 @@ class StopForm(ReasonModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "scope" in self.fields:
-            self.fields["scope"].choices = stop_choices()  # type: ignore[attr-defined]
+            choices = [("", "Choose"), *stop_choices()]
+            self.fields["scope"].choices = choices  # type: ignore[attr-defined]
 
 
 STOPPABLE = {
@@ -284,9 +285,8 @@ class ThrottleForm(ReasonModelForm):
             self.fields.pop("scope", None)
         if "scope" in self.fields:
             kinds = {kind: STOPPABLE[kind] for kind in Throttle.ScopeKind.values}
-            self.fields["scope"].choices = [  # type: ignore[attr-defined]
-                (words, _stoppable(kind)) for kind, words in kinds.items()
-            ]
+            choices = [("", "Choose"), *((words, _stoppable(kind)) for kind, words in kinds.items())]
+            self.fields["scope"].choices = choices  # type: ignore[attr-defined]
 
 
 class RuleForm(ReasonModelForm):

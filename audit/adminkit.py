@@ -440,10 +440,14 @@ class ServiceAdmin(GovernedAdmin):
         """Open what was added, and say what comes next: a list would leave that to be guessed."""
         if "_addanother" in request.POST or IS_POPUP_VAR in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        said = f"{str(self.opts.verbose_name).capitalize()} “{obj}” was added. {self.next_step}"
+        said = f"{self.words_for_added(obj)} {self.next_step}"
         messages.success(request, said.rstrip())
         own = _back_to(self, str(obj.pk))
         return HttpResponseRedirect(own if "_continue" in request.POST else self.address_after_adding(obj))
+
+    def words_for_added(self, obj: models.Model) -> str:
+        """Return what is said of an object that was just added."""
+        return f"{str(self.opts.verbose_name).capitalize()} “{obj}” was added."
 
     def address_after_adding(self, obj: models.Model) -> str:
         """Return where a person goes on after adding: the object's own page."""

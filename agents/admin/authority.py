@@ -66,7 +66,8 @@ class StopAdmin(WorkforceAdmin):
     empty_title = "Nothing is stopped"
     empty_step = "A stop holds an agent, a role, a department, a system or everything, at once."
     search_fields = ("scope_label", "scope_id", "reason", "raised_by")
-    change_form_outer_after_template = "agents/stop_preview.html"
+    change_form_after_template = "agents/stop_reason.html"
+    next_step = "Nothing in it starts any more. Where it has arrived stands under Containment."
     actions_detail = ["let_read", "hold_writes", "lift", "tighten"]
     add_fieldsets = ((None, {"fields": ("scope",)}),)
     fieldsets = (
@@ -108,12 +109,19 @@ class StopAdmin(WorkforceAdmin):
             actor=actor_of(request), scope_kind=kind, scope_id=scope_id, reason=form.cleaned_data["reason"]
         )
 
+    def words_for_added(self, obj: Any) -> str:
+        return f"{obj.scope_label} is stopped."
+
     def affected(self, request: HttpRequest) -> HttpResponse:
         """Answer whom a stop of ``scope`` would hit. Stops nothing."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         kind, _, scope_id = request.POST.get("scope", "").partition(":")
-        found = {"agents": _affected(kind, scope_id), "is_workflow": kind == Stop.ScopeKind.WORKFLOW}
+        found = {
+            "is_chosen": bool(kind),
+            "agents": _affected(kind, scope_id),
+            "is_workflow": kind == Stop.ScopeKind.WORKFLOW,
+        }
         return render(request, "agents/stop_preview_parts.html", found)
 
     @display(description="Stopped", ordering="scope_label")
@@ -127,10 +135,12 @@ class StopAdmin(WorkforceAdmin):
     @display(description="Where it has arrived")
     def shown_containment(self, stop: Stop) -> SafeString:
         found = selectors.containment_of(stop)
-        confirmed = moment(found.confirmed_at) if found.confirmed_at else "not confirmed yet"
+        left = len(found.open_parts)
+        how_far = f"{left} of {len(found.parts)} below not confirmed yet" if left else "all of the below"
+        confirmed = moment(found.confirmed_at) if found.confirmed_at else "" if left else "in a moment"
         rows = [
             ("Requested", stop.raised_by, moment(found.requested_at)),
-            ("Confirmed", "all of the below", confirmed),
+            ("Confirmed", how_far, confirmed),
             *((part.label, part.sentence, moment(part.at) if part.at else "") for part in found.parts),
         ]
         return table(("", "What is known", "When (UTC)"), rows, empty="")

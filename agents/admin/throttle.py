@@ -28,14 +28,14 @@ class ThrottleAdmin(WorkforceAdmin):
     """So much at once, or in a time; what is more waits for its turn and is refused by nobody."""
 
     form = ThrottleForm
-    list_display = ("name", "shown_scope", "shown_words", "is_enabled")
+    list_display = ("name", "shown_scope", "shown_words", "shown_in_force")
     empty_title = "Nothing waits for its turn"
     empty_step = (
         "Add one to say how many calls of a system, an operation or an agent go on at once, or begin in a time."
     )
     list_filter = ("scope_kind", "is_enabled")
     search_fields = ("name", "scope_label", "scope_id")
-    change_form_outer_after_template = "agents/throttle_preview.html"
+    change_form_after_template = "agents/throttle_reason.html"
     add_fieldsets = (
         (None, {"fields": ("name", "scope")}),
         ("How much", {"fields": FIELDS}),
@@ -87,6 +87,12 @@ class ThrottleAdmin(WorkforceAdmin):
     @display(description="Of", ordering="scope_label")
     def shown_scope(self, throttle: Throttle) -> str:
         return f"{throttle.get_scope_kind_display()}: {throttle.scope_label}"
+
+    @display(
+        description="State", ordering="is_enabled", label={"In force": "success", "Switched off": "warning"}
+    )
+    def shown_in_force(self, throttle: Throttle) -> str:
+        return "In force" if throttle.is_enabled else "Switched off"
 
     @display(description="How much")
     def shown_words(self, throttle: Throttle) -> str:

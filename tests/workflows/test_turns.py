@@ -110,6 +110,24 @@ class TestOneAtATime:
             perform(claims[1])
         assert hinted(hints, actions) == [2, 3]
 
+    def test_the_pages_say_that_it_waits_and_a_stopped_agent_is_called_stopped(
+        self, clerk: Any, carol: Any, hints: Any
+    ) -> None:
+        throttle(clerk, most_at_once=1)
+        first, second = asked(clerk, 2)
+        claim = begin(first)
+        begin(second)
+        perform(claim)
+        Action.objects.filter(pk=second.pk).update(waits_since=Now() - timedelta(minutes=5))
+        assert "Waits for its turn: 1 action<" in read(carol, "home")
+        agents, action = read(carol, "agents"), read(carol, "action", second.pk)
+        for page in (agents, action):
+            assert "Waits for its turn" in page
+            assert "Authorized" not in page
+        assert "Working" not in agents
+        stops.raise_stop(actor=TESTS, scope_kind="role", scope_id="bookkeeper", reason=WHY)
+        assert ">Stopped" in read(carol, "agents")
+
     def test_an_agent_withdraws_what_waits_and_the_next_is_tried(
         self, clerk: Any, hints: Any, django_capture_on_commit_callbacks: Any
     ) -> None:

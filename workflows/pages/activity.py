@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -14,13 +14,14 @@ from django.views.decorators.http import require_safe
 from audit.selectors import feed, newest_position, visible_events
 from workflows.pages.access import for_people, page, part
 from workflows.pages.lines import lines_of
-from workflows.pages.words import ECHOES
+from workflows.pages.words import ECHOED, is_echo
 
 FIRST_PAGE = 60
 GAP_PAGE = 100
 
 # The steps in between, which the outcome says again: a person who follows the work need not read them.
 STEPS = (
+    "actions.action_authorized",
     "actions.action_dispatched",
     "agents.token_issued",
     "connectors.call_begun",
@@ -36,17 +37,18 @@ class Choice:
     word: str
     is_so: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
-    without: tuple[str, ...] = (*ECHOES, *STEPS)
+    without: tuple[str, ...] = STEPS
 
     def narrow(self, events: QuerySet[Any]) -> QuerySet[Any]:
         """Return the events of this choice."""
-        found = events.filter(**self.is_so).exclude(verb__in=self.without)
+        found = events.filter(**self.is_so).exclude(ECHOED | Q(verb__in=self.without))
         return found.filter(verb__in=self.only) if self.only else found
 
     def matches(self, event: Any) -> bool:
         """Say the same of one event that is at hand already."""
         is_so = all(getattr(event, name) == value for name, value in self.is_so.items())
-        return is_so and event.verb not in self.without and (not self.only or event.verb in self.only)
+        is_left_out = is_echo(event) or event.verb in self.without
+        return is_so and not is_left_out and (not self.only or event.verb in self.only)
 
 
 CHOICES = (
@@ -60,7 +62,7 @@ CHOICES = (
     ),
     Choice("agents", "By agents", {"actor_kind": "agent"}),
     Choice("people", "By people", {"actor_kind": "person"}),
-    Choice("steps", "Every step", without=ECHOES),
+    Choice("steps", "Every step", without=()),
 )
 
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, Q
+from django.db.models import Count, Min, Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.timesince import timesince
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -24,7 +25,7 @@ from workflows.pages.lines import lines_of
 from workflows.pages.run_list import run_lines
 from workflows.pages.steps import who_has
 from workflows.pages.waiting import count_for, rows_of
-from workflows.pages.words import ECHOES
+from workflows.pages.words import ECHOED
 from workflows.pages.workforce import lines_for
 from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, RunState
 from workflows.runs.models import Step
@@ -32,6 +33,7 @@ from workflows.runs.selectors import visible_to as visible_runs
 
 FEW = 6
 WRONG_SINCE = timedelta(hours=24)
+IN_LINE_SINCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def troubles_for(user: User) -> list[Trouble]:
         *_parked(user),
         *_actions_in_trouble(user),
         *_overdue(user),
+        *_in_line(user),
         *_paused(user),
         *_braked_agents(user),
     ]
@@ -188,6 +191,23 @@ def _of_action(action: Action) -> Trouble:
     )
 
 
+def _in_line(user: User) -> list[Trouble]:
+    """Return the throttles that keep something back for longer than a moment, and how much."""
+    waiting = visible_to(user).filter(state=Action.State.AUTHORIZED, waits_for__isnull=False).order_by()
+    found = waiting.values("waits_for", "waits_for__name").annotate(many=Count("pk"), since=Min("waits_since"))
+    now = timezone.now()
+    return [
+        Trouble(
+            "hourglass_top",
+            "wait",
+            f"Waits for its turn: {row['many']} action{'s' if row['many'] > 1 else ''}",
+            f"{row['waits_for__name']}: the longest has waited for {timesince(row['since'], now, depth=1)}",
+            reverse("admin:agents_throttle_change", args=[row["waits_for"]]),
+        )
+        for row in found.filter(since__lt=now - IN_LINE_SINCE).order_by("since")[:FEW]
+    ]
+
+
 def _braked_agents(user: User) -> list[Trouble]:
     braked = visible_agents(user).exclude(brake=Agent.Brake.NONE).order_by("name")[:FEW]
     return [
@@ -223,7 +243,7 @@ def _changes(user: User) -> Any:
     return (
         visible_events(user)
         .filter(actor_kind="person", placement__isnull=False)
-        .exclude(follows | Q(verb__in=ECHOES) | Q(verb__endswith="_refused"))
+        .exclude(follows | ECHOED | Q(verb__endswith="_refused"))
         .order_by("-placement__position")[:FEW]
     )
 

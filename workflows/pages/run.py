@@ -21,7 +21,7 @@ from workflows.pages.activity import STEPS
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of
-from workflows.pages.words import ECHOES, Tag, facts_of, humanize, state_tag
+from workflows.pages.words import ECHOED, Tag, facts_of, humanize, state_tag
 from workflows.runs import services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb
 from workflows.runs.models import Intervention, Run
@@ -119,7 +119,7 @@ def _pause_of(found: Run) -> Intervention | None:
 def _lines(found: Run, user: User) -> list[Line]:
     """Return what was decided and done, newest first; of tasks only what closes the steps themselves."""
     tasks = [str(key) for key in found.steps.values_list("task_id", flat=True) if key]
-    echoes = Q(verb__in=ECHOES) & ~Q(subject_id__in=tasks)
+    echoes = ECHOED & ~Q(subject_id__in=tasks)
     events = timeline("runs.run", str(found.pk), user).exclude(echoes | Q(verb__in=(*STEPS, *IN_THE_TABLE)))
     return list(reversed(lines_of(list(events)[-MOST_LINES:])))
 

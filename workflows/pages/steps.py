@@ -15,7 +15,7 @@ from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.documents.models import Document
 from workflows.pages.question import pretty
-from workflows.pages.words import Fact, Tag, facts_of, humanize, state_tag
+from workflows.pages.words import IN_LINE, Fact, Tag, action_tag, facts_of, humanize, state_tag
 from workflows.runs.choices import StepState, StepVerb
 from workflows.runs.models import Run, Step
 from workflows.runs.selectors import visible_to as visible_runs
@@ -107,10 +107,12 @@ def _line(
     answer = facts_of(_named(step.answer or {}, documents), schema)
     waits = step.state in (StepState.READY, StepState.RUNNING)
     is_held = any(call.question for call in calls)
+    # What an agent asked for and gave its task back for, as well as what a step itself asked for.
+    is_in_line = not is_held and waits and any(call.tag is IN_LINE for call in calls)
     return StepLine(
         name=f"{step.name} ({step.index + 1})" if step.frame_id else step.name,
         again=step.generation if step.generation > 1 else 0,
-        tag=HELD if is_held and waits else _tag(step),
+        tag=HELD if is_held and waits else IN_LINE if is_in_line else _tag(step),
         who=who_has(step, is_held=is_held),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
@@ -156,7 +158,7 @@ def _tag(step: Step) -> Tag:
 def _tag_of_call(action: Action) -> Tag | None:
     """Return what an action waits for, if it does."""
     if action.waits_for_turn:
-        return Tag("Waits for its turn", "hourglass_top", "wait")
+        return IN_LINE
     return HELD if action.state == Action.State.HELD else None
 
 
@@ -248,7 +250,7 @@ def _call(action: Action) -> Call:
     held = action.state == Action.State.HELD and action.approval_id
     return Call(
         label=action.label,
-        tag=state_tag(action.state, action.get_state_display()),
+        tag=action_tag(action),
         link=reverse("action", args=[action.pk]),
         question=reverse("inbox-approval", args=[action.approval_id]) if held else "",
     )

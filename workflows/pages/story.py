@@ -31,7 +31,7 @@ from workflows.pages.question import (
     pretty,
     statement_of,
 )
-from workflows.pages.words import ECHOES, Tag, facts_of, look_of, state_tag
+from workflows.pages.words import ECHOES, Tag, action_tag, facts_of, look_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _title(sentence: str, action: Action) -> str:
 
 
 def _tags(action: Action) -> list[Tag]:
-    tags = [state_tag(action.state, action.get_state_display())]
+    tags = [action_tag(action)]
     if action.outcome:
         look = {"agrees": ("fact_check", "good"), "differs": ("difference", "bad")}
         icon, tone = look.get(action.outcome, ("help", ""))

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from agents.decision.money import format_minor
 
 MOST_FACTS = 60
@@ -122,12 +124,25 @@ def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list
     return [Fact(name, value) for name, value in found.items()]
 
 
+IN_LINE = Tag("Waits for its turn", "hourglass_top", "wait")
+
 # Events that only repeat in their own room what another one says better: left out of stories and of the feed.
 ECHOES = (
     *("tasks.task_opened", "tasks.task_completed", "tasks.task_cancelled", "tasks.task_expired"),
     # What became of a question is told by what was asked about: an action, a change, a version.
     *(f"approvals.approval_{end}" for end in ("approved", "rejected", "expired", "withdrawn", "superseded")),
+    # A version is a change that was proposed and decided.
+    *(f"runs.version_{end}" for end in ("proposed", "approved", "rejected")),
 )
+# A vote on an action says who decided; one on a change is said again by the change itself.
+VOTE = "approvals.vote_cast"
+ECHOED = Q(verb__in=ECHOES) | Q(verb=VOTE, action_id="")
+
+
+def is_echo(event: Any) -> bool:
+    """Say the same as ``ECHOED`` of one event that is at hand."""
+    return event.verb in ECHOES or (event.verb == VOTE and not event.action_id)
+
 
 # How an event looks in a feed, by the end of its verb. A verb that is not listed looks like plain news.
 _BY_VERB = {
@@ -228,6 +243,13 @@ def state_tag(state: str, text: str) -> Tag:
     """Return a state as a word with its icon and tone."""
     icon, tone = _BY_STATE.get(state, ("circle", ""))
     return Tag(text, icon, tone)
+
+
+def action_tag(action: Any) -> Tag:
+    """Return where an action stands; one that may be done and has no place yet says that it waits."""
+    if action.waits_for_turn:
+        return IN_LINE
+    return state_tag(action.state, action.get_state_display())
 
 
 def effect_tags(effect: str, *, amount: str, undo: bool, environment: str) -> list[Tag]:

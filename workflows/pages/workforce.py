@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,8 @@ from django.views.decorators.http import require_POST, require_safe
 from guardian.shortcuts import get_objects_for_user
 
 from agents.models import Agent, User
-from agents.selectors import visible_agents
-from agents.services import lifecycle
+from agents.selectors import agents_in_scope, visible_agents
+from agents.services import lifecycle, stops
 from audit.selectors import newest_position
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
@@ -26,7 +27,7 @@ from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page, part
-from workflows.pages.words import Tag, state_tag
+from workflows.pages.words import IN_LINE, Tag, action_tag
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import visible_to as visible_tasks
@@ -34,6 +35,7 @@ from workflows.tasks.selectors import visible_to as visible_tasks
 MOST_DOINGS = 5
 # Where each agent stands, the busiest first.
 ORDER = ("working", "waiting", "braked", "idle", "other")
+STOPPED = Tag("Stopped", "front_hand", "bad")
 RETIRED = Agent.Lifecycle.RETIRED
 
 
@@ -123,15 +125,14 @@ def lines_for(user: User) -> list[AgentLine]:
         .order_by("name")
     )
     doings = _doings(user, found)
-    busy = _busy(found)
-    waiting = _waiting(found)
+    tags = _tags(found)
     deeds = _deeds(user, found)
-    lines = [_line(it, deeds.get(it.pk, ""), doings[it.pk], it.pk in busy, it.pk in waiting) for it in found]
+    lines = [_line(it, deeds.get(it.pk, ""), doings[it.pk], tags) for it in found]
     return sorted(lines, key=lambda line: ORDER.index(line.standing))
 
 
-def _line(agent: Agent, deed: str, doings: list[Doing], is_busy: bool, waits: bool) -> AgentLine:
-    standing, tag = _standing(agent, is_busy, waits)
+def _line(agent: Agent, deed: str, doings: list[Doing], tags: Mapping[Any, tuple[str, Tag]]) -> AgentLine:
+    standing, tag = _standing(agent, tags)
     return AgentLine(
         agent=agent,
         standing=standing,
@@ -143,17 +144,35 @@ def _line(agent: Agent, deed: str, doings: list[Doing], is_busy: bool, waits: bo
     )
 
 
-def _standing(agent: Agent, is_busy: bool, waits: bool) -> tuple[str, Tag]:
+def _standing(agent: Agent, tags: Mapping[Any, tuple[str, Tag]]) -> tuple[str, Tag]:
     if agent.brake != Agent.Brake.NONE:
         icon = "lock" if agent.brake == Agent.Brake.SUSPENDED else "pause_circle"
         return "braked", Tag(agent.get_brake_display(), icon, "bad")
     if agent.lifecycle != Agent.Lifecycle.ACTIVE:
         return "other", Tag(agent.get_lifecycle_display(), "edit_note")
-    if is_busy:
-        return "working", Tag("Working", "play_circle", "good")
-    if waits:
-        return "waiting", Tag("Waits for people", "front_hand", "wait")
-    return "idle", Tag("Idle", "bedtime")
+    return tags.get(agent.pk, ("idle", Tag("Idle", "bedtime")))
+
+
+def _tags(agents: list[Agent]) -> dict[Any, tuple[str, Tag]]:
+    """Return what each agent that is not idle does, whether or not the reader may see what it is about."""
+    working = Tag("Working", "play_circle", "good")
+    held = Tag("Waits for people", "front_hand", "wait")
+    return {
+        **dict.fromkeys(
+            _with(agents, waits_for__isnull=False, state=Action.State.AUTHORIZED), ("waiting", IN_LINE)
+        ),
+        **dict.fromkeys(_with(agents, state=Action.State.HELD), ("waiting", held)),
+        **dict.fromkeys(_busy(agents), ("working", working)),
+        **dict.fromkeys(_stopped(), ("braked", STOPPED)),
+    }
+
+
+def _stopped() -> set[Any]:
+    """Return the agents that a stop stops as a whole; there are as many questions as such stops."""
+    found: set[Any] = set()
+    for stop in stops.stops_of_agents():
+        found |= set(agents_in_scope(stop.scope_kind, stop.scope_id).values_list("pk", flat=True))
+    return found
 
 
 def _deeds(user: User, agents: list[Agent]) -> dict[Any, str]:
@@ -179,12 +198,13 @@ def _busy(agents: list[Agent]) -> set[Any]:
     """Return which agents have something in hand, whether or not the reader may see what it is."""
     claimed = Task.objects.filter(claimed_by__agent__in=agents, state=Task.State.CLAIMED)
     moving = Action.objects.filter(agent__in=agents).exclude(state__in=[*FINAL, Action.State.HELD])
+    moving = moving.exclude(state=Action.State.AUTHORIZED, waits_for__isnull=False)
     return {*claimed.values_list("claimed_by__agent", flat=True), *moving.values_list("agent", flat=True)}
 
 
-def _waiting(agents: list[Agent]) -> set[Any]:
-    held = Action.objects.filter(agent__in=agents, state=Action.State.HELD)
-    return set(held.values_list("agent", flat=True))
+def _with(agents: list[Agent], **actions: Any) -> set[Any]:
+    """Return the agents that have such actions."""
+    return set(Action.objects.filter(agent__in=agents, **actions).values_list("agent", flat=True))
 
 
 def _doings(user: User, agents: list[Agent]) -> dict[Any, list[Doing]]:
@@ -200,7 +220,7 @@ def _doings(user: User, agents: list[Agent]) -> dict[Any, list[Doing]]:
         found[task.claimed_by.agent.pk].append(Doing(task.title, link, tag, task.progress))  # type: ignore[union-attr]
     open_ones = visible_actions(user).filter(~Q(state__in=FINAL), agent__in=agents).order_by("pk").distinct()
     for action in open_ones:
-        tag = state_tag(action.state, action.get_state_display())
         link = reverse("action", args=[action.pk])
-        found[action.agent_id].append(Doing(action.label, link, tag, since=action.requested_at))
+        tag, since = action_tag(action), action.waits_since or action.requested_at
+        found[action.agent_id].append(Doing(action.label, link, tag, since=since))
     return found

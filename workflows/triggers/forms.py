@@ -17,7 +17,6 @@ from workflows.triggers.services.webhooks import MOST_OVERLAP_HOURS
 
 COMMON = ["name", "workflow", "signal", "condition", "give", "key", "is_enabled"]
 LABELS = {
-    "workflow": "What it starts",
     "signal": "Or: send this signal",
     "condition": "Only if",
     "give": "What the run is told",
@@ -134,12 +133,19 @@ class WatchedFolderForm(ReasonModelForm):
         fields = ["name", "folder", "workflow", "input_member", "is_enabled"]
 
 
+TIMES = (
+    "Minute, hour, day of the month, month, day of the week; days of the month or of the week, not both. E.g. "
+    "0 9 * * mon-fri: at 9:00 from Monday to Friday. 30 6 1 * *: at 6:30 on the first of each month. "
+    "*/15 8-17 * * *: every quarter of an hour from 8 to 17. Once saved, its page shows when it fires next."
+)
+
+
 class ScheduleForm(TriggerForm):
     """Times at which runs start."""
 
     words = Words(
         reads="It reads the time it is due as local (date, month, day, hour, weekday with Monday as 1 ...).",
-        condition="local.weekday == 1 for Mondays only",
+        condition="local.weekday == 1, which holds on Mondays",
         give="month = local.month",
         key='"month-end-" + string(local.month)',
     )
@@ -153,6 +159,7 @@ class ScheduleForm(TriggerForm):
             "catch_up": "What was missed",
             "catch_up_most": "Made up for at most",
         }
+        help_texts = {"cron": TIMES}
 
 
 class WebhookForm(TriggerForm):

@@ -38,7 +38,7 @@ def record_words(output: Mapping[str, Any], remote_ref: str) -> str:
     items = output.get("items")
     if isinstance(items, list):
         only = _called(items[0]) if len(items) == 1 and isinstance(items[0], Mapping) else ""
-        return f": found {only or len(items)}" if items else ": nothing found"
+        return f", found {only or len(items)}" if items else ", nothing found"
     if called := _called(output):
         return f" as {called}"
     return f", recorded there as {plain_text(remote_ref)}" if remote_ref else ""
