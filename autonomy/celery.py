@@ -8,14 +8,18 @@ import signal
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import (
     beat_init,
+    task_failure,
+    task_postrun,
+    task_prerun,
     task_received,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
 )
+from django.db import close_old_connections, connections
 
 from autonomy.launch.children import tell_when_parent_dies
 from autonomy.watchdog import Watchdog
@@ -33,6 +37,24 @@ app.autodiscover_tasks(related_name="jobs")
 def end_with_the_worker(**kwargs: Any) -> None:
     """A pool process whose worker was killed would go on with a task that somebody else takes over."""
     tell_when_parent_dies(signal.SIGKILL)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def keep_what_can_be_used(task: Task[..., Any], **kwargs: Any) -> None:
+    """Drop a connection to the database that is broken or old, and keep any other for the next job.
+
+    Celery would open one for each job, which costs more than most jobs do (``CELERY_DB_REUSE_MAX``).
+    """
+    if not task.request.is_eager:
+        close_old_connections()
+
+
+@task_failure.connect
+def keep_nothing_after_a_failure(sender: Task[..., Any], **kwargs: Any) -> None:
+    """What a job was doing when it failed, or ran out of time, is not left in a connection for the next one."""
+    if not sender.request.is_eager:
+        connections.close_all()
 
 
 # The heartbeat of this process, begun after the fork: each pool process is one that executes.

@@ -27,7 +27,7 @@ from autonomy.launch.options import ROOT, Options
 # Seconds the processes get to end before they are killed: more than a worker's soft shutdown.
 honcho.manager.KILL_WAIT = 25
 # Workers have nothing to tell each other: PostgreSQL is the truth.
-QUIET_WORKER = ("--without-gossip", "--without-mingle", "--hostname", "worker@%h")
+QUIET_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", "worker@%h")
 
 
 @dataclass(frozen=True)
