@@ -123,6 +123,8 @@ def preview_of(stored: Throttle | None, data: Any) -> dict[str, Any]:
         is_enabled=data.get("is_enabled") == "on",
         **{name: _number(data.get(name, "")) for name in FIELDS[:3]},
     )
+    if stored is not None:
+        typed.pk = stored.pk  # who waits for it waits for this one
     if typed.most_at_once is None and (typed.most is None or typed.per_seconds is None):
         return {"error": "say how many at once, or how many in how many seconds"}
     needs_second = stored is not None and throttles.is_looser(stored, typed)

@@ -137,7 +137,7 @@ def _propose(actor: Actor, throttle: Throttle, changed: Mapping[str, Any], reaso
         kind=LOOSEN,
         target=throttle.as_ref(),
         payload=changed,
-        summary=_difference(throttle, changed),
+        summary=f"Change {_difference(throttle, changed)}",
         reason=reason,
         target_version=_state(throttle),
     )
@@ -199,17 +199,22 @@ def _differs(old: Throttle, new: Throttle, name: str) -> bool:
 
 
 def _difference(throttle: Throttle, values: Mapping[str, Any]) -> str:
-    """Return a change in words: ``the throttle Calls of the ERP: most at once 5 becomes 10.``"""
+    """Return a change in words: ``the throttle Calls of the ERP: at most at once 5 becomes 10.``"""
     words = [
-        f"{_label(name)} {_words(getattr(throttle, name))} becomes {_words(value)}"
+        f"{LABELS[name]} {_words(getattr(throttle, name))} becomes {_words(value)}"
         for name, value in values.items()
         if getattr(throttle, name) != value
     ]
     return f"the throttle {throttle.name}: {'; '.join(words) or 'nothing'}."
 
 
-def _label(name: str) -> str:
-    return name.removeprefix("is_").replace("_", " ")
+LABELS = {
+    "name": "name",
+    "most_at_once": "at most at once",
+    "most": "at most",
+    "per_seconds": "in so many seconds",
+    "is_enabled": "in force",
+}
 
 
 def _words(value: Any) -> str:

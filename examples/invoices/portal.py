@@ -282,10 +282,11 @@ class Task:
         return ClaimOver("Somebody else goes on with it.")
 
     def complete(self, answer: Json) -> None:
-        """Hand in the answer; one that the workflow does not take is a failure that a person looks at."""
+        """Hand in the answer; raise Cannot if the workflow does not take it: then a person looks at it."""
         told = self._checked(self._move("complete", {"answer": answer}))
-        if told.status == 422:
-            self.fail("invalid_answer", told.body.get("detail", "The answer was refused."), retry=False)
+        if told.status >= 400:
+            code = "invalid_answer" if told.status == 422 else told.body.get("code", "refused")
+            raise Cannot(code, told.body.get("detail", "The answer was refused."))
 
     def fail(self, code: str, message: str, *, retry: bool) -> None:
         """Say that it cannot be done; with ``retry`` it is offered again, a few times."""

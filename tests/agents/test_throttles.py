@@ -63,7 +63,7 @@ class TestServices:
         throttle.refresh_from_db()
         assert waiting is not None
         assert (throttle.most_at_once, throttle.name) == (2, "Robo's calls")
-        assert "most at once 2 becomes 9" in waiting.summary
+        assert "at most at once 2 becomes 9" in waiting.summary
         with pytest.raises(Refusal) as refused:
             changes.apply_change(actor=alice.as_actor(), change_request=waiting, reason=WHY)
         assert refused.value.code == "same_person"

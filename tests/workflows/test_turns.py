@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from agents.admin.throttle import preview_of
 from agents.models import Agent, Reservation, Throttle
 from agents.services import changes, stops, throttles
 from audit.models import Event
@@ -120,6 +121,8 @@ class TestOneAtATime:
         perform(claim)
         Action.objects.filter(pk=second.pk).update(waits_since=Now() - timedelta(minutes=5))
         assert "Waits for its turn: 1 action<" in read(carol, "home")
+        met = preview_of(Throttle.objects.get(), {"is_enabled": "on", "most_at_once": "2"})
+        assert met["counts"]["Calls that wait for their turn"] == 1
         agents, action = read(carol, "agents"), read(carol, "action", second.pk)
         for page in (agents, action):
             assert "Waits for its turn" in page

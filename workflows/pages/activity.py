@@ -27,34 +27,45 @@ STEPS = (
     "connectors.call_begun",
     "connectors.call_finished",
 )
+# An agent that a person stopped or paused asks again and again: that it was stopped says it.
+CALL_REFUSED = "agents.call_refused"
+EXPECTED = ("stopped", "agent_paused", "agent_suspended")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What may be shown alone: its word, what holds for an event of it, and what is left out."""
+    """What may be shown alone: its word, what holds for an event of it, and what is left out.
+
+    ``with_expected``: calls that are refused because a person stopped or paused the agent are shown, too.
+    """
 
     key: str
     word: str
     is_so: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = STEPS
+    with_expected: bool = False
 
     def narrow(self, events: QuerySet[Any]) -> QuerySet[Any]:
         """Return the events of this choice."""
-        found = events.filter(**self.is_so).exclude(ECHOED | Q(verb__in=self.without))
+        left_out = ECHOED | Q(verb__in=self.without)
+        if not self.with_expected:
+            left_out |= Q(verb=CALL_REFUSED, code__in=EXPECTED)
+        found = events.filter(**self.is_so).exclude(left_out)
         return found.filter(verb__in=self.only) if self.only else found
 
     def matches(self, event: Any) -> bool:
         """Say the same of one event that is at hand already."""
         is_so = all(getattr(event, name) == value for name, value in self.is_so.items())
         is_left_out = is_echo(event) or event.verb in self.without
+        is_left_out |= not self.with_expected and event.verb == CALL_REFUSED and event.code in EXPECTED
         return is_so and not is_left_out and (not self.only or event.verb in self.only)
 
 
 CHOICES = (
     Choice("all", "What happened"),
     Choice("held", "Held for people", {"decision": "hold"}),
-    Choice("refused", "Refused", {"decision": "deny"}),
+    Choice("refused", "Refused", {"decision": "deny"}, with_expected=True),
     Choice(
         "failed",
         "Failed or in doubt",
@@ -62,7 +73,7 @@ CHOICES = (
     ),
     Choice("agents", "By agents", {"actor_kind": "agent"}),
     Choice("people", "By people", {"actor_kind": "person"}),
-    Choice("steps", "Every step", without=()),
+    Choice("steps", "Every step", without=(), with_expected=True),
 )
 
 

@@ -111,7 +111,8 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
 def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResponse:
     word = "Approved" if verdict == Vote.Verdict.APPROVE else "Rejected"
     more = " It still needs another person." if approval.state == Approval.State.PENDING else ""
-    sentence = f"{word}: {approval.subject_label}.{more}{not_done_after(approval)}"
+    about = approval.subject_label.removesuffix(".")
+    sentence = f"{word}: {about}.{more}{not_done_after(approval)}"
     if not request.htmx:  # type: ignore[attr-defined]
         messages.success(request, sentence)
         return redirect(next_for(_user(request)))
