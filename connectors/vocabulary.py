@@ -155,7 +155,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class DriverRequest:
-    """One thing to do at a system. ``reference`` is ours, at most 40 characters, the same at every attempt."""
+    """One thing to do at a system. ``reference`` is ours, at most 40 characters, the same at every attempt.
+
+    ``agent``: for whom, if whoever makes the call has read that already.
+    """
 
     passage: Passage
     system: SystemFacts
@@ -164,6 +167,7 @@ class DriverRequest:
     arguments: Mapping[str, Any]
     reference: str = ""
     trail: list[dict[str, Any]] = field(default_factory=list)
+    agent: Actor | None = None
 
     def note(self, **facts: Any) -> None:
         """Add one step to the trail that the Call keeps, also when the driver fails afterwards."""
@@ -187,7 +191,12 @@ class DriverResult:
 
 
 class Driver(Protocol):
-    """Speaks one system's language. A folder in ``connectors/kinds`` exports one as ``driver``."""
+    """Speaks one system's language. A folder in ``connectors/kinds`` exports one as ``driver``.
+
+    ``in_process``: the system is a part of the portal: nothing leaves, and it answers within milliseconds.
+    """
+
+    in_process: bool
 
     def perform(self, request: DriverRequest) -> DriverResult:
         """Do it, or raise one of connectors.exceptions.DriverError; anything else counts as unknown."""

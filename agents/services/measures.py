@@ -36,7 +36,7 @@ RETURNING clock_timestamp()
 """
 _CLOSE = """
 UPDATE agents_reservation SET state = %s, closed_at = clock_timestamp()
- WHERE action_id = %s AND state = 'reserved'
+ WHERE action_id = ANY(%s) AND state = 'reserved'
 RETURNING measure_id, key, window_start, amount
 """
 _SETTLE = """
@@ -89,12 +89,22 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
 
 def settle(*, action_id: str) -> int:
     """Count what the action reserved as done; returns how many reservations changed. Twice changes nothing."""
-    return _close(action_id, Reservation.State.SETTLED)
+    return settle_all(action_ids=[action_id])
+
+
+def settle_all(*, action_ids: Sequence[str]) -> int:
+    """Do that for several actions."""
+    return _close(action_ids, Reservation.State.SETTLED)
 
 
 def release(*, action_id: str) -> int:
     """Give back what the action reserved; what is settled stays. Twice changes nothing."""
-    return _close(action_id, Reservation.State.RELEASED)
+    return _close([action_id], Reservation.State.RELEASED)
+
+
+def is_bound(request: DecisionRequest, snapshot: Snapshot) -> bool:
+    """Say whether any limit counts this request."""
+    return bool(_binding(request, snapshot))
 
 
 def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "") -> dict[str, MeasureFacts]:
@@ -292,9 +302,9 @@ def _limit_refusal(share: _Share, request: DecisionRequest, snapshot: Snapshot) 
 # --- Closing.
 
 
-def _close(action_id: str, state: Reservation.State) -> int:
+def _close(action_ids: Sequence[str], state: Reservation.State) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLOSE, [state.value, action_id])
+        cursor.execute(_CLOSE, [state.value, list(action_ids)])
         # The same order as in reserve, so that no two actions ever wait for each other in a circle.
         rows = sorted(cursor.fetchall(), key=lambda row: (str(row[0]), row[1], row[2]))
         for measure_id, key, start, amount in rows:

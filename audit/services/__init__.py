@@ -1,4 +1,4 @@
-"""Writing the ledger: recording facts, and giving them their position."""
+"""Writing the ledger: recording facts, and giving them their position; and writing many rows at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from audit.services.recording import (
     record_refusal,
     refusals_recorded,
 )
+from audit.services.rows import insert_rows, update_rows
 from audit.services.sequencing import sequence_pending
 
 __all__ = [
     "Fact",
+    "insert_rows",
     "record_event",
     "record_events",
     "record_once",
     "record_refusal",
     "refusals_recorded",
     "sequence_pending",
+    "update_rows",
 ]

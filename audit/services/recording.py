@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from audit import broadcast, registry
 from audit.models import Event, Payload
+from audit.services.rows import insert_rows
 from audit.vocabulary import Actor, Ref, Refusal
 
 CHANGE_REFUSED = "audit.change_refused"
@@ -91,14 +92,14 @@ def record_events(facts: Sequence[Fact]) -> list[Event]:
         )
     for verb in {fact.verb for fact in facts}:
         registry.check_verb(verb)
-    events = Event.objects.bulk_create([_event(fact) for fact in facts])
+    events = [_event(fact) for fact in facts]
+    insert_rows(events)
     payloads = [
         Payload(event=event, data=_holdable(fact.payload))
         for event, fact in zip(events, facts, strict=True)
         if fact.payload
     ]
-    if payloads:
-        Payload.objects.bulk_create(payloads)
+    insert_rows(payloads)
     transaction.on_commit(broadcast.ring_doorbell)
     return events
 

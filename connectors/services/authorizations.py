@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from audit.services import insert_rows
 from audit.vocabulary import Refusal, RefusalKind
 from connectors.models import Authorization, Operation, OperationRevision
 from connectors.policies.digests import canonical_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What an authorization is for: exactly these arguments (``canonical_digest``) of one revision number.
+
+    ``agent_id`` is the Agent's id (or its User's); it picks the account at the system.
+    """
+
+    action_id: str
+    operation: Operation
+    revision: int
+    arguments_digest: str
+    agent_id: str = ""
 
 
 def mint_authorization(
@@ -22,21 +41,40 @@ def mint_authorization(
 ) -> Authorization:
     """Write the pass for these exact arguments (``canonical_digest``) of one revision number, for ``ttl``.
 
-    ``agent_id`` is the Agent's id (or its User's); it picks the account at the system. The expiry is in the
-    database's clock. Must run in the transaction that decides.
+    For the rest see ``mint_authorizations``.
     """
-    found = OperationRevision.objects.get(operation=operation, number=revision)
-    authorization = Authorization(
-        action_id=action_id,
-        agent_id=agent_id,
-        operation=operation,
-        revision=found,
-        arguments_digest=arguments_digest,
-        expires_at=Now() + ttl,
-    )
-    authorization.save(force_insert=True)
-    authorization.refresh_from_db(fields=["expires_at"])
-    return authorization
+    return mint_authorizations([Leave(action_id, operation, revision, arguments_digest, agent_id)], ttl=ttl)[0]
+
+
+def mint_authorizations(leaves: Sequence[Leave], *, ttl: timedelta) -> list[Authorization]:
+    """Write a pass for each, for ``ttl`` by the database's clock; must run in the transaction that decides."""
+    numbers = Q(pk__in=[])
+    for operation_id, number in {(leave.operation.pk, leave.revision) for leave in leaves}:
+        numbers |= Q(operation=operation_id, number=number)
+    revisions = {
+        (found.operation_id, found.number): found for found in OperationRevision.objects.filter(numbers)
+    }
+    until = _database_now() + ttl
+    minted = [
+        Authorization(
+            action_id=leave.action_id,
+            agent_id=leave.agent_id,
+            operation=leave.operation,
+            revision=revisions[leave.operation.pk, leave.revision],
+            arguments_digest=leave.arguments_digest,
+            expires_at=until,
+        )
+        for leave in leaves
+    ]
+    insert_rows(minted)
+    return minted
+
+
+def _database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 def claim_authorization(authorization_id: str, arguments: dict[str, object]) -> Authorization:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from audit.services import record_event
+from audit.services import Fact, insert_rows, record_events, update_rows
 from audit.vocabulary import Actor, Refusal
 from connectors.choices import Outcome, Purpose
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, PassageClosed
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 EXCERPT_CHARACTERS = 4096
 GRACE = timedelta(seconds=30)
 SHORTEST_SECRET = 4
+Work = Callable[[Driver, DriverRequest], DriverResult]
 
 
 @dataclass(slots=True)
@@ -60,41 +61,68 @@ def begin_call(
     **facts: Any,
 ) -> Call:
     """Write the row that says a call is about to leave, in the caller's transaction."""
-    call = Call(
+    call = new_call(
+        actor=actor,
         purpose=purpose,
         system=system,
         operation=operation,
         revision=revision,
         account=account,
+        correlation_id=correlation_id,
+        **facts,
+    )
+    begin_calls([(call, actor)])
+    return call
+
+
+def new_call(*, actor: Actor, correlation_id: str = "", **facts: Any) -> Call:
+    """Return a call that is not written yet."""
+    return Call(
         actor_kind=actor.kind.value,
         actor_id=actor.id,
         actor_label=actor.label[:200],
         correlation_id=correlation_id,
         **facts,
     )
-    call.save(force_insert=True)
-    record_event(
-        actor=actor,
-        verb="connectors.call_begun",
-        subject=_subject(call),
-        sentence=f"{actor.label}: {call.get_purpose_display().lower()} at {system.name} begins.",
-        **_refs(call),
-    )
-    return call
 
 
-def conduct(call: Call, work: Callable[[Driver, DriverRequest], DriverResult], **request: Any) -> Attempt:
+def begin_calls(begun: Sequence[tuple[Call, Actor]]) -> None:
+    """Write the rows that say that calls are about to leave, each with its event."""
+    insert_rows([call for call, _ in begun])
+    record_events([
+        Fact(
+            actor=actor,
+            verb="connectors.call_begun",
+            subject=_subject(call),
+            sentence=f"{actor.label}: {call.get_purpose_display().lower()} at {call.system.name} begins.",
+            **_refs(call),
+        )
+        for call, actor in begun
+    ])  # fmt: skip
+
+
+def conduct(call: Call, work: Work, **request: Any) -> Attempt:
     """Reach out, outside any transaction, and return what is known afterwards; a system never makes it raise.
 
     What is not known to have failed is unknown, except for reads: a read that broke off did nothing.
     """
+
+    def may_leave() -> Credential:
+        require_account(call.system, call.account)
+        credential = credential_of(call.account)
+        require_closed(call.system)
+        return credential
+
+    return reach(call, work, may_leave, **request)
+
+
+def reach(call: Call, work: Work, may_leave: Callable[[], Credential], **request: Any) -> Attempt:
+    """Do the same; ``may_leave`` says what is presented to the system, or refuses."""
     attempt = Attempt(Outcome.CONFIRMED)
     began = time.monotonic()
     credential = Credential()
     try:
-        require_account(call.system, call.account)
-        credential = credential_of(call.account)
-        require_closed(call.system)
+        credential = may_leave()
         with open_passage(call) as passage:
             asked = DriverRequest(
                 passage=passage,
@@ -120,23 +148,40 @@ def conduct(call: Call, work: Callable[[Driver, DriverRequest], DriverResult], *
     return attempt
 
 
+def answers_in_process(system: System) -> bool:
+    """Say whether a system is a part of this process: it answers within milliseconds, and nothing leaves."""
+    return load_driver(system.kind).in_process
+
+
 def finish_call(call: Call, attempt: Attempt, *, actor: Actor) -> None:
     """Record how it ended, once, and tell the breaker."""
-    error, result = attempt.error, attempt.result
     with transaction.atomic():
-        locked = Call.objects.select_for_update().get(pk=call.pk)
-        if locked.outcome == Outcome.RUNNING:
-            call.outcome = attempt.outcome
-            call.finished_at = timezone.now()
-            call.status = error.status if error else result.status
-            call.request_summary = attempt.trail[:50]
-            call.response_excerpt = (error.excerpt if error else result.excerpt)[:EXCERPT_CHARACTERS]
-            call.remote_ref = result.remote_ref[:200]
-            call.error_code = error.code[:60] if error else ""
-            call.error_message = error.message[:1000] if error else ""
-            call.save(update_fields=FINISHED_FIELDS)
-            _record_end(call, actor)
-    _tell_breaker(call.system, error)
+        finish_calls([(call, attempt, actor)])
+    tell_breaker(call.system, [attempt])
+
+
+def finish_calls(finished: Sequence[tuple[Call, Attempt, Actor]]) -> None:
+    """Record how calls ended, each once, in the caller's transaction; what is recorded already stays so."""
+    keys = [call.pk for call, _, _ in finished]
+    locked = Call.objects.select_for_update().filter(pk__in=keys, outcome=Outcome.RUNNING).order_by("pk")
+    running = set(locked.values_list("pk", flat=True))
+    ended = [(call, attempt, actor) for call, attempt, actor in finished if call.pk in running]
+    for call, attempt, _ in ended:
+        _take_over(call, attempt)
+    update_rows([call for call, _, _ in ended], FINISHED_FIELDS)
+    record_events([_end_of(call, actor) for call, _, actor in ended])
+
+
+def _take_over(call: Call, attempt: Attempt) -> None:
+    error, result = attempt.error, attempt.result
+    call.outcome = attempt.outcome
+    call.finished_at = timezone.now()
+    call.status = error.status if error else result.status
+    call.request_summary = attempt.trail[:50]
+    call.response_excerpt = (error.excerpt if error else result.excerpt)[:EXCERPT_CHARACTERS]
+    call.remote_ref = result.remote_ref[:200]
+    call.error_code = error.code[:60] if error else ""
+    call.error_message = error.message[:1000] if error else ""
 
 
 FINISHED_FIELDS = [
@@ -186,11 +231,18 @@ def _outcome(call: Call, error: DriverError | None) -> Outcome:
     return Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) and not harmless else Outcome.FAILED
 
 
-def _tell_breaker(system: System, error: DriverError | None) -> None:
-    if error is None or not isinstance(error, NotSent | OutcomeUnknown):
+def tell_breaker(system: System, attempts: Iterable[Attempt]) -> None:
+    """Let the breaker of a system know how calls ended, after that is recorded; a success only once."""
+    answered = False
+    for attempt in attempts:
+        error = attempt.error
+        if error is None or not isinstance(error, NotSent | OutcomeUnknown):
+            answered = True
+        elif error.code not in NOT_THE_SYSTEM:
+            record_failure(system, f"{error.code}: {error.message}")
+            answered = False
+    if answered:
         record_success(system)
-    elif error.code not in NOT_THE_SYSTEM:
-        record_failure(system, f"{error.code}: {error.message}")
 
 
 # What went wrong on our side says nothing about how the system is doing.
@@ -201,17 +253,21 @@ NOT_THE_SYSTEM = {
     "secret_unreadable",
     "driver_error",
     "busy",
+    "stopped",
+    "agent_paused",
+    "agent_suspended",
+    "agent_not_active",
 }
 
 
-def _record_end(call: Call, actor: Actor) -> None:
+def _end_of(call: Call, actor: Actor) -> Fact:
     how = {
         Outcome.CONFIRMED: "was confirmed",
         Outcome.FAILED: "failed and did nothing",
         Outcome.UNKNOWN: "ended unknown: it may or may not have happened",
     }[Outcome(call.outcome)]
     why = f" ({call.error_message})" if call.error_message else ""
-    record_event(
+    return Fact(
         actor=actor,
         verb="connectors.call_finished",
         subject=_subject(call),

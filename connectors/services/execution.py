@@ -56,9 +56,9 @@ def execute(
         mapping=call.revision.mapping,
         arguments=arguments,
     )
-    _keep_unresolved(call, attempt)
+    keep_unresolved(call, attempt)
     finish_call(call, attempt, actor=actor)
-    return _result(call, attempt)
+    return result_of(call, attempt)
 
 
 def _begin(
@@ -70,7 +70,7 @@ def _begin(
 ) -> Call:
     stops.lock_and_check(stop_scopes)
     authorization = claim_authorization(authorization_id, dict(arguments))
-    _require_callable(authorization)
+    require_callable(authorization)
     agent = agent_of(authorization.agent_id or (actor.id if actor.kind == ActorKind.AGENT else ""))
     system = authorization.operation.system
     return begin_call(
@@ -88,7 +88,7 @@ def _begin(
     )
 
 
-def _keep_unresolved(call: Call, attempt: Attempt) -> None:
+def keep_unresolved(call: Call, attempt: Attempt) -> None:
     """A later attempt that sent nothing says nothing about an earlier one that may have."""
     if not isinstance(attempt.error, NotSent):
         return
@@ -101,7 +101,8 @@ def _keep_unresolved(call: Call, attempt: Attempt) -> None:
         attempt.outcome = Outcome.UNKNOWN
 
 
-def _require_callable(authorization: Authorization) -> None:
+def require_callable(authorization: Authorization) -> None:
+    """Refuse what was published anew, or switched off, since it was authorized."""
     operation = authorization.operation
     if operation.current_revision_id != authorization.revision_id:
         raise _not_now("operation_changed", f"{operation.code} was published anew after it was authorized")
@@ -140,7 +141,8 @@ def _too_large(output: Mapping[str, Any]) -> str:
     )
 
 
-def _result(call: Call, attempt: Attempt) -> CallResult:
+def result_of(call: Call, attempt: Attempt) -> CallResult:
+    """Return what a caller is told of a call; an answer that is not as declared is left out."""
     error, output = attempt.error, attempt.result.output
     if error:
         return CallResult(

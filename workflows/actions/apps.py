@@ -25,7 +25,7 @@ class ActionsConfig(AppConfig):
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
         from workflows.actions import invariants, receivers, selectors, services
-        from workflows.actions.registry import on_action_ended
+        from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
         from workflows.approvals.registry import register_subject
         from workflows.tasks.registry import register_awaited
@@ -43,7 +43,7 @@ class ActionsConfig(AppConfig):
                 selectors.calls_under_way,
             )
         )
-        on_action_ended(services.pass_on)
+        on_actions_ended(services.pass_on)
         on_throttle_loosened(receivers.on_throttle_loosened)
         register_throttle_count("Calls being done", lambda at: turns.being_done(at).count())
         register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
@@ -21,10 +22,18 @@ def channel_of(action_id: UUID | str) -> str:
 
 def tell_changed(action_id: UUID | str, state: str) -> None:
     """Publish that an action changed; call it after the commit. Losing it only costs a waiter time."""
+    tell_all_changed([(action_id, state)])
+
+
+def tell_all_changed(changed: Sequence[tuple[UUID | str, str]]) -> None:
+    """Publish the same of several actions, in one go."""
     try:
-        _client().publish(channel_of(action_id), state)
+        with _client().pipeline(transaction=False) as server:
+            for action_id, state in changed:
+                server.publish(channel_of(action_id), state)
+            server.execute()
     except redis.RedisError:
-        logger.warning("Nobody could be told that action %s is now %s.", action_id, state)
+        logger.warning("Nobody could be told what became of %s actions.", len(changed))
 
 
 @cache

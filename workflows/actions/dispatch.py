@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from celery import current_app
 from django.conf import settings
 
 RUN_ACTION = "workflows.actions.jobs.run_action"
+RUN_TOGETHER = "workflows.actions.jobs.run_together"
 LOOK_UP = "workflows.actions.jobs.look_up"
 RECONCILE = "workflows.actions.jobs.reconcile"
 GIVE_TURNS = "workflows.actions.jobs.give_turns"
@@ -26,6 +28,11 @@ logger = logging.getLogger(__name__)
 def hint_run(action_id: UUID | str) -> None:
     """Ask a worker to execute an authorized action soon."""
     _send(RUN_ACTION, action_id)
+
+
+def hint_run_together(action_ids: Sequence[UUID | str]) -> None:
+    """Ask a worker to execute authorized actions that are quickly done, soon and together."""
+    _send(RUN_TOGETHER, [str(action_id) for action_id in action_ids])
 
 
 def hint_look_up(action_id: UUID | str) -> None:
@@ -54,8 +61,9 @@ def _client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
-def _send(job: str, about: UUID | str, **options: Any) -> None:
+def _send(job: str, about: UUID | str | list[str], **options: Any) -> None:
     try:
-        current_app.send_task(job, args=[str(about)], retry=False, **{"expires": HINT_SECONDS, **options})
+        given = about if isinstance(about, list) else str(about)
+        current_app.send_task(job, args=[given], retry=False, **{"expires": HINT_SECONDS, **options})
     except Exception:  # the broker is not needed for the truth, only for speed
         logger.warning("No worker could be told of %s; the sweeper will find it.", about, exc_info=True)

@@ -13,6 +13,12 @@ def run_action(action_id: str) -> None:
     services.do_action(action_id=action_id)
 
 
+@shared_task(name=dispatch.RUN_TOGETHER)
+def run_together(action_ids: list[str]) -> None:
+    """Execute authorized actions that are quickly done, those that still are."""
+    services.do_actions(action_ids=action_ids)
+
+
 @shared_task(name=dispatch.LOOK_UP)
 def look_up(action_id: str) -> None:
     """Look at once what became of a call without an answer."""

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
 
 from django.db.models import Q
 
 from workflows.actions.models import Action
 
 Behind = Callable[[Action], Iterable[str]]
+Ended = Callable[[Sequence[Action]], None]
+Kept = Callable[[Sequence[Action]], Iterable[UUID]]
 _behind: list[Behind] = []
-_ended: list[Callable[[Action], None]] = []
-_waits: list[tuple[Callable[[Action], bool], Callable[[], Q]]] = []
+_ended: list[Ended] = []
+_waits: list[tuple[Kept, Callable[[], Q]]] = []
 
 
-def on_action_ended(listener: Callable[[Action], None]) -> None:
-    """Call ``listener(action)`` in the transaction in which an action reaches its last state."""
+def on_actions_ended(listener: Ended) -> None:
+    """Call ``listener(actions)`` in the transaction in which actions reach their last state."""
     if listener not in _ended:
         _ended.append(listener)
 
 
-def tell_ended(action: Action) -> None:
+def tell_ended(actions: Sequence[Action]) -> None:
     """Tell everybody who listens."""
     for listener in _ended:
-        listener(action)
+        listener(actions)
 
 
-def register_waiting(waits: Callable[[Action], bool], which: Callable[[], Q]) -> None:
+def register_waiting(kept: Kept, which: Callable[[], Q]) -> None:
     """Let authorized actions wait, e.g. while what they belong to is paused.
 
-    ``waits(action)`` is asked under the lock of the action, in the transaction that would begin it; it takes
-    what lock it needs, so that a pause that committed first is seen. ``which()`` finds all that wait.
+    ``kept(actions)`` is asked under the locks of the actions, in the transaction that would begin them, and
+    returns the keys of those that may not; it takes what lock it needs, so that a pause that committed first
+    is seen. ``which()`` finds all that wait.
     """
-    if (waits, which) not in _waits:
-        _waits.append((waits, which))
+    if (kept, which) not in _waits:
+        _waits.append((kept, which))
 
 
-def has_to_wait(action: Action) -> bool:
-    """Say whether an authorized action may not begin yet."""
-    return any(waits(action) for waits, _ in _waits)
+def have_to_wait(actions: Sequence[Action]) -> set[UUID]:
+    """Return the keys of those authorized actions that may not begin yet."""
+    return {key for kept, _ in _waits for key in kept(actions)}
 
 
 def waiting() -> Q:

@@ -27,7 +27,7 @@ class RunsConfig(AppConfig):
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
         from connectors.registry import on_system_back, register_portal_verb
-        from workflows.actions.registry import on_action_ended, register_behind, register_waiting
+        from workflows.actions.registry import on_actions_ended, register_behind, register_waiting
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
@@ -45,9 +45,9 @@ class RunsConfig(AppConfig):
         on_task_closed("runs.step", receivers.on_task_closed)
         register_circle("runs.step", selectors.circle_of)
         register_waits("runs.step", waits_of_task)
-        on_action_ended(receivers.on_action_ended)
+        on_actions_ended(receivers.on_actions_ended)
         register_behind(selectors.people_behind)
-        register_waiting(receivers.has_to_wait, receivers.waiting_actions)
+        register_waiting(receivers.kept_by_a_pause, receivers.waiting_actions)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)
         register_portal_verb("run.signal", services.signal_verb)

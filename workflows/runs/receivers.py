@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 
 from agents.models import Stop
@@ -14,6 +16,7 @@ from workflows.actions.models import Action
 from workflows.runs import dispatch, selectors
 from workflows.runs.choices import OPEN_RUNS, StepState
 from workflows.runs.models import Run, Step
+from workflows.runs.services.lanes import put_in_line
 from workflows.runs.services.moving import make_ready
 from workflows.tasks.models import Task
 
@@ -58,14 +61,14 @@ def on_task_closed(actor: Actor, task: Task) -> None:
         make_ready(step)
 
 
-def on_action_ended(action: Action) -> None:
-    """Let the engine look at the step whose operation has ended, or what undoes it."""
-    if not action.references.get("step_id"):
-        return
-    about = Q(action=action) | Q(undo_action=action)
-    step = Step.objects.select_related("run").filter(about).first()
-    if step is not None:
-        make_ready(step)
+def on_actions_ended(actions: Sequence[Action]) -> None:
+    """Let the engine look at the steps whose operations have ended, or what undoes them."""
+    of_steps = [action.pk for action in actions if action.references.get("step_id")]
+    about = Q(action__in=of_steps) | Q(undo_action__in=of_steps)
+    steps = list(Step.objects.filter(about).values_list("pk", flat=True)) if of_steps else []
+    if steps:
+        put_in_line(steps)
+        transaction.on_commit(dispatch.hint_tick)
 
 
 def on_system_back(system_id: UUID) -> None:
@@ -80,13 +83,16 @@ def on_stop_eased(_stop: Stop) -> None:
     dispatch.hint_tick()
 
 
-def has_to_wait(action: Action) -> bool:
+def kept_by_a_pause(actions: Sequence[Action]) -> Iterable[UUID]:
     """Let nothing begin in a system for a run that is paused. A pause keeps dispatches out while it commits."""
-    run_id = str(action.references.get("run_id", ""))
-    if not run_id:
-        return False
-    stops.share_lock([Ref("run", run_id)])
-    return Run.objects.filter(pk=run_id, is_paused=True, state__in=OPEN_RUNS).exists()
+    runs = {action.pk: str(action.references.get("run_id", "")) for action in actions}
+    wanted = sorted({run for run in runs.values() if run})
+    if not wanted:
+        return []
+    stops.share_lock([Ref("run", run) for run in wanted])
+    paused = Run.objects.filter(pk__in=wanted, is_paused=True, state__in=OPEN_RUNS)
+    kept = {str(key) for key in paused.values_list("pk", flat=True)}
+    return [action for action, run in runs.items() if run in kept]
 
 
 def waiting_actions() -> Q:

@@ -83,6 +83,8 @@ ERROR_OF_OUTCOME: dict[str, type[DriverError]] = {
 class HttpDriver:
     """Speaks plain REST and JSON."""
 
+    in_process = False
+
     def perform(self, request: DriverRequest) -> DriverResult:
         """Send the one request the mapping describes and read the answer as it says."""
         mapping = request.mapping

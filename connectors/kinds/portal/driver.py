@@ -26,12 +26,14 @@ MEMBERS = {"verb", "read_back"}
 class PortalDriver:
     """Speaks to the rooms above by their registered verbs."""
 
+    in_process = True
+
     def perform(self, request: DriverRequest) -> DriverResult:
         """Do the verb as the agent of this call; what it refuses was not done."""
         request.passage.require(request.system.id)
         name = str(request.mapping["verb"])
         try:
-            done = portal_verbs()[name](_agent(request), request.arguments)
+            done = portal_verbs()[name](request.agent or _agent(request), request.arguments)
         except Refusal as refusal:
             request.note(step="verb", verb=name, error=refusal.code)
             kind = NotSent if refusal.kind in LATER else Rejected

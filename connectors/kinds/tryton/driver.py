@@ -136,6 +136,8 @@ _TAG = re.compile(r"<[^>]+>")
 class TrytonDriver:
     """Speaks Tryton's REST."""
 
+    in_process = False
+
     def perform(self, request: DriverRequest) -> DriverResult:
         """Search, or create and finish one record, as the mapping says."""
         with Client(request.system, request.passage, request.credential) as client:

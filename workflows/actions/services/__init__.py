@@ -9,6 +9,7 @@ from workflows.actions.services.asking import (
     request_action,
     request_within,
 )
+from workflows.actions.services.asking_together import Wish, request_together
 from workflows.actions.services.deciding import decide_again, explanation, let_go
 from workflows.actions.services.ending import (
     drop_action,
@@ -19,6 +20,7 @@ from workflows.actions.services.ending import (
     withdraw_action,
 )
 from workflows.actions.services.executing import dispatch_action, do_action, run_action
+from workflows.actions.services.executing_together import do_actions, hint_actions
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
 from workflows.actions.services.sweeping import sweep_due
 from workflows.actions.services.turns import WAITS, give_turns, pass_on, take_turns
@@ -27,14 +29,17 @@ __all__ = [
     "KEY_CHARACTERS",
     "WAITS",
     "Ask",
+    "Wish",
     "decide_again",
     "dispatch_action",
     "do_action",
+    "do_actions",
     "drop_action",
     "expire_due",
     "expired",
     "explanation",
     "give_turns",
+    "hint_actions",
     "let_go",
     "look_up_early",
     "pass_on",
@@ -42,6 +47,7 @@ __all__ = [
     "reconcile_action",
     "rejected",
     "request_action",
+    "request_together",
     "request_within",
     "resolve_in_doubt",
     "run_action",

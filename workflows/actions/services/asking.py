@@ -65,7 +65,7 @@ def request_action(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
     """
     try:
         with transaction.atomic():
-            return _ask(actor, agent, _checked_key(key), ask)
+            return _ask(actor, agent, checked_key(key), ask)
     except Refusal as refusal:
         record_refusal(
             actor=actor,
@@ -86,7 +86,7 @@ def request_within(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action 
     """
     try:
         with transaction.atomic():
-            return _ask(actor, agent, _checked_key(key), ask)
+            return _ask(actor, agent, checked_key(key), ask)
     except Refusal as refused:
         refusal = refused
     record_event(
@@ -134,14 +134,13 @@ def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
         return answered
     task = _task(agent, ask)
     judgement = _judged(agent, ask, task)
-    _fill(action, ask, judgement, task)
-    # The database checks its constraints with the insert; to ask it for each before costs a statement each.
-    action.full_clean(exclude=NOT_CLEANED, validate_unique=False, validate_constraints=False)
+    fill(action, ask, judgement, task, operation_named(ask.operation))
     action.save(force_insert=True)
     return carry_out(actor=actor, action=action, judgement=judgement)
 
 
-def _checked_key(key: str) -> str:
+def checked_key(key: str) -> str:
+    """Return a key that can be one; raise Refusal otherwise."""
     if not key or len(key) > KEY_CHARACTERS or not key.isprintable() or not key.isascii():
         raise Refusal(
             "idempotency_key_missing" if not key else "idempotency_key_invalid",
@@ -243,10 +242,15 @@ def _invalid(code: str, wrong: list[dict[str, str]]) -> Refusal:
     )
 
 
-def _fill(action: Action, ask: Ask, judgement: Judgement, task: Task | None) -> None:
-    operation = (
-        Operation.objects.select_related("system", "current_revision").filter(code=ask.operation).first()
-    )
+def operation_named(code: str) -> Operation | None:
+    """Return an operation with what an action keeps of it."""
+    return Operation.objects.select_related("system", "current_revision").filter(code=code).first()
+
+
+def fill(
+    action: Action, ask: Ask, judgement: Judgement, task: Task | None, operation: Operation | None
+) -> None:
+    """Write down what was asked for, and check it."""
     facts, money = judgement.request.operation, judgement.request.money
     action.operation_code = ask.operation
     action.operation = operation if facts else None
@@ -273,6 +277,8 @@ def _fill(action: Action, ask: Ask, judgement: Judgement, task: Task | None) -> 
     action.correlation_id = (
         ask.correlation_id or str(action.references.get("correlation_id", "")) or str(action.pk)
     )
+    # The database checks its constraints with the insert; to ask it for each before costs a statement each.
+    action.full_clean(exclude=NOT_CLEANED, validate_unique=False, validate_constraints=False)
 
 
 def _references(ask: Ask, task: Task | None) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +26,12 @@ from agents.selectors import agent_facts, authority_snapshot, money_facts
 from agents.services import measures
 from audit.vocabulary import Actor, Refusal
 from connectors.policies.digests import canonical_digest, digest_of
-from connectors.services.authorizations import mint_authorization
+from connectors.services.authorizations import Leave, mint_authorizations
 from workflows.actions import dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
-from workflows.actions.services.moving import lock, move, note, references
+from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
@@ -149,8 +149,14 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
             measures.reserve(action_id=str(action.pk), request=judgement.request, snapshot=judgement.snapshot)
     except Refusal as refusal:
         return _limited(actor, action, judgement, refusal)
-    decision = judgement.decision
-    return move(
+    move_together([allowed(actor=actor, action=action, judgement=judgement, minted=mint(action))])
+    return action
+
+
+def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mapping[str, Any]) -> Move:
+    """Return the transition of an action that may be done, under the authorization it was given (``mint``)."""
+    decision, at = judgement.decision, judgement.request.now
+    return Move(
         actor=actor,
         action=action,
         to=State.AUTHORIZED,
@@ -159,8 +165,7 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
         next_step="Wait for the outcome.",
         decision="allow",
         payload={"explanation": explanation(decision, judgement.request)},
-        **_decided(decision),
-        **mint(action),
+        fields={**_decided(decision, at), **minted},
     )
 
 
@@ -182,19 +187,26 @@ def let_go(*, action_id: UUID | str) -> None:
 
 def mint(action: Action) -> dict[str, Any]:
     """Give an action one authorization for exactly its arguments; return the columns that name it."""
-    minted = mint_authorization(
-        action_id=str(action.pk),
-        operation=action.target,
-        revision=action.revision_number,
-        arguments_digest=action.arguments_digest,
-        ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS),
-        agent_id=str(action.agent_id),
-    )
-    return {
-        "authorization_id": minted.pk,
-        "expires_at": minted.expires_at,
-        "attempt": action.attempt + 1,
-    }
+    return mint_all([action])[0]
+
+
+def mint_all(actions: Sequence[Action]) -> list[dict[str, Any]]:
+    """Give each of these actions one; return the columns in their order."""
+    leaves = [
+        Leave(
+            action_id=str(action.pk),
+            operation=action.target,
+            revision=action.revision_number,
+            arguments_digest=action.arguments_digest,
+            agent_id=str(action.agent_id),
+        )
+        for action in actions
+    ]
+    minted = mint_authorizations(leaves, ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS))
+    return [
+        {"authorization_id": one.pk, "expires_at": one.expires_at, "attempt": action.attempt + 1}
+        for action, one in zip(actions, minted, strict=True)
+    ]
 
 
 @transaction.atomic
@@ -279,13 +291,13 @@ def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:
     }
 
 
-def _decided(decision: Decision) -> dict[str, Any]:
+def _decided(decision: Decision, at: datetime | None = None) -> dict[str, Any]:
     return {
         "verdict": str(decision.verdict),
         "explanation": explanation(decision),
         "policy_version": str(decision.policy_version),
         "binding": decision.binding,
-        "decided_at": database_now(),
+        "decided_at": at or database_now(),
     }
 
 

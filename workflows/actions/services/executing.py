@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import turns
 from workflows.actions.services.deciding import explanation, still_allowed
-from workflows.actions.services.moving import lock, move
+from workflows.actions.services.moving import Move, lock, move, move_together
 from workflows.actions.services.outcome import record_confirmed, record_failed
 from workflows.tasks.selectors import database_now
 
@@ -90,7 +90,7 @@ def perform(claim: Claim) -> None:
         if refusal.code != "authorization_used":  # somebody else is making that very call: theirs to record
             record_failed(claim.action.pk, claim.epoch, code=refusal.code, sentence=refusal.message)
         return
-    _record(claim, result)
+    record(claim, result)
 
 
 def take_lease(action: Action, scopes: Sequence[Ref] | None = None) -> Claim:
@@ -141,7 +141,7 @@ def _begin(action_id: UUID | str) -> Claim | None:
     that comes after waits (architecture, section 3, rule 8).
     """
     action = lock(action_id)
-    if action.state != State.AUTHORIZED or registry.has_to_wait(action):
+    if action.state != State.AUTHORIZED or registry.have_to_wait([action]):
         return None  # what waits stays authorized, and is begun under a new authorization when it may
     actor = action.agent.user.as_actor()
     if not action.waits_for_turn and (action.expires_at is None or action.expires_at <= database_now()):
@@ -161,16 +161,21 @@ def _begin(action_id: UUID | str) -> Claim | None:
         return None
     if not turns.take_turns([action]):
         return None  # so too, once there is room for it
-    move(
-        actor=actor,
+    move_together([being_done(action, database_now())])
+    return take_lease(action, scopes)
+
+
+def being_done(action: Action, at: datetime, **fields: Any) -> Move:
+    """Return the transition of an action that begins now."""
+    return Move(
+        actor=action.agent.user.as_actor(),
         action=action,
         to=State.DISPATCHED,
         code="dispatched",
         sentence=f"being done in {action.target.system.name}",
         next_step="Wait for the outcome.",
-        dispatched_at=database_now(),
+        fields={"dispatched_at": at, **fields},
     )
-    return take_lease(action, scopes)
 
 
 def _end(
@@ -190,7 +195,8 @@ def _end(
     )
 
 
-def _record(claim: Claim, result: CallResult) -> None:
+def record(claim: Claim, result: CallResult) -> None:
+    """Record what came of the call of a claim, or have it looked up."""
     if result.outcome == "confirmed":
         record_confirmed(claim.action.pk, claim.epoch, output=result.output, remote_ref=result.remote_ref)
     elif result.outcome == "failed":

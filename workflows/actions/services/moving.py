@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
-from audit.services import record_event
+from audit.services import Fact, record_events, update_rows
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.actions import broadcast, registry
 from workflows.actions.choices import FINAL, TRANSITIONS, State
@@ -17,18 +20,58 @@ from workflows.actions.models import Action, Lease
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import wake_waiting
 
+_ABOUT = ("agent__user", "agent__department", "operation__system", "revision", "approval")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transition of one locked action. ``fields`` are further columns that change with it."""
+
+    actor: Actor
+    action: Action
+    to: State
+    code: str
+    sentence: str
+    next_step: str = ""
+    reason: str = ""
+    decision: str = ""
+    payload: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def columns(self) -> frozenset[str]:
+        """Return which columns change beside the state, so that those of one kind are written together."""
+        return frozenset(self.fields) | ({"finished_at"} if self.to in FINAL else frozenset())
+
+    def fact(self) -> Fact:
+        """Return the event of it."""
+        return fact_of(
+            actor=self.actor,
+            action=self.action,
+            verb=f"actions.action_{self.to}",
+            sentence=f"{self.action.label}: {self.sentence}",
+            code=self.code,
+            reason=self.reason,
+            decision=self.decision,
+            payload=self.payload,
+        )
+
 
 def lock(action_id: UUID | str) -> Action:
     """Lock an action and return it fresh. Order everywhere: approval, action, stop scopes, measures."""
-    action = (
-        Action.objects.select_for_update(of=("self",))
-        .select_related("agent__user", "agent__department", "operation__system", "revision", "approval")
-        .filter(pk=action_id)
-        .first()
-    )
+    action = Action.objects.select_for_update(of=("self",)).select_related(*_ABOUT).filter(pk=action_id).first()
     if action is None:
         raise Refusal("not_found", f"There is no action {action_id} for you.", kind=RefusalKind.NOT_FOUND)
     return action
+
+
+def lock_all(action_ids: Collection[UUID | str]) -> list[Action]:
+    """Lock these actions, in the order of their keys, and return them fresh; what is not there is left out.
+
+    What they are about is read once for all of them.
+    """
+    found = list(Action.objects.select_for_update().filter(pk__in=action_ids).order_by("pk"))
+    prefetch_related_objects(found, *_ABOUT)
+    return found
 
 
 def move(
@@ -44,34 +87,40 @@ def move(
     payload: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Action:
-    """Take one transition of the table, with its event, in the caller's transaction; any other is a bug.
-
-    ``fields`` are further columns that change with it.
-    """
-    if to not in TRANSITIONS[State(action.state)]:
-        raise RuntimeError(f"action {action.pk}: {action.state} -> {to} is not a transition")
-    changes = {"state": to, "code": code, "sentence": sentence[:500], "next_step": next_step[:500], **fields}
-    if to in FINAL:
-        changes["finished_at"] = database_now()
-        Lease.objects.filter(pk=action.pk).delete()
-    for name, value in changes.items():
-        setattr(action, name, value)
-    action.save(update_fields=list(changes))
-    note(
-        actor=actor,
-        action=action,
-        verb=f"actions.action_{to}",
-        sentence=f"{action.label}: {sentence}",
-        code=code,
-        reason=reason,
-        decision=decision,
-        payload=payload,
-    )
-    if to in FINAL:
-        wake_waiting(Ref("actions.action", str(action.pk)))
-        registry.tell_ended(action)
-    transaction.on_commit(partial(broadcast.tell_changed, action.pk, to.value))
+    """Take one transition of the table, with its event, in the caller's transaction; any other is a bug."""
+    move_together([Move(actor, action, to, code, sentence, next_step, reason, decision, payload, fields)])
     return action
+
+
+def move_together(moves: Sequence[Move]) -> None:
+    """Take several transitions like ``move``, each with its event, with few statements for all of them."""
+    for one in moves:
+        if one.to not in TRANSITIONS[State(one.action.state)]:
+            raise RuntimeError(f"action {one.action.pk}: {one.action.state} -> {one.to} is not a transition")
+    ended = [one.action for one in moves if one.to in FINAL]
+    now = database_now() if ended else None
+    for one in moves:
+        _change(one, now)
+    for columns in {one.columns(): None for one in moves}:
+        alike = [one.action for one in moves if one.columns() == columns]
+        update_rows(alike, ["state", "code", "sentence", "next_step", *sorted(columns)])
+    record_events([one.fact() for one in moves])
+    if ended:
+        Lease.objects.filter(pk__in=[action.pk for action in ended]).delete()
+        wake_waiting(*(Ref("actions.action", str(action.pk)) for action in ended))
+        registry.tell_ended(ended)
+    changed = [(one.action.pk, one.to.value) for one in moves]
+    transaction.on_commit(partial(broadcast.tell_all_changed, changed))
+
+
+def _change(one: Move, now: datetime | None) -> None:
+    action = one.action
+    action.state, action.code = one.to, one.code
+    action.sentence, action.next_step = one.sentence[:500], one.next_step[:500]
+    for name, value in one.fields.items():
+        setattr(action, name, value)
+    if one.to in FINAL:
+        action.finished_at = now
 
 
 def note(
@@ -86,17 +135,18 @@ def note(
     payload: Mapping[str, Any] | None = None,
 ) -> None:
     """Record one fact about an action, with every reference it can be found by."""
-    record_event(
-        actor=actor,
-        verb=verb,
-        subject=action.as_ref(),
-        sentence=sentence[:500],
-        decision=decision,
-        code=code,
-        reason=reason,
-        payload=payload,
-        **references(action),
-    )
+    record_events([
+        fact_of(
+            actor=actor, action=action, verb=verb, sentence=sentence, code=code, reason=reason,
+            decision=decision, payload=payload,
+        )
+    ])  # fmt: skip
+
+
+def fact_of(*, actor: Actor, action: Action, verb: str, sentence: str, **told: Any) -> Fact:
+    """Return one fact about an action, with every reference it can be found by."""
+    about: dict[str, Any] = {**told, **references(action)}
+    return Fact(actor=actor, verb=verb, subject=action.as_ref(), sentence=sentence[:500], **about)
 
 
 def references(action: Action) -> dict[str, str]:

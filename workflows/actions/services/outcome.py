@@ -7,7 +7,7 @@ has taken over and knows more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies.words import record_words
 from workflows.actions.services import turns
-from workflows.actions.services.moving import lock, move, references
+from workflows.actions.services.moving import Move, lock, move, move_together, references
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
@@ -48,23 +48,7 @@ def record_confirmed(
         if locked is None:
             return
         measures.settle(action_id=str(action_id))
-        record = record_words(output, remote_ref)
-        move(
-            actor=Actor.system("portal"),
-            action=locked,
-            to=State.CONFIRMED,
-            code="confirmed",
-            sentence=f"{how} in {locked.target.system.name}{record}",
-            payload={
-                "result": dict(output),
-                "remote_ref": remote_ref,
-                "outcome": outcome,
-                "differences": differences,
-            },
-            result=dict(output),
-            remote_ref=remote_ref[:200],
-            outcome=outcome,
-        )
+        move_together([confirmed(locked, output, remote_ref, outcome, differences, how=how)])
         close_incidents(locked, "The system has it.")
         if outcome == Outcome.DIFFERS:
             _open_incident(
@@ -72,6 +56,31 @@ def record_confirmed(
                 f"Differs: {locked.label}",
                 f"{locked.target.system.name} holds something else than was asked. Compare and correct it.",
             )
+
+
+def confirmed(
+    action: Action,
+    output: Mapping[str, Any],
+    remote_ref: str,
+    outcome: str,
+    differences: Sequence[Any] = (),
+    how: str = "done",
+) -> Move:
+    """Return the transition of an action that its system has done, with what read-back found."""
+    return Move(
+        actor=Actor.system("portal"),
+        action=action,
+        to=State.CONFIRMED,
+        code="confirmed",
+        sentence=f"{how} in {action.target.system.name}{record_words(output, remote_ref)}",
+        payload={
+            "result": dict(output),
+            "remote_ref": remote_ref,
+            "outcome": outcome,
+            "differences": [*differences],
+        },
+        fields={"result": dict(output), "remote_ref": remote_ref[:200], "outcome": outcome},
+    )
 
 
 def record_failed(
@@ -113,7 +122,7 @@ def record_in_doubt(action_id: UUID | str, epoch: int, *, why: str) -> None:
             sentence=why,
             next_step="Do not repeat it. A person finds out whether it was done.",
         )
-        turns.pass_on(action)
+        turns.pass_on([action])
         look_again_at(action, LOOK_AGAIN_SECONDS)
         _open_incident(
             action,

@@ -48,10 +48,17 @@ def take_turns(actions: Sequence[Action]) -> list[Action]:
     return [action for action in actions if action.pk in begins]
 
 
-def pass_on(action: Action) -> None:
-    """Give the place of an action that has ended, or is in doubt, to who waits for it, after the commit."""
-    if action.took_turn or action.waits_for_id is not None:
-        transaction.on_commit(partial(_give_turns_in, counted_in(action)), robust=True)
+def pass_on(actions: Sequence[Action]) -> None:
+    """Give the places of actions that have ended, or are in doubt, to who waits for them, after the commit."""
+    scopes = {
+        (scope.kind, scope.id)
+        for action in actions
+        if action.took_turn or action.waits_for_id is not None
+        for scope in counted_in(action)
+    }
+    if scopes:
+        found = [Ref(kind, key) for kind, key in sorted(scopes)]
+        transaction.on_commit(partial(_give_turns_in, found), robust=True)
 
 
 def give_turns(*, throttle_id: UUID | str) -> int:

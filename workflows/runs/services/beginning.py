@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,20 +11,20 @@ from django.db import transaction
 
 from agents.decision import cel
 from agents.models import Department, Role
+from audit.services import update_rows
 from audit.vocabulary import Ref, Refusal
 from connectors.policies.schemas import plain_text
-from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.models import Action
-from workflows.actions.services import Ask, preview_decision, request_within
-from workflows.runs import engine, selectors
+from workflows.actions.services import Ask, Wish, hint_actions, preview_decision, request_together
+from workflows.runs import dispatch, engine, selectors
 from workflows.runs.choices import StepState
 from workflows.runs.engine.events import Closed, Down, Event, Failed
 from workflows.runs.models import Step, Timer
 from workflows.runs.services.assigning import choose_agent, keep_for, routed
 from workflows.runs.services.children import begin_child
 from workflows.runs.services.deadlines import set_deadlines
-from workflows.runs.services.holding import down
-from workflows.runs.services.moving import ENGINE, make_ready, move_step
+from workflows.runs.services.lanes import put_in_line
+from workflows.runs.services.moving import ENGINE, move_step
 from workflows.runs.services.picture import Picture
 from workflows.runs.services.times import set_times
 from workflows.runs.services.waiting import await_signal
@@ -32,8 +33,23 @@ from workflows.tasks.selectors import database_now
 from workflows.tasks.services import open_task
 
 
-def begin(step: Step, picture: Picture) -> Event | None:
-    """Begin the work of a ready step; return what happened to it at once, None when it is under way now."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation that a step is to ask for, together with those of other steps."""
+
+    step: Step
+    wish: Wish
+    why: Mapping[str, Any]
+
+
+_UNDER_WAY = ("state", "action", "agent", "input", "started_at", "chosen_because", "routing")
+
+
+def begin(step: Step, picture: Picture) -> Event | Asked | None:
+    """Begin the work of a ready step; return what happened to it at once, None when it is under way now.
+
+    What it is to ask for is returned, and left to ``ask_for``.
+    """
     node = picture.definition.nodes[step.node]
     try:
         given = engine.given(picture.view(str(step.pk)))
@@ -104,40 +120,51 @@ def _human(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pic
     return None
 
 
-def _operation(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture) -> Event | None:
+def _operation(
+    step: Step, node: engine.Node, given: Mapping[str, Any], picture: Picture
+) -> Event | Asked | None:
     _due(step, node)
     set_times(step, node)
     before = step.action
     if before is not None and (event := _still_counts(step, before)):
         return event
-    if is_down := down(node.facts["operation"], may_try=True):
+    if is_down := picture.roster.down(node.facts["operation"]):
         return Down(is_down)
     arguments = given.get("arguments", {})
     agent, choice = choose_agent(step, node, arguments, picture)
     if agent is None:
         return _cannot("no_agent", choice.because)
-    action = request_within(
-        actor=agent.user.as_actor(),
-        agent=agent,
-        # The same attempt asks once; the next one names the action that had no effect, and asks anew.
-        key=f"step:{step.pk}:{before.pk}" if before else f"step:{step.pk}",
-        ask=Ask(
-            operation=node.facts["operation"],
-            arguments=arguments,
-            reason=f"Step {node.name} of {step.run.workflow.name}",
-            references=_references(step),
-            correlation_id=str(step.run_id),
-        ),
+    ask = Ask(
+        operation=node.facts["operation"],
+        arguments=arguments,
+        reason=f"Step {node.name} of {step.run.workflow.name}",
+        references=_references(step),
+        correlation_id=str(step.run_id),
     )
-    if isinstance(action, Refusal):
-        return _cannot(action.code, action.message)
-    why = routed(choice, node)
-    move_step(step, StepState.RUNNING, action=action, agent=agent, input=arguments, **why)
-    if action.is_final:
-        make_ready(step)
-    else:
-        transaction.on_commit(lambda: actions_dispatch.hint_run(action.pk))
-    return None
+    # The same attempt asks once; the next one names the action that had no effect, and asks anew.
+    key = f"step:{step.pk}:{before.pk}" if before else f"step:{step.pk}"
+    return Asked(step, Wish(agent, key, ask), routed(choice, node))
+
+
+def ask_for(asked: Sequence[Asked]) -> list[tuple[Asked, Event]]:
+    """Ask for the operations of steps, and note that they are under way; return what was refused at once."""
+    answers = request_together(wishes=[one.wish for one in asked])
+    came = list(zip(asked, answers, strict=True))
+    going = [(one, action) for one, action in came if isinstance(action, Action)]
+    now = database_now() if going else None
+    for one, action in going:
+        step = one.step
+        if step.state != StepState.READY:
+            raise RuntimeError(f"step {step.pk} asks for an operation, and is {step.state}")
+        step.state, step.action, step.agent = StepState.RUNNING, action, one.wish.agent
+        step.input, step.started_at = dict(one.wish.ask.arguments), step.started_at or now
+        step.chosen_because, step.routing = one.why["chosen_because"], one.why["routing"]
+    update_rows([one.step for one, _ in going], _UNDER_WAY)
+    if over := [one.step.pk for one, action in going if action.is_final]:
+        put_in_line(over)
+        transaction.on_commit(dispatch.hint_tick)
+    transaction.on_commit(lambda: hint_actions(action for _, action in going))
+    return [(one, _cannot(no.code, no.message)) for one, no in came if isinstance(no, Refusal)]
 
 
 def _still_counts(step: Step, before: Action) -> Event | None:
@@ -173,7 +200,7 @@ def _wait(step: Step, node: engine.Node, given: Mapping[str, Any], picture: Pict
     return None
 
 
-_BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any], Picture], Event | None]] = {
+_BEGIN: dict[str, Callable[[Step, engine.Node, Mapping[str, Any], Picture], Event | Asked | None]] = {
     "agent": _agent,
     "human": _human,
     "operation": _operation,

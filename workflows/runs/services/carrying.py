@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from workflows.runs.models import Step
-from workflows.runs.services.beginning import begin
+from workflows.runs.services.beginning import Asked, ask_for, begin
 from workflows.runs.services.lanes import put_in_line
 from workflows.runs.services.look import Look
 from workflows.runs.services.picture import show
@@ -56,12 +56,24 @@ def _begin_undoing(look: Look, found: Sequence[tuple[str, str]]) -> None:
 
 
 def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:
-    steps = Step.objects.in_bulk([step_id for step_id, _ in found])
+    steps = Step.objects.select_related("action").in_bulk([step_id for step_id, _ in found])
+    asked: list[Asked] = []
     for step_id, run_id in found:
-        to = look.runs[run_id]
-        if to.finish is not None or not to.picture.steps[step_id].is_open:
-            continue  # what came of another step of the run has ended this one
-        step = steps[UUID(step_id)]
+        if not _is_to_begin(look, step_id, run_id):
+            continue
+        to, step = look.runs[run_id], steps[UUID(step_id)]
         step.run = to.picture.run
-        if (event := begin(step, to.picture)) is not None:
+        event = begin(step, to.picture)
+        if isinstance(event, Asked):
+            asked.append(event)
+        elif event is not None:
             look.tell(run_id, step_id, event)
+    wanted = [one for one in asked if _is_to_begin(look, str(one.step.pk), str(one.step.run_id))]
+    for one, refused in ask_for(wanted):
+        look.tell(str(one.step.run_id), str(one.step.pk), refused)
+
+
+def _is_to_begin(look: Look, step_id: str, run_id: str) -> bool:
+    """Tell whether nothing that came of another step of the run in this look has ended this one."""
+    to = look.runs[run_id]
+    return to.finish is None and to.picture.steps[step_id].is_open

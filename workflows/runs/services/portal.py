@@ -181,12 +181,11 @@ def start_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
 
 def find_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
     """Find a run by what names it."""
-    found = (
-        Run.objects.select_related("workflow")
-        .filter(workflow__code=arguments["workflow"], key=arguments["key"])
-        .first()
-    )
-    return _found(found, _told)
+    found = Run.objects.filter(workflow__code=arguments["workflow"], key=arguments["key"])
+    return _found(found.select_related("workflow").only(*_TOLD).first(), _told)
+
+
+_TOLD = ("workflow__code", "key", "state", "outcome")
 
 
 def _found(row: Run | Signal | None, told: Callable[[Any], dict[str, Any]]) -> Done:

@@ -17,6 +17,7 @@ from agents.models import Agent, Department
 from agents.selectors import authority_snapshot, facts_of_agents, money_facts
 from workflows.actions.models import Action
 from workflows.runs.policies import Candidate, Choice, Sticky, choose
+from workflows.runs.services.holding import down
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 
@@ -41,6 +42,13 @@ class Roster:
     departments: dict[str, str] = field(default_factory=dict)
     operations: dict[str, OperationFacts | None] = field(default_factory=dict)
     authority: tuple[Snapshot, datetime] | None = None
+    is_down: dict[str, str] = field(default_factory=dict)
+
+    def down(self, operation: str) -> str:
+        """Say why the system of an operation cannot be called now, '' if it can, or may be tried."""
+        if operation not in self.is_down:
+            self.is_down[operation] = down(operation, may_try=True)
+        return self.is_down[operation]
 
     def choose_for_operation(
         self,

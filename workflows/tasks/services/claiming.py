@@ -152,19 +152,14 @@ def release_task(
     return task
 
 
-def wake_waiting(awaited: Ref) -> int:
+def wake_waiting(*awaited: Ref) -> int:
     """Offer the tasks again that waited for something which has ended; return how many. Call it in the
     transaction that ends it."""
-    roles = list(
-        Task.objects.filter(waits_for=f"{awaited.kind}:{awaited.id}", state__in=Task.WAITING).values_list(
-            "role_id", flat=True
-        )
-    )
+    waiting = Task.objects.filter(waits_for__in=[f"{one.kind}:{one.id}" for one in awaited])
+    roles = list(waiting.filter(state__in=Task.WAITING).values_list("role_id", flat=True))
     if not roles:
         return 0
-    woken = Task.objects.filter(waits_for=f"{awaited.kind}:{awaited.id}").update(
-        waits_for="", available_at=Now()
-    )
+    woken = waiting.update(waits_for="", available_at=Now())
     for role_id in {role for role in roles if role}:
         transaction.on_commit(partial(broadcast.tell_work, role_id))
     return woken

@@ -1,0 +1,134 @@
+"""What the engine asks for in one look, decided together: as many statements as for one, or nearly.
+
+Only the plain case is: no task, no person behind it, no limit that counts it, arguments that fit, and a
+decision that allows it. Everything else is asked singly, by the same words; so nothing is decided here that
+``asking`` would decide otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from agents.decision import AgentFacts, DecisionRequest, OperationFacts, Snapshot, Verdict, decide
+from agents.models import Agent
+from agents.registry import find_operation
+from agents.selectors import authority_snapshot, facts_of_agents, money_facts
+from agents.services import measures
+from audit.services import insert_rows
+from audit.vocabulary import Refusal
+from connectors.policies.schemas import argument_errors
+from workflows.actions.models import Action, IdempotencyKey
+from workflows.actions.services.asking import Ask, checked_key, fill, operation_named, request_within
+from workflows.actions.services.deciding import Judgement, allowed, mint_all
+from workflows.actions.services.moving import move_together
+from workflows.tasks.selectors import database_now
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one agent is to ask for, under its idempotency key."""
+
+    agent: Agent
+    key: str
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """What all are decided by. The snapshot is read first: what changes after it is found at dispatch."""
+
+    snapshot: Snapshot
+    now: datetime
+    facts: Mapping[UUID, AgentFacts]
+    known: Mapping[str, OperationFacts | None]
+
+
+def request_together(*, wishes: Sequence[Wish]) -> list[Action | Refusal]:
+    """Decide on each wish as ``request_within`` does, and return what came of it, in their order.
+
+    Agents ask for themselves. Call it in a transaction; a refusal is recorded in it and returned.
+    """
+    made = _ask_plain(_plain(wishes)) if wishes else {}
+    return [
+        made.get(place)
+        or request_within(actor=wish.agent.user.as_actor(), agent=wish.agent, key=wish.key, ask=wish.ask)
+        for place, wish in enumerate(wishes)
+    ]
+
+
+def _plain(wishes: Sequence[Wish]) -> dict[int, tuple[Wish, Judgement]]:
+    """Return those that nothing stands in the way of, each with its decision."""
+    snapshot = authority_snapshot()
+    codes = {wish.ask.operation for wish in wishes}
+    authority = _Authority(
+        snapshot, database_now(), _facts(wishes), {code: find_operation(code) for code in codes}
+    )
+    found = {place: (wish, _judged(wish, authority)) for place, wish in enumerate(wishes)}
+    return {place: (wish, judgement) for place, (wish, judgement) in found.items() if judgement is not None}
+
+
+def _facts(wishes: Sequence[Wish]) -> dict[UUID, AgentFacts]:
+    agents = Agent.objects.select_related("user", "role", "sponsor")
+    return facts_of_agents(agents.filter(pk__in={wish.agent.pk for wish in wishes}))
+
+
+def _judged(wish: Wish, authority: _Authority) -> Judgement | None:
+    ask, operation = wish.ask, authority.known[wish.ask.operation]
+    facts = authority.facts.get(wish.agent.pk)
+    is_simple = not ask.task_id and not ask.on_behalf_of and not ask.provenance
+    if operation is None or facts is None or not is_simple:
+        return None
+    if argument_errors(operation.input_schema or {}, ask.arguments):
+        return None
+    request = DecisionRequest(
+        agent=facts,
+        operation_code=ask.operation,
+        operation=operation,
+        arguments=ask.arguments,
+        now=authority.now,
+        money=money_facts(operation, ask.arguments, authority.now.date()),
+        workflow_id=str(ask.references.get("workflow_id", "")),
+    )
+    if measures.is_bound(request, authority.snapshot):
+        return None
+    decision = decide(request, authority.snapshot)
+    return Judgement(request, authority.snapshot, decision) if decision.verdict is Verdict.ALLOW else None
+
+
+def _ask_plain(plain: Mapping[int, tuple[Wish, Judgement]]) -> dict[int, Action]:
+    """Take the keys, and write action, authorization and event of those whose key nobody had."""
+    actions = {place: Action(agent=wish.agent) for place, (wish, _) in plain.items()}
+    mine = _claim_keys({place: (wish, actions[place]) for place, (wish, _) in plain.items()})
+    operations = {code: operation_named(code) for code in {plain[place][0].ask.operation for place in mine}}
+    for place in mine:
+        wish, judgement = plain[place]
+        fill(actions[place], wish.ask, judgement, None, operations[wish.ask.operation])
+    made = [actions[place] for place in mine]
+    insert_rows(made)
+    move_together([
+        allowed(
+            actor=plain[place][0].agent.user.as_actor(),
+            action=actions[place],
+            judgement=plain[place][1],
+            minted=minted,
+        )
+        for place, minted in zip(mine, mint_all(made), strict=True)
+    ])  # fmt: skip
+    return {place: actions[place] for place in mine}
+
+
+def _claim_keys(wanted: Mapping[int, tuple[Wish, Action]]) -> list[int]:
+    """Take the keys that are free; a twin that is being decided right now is waited for."""
+    keys = [
+        IdempotencyKey(
+            agent=wish.agent, key=checked_key(wish.key), fingerprint=wish.ask.fingerprint(), action=action
+        )
+        for wish, action in sorted(wanted.values(), key=lambda one: (str(one[0].agent.pk), one[0].key))
+    ]
+    IdempotencyKey.objects.bulk_create(keys, ignore_conflicts=True)
+    taken = IdempotencyKey.objects.filter(action__in=[action.pk for _, action in wanted.values()])
+    mine = set(taken.values_list("action_id", flat=True))
+    return [place for place, (_, action) in wanted.items() if action.pk in mine]
