@@ -34,8 +34,12 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
             f" FROM unnest({types}) AS given ({names})",
             [_values(one, rows, adding=True) for one in given],
         )
+    left = {one.attname for one in model._meta.concrete_fields} - {one.attname for one in given}
     for row in rows:
         row._state.adding = False
+        row._state.db = connection.alias
+        for name in left:
+            del row.__dict__[name]  # read when somebody wants to know
 
 
 def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> int:

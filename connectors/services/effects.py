@@ -22,7 +22,7 @@ from connectors.exceptions import NotSent
 from connectors.models import Account, Authorization, Call, System, SystemHealth
 from connectors.policies.digests import canonical_digest, reference_of
 from connectors.services.calls import Attempt, begin_calls, finish_calls, new_call, reach, tell_breaker
-from connectors.services.execution import keep_unresolved, require_callable, result_of
+from connectors.services.execution import keep_unresolved, perform, require_callable, result_of
 from connectors.vocabulary import CallResult, Credential
 
 _USE_UP = """
@@ -56,7 +56,7 @@ class Effect:
         assert self.call.revision is not None  # noqa: S101
         self.attempt = reach(
             self.call,
-            lambda driver, request: driver.perform(request),
+            perform,
             Credential,
             mapping=self.call.revision.mapping,
             arguments=self.permit.arguments,

@@ -20,7 +20,7 @@ from connectors.policies.schemas import unexpected_output
 from connectors.services.accounts import account_for, agent_of
 from connectors.services.authorizations import claim_authorization
 from connectors.services.calls import Attempt, begin_call, conduct, finish_call
-from connectors.vocabulary import CallResult
+from connectors.vocabulary import CallResult, Driver, DriverRequest, DriverResult
 
 MAX_OUTPUT_BYTES = 1024 * 1024
 
@@ -52,7 +52,7 @@ def execute(
     assert call.revision is not None  # noqa: S101
     attempt = conduct(
         call,
-        lambda driver, request: driver.perform(request),
+        perform,
         mapping=call.revision.mapping,
         arguments=arguments,
     )
@@ -86,6 +86,11 @@ def _begin(
         agent_id=str(agent.pk) if agent else "",
         reference=reference_of(authorization.action_id),
     )
+
+
+def perform(driver: Driver, request: DriverRequest) -> DriverResult:
+    """Let a driver do what an authorization was used up for."""
+    return driver.perform(request)
 
 
 def keep_unresolved(call: Call, attempt: Attempt) -> None:
