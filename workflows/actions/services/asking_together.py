@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
 from agents.decision import AgentFacts, DecisionRequest, OperationFacts, Snapshot, Verdict, decide
 from agents.models import Agent
 from agents.registry import find_operation
@@ -49,8 +51,11 @@ class _Authority:
 def request_together(*, wishes: Sequence[Wish]) -> list[Action | Refusal]:
     """Decide on each wish as ``request_within`` does, and return what came of it, in their order.
 
-    Agents ask for themselves. Call it in a transaction; a refusal is recorded in it and returned.
+    Agents ask for themselves. A refusal is recorded in the caller's transaction and returned; RuntimeError
+    outside of one.
     """
+    if not connection.in_atomic_block:
+        raise RuntimeError("What is asked together belongs to the transaction of whoever asks.")
     made = _ask_plain(_plain(wishes)) if wishes else {}
     return [
         made.get(place)

@@ -113,7 +113,6 @@ def _begin_all(actions: Sequence[Action]) -> list[Begun]:
 
 
 def _dispatch(actions: Sequence[Action], scopes: dict[UUID, list[Ref]], every: Sequence[Ref]) -> list[Begun]:
-    effects = connectors.begin_effects(permits=[_permit(action) for action in actions], stop_scopes=every)
     now = database_now()
     for action in actions:
         action.epoch += 1
@@ -125,6 +124,7 @@ def _dispatch(actions: Sequence[Action], scopes: dict[UUID, list[Ref]], every: S
     Lease.objects.bulk_create(
         leases, update_conflicts=True, unique_fields=["action"], update_fields=["holder", "until", "epoch"]
     )
+    effects = connectors.begin_effects(permits=[_permit(action) for action in actions], stop_scopes=every)
     return [
         Begun(Claim(action, action.epoch, scopes[action.pk]), effect)
         for action, effect in zip(actions, effects, strict=True)
