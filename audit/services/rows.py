@@ -19,11 +19,8 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         return
     model = type(rows[0])
     _require_plain(model)
-    given = [
-        one
-        for one in model._meta.concrete_fields
-        if not isinstance(getattr(rows[0], one.attname), DatabaseDefault)
-    ]
+    fields: Sequence[Any] = model._meta.concrete_fields
+    given = [one for one in fields if not isinstance(getattr(rows[0], one.attname), DatabaseDefault)]
     quote = connection.ops.quote_name
     names = ", ".join(quote(one.column) for one in given)
     values = ", ".join(f"given.{quote(one.column)}{_cast(one)}" for one in given)
@@ -34,7 +31,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
             f" FROM unnest({types}) AS given ({names})",
             [_values(one, rows, adding=True) for one in given],
         )
-    left = {one.attname for one in model._meta.concrete_fields} - {one.attname for one in given}
+    left = {one.attname for one in fields} - {one.attname for one in given}
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
