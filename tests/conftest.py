@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
@@ -27,9 +27,9 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests import harness
+from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
 
-PASSWORD = "correct horse battery staple"
 # One worker does all of a group: what it has made at a price is for all that use it. What runs the product
 # itself comes one after the other, while the other workers do the many small tests.
 GROUPS = {
@@ -107,19 +107,69 @@ def use_database(name: str) -> None:
     current["PORT"] = str(url.get("port", ""))
 
 
+@contextmanager
+def on_database(name: str) -> Iterator[None]:
+    """Use another database for a while."""
+    previous = connections["default"].settings_dict["NAME"]
+    use_database(name)
+    ContentType.objects.clear_cache()
+    try:
+        yield
+    finally:
+        use_database(previous)
+        ContentType.objects.clear_cache()
+
+
 @pytest.fixture(scope="session")
 def template_database() -> str:
     """The migrated database that all others are copied from."""
     return harness.template()
 
 
+class Seeds:
+    """This worker's databases: one for each seed of tests/company.py, made when a test first asks for it."""
+
+    def __init__(self, template: str, stack: ExitStack) -> None:
+        self._stack = stack
+        self._pristine, self._own = {"": template}, dict[str, str]()
+
+    def pristine(self, seed: str) -> str:
+        """Return the database that nothing but the seed is in, to be copied and never connected to."""
+        if seed not in self._pristine:
+            make, before = SEEDS[seed]
+            name = self._stack.enter_context(harness.copy_of(self.pristine(before)))
+            with on_database(name):
+                make()
+            self._pristine[seed] = name
+        return self._pristine[seed]
+
+    def own(self, seed: str) -> str:
+        """Return the copy of it in which this worker's tests are rolled back."""
+        if seed not in self._own:
+            self._own[seed] = self._stack.enter_context(harness.copy_of(self.pristine(seed)))
+        return self._own[seed]
+
+
+def seed_of(names: Collection[str]) -> str:
+    """Return the seed that a test with these fixtures begins with, or '': the one made last is the richest."""
+    return next((seed for seed in reversed(SEEDS) if f"seeded_{seed}" in names), "")
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: Any, template_database: str) -> Iterator[None]:
-    """Give this worker its own copy of the template, with the application role's rights on it."""
-    with harness.copy_of(template_database) as name, django_db_blocker.unblock():
-        use_database(name)
-        yield
+def seeds(django_db_blocker: Any, template_database: str) -> Iterator[Seeds]:
+    """This worker's copies of the template, with the application role's rights on them."""
+    with ExitStack() as stack, django_db_blocker.unblock():
+        yield Seeds(template_database, stack)
         use_database(harness.UNNAMED)
+
+
+@pytest.fixture
+def django_db_setup(request: pytest.FixtureRequest, seeds: Seeds, django_db_blocker: Any) -> None:
+    """Before each test that is rolled back: its database is the one with the seed it asks for."""
+    with django_db_blocker.unblock():
+        name = seeds.own(seed_of(request.fixturenames))
+        if connections["default"].settings_dict["NAME"] != name:
+            use_database(name)
 
 
 @dataclass(frozen=True)
@@ -148,23 +198,17 @@ class LiveDatabase:
 
 
 @pytest.fixture
-def live_template(template_database: str) -> str:
+def live_template(request: pytest.FixtureRequest, seeds: Seeds, django_db_blocker: Any) -> str:
     """What a database of a test's own is copied from; a folder of tests may name one with more in it."""
-    return template_database
+    with django_db_blocker.unblock():
+        return seeds.pristine(seed_of(request.fixturenames))
 
 
 @pytest.fixture
 def live_db(django_db_blocker: Any, live_template: str) -> Iterator[LiveDatabase]:
     """A fresh database for this test alone: commit, start threads and processes as you like."""
-    previous = connections["default"].settings_dict["NAME"]
-    ContentType.objects.clear_cache()
-    with harness.copy_of(live_template) as name, django_db_blocker.unblock():
-        use_database(name)
-        try:
-            yield LiveDatabase(name)
-        finally:
-            use_database(previous)
-            ContentType.objects.clear_cache()
+    with harness.copy_of(live_template) as name, django_db_blocker.unblock(), on_database(name):
+        yield LiveDatabase(name)
 
 
 @pytest.fixture
@@ -217,9 +261,13 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(autouse=True)
 def _empty_valkey(request: pytest.FixtureRequest) -> None:
     """Start every test that touches the database with nothing cached or queued."""
-    if {"db", "live_db", "world"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
-        with redis.Redis.from_url(settings.REDIS_URL) as client:
-            client.flushdb()
+    if "world" in request.fixturenames or needs_database(request.node):
+        _valkey().flushdb()
+
+
+@cache
+def _valkey() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL)
 
 
 @pytest.fixture
@@ -228,64 +276,66 @@ def any_db(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("live_db" if "live_db" in request.fixturenames else "db")
 
 
-_hashed = lru_cache(make_password)
-
-
-def _person(username: str, *groups: str) -> Any:
-    people = get_user_model()
-    user = people(username=username, email=f"{username}@northwind.example", first_name=username.capitalize())
-    user.password, user.is_staff = _hashed(PASSWORD), True
-    user.save(force_insert=True)
-    # Set up, not done by anybody: without the record of each change, which takes four statements a group.
-    member = people.groups.through
-    groups = [Group.objects.get_or_create(name=name)[0] for name in groups]
-    member.objects.bulk_create([member(user=user, group=group) for group in groups])
-    return user
+def _person(request: pytest.FixtureRequest, username: str) -> Any:
+    if seed_of(request.fixturenames):
+        return get_user_model().objects.get(username=username)
+    return person(username)
 
 
 @pytest.fixture
-def alice(any_db: None) -> Any:
+def seeded_draft(any_db: None) -> None:
+    """The cast is in the database already, and robo, who was taken on by alice and has not started work."""
+
+
+@pytest.fixture
+def seeded_company(any_db: None) -> None:
+    """The company of tests/company.py is in the database already."""
+
+
+@pytest.fixture
+def seeded_granted(any_db: None) -> None:
+    """It is, and robo may post invoices."""
+
+
+@pytest.fixture
+def alice(request: pytest.FixtureRequest, any_db: None) -> Any:
     """Alice manages."""
-    return _person("alice", "Managers")
+    return _person(request, "alice")
 
 
 @pytest.fixture
-def bob(any_db: None) -> Any:
+def bob(request: pytest.FixtureRequest, any_db: None) -> Any:
     """Bob approves."""
-    return _person("bob", "Approvers")
+    return _person(request, "bob")
 
 
 @pytest.fixture
-def carol(any_db: None) -> Any:
+def carol(request: pytest.FixtureRequest, any_db: None) -> Any:
     """Carol audits."""
-    return _person("carol", "Auditors")
+    return _person(request, "carol")
 
 
 @pytest.fixture
-def dave(any_db: None) -> Any:
+def dave(request: pytest.FixtureRequest, any_db: None) -> Any:
     """Dave operates."""
-    return _person("dave", "Operators")
+    return _person(request, "dave")
 
 
 @pytest.fixture
-def mallory(any_db: None) -> Any:
+def mallory(request: pytest.FixtureRequest, any_db: None) -> Any:
     """Mallory has a sign-in and no right at all."""
-    return _person("mallory")
+    return _person(request, "mallory")
 
 
 @pytest.fixture(scope="module")
-def made_world(django_db_setup: None, django_db_blocker: Any, template_database: str) -> Iterator[Any]:
+def made_world(django_db_blocker: Any, template_database: str) -> Iterator[Any]:
     """The world of tests/world.py in a database of a module's own: to make it takes seconds."""
     from tests.fakes import FakeSystem
     from tests.world import build
 
-    previous = connections["default"].settings_dict["NAME"]
     with FakeSystem() as fake, harness.copy_of(template_database) as name, django_db_blocker.unblock():
-        use_database(name)
-        ContentType.objects.clear_cache()
-        found = build(fake)
-        use_database(previous)
-        ContentType.objects.clear_cache()
+        with on_database(name):
+            found = build(fake)
         yield name, found
 
 
@@ -294,17 +344,9 @@ def world(django_db_blocker: Any, made_world: Any) -> Iterator[Any]:
     """Everybody, and something of everything, as the permission matrix asks; what a test does is undone."""
     from tests.world import undone
 
-    previous = connections["default"].settings_dict["NAME"]
     name, found = made_world
-    with django_db_blocker.unblock():
-        use_database(name)
-        ContentType.objects.clear_cache()
-        try:
-            with undone():
-                yield found
-        finally:
-            use_database(previous)
-            ContentType.objects.clear_cache()
+    with django_db_blocker.unblock(), on_database(name), undone():
+        yield found
 
 
 @pytest.fixture

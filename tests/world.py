@@ -21,7 +21,7 @@ from agents.services import credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
-from tests.conftest import PASSWORD
+from tests.company import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from tests.workflows.test_runs import letters
 from workflows.actions.services import Ask, request_action

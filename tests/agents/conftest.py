@@ -3,38 +3,28 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 
 from agents.models import Agent, Department, Role
-from agents.services import credentials, lifecycle
+from agents.services import credentials
+from tests.company import robo
 
 
 @pytest.fixture
-def finance(any_db: None) -> Department:
+def finance(seeded_draft: None) -> Department:
     """The department in which robo works."""
-    return Department.objects.create(code="finance", name="Finance")
+    return Department.objects.get(code="finance")
 
 
 @pytest.fixture
-def bookkeeper(any_db: None) -> Role:
+def bookkeeper(seeded_draft: None) -> Role:
     """The role robo has."""
-    group = Group.objects.create(name="Role: bookkeeper")
-    return Role.objects.create(code="bookkeeper", name="Bookkeeper", group=group)
+    return Role.objects.select_related("group").get(code="bookkeeper")
 
 
 @pytest.fixture
-def draft(alice: Any, finance: Department, bookkeeper: Role) -> Agent:
+def draft(seeded_draft: None) -> Agent:
     """An agent that was taken on and has not started work."""
-    return lifecycle.register_agent(
-        actor=alice.as_actor(),
-        name="Robo",
-        code="robo",
-        purpose="Posts supplier invoices.",
-        sponsor=alice,
-        department=finance,
-        role=bookkeeper,
-        reason="The team needs a bookkeeper",
-    )
+    return robo()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audit.models import Event
-from tests.conftest import PASSWORD
+from tests.company import PASSWORD
 
 pytestmark = pytest.mark.django_db
 FAILED = "agents.sign_in_refused"

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import barriers, check_page, sign_in
-from tests.conftest import PASSWORD
+from tests.company import PASSWORD
 from tests.workflows.conftest import ask, hold_above
 
 pytestmark = pytest.mark.browser

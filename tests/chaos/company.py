@@ -127,12 +127,12 @@ def set_up(fake_url: str, agents: int) -> Company:
     """Fill an empty database; Django is set up, and nothing of the product runs yet."""
     from audit.vocabulary import Actor
     from connectors.services import grant_operation, publish_operation
-    from tests.conftest import _person
+    from tests.company import person
     from tests.fakes import KEY, POST_MAPPING, POST_SCHEMA, install
 
     tests, reason = Actor.system("tests"), "set up for the chaos"
-    alice, bob = _person("alice", "Managers"), _person("bob", "Approvers")
-    dave = _person("dave", "Operators")
+    alice, bob = person("alice", "Managers"), person("bob", "Approvers")
+    dave = person("dave", "Operators")
     found = [_agent(alice, f"clerk-{number}") for number in range(agents)]
     limits = {"breaker_threshold": 10_000, "max_concurrent": 8}
     keyed = install(Address(fake_url, KEY), code=KEYED, **limits)  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ from audit.vocabulary import Actor
 from connectors.models import Authorization
 from connectors.policies.digests import canonical_digest
 from connectors.services.authorizations import mint_authorization
-from tests.fakes import FakeSystem, install
+from tests import company
+from tests.fakes import FakeSystem
 
 PORTAL = Actor.system("tests")
 
@@ -25,9 +26,9 @@ def fake() -> Iterator[FakeSystem]:
 
 
 @pytest.fixture
-def book(any_db: None, fake: FakeSystem) -> dict[str, Any]:
+def book(seeded_company: None, fake: FakeSystem) -> dict[str, Any]:
     """The fake, installed, with its two operations published."""
-    return install(fake)
+    return company.book(fake.url)
 
 
 def authorized(
@@ -48,7 +49,7 @@ def authorized(
 @pytest.fixture
 def robot(alice: Any) -> Agent:
     """An active agent with a role of its own."""
-    group = Group.objects.create(name="role: bookkeeper")
+    group = Group.objects.create(name="role: bookkeeper-t")
     role = Role.objects.create(code="bookkeeper-t", name="Bookkeeper", group=group)
     user = User(username="agent-t", kind=User.Kind.AGENT)
     user.set_unusable_password()

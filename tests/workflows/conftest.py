@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from agents.models import Agent, Department, Role, User
-from audit.vocabulary import Actor
+from agents.models import Agent, User
 from connectors.services import grant_operation
-from tests.fakes import FakeSystem, arguments, install
+from tests import company
+from tests.company import TESTS, new_agent
+from tests.fakes import FakeSystem, arguments
 from workflows.actions.selectors import violations
 from workflows.actions.services import Ask, request_action
 
-TESTS = Actor.system("tests")
+__all__ = ["TESTS", "new_agent"]
 
 
 @pytest.fixture
@@ -27,49 +28,20 @@ def fake() -> Iterator[FakeSystem]:
 
 
 @pytest.fixture
-def book(any_db: None, fake: FakeSystem) -> dict[str, Any]:
+def book(seeded_company: None, fake: FakeSystem) -> dict[str, Any]:
     """The fake, installed, with its two operations published."""
-    return install(fake)
-
-
-def new_agent(sponsor: User, code: str = "robo") -> Agent:
-    """Take on an active agent that works within its contract."""
-    from django.contrib.auth.models import Group
-
-    department = Department.objects.filter(code="finance").first() or Department.objects.create(
-        code="finance", name="Finance"
-    )
-    role = Role.objects.filter(code="bookkeeper").first()
-    if role is None:
-        group = Group.objects.create(name="role: bookkeeper")
-        role = Role.objects.create(code="bookkeeper", name="Bookkeeper", group=group)
-    user = User(username=code, kind=User.Kind.AGENT, first_name=code.capitalize())
-    user.set_unusable_password()
-    user.save()
-    user.groups.add(role.group)
-    return Agent.objects.create(
-        user=user,
-        name=code.capitalize(),
-        code=code,
-        purpose="Posts invoices.",
-        sponsor=sponsor,
-        department=department,
-        role=role,
-        lifecycle=Agent.Lifecycle.ACTIVE,
-        autonomy=Agent.Autonomy.BY_CONTRACT,
-    )
+    return company.book(fake.url)
 
 
 @pytest.fixture
-def robo(alice: User) -> Agent:
+def robo(seeded_company: None) -> Agent:
     """Robo is an agent; alice answers for it. It holds no grant yet."""
-    return new_agent(alice)
+    return company.robo()
 
 
 @pytest.fixture
-def clerk(robo: Agent, book: dict[str, Any]) -> Agent:
+def clerk(seeded_granted: None, robo: Agent, book: dict[str, Any]) -> Agent:
     """Robo, with leave to post invoices."""
-    grant(robo, book["post"])
     return robo
 
 

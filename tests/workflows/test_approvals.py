@@ -12,7 +12,7 @@ from agents.services import policies
 from audit.models import Event
 from audit.vocabulary import Actor, Refusal
 from connectors.services import publish_operation
-from tests.conftest import _person
+from tests.company import person
 from tests.fakes import POST_MAPPING, POST_SCHEMA
 from tests.workflows.conftest import TESTS, ask, hold_above, limit
 from workflows.actions.models import Action
@@ -80,7 +80,7 @@ def test_a_rejection_reaches_the_agent_with_its_reason(held: Action, approval: A
 def test_a_quorum_counts_different_people(clerk: Any, bob: Any, alice: Any) -> None:
     hold_above(10_000, quorum=2)
     held = ask(clerk, minor=20_000)
-    second = _person("barbara", "Approvers")
+    second = person("barbara", "Approvers")
     vote(bob, held.approval)
     held.refresh_from_db()
     assert held.state == "held"
@@ -158,7 +158,7 @@ def test_a_vote_is_on_what_was_shown_and_has_a_reason(approval: Approval, bob: A
 def test_a_vote_after_the_end_is_refused(held: Action, approval: Approval, bob: Any) -> None:
     vote(bob, approval, "reject")
     with pytest.raises(Refusal) as refused:
-        vote(_person("barbara", "Approvers"), approval)
+        vote(person("barbara", "Approvers"), approval)
     assert refused.value.code == "approval_closed"
 
 

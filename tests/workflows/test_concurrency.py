@@ -16,7 +16,7 @@ from django.db import connection, connections
 from agents.services import lifecycle, stops
 from audit.vocabulary import Refusal
 from connectors.models import Call, System
-from tests.conftest import _person
+from tests.company import person
 from tests.workflows.conftest import ask, hold_above, limit
 from workflows.actions.models import Action
 from workflows.actions.selectors import violations
@@ -90,7 +90,7 @@ def test_many_workers_run_one_action_once(clerk: Any, fake: Any) -> None:
 
 def test_two_approvers_at_once_have_one_winner(clerk: Any, bob: Any) -> None:
     hold_above(10_000)
-    voters = [bob, *(_person(f"approver{index}", "Approvers") for index in range(11))]
+    voters = [bob, *(person(f"approver{index}", "Approvers") for index in range(11))]
     for _ in range(5):
         held = ask(clerk, number=str(uuid.uuid4()), minor=20_000)
 

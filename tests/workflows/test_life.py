@@ -18,7 +18,7 @@ from agents.models import Agent, Reservation, Stop
 from agents.services import lifecycle, stops
 from audit.vocabulary import Refusal
 from connectors.services import grant_operation, revoke_grant
-from tests.conftest import _person
+from tests.company import person
 from tests.fakes import FakeSystem, install
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, limit, new_agent
 from workflows.actions.choices import TRANSITIONS, State
@@ -52,8 +52,8 @@ class Life(RuleBasedStateMachine):
         self.late = reconciling.LATE_ANSWER_SECONDS
         self.fake = FakeSystem().start()
         self.book = install(self.fake, breaker_threshold=1000)
-        self.alice, self.dave = _person("alice", "Managers"), _person("dave", "Operators")
-        self.voters = [_person("bob", "Approvers"), _person("barbara", "Approvers")]
+        self.alice, self.dave = person("alice", "Managers"), person("dave", "Operators")
+        self.voters = [person("bob", "Approvers"), person("barbara", "Approvers")]
         self.agent = new_agent(self.alice)
         grant(self.agent, self.book["post"])
         hold_above(10_000)

@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 
 from agents.models import Department, Role
 from audit.vocabulary import Refusal
-from tests.conftest import _person
+from tests.company import person
 from tests.workflows.conftest import ask, grant, hold_above, new_agent
 from tests.workflows.test_runs import (
     WHY,
@@ -144,7 +144,7 @@ def test_whoever_left_keeps_nothing_from_the_others(
     services.tick()
     human = step(run, "look").task
     tasks.claim_task(actor=bob.as_actor(), task_id=human.pk)
-    barbara = _person("barbara", "Approvers")
+    barbara = person("barbara", "Approvers")
     with pytest.raises(Refusal, match="has it"):
         tasks.claim_task(actor=barbara.as_actor(), task_id=human.pk)
     bob.is_active = False
@@ -254,7 +254,7 @@ def test_nobody_approves_what_they_filled_in(clerk: Any, alice: Any, bob: Any) -
     with pytest.raises(Refusal) as refused:
         vote(bob, question())
     assert refused.value.code == "four_eyes"
-    vote(_person("barbara", "Approvers"), question())
+    vote(person("barbara", "Approvers"), question())
     assert Action.objects.get().state == "authorized"
 
 

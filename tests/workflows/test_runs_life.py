@@ -21,7 +21,7 @@ from agents.services import stops
 from audit.selectors import violations
 from audit.vocabulary import Ref, Refusal
 from connectors.services import publish_operation
-from tests.conftest import _person
+from tests.company import person
 from tests.fakes import FakeSystem, install
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, new_agent
 from tests.workflows.test_compensation import CANCEL, MAPPING
@@ -63,8 +63,8 @@ class Company:
     def __init__(self, fake: FakeSystem) -> None:
         self.fake = fake
         book = install(fake, breaker_threshold=1000)
-        self.alice, self.dave = _person("alice", "Managers"), _person("dave", "Operators")
-        self.bob = _person("bob", "Approvers")
+        self.alice, self.dave = person("alice", "Managers"), person("dave", "Operators")
+        self.bob = person("bob", "Approvers")
         self.agents = [new_agent(self.alice, code) for code in ("robo", "rita")]
         cancel = publish_operation(
             actor=TESTS, system=book["system"], code="fake.invoice.cancel", name="Cancel an invoice",

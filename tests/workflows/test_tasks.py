@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from audit.models import Event
 from audit.vocabulary import Ref, Refusal
-from tests.conftest import _person
+from tests.company import person
 from tests.workflows.conftest import TESTS
 from workflows.tasks import selectors, services
 from workflows.tasks.models import Task
@@ -36,7 +36,7 @@ def test_a_candidate_claims_and_completes(task: Task, dave: Any) -> None:
 
 
 def test_only_candidates_claim_and_one_at_a_time(task: Task, dave: Any, mallory: Any) -> None:
-    other = _person("dora", "Operators")
+    other = person("dora", "Operators")
     with pytest.raises(Refusal, match="not a candidate"):
         services.claim_task(actor=mallory.as_actor(), task_id=task.pk)
     services.claim_task(actor=dave.as_actor(), task_id=task.pk)

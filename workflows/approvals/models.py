@@ -11,11 +11,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from agents.models.tracked import CheckedTogether
 from audit.vocabulary import Ref
 from workflows.tasks.models import Task
 
 
-class Approval(models.Model):
+class Approval(CheckedTogether):
     """A question to people about one subject, with the rule for its votes snapshotted when it was asked."""
 
     class State(models.TextChoices):

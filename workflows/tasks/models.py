@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from agents.models.tracked import CheckedTogether
 from audit.vocabulary import Ref
 
 EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"}
@@ -21,7 +22,7 @@ EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_
 NO_DEPARTMENT = UUID(int=0)
 
 
-class Task(models.Model):
+class Task(CheckedTogether):
     """Something that waits for a person or an agent. It sits in no queue: its row is the wait."""
 
     class Kind(models.TextChoices):
