@@ -18,7 +18,8 @@ from workflows.pages.words import is_echo
         ("approvals.vote_cast", "0190", False),
         ("runs.version_approved", "", True),
         ("approvals.approval_withdrawn", "0190", True),
-        ("approvals.approval_requested", "0190", False),
+        ("approvals.approval_requested", "0190", True),
+        ("actions.action_held", "0190", False),
     ],
 )
 def test_nothing_is_told_twice(verb: str, action: str, *, is_left_out: bool) -> None:

@@ -169,6 +169,15 @@ def test_what_is_open_is_named_in_one_line(words, shown):
     assert in_short(words) == shown
 
 
+def test_the_list_says_that_people_decide_on_what_an_agent_asked_for(workflow, alice, carol, clerk):
+    hold_above(1_000)
+    begun(alice)
+    task = claim(clerk)
+    action = ask(clerk, task_id=str(task.pk), task_epoch=task.epoch)
+    tasks.release_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, wait_for=action.as_ref())
+    assert "people decide on what the agent asked for" in read(carol, "runs").lower()
+
+
 def test_hostile_words_stay_words_on_every_page(work, bob, carol):
     run = step(Run.objects.get(), "look").run
     for user, name, key in ((carol, "run", run.pk), (bob, "inbox-task", work.pk), (carol, "run-parts", run.pk)):

@@ -27,7 +27,7 @@ from workflows.actions import dispatch
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import drop_action, give_turns, reconcile_action, run_action, sweep_due
 from workflows.actions.services.executing import _begin, perform
-from workflows.actions.services.outcome import record_in_doubt
+from workflows.actions.services.outcome import record_failed, record_in_doubt
 from workflows.runs import services as runs
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
@@ -449,3 +449,14 @@ class TestManyAtOnce:
         made = Throttle.objects.get()
         late = Action.objects.filter(dispatched_at__gt=made.in_force_since).count()
         assert late == 3
+
+
+@pytest.mark.django_db
+def test_what_failed_for_a_moment_is_no_trouble_for_a_day(clerk: Any, carol: Any, hints: Any) -> None:
+    claim = begin(ask(clerk))
+    record_failed(claim.action.pk, claim.epoch, code="unreachable", sentence="it was away", temporary=True)
+    assert "Failed: " in read(carol, "home")
+    Action.objects.update(finished_at=Now() - timedelta(minutes=20))
+    assert "Failed: " not in read(carol, "home")
+    Action.objects.update(is_temporary=False)
+    assert "Failed: " in read(carol, "home")

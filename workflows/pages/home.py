@@ -33,6 +33,7 @@ from workflows.runs.selectors import visible_to as visible_runs
 
 FEW = 6
 WRONG_SINCE = timedelta(hours=24)
+PASSING_SINCE = timedelta(minutes=10)
 IN_LINE_SINCE = timedelta(minutes=1)
 
 
@@ -164,7 +165,10 @@ def _stops(user: User) -> list[Trouble]:
 
 
 def _actions_in_trouble(user: User) -> list[Trouble]:
-    recent = Q(finished_at__gte=timezone.now() - WRONG_SINCE)
+    now = timezone.now()
+    # What failed before it could have an effect, and may go through later, is news for a while only.
+    passing = Q(is_temporary=True, finished_at__lt=now - PASSING_SINCE)
+    recent = Q(finished_at__gte=now - WRONG_SINCE) & ~passing
     wrong = (
         visible_to(user)
         .filter(

@@ -30,7 +30,10 @@ from workflows.runs.selectors import visible_to
 MOST_LINES = 200
 AS_USUAL = 3  # the priority of a run that nobody said anything about
 # The table of the steps says these better.
-IN_THE_TABLE = ("tasks.task_opened", "tasks.task_claimed", "actions.action_requested", "runs.run_parked")
+IN_THE_TABLE = (
+    *("tasks.task_opened", "tasks.task_claimed", "tasks.task_redirected"),
+    *("actions.action_requested", "runs.run_parked"),
+)
 TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad", RunVerb.CANCEL: "bad"}
 
 

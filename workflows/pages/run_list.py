@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from agents.models import User
 from audit.selectors import newest_position
+from workflows.actions.models import Action
 from workflows.pages.access import for_people, page, part
 from workflows.pages.run import tags_of
 from workflows.pages.steps import who_has
@@ -25,6 +26,7 @@ from workflows.runs.selectors import startable_by, visible_to
 
 ON_A_PAGE = 50
 MOST_NAMED = 2  # steps, or who has them, in one line of the list
+AN_ACTION = "actions.action:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,32 @@ def run_lines(found: QuerySet[Run]) -> list[RunLine]:
         .prefetch_related("task__candidate_groups")
         .order_by("pk")
     )
-    return [_line(run) for run in found.prefetch_related(Prefetch("steps", steps, to_attr="open_steps"))]
+    runs = list(found.prefetch_related(Prefetch("steps", steps, to_attr="open_steps")))
+    asked = _asked_for(step for run in runs for step in run.open_steps)  # type: ignore[attr-defined]
+    return [_line(run, asked) for run in runs]
 
 
-def _line(run: Any) -> RunLine:
+def _asked_for(steps: Iterable[Step]) -> dict[str, Action]:
+    """Return the actions for which agents gave their tasks back, by what those tasks wait for."""
+    waited_for = {step.task.waits_for for step in steps if step.task is not None and step.task.waits_for}
+    keys = [found.removeprefix(AN_ACTION) for found in waited_for if found.startswith(AN_ACTION)]
+    found = Action.objects.filter(pk__in=keys) if keys else ()
+    return {f"{AN_ACTION}{action.pk}": action for action in found}
+
+
+def _who(step: Step, asked: Mapping[str, Action]) -> str:
+    action = asked.get(step.task.waits_for) if step.task is not None else None
+    is_held = action is not None and action.state == Action.State.HELD
+    return who_has(step, is_held=is_held, is_in_line=action is not None and action.waits_for_turn)
+
+
+def _line(run: Any, asked: Mapping[str, Action]) -> RunLine:
     if run.state == RunState.INCIDENT:
         return RunLine(run, tags_of(run), run.problem, "")
     names = Counter(step.name for step in run.open_steps)
     where = [f"{name} ({count} times)" if count > 1 else name for name, count in names.items()]
     # Who has it, each once, in the order of the steps.
-    who = list(dict.fromkeys(found for step in run.open_steps if (found := who_has(step))))
+    who = list(dict.fromkeys(found for step in run.open_steps if (found := _who(step, asked))))
     return RunLine(run, tags_of(run), in_short(where), in_short(who))
 
 

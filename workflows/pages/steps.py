@@ -113,7 +113,7 @@ def _line(
         name=f"{step.name} ({step.index + 1})" if step.frame_id else step.name,
         again=step.generation if step.generation > 1 else 0,
         tag=HELD if is_held and waits else IN_LINE if is_in_line else _tag(step),
-        who=who_has(step, is_held=is_held),
+        who=who_has(step, is_held=is_held, is_in_line=is_in_line),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
         due=step.task.due_at if step.task and waits else None,
@@ -162,10 +162,15 @@ def _tag_of_call(action: Action) -> Tag | None:
     return HELD if action.state == Action.State.HELD else None
 
 
-def who_has(step: Step, *, is_held: bool = False) -> str:
-    """Return who did a step or has it now, or to whom it is offered."""
+def who_has(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> str:
+    """Return who did a step or has it now, or to whom it is offered.
+
+    Of a task that was given back for an action: whether people decide on that, or it waits for its turn.
+    """
     task = step.task
     if task is not None and task.waits_for:
+        if is_in_line:
+            return "what the agent asked for waits for its turn"
         return "people decide on what the agent asked for" if is_held else "waits for what the agent asked for"
     if task is not None and task.claimed_by is not None:
         agent = getattr(task.claimed_by, "agent", None)

@@ -134,14 +134,16 @@ ECHOES = (
     # A version is a change that was proposed and decided.
     *(f"runs.version_{end}" for end in ("proposed", "approved", "rejected")),
 )
+# In a feed, what is held or proposed tells that people are asked, the run that its work was given away.
+IN_A_FEED = (*ECHOES, "approvals.approval_requested", "tasks.task_redirected")
 # A vote on an action says who decided; one on a change is said again by the change itself.
 VOTE = "approvals.vote_cast"
-ECHOED = Q(verb__in=ECHOES) | Q(verb=VOTE, action_id="")
+ECHOED = Q(verb__in=IN_A_FEED) | Q(verb=VOTE, action_id="")
 
 
 def is_echo(event: Any) -> bool:
     """Say the same as ``ECHOED`` of one event that is at hand."""
-    return event.verb in ECHOES or (event.verb == VOTE and not event.action_id)
+    return event.verb in IN_A_FEED or (event.verb == VOTE and not event.action_id)
 
 
 # How an event looks in a feed, by the end of its verb. A verb that is not listed looks like plain news.
