@@ -83,7 +83,7 @@ def run_lines(found: QuerySet[Run]) -> list[RunLine]:
         .order_by("pk")
     )
     runs = list(found.prefetch_related(Prefetch("steps", steps, to_attr="open_steps")))
-    asked = _asked_for(step for run in runs for step in run.open_steps)  # type: ignore[attr-defined]
+    asked = _asked_for(step for run in runs for step in run.open_steps)
     return [_line(run, asked) for run in runs]
 
 
