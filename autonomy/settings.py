@@ -32,6 +32,13 @@ DATABASE_URLS = {
 DATABASES = {
     "default": dj_database_url.parse(DATABASE_URLS[DATABASE_ROLE], conn_max_age=300, conn_health_checks=True)
 }
+# A database that is gone without a word is noticed, whoever waits for an answer of it (seconds, milliseconds).
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 30_000,
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 DATABASE_ROLE_NAMES = {
     role: str(dj_database_url.parse(url).get("USER", "")) for role, url in DATABASE_URLS.items()
 }
@@ -299,6 +306,9 @@ CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=3)
 # How often each process says that it lives and which stops it has seen (seconds).
 HEARTBEAT_SECONDS = env.float("HEARTBEAT_SECONDS", default=3)
+# Sends what follows only when there is something to do, and at least every so many seconds whatever it thinks.
+CELERY_BEAT_SCHEDULER = "autonomy.clock:Clock"
+SWEEP_ANYWAY_SECONDS = env.int("SWEEP_ANYWAY_SECONDS", default=30)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "workflows.actions.jobs.sweep",

@@ -3,21 +3,69 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from agents.models import Agent, User
+from autonomy import clock
 from connectors.services import grant_operation
 from tests import company
 from tests.company import TESTS, new_agent
 from tests.fakes import FakeSystem, arguments
+from workflows.actions import dispatch as actions
 from workflows.actions.selectors import violations
 from workflows.actions.services import Ask, request_action
+from workflows.actions.services import sweeping as action_sweeping
+from workflows.runs import dispatch as runs
+from workflows.runs.services import sweeping as run_sweeping
+from workflows.triggers import dispatch as triggers
+from workflows.triggers import services as trigger_services
 
 __all__ = ["TESTS", "new_agent"]
+# Found by the sweep that comes without being asked for.
+NOT_ASKED_FOR = {"repaired"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a duty of the clock does in any of these tests, the clock would have rung for it."""
+    for module, job in ((action_sweeping, actions.SWEEP), (run_sweeping, runs.SWEEP)):
+        monkeypatch.setattr(module, "_guarded", _held_to_its_condition(module._guarded, job))
+    for name, job in (("fire_due", triggers.FIRE), ("react", triggers.REACT)):
+        duty = partial(_held_to_its_condition(_plainly, job), name, getattr(trigger_services, name))
+        monkeypatch.setattr(trigger_services, name, duty)
+
+
+def _plainly(name: str, duty: Callable[[], int]) -> int:
+    return duty()
+
+
+def _held_to_its_condition(
+    guarded: Callable[[str, Callable[[], int]], int], job: str
+) -> Callable[[str, Callable[[], int]], int]:
+    def asked_first(name: str, duty: Callable[[], int]) -> int:
+        # Where others commit meanwhile, what is due may come between.
+        is_alone = connection.in_atomic_block
+        would_ring = not is_alone or _would_ring(job)
+        done = guarded(name, duty)
+        assert would_ring or not done or name in NOT_ASKED_FOR, f"the clock would not ring for: {name}"
+        return done
+
+    return asked_first
+
+
+def _would_ring(job: str) -> bool:
+    """Ask as the clock does, but for what is due within a second: it is later when the duty asks."""
+    condition = clock.conditions()[job]
+    later = condition.replace("statement_timestamp()", "(statement_timestamp() + interval '1 second')")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {later}")
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture

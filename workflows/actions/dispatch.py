@@ -21,6 +21,28 @@ GIVE_TURNS = "workflows.actions.jobs.give_turns"
 SWEEP = "workflows.actions.jobs.sweep"
 # The sweeper hints again at what still waits: while no worker takes them, old hints must not pile up.
 HINT_SECONDS = 15
+# When a sweep is worth a message, as a condition that is cheap however much there is and was. It may be true
+# where a duty then finds nothing, and is true wherever one would do something.
+# Authorized is what expires, what nobody has begun, and what waits for its turn.
+SWEEP_WHEN = """
+   EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND expires_at <= statement_timestamp())
+OR EXISTS (SELECT FROM actions_action
+            WHERE state = 'authorized'
+              AND (waits_for_id IS NOT NULL OR expires_at <= statement_timestamp()
+                   OR decided_at < statement_timestamp() - interval '5 seconds'))
+OR EXISTS (SELECT FROM actions_lease WHERE until < statement_timestamp())
+OR EXISTS (SELECT FROM tasks_task WHERE state = 'claimed' AND lease_until < statement_timestamp())
+OR EXISTS (SELECT FROM tasks_task q JOIN tasks_task t ON t.id = q.asked_for_id
+            WHERE q.asked_for_id IS NOT NULL AND q.state IN ('open', 'claimed')
+              AND (t.state NOT IN ('open', 'claimed')
+                   OR q.due_at <= statement_timestamp() AND t.clock_stopped_at IS NULL))
+OR EXISTS (SELECT FROM agents_enforcementpoint
+            WHERE beat_at < statement_timestamp() - interval '{silent_seconds} seconds')
+OR EXISTS (SELECT FROM agents_stop s
+            WHERE s.lifted_at IS NULL
+              AND NOT EXISTS (SELECT FROM agents_acknowledgement a
+                               WHERE a.stop_id = s.id AND a.kind = 'whole' AND a.version >= s.version))
+"""
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,36 @@ from redis.retry import Retry
 TICK = "workflows.runs.jobs.tick"
 SWEEP = "workflows.runs.jobs.sweep"
 RELEASE = "workflows.runs.jobs.release"
+# When a sweep is worth a message, as a condition that is cheap however much waits and was done. It may be true
+# where a duty then finds nothing. What it leaves out is left to the sweep that comes without being asked for: a
+# step that is being done although what it waits for has ended. Finding one means to look at all of them.
+SWEEP_WHEN = """
+   EXISTS (SELECT FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
+            WHERE r.not_before <= statement_timestamp() AND NOT u.is_paused)
+OR EXISTS (SELECT FROM runs_timer t JOIN runs_step s ON s.id = t.step_id JOIN runs_run u ON u.id = s.run_id
+            WHERE t.fire_at <= statement_timestamp() AND (s.clock_stopped_at IS NULL OR t.kind = 'wake')
+              AND NOT (u.is_paused AND t.kind IN ('wake', 'again')))
+OR EXISTS (SELECT FROM runs_run u JOIN runs_step s ON s.id = u.parent_id
+            WHERE u.parent_id IS NOT NULL AND u.state IN ('running', 'incident')
+              AND s.state NOT IN ('ready', 'running'))
+OR EXISTS (SELECT FROM runs_step s JOIN runs_run u ON u.id = s.run_id
+            WHERE s.state = 'ready' AND s.held_by_id IS NULL AND NOT s.is_parked
+              AND u.state IN ('running', 'incident') AND NOT u.is_paused
+              AND NOT EXISTS (SELECT FROM runs_ready r WHERE r.step_id = s.id))
+OR EXISTS (SELECT FROM runs_step s JOIN runs_run u ON u.id = s.run_id
+             LEFT JOIN actions_action a ON a.id = s.undo_action_id
+            WHERE s.undone = 'running' AND NOT u.is_paused AND (a.id IS NULL OR a.finished_at IS NOT NULL)
+              AND NOT EXISTS (SELECT FROM runs_ready r WHERE r.step_id = s.id))
+OR EXISTS (SELECT FROM runs_step WHERE state = 'ready' AND held_by_id IS NOT NULL)
+OR EXISTS (SELECT FROM tasks_task
+            WHERE state = 'open' AND preferred_agent_id IS NOT NULL AND waits_for = '' AND NOT is_paused)
+OR EXISTS (SELECT FROM tasks_task
+            WHERE state = 'open' AND waits_for = '' AND NOT is_paused AND role_id IS NOT NULL
+              AND kind = 'agent_work'
+              AND available_at < statement_timestamp() - interval '{unclaimed_seconds} seconds')
+OR EXISTS (SELECT FROM tasks_task
+            WHERE subject_kind = 'agents.role' AND kind = 'incident' AND state IN ('open', 'claimed'))
+"""
 GATE = "aos:runs:tick-on-its-way"
 # A tick that was lost on its way holds others back no longer than this.
 GATE_MILLISECONDS = 500

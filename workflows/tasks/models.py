@@ -221,6 +221,12 @@ class Task(CheckedTogether):
                 name="task_kept_for",
             ),
             models.Index(fields=["asked_for"], condition=Q(asked_for__isnull=False), name="task_questions_of"),
+            # What the clock looks at, however many were answered.
+            models.Index(
+                fields=["asked_for"],
+                condition=Q(asked_for__isnull=False, state__in=["open", "claimed"]),
+                name="task_questions_open",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -84,6 +84,11 @@ class Run(KeyedModel):
             models.Index(
                 fields=["state"], condition=Q(state__in=["running", "incident"]), name="runs_run_open"
             ),
+            models.Index(
+                fields=["parent"],
+                condition=Q(parent__isnull=False, state__in=["running", "incident"]),
+                name="runs_run_inside_open",
+            ),
         ]
 
     def __str__(self) -> str:
