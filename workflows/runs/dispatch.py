@@ -21,6 +21,7 @@ RELEASE = "workflows.runs.jobs.release"
 # When a sweep is worth a message, as a condition that is cheap however much waits and was done. It may be true
 # where a duty then finds nothing. What it leaves out is left to the sweep that comes without being asked for: a
 # step that is being done although what it waits for has ended. Finding one means to look at all of them.
+# (Materialized: else a join in the order of runs may be planned, which reads all of history.)
 SWEEP_WHEN = """
    EXISTS (SELECT FROM runs_ready r JOIN runs_step s ON s.id = r.step_id JOIN runs_run u ON u.id = s.run_id
             WHERE r.not_before <= statement_timestamp() AND NOT u.is_paused)
@@ -30,9 +31,10 @@ OR EXISTS (SELECT FROM runs_timer t JOIN runs_step s ON s.id = t.step_id JOIN ru
 OR EXISTS (SELECT FROM runs_run u JOIN runs_step s ON s.id = u.parent_id
             WHERE u.parent_id IS NOT NULL AND u.state IN ('running', 'incident')
               AND s.state NOT IN ('ready', 'running'))
-OR EXISTS (SELECT FROM runs_step s JOIN runs_run u ON u.id = s.run_id
-            WHERE s.state = 'ready' AND s.held_by_id IS NULL AND NOT s.is_parked
-              AND u.state IN ('running', 'incident') AND NOT u.is_paused
+OR EXISTS (WITH s AS MATERIALIZED (SELECT id, run_id FROM runs_step
+                                     WHERE state = 'ready' AND held_by_id IS NULL AND NOT is_parked)
+           SELECT FROM s JOIN runs_run u ON u.id = s.run_id
+            WHERE u.state IN ('running', 'incident') AND NOT u.is_paused
               AND NOT EXISTS (SELECT FROM runs_ready r WHERE r.step_id = s.id))
 OR EXISTS (SELECT FROM runs_step s JOIN runs_run u ON u.id = s.run_id
              LEFT JOIN actions_action a ON a.id = s.undo_action_id
