@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING, Any, cast
@@ -59,6 +60,12 @@ def keep_nothing_after_a_failure(sender: Task[..., Any], **kwargs: Any) -> None:
 
 # The heartbeat of this process, begun after the fork: each pool process is one that executes.
 _hearts: list[Heartbeat] = []
+
+
+@worker_process_init.connect
+def leave_what_was_imported(**kwargs: Any) -> None:
+    """What is there when a pool process begins stays: to look for garbage in it again and again delays jobs."""
+    gc.freeze()
 
 
 @worker_process_init.connect

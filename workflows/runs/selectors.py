@@ -125,7 +125,8 @@ def groups_named_by(version: WorkflowVersion) -> QuerySet[Group]:
 
 def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:
     """Return what conditions read of the actions of steps, by the ids of their task and action."""
-    pairs = list(found)
+    if not (pairs := list(found)):
+        return {}  # a query that asks for nothing is not sent, and yet costs what it takes to write it
     own = Action.objects.in_bulk([action for _, action in pairs if action])
     of_tasks: dict[str, list[Action]] = {}
     for action in Action.objects.filter(task__in=[task for task, _ in pairs if task]).order_by("pk"):
