@@ -112,6 +112,9 @@ class TestTheRounds:
         a_round(bell)
         assert set(rung) == set(NOTHING)
 
+    def test_it_does_not_wake_before_the_hour(self, bell: Clock) -> None:
+        assert 3 < bell.adjust(3) < 3.1
+
     def test_a_job_that_nobody_asks_about_is_always_sent(self, bell: Clock, rung: list[str]) -> None:
         for _ in range(2):
             bell.apply_entry(SimpleNamespace(name="forget", task=triggers.FORGET))
