@@ -141,6 +141,7 @@ BULK_WRITES: dict[tuple[str, str], str] = {
     ("audit/models.py", "bulk_create"): "the guard of the ledger itself",
     ("connectors/services/authorizations.py", "claim_authorization"): "a claim; authorizations have no history",
     ("workflows/actions/services/deciding.py", "_held_again"): "a dictionary, not a queryset",
+    ("workflows/tasks/services/claiming.py", "wake_waiting"): "tasks have no history",
 }
 
 
