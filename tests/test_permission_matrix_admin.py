@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
-from django.contrib import admin
 from django.template.backends.django import Template
 
+from autonomy.site import PortalAdminSite
 from tests.surface import Route, routes
 from tests.test_permission_matrix import FORM, Key, compare, table
 from tests.world import CALLERS, World, undone
@@ -49,7 +49,7 @@ NOT_HERE = "00000000-0000-7000-8000-000000000000"
 def _unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is admitted is decided before a page is painted, and painting is most of the work."""
     monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
-    monkeypatch.setattr(type(admin.site), "each_context", lambda *_args: {})
+    monkeypatch.setattr(PortalAdminSite, "each_context", lambda *_args: {})
 
 
 def admin_routes() -> list[Route]:

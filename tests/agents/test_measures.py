@@ -219,7 +219,13 @@ def _in_threads(work: Any, items: list[Any], threads: int = 12) -> list[Any]:
     return results
 
 
-@pytest.mark.parametrize("window", [{"window": "day"}, {"window": "rolling", "window_seconds": 3600}])
+@pytest.mark.parametrize(
+    "window",
+    [
+        pytest.param({"window": "day"}, id="day", marks=pytest.mark.full),
+        pytest.param({"window": "rolling", "window_seconds": 3600}, id="rolling"),
+    ],
+)
 def test_of_500_at_once_exactly_as_many_pass_as_the_ceiling_allows(live_db, working, window):
     limit(ceiling=37, **window)
     request, snapshot = asked(working), authority_snapshot()

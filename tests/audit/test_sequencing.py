@@ -312,6 +312,7 @@ def test_one_works_the_other_stands_by_and_takes_over(live_db, record, sequencer
     eventually(lambda: is_complete(2), seconds=5)
 
 
+@pytest.mark.full
 def test_a_lost_database_connection_is_made_again(live_db, record, sequencers):
     process = sequencers.start()
     for n in range(1, 4):
@@ -327,6 +328,7 @@ def test_a_lost_database_connection_is_made_again(live_db, record, sequencers):
     assert process.poll() is None
 
 
+@pytest.mark.full
 def test_positions_come_without_valkey(live_db, record, sequencers):
     process = sequencers.start(REDIS_URL="redis://127.0.0.1:1/0")
     for n in range(1, 4):
@@ -370,6 +372,7 @@ def test_a_sequencer_told_to_stop_stops_at_once_and_cleanly(live_db, record, seq
     sequencers.running.remove(process)
 
 
+@pytest.mark.full
 def test_an_idle_sequencer_costs_little(live_db, record, sequencers):
     process = sequencers.start()
     record()

@@ -105,6 +105,7 @@ def test_what_somebody_else_decided_says_so_and_keeps_what_was_typed(page: Page,
     expect(page.get_by_label("Your reason")).to_be_focused()
 
 
+@pytest.mark.full
 def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
     hold_above(1_000_000)
     sign_in(page, portal, bob)
