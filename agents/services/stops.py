@@ -26,8 +26,11 @@ WHOLE_AGENTS = ("everything", "department", "role", "agent")
 
 # Asked before every effect, nearly always in vain: building the same with the ORM takes longer than asking it.
 _ANY_STOP = """
-SELECT 1 FROM agents_stop
- WHERE lifted_at IS NULL AND (scope_kind, scope_id) IN (SELECT * FROM unnest(%s::text[], %s::text[])) LIMIT 1
+SELECT EXISTS (SELECT 1 FROM agents_stop
+                WHERE lifted_at IS NULL
+                  AND (scope_kind, scope_id) IN (SELECT * FROM unnest(%(kinds)s::text[], %(ids)s::text[])))
+    OR EXISTS (SELECT 1 FROM agents_agent
+                WHERE id = ANY(%(agents)s::uuid[]) AND (brake <> 'none' OR lifecycle <> 'active'))
 """
 
 
@@ -58,8 +61,14 @@ def lock_and_check(scopes: Sequence[Ref]) -> None:
 
 def check(scopes: Sequence[Ref]) -> None:
     """Refuse like ``lock_and_check`` what a stop or a brake hits, as far as is known now."""
+    agents = [scope.id for scope in scopes if scope.kind == "agent"]
+    with connection.cursor() as cursor:
+        told = {"kinds": [scope.kind for scope in scopes], "ids": [scope.id for scope in scopes]}
+        cursor.execute(_ANY_STOP, {**told, "agents": agents})
+        if not cursor.fetchone()[0]:
+            return
     _refuse_stopped(scopes)
-    _refuse_braked([scope.id for scope in scopes if scope.kind == "agent"])
+    _refuse_braked(agents)
 
 
 def share_lock(scopes: Sequence[Ref]) -> None:
@@ -127,10 +136,6 @@ def stopped(stop: Stop, *, what: str = "Nothing was sent") -> Refusal:
 
 
 def _refuse_stopped(scopes: Sequence[Ref]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_ANY_STOP, [[scope.kind for scope in scopes], [scope.id for scope in scopes]])
-        if cursor.fetchone() is None:
-            return
     for stop in active_stops(scopes):
         if not _lets_pass(stop, scopes):
             raise stopped(stop)

@@ -42,7 +42,7 @@ def _measured(house: House, baseline: str) -> dict[str, float]:
     house.start("worker", "beat", "sequencer")
     rates.listening(house)
     rates.through_workers(50, "passing")  # warm
-    rates.through_workers(10, "governed")
+    rates.through_workers(20, "governed")
     one_by_one = {"runs_at_once": 1, "most_passed": 0}
     turns: dict[str, Callable[[], float]] = {
         "dbos_per_s": partial(rates.dbos, house, baseline, _some(250)),
@@ -51,7 +51,7 @@ def _measured(house: House, baseline: str) -> dict[str, float]:
         "starts_per_s": partial(_alone, house, partial(rates.starts, _some(60))),
         "single_step_per_s": partial(_alone, house, partial(rates.in_process, _some(60), **one_by_one)),
         "end_to_end_per_s": partial(rates.through_workers, _some(1000), "passing"),
-        "governed_per_s": partial(rates.through_workers, _some(20), "governed"),
+        "governed_per_s": partial(rates.through_workers, _some(200), "governed"),
         "raw_celery_per_s": partial(rates.raw_celery, house, _some(3000)),
     }
     rounds: dict[str, list[float]] = {name: [] for name in turns}

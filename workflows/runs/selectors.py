@@ -127,17 +127,36 @@ def done_for_steps(found: Iterable[Work]) -> dict[Work, dict[str, Any]]:
     """Return what conditions read of the actions of steps, by the ids of their task and action."""
     if not (pairs := list(found)):
         return {}  # a query that asks for nothing is not sent, and yet costs what it takes to write it
-    own = Action.objects.in_bulk([action for _, action in pairs if action])
-    of_tasks: dict[str, list[Action]] = {}
-    for action in Action.objects.filter(task__in=[task for task, _ in pairs if task]).order_by("pk"):
-        of_tasks.setdefault(str(action.task_id), []).append(action)
+    own = _facts_of(Action.objects.filter(pk__in=[action for _, action in pairs if action]))
+    by_action = {facts["id"]: facts for _, facts in own}
+    of_tasks: dict[str, list[dict[str, Any]]] = {}
+    for task, facts in _facts_of(Action.objects.filter(task__in=[task for task, _ in pairs if task])):
+        of_tasks.setdefault(task, []).append(facts)
     return {
-        (task, action): {
-            "action": _action_facts(own.get(UUID(action)) if action else None),
-            "actions": [_action_facts(asked) for asked in of_tasks.get(task or "", ())],
-        }
+        (task, action): {"action": by_action.get(action or "", {}), "actions": of_tasks.get(task or "", [])}
         for task, action in pairs
     }
+
+
+def _facts_of(actions: QuerySet[Action]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what conditions read of actions, in the order they were asked for, each with its task."""
+    names = ("task_id", "pk", "operation_code", "state", "code", "outcome", "result", "remote_ref")
+    rows = actions.order_by("pk").values_list(*names)
+    return [
+        (
+            str(task),
+            {
+                "id": str(key),
+                "operation": operation,
+                "state": state,
+                "code": code,
+                "outcome": outcome,
+                "result": result or {},
+                "remote_ref": remote_ref,
+            },
+        )
+        for task, key, operation, state, code, outcome, result, remote_ref in rows
+    ]
 
 
 def groups_of_people() -> QuerySet[Group]:
@@ -189,20 +208,6 @@ def _inside(run: Run) -> list[UUID]:
         found += level
         level = list(Run.objects.filter(parent__run__in=level).values_list("pk", flat=True))
     return found
-
-
-def _action_facts(action: Action | None) -> dict[str, Any]:
-    if action is None:
-        return {}
-    return {
-        "id": str(action.pk),
-        "operation": action.operation_code,
-        "state": action.state,
-        "code": action.code,
-        "outcome": action.outcome,
-        "result": action.result or {},
-        "remote_ref": action.remote_ref,
-    }
 
 
 def _runs_asking(user: User) -> QuerySet[Step, Any]:

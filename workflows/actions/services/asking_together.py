@@ -22,11 +22,18 @@ from agents.services import measures
 from audit.services import insert_rows
 from audit.vocabulary import Refusal
 from connectors.policies.schemas import argument_errors
-from workflows.actions.models import Action, IdempotencyKey
+from workflows.actions.models import Action
 from workflows.actions.services.asking import Ask, checked_key, fill, operation_named, request_within
 from workflows.actions.services.deciding import Judgement, allowed, mint_all
 from workflows.actions.services.moving import move_together
 from workflows.tasks.selectors import database_now
+
+_CLAIM = """
+INSERT INTO actions_idempotencykey (agent_id, key, fingerprint, action_id)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
+ON CONFLICT (agent_id, key) DO NOTHING
+RETURNING action_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +134,13 @@ def _ask_plain(plain: Mapping[int, tuple[Wish, Judgement]]) -> dict[int, Action]
 
 def _claim_keys(wanted: Mapping[int, tuple[Wish, Action]]) -> list[int]:
     """Take the keys that are free; a twin that is being decided right now is waited for."""
-    keys = [
-        IdempotencyKey(
-            agent=wish.agent, key=checked_key(wish.key), fingerprint=wish.ask.fingerprint(), action=action
-        )
-        for wish, action in sorted(wanted.values(), key=lambda one: (str(one[0].agent.pk), one[0].key))
-    ]
-    IdempotencyKey.objects.bulk_create(keys, ignore_conflicts=True)
-    taken = IdempotencyKey.objects.filter(action__in=[action.pk for _, action in wanted.values()])
-    mine = set(taken.values_list("action_id", flat=True))
+    if not wanted:
+        return []
+    rows = sorted(
+        (str(wish.agent.pk), checked_key(wish.key), wish.ask.fingerprint(), str(action.pk))
+        for wish, action in wanted.values()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [list(column) for column in zip(*rows, strict=True)])
+        mine = {row[0] for row in cursor.fetchall()}
     return [place for place, (_, action) in wanted.items() if action.pk in mine]

@@ -42,7 +42,7 @@ from workflows.tasks.selectors import database_now
 
 # How long calls are made without asking whether somebody has stopped them meanwhile.
 LOOK_SECONDS = 0.05
-MOST_TOGETHER = 50
+MOST_TOGETHER = 100
 _TOO_LATE = Refusal("busy", "Nothing was done: what was to be done before it took too long.")
 
 logger = logging.getLogger(__name__)

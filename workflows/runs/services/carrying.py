@@ -13,7 +13,7 @@ from workflows.runs.services.picture import show
 from workflows.runs.services.undoing import begin_undoing
 
 # Beginning is the dear part of a look; what is more has a turn of its own.
-MOST_BEGUN = 50
+MOST_BEGUN = 100
 
 
 def carry_on(look: Look, to_begin: Sequence[tuple[str, str]] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,18 @@ from uuid import UUID
 from django.db.models import Count
 
 from agents import registry
-from agents.decision import AgentFacts, DecisionRequest, OperationFacts, Snapshot, Verdict, decide
+from agents.decision import (
+    AgentFacts,
+    DecisionRequest,
+    Mode,
+    OperationFacts,
+    RuleFacts,
+    Snapshot,
+    Verdict,
+    decide,
+)
 from agents.decision.gates import standing
+from agents.decision.patterns import pattern_matches
 from agents.models import Agent, Department
 from agents.selectors import authority_snapshot, facts_of_agents, money_facts
 from workflows.actions.models import Action
@@ -22,6 +32,7 @@ from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 
 # Of a rule that reads a limit nothing is known without its counter: the gate will say.
+Refused = tuple[str, str] | None
 NOT_KNOWN_HERE = frozenset({"rule_error", "arguments_not_decidable", "internal_error"})
 
 
@@ -43,6 +54,8 @@ class Roster:
     operations: dict[str, OperationFacts | None] = field(default_factory=dict)
     authority: tuple[Snapshot, datetime] | None = None
     is_down: dict[str, str] = field(default_factory=dict)
+    refusals: dict[Hashable, Refused] = field(default_factory=dict)
+    ruled: dict[str, bool] = field(default_factory=dict)
 
     def down(self, operation: str) -> str:
         """Say why the system of an operation cannot be called now, '' if it can, or may be tried."""
@@ -117,8 +130,26 @@ class Roster:
         operation: OperationFacts | None,
         arguments: Mapping[str, Any],
         workflow_id: str,
-    ) -> tuple[str, str] | None:
-        """Say whether grants and rules would deny it outright, by the same pure decision as the gate's."""
+    ) -> Refused:
+        """Say whether grants and rules would deny it outright, by the same pure decision as the gate's.
+
+        Where no rule is about the operation, its arguments mean nothing to that, but for an amount.
+        """
+        if operation is None or operation.money_path or self._is_ruled(code):
+            return self._decided(one, code, operation, arguments, workflow_id)
+        place = (one.facts.agent_id, code, workflow_id)
+        if place not in self.refusals:
+            self.refusals[place] = self._decided(one, code, operation, {}, workflow_id)
+        return self.refusals[place]
+
+    def _decided(
+        self,
+        one: Member,
+        code: str,
+        operation: OperationFacts | None,
+        arguments: Mapping[str, Any],
+        workflow_id: str,
+    ) -> Refused:
         snapshot, now = self._authority()
         request = DecisionRequest(
             agent=one.facts,
@@ -139,6 +170,11 @@ class Roster:
             self.members[role] = _read(role)
         return self.members[role]
 
+    def _is_ruled(self, operation: str) -> bool:
+        if operation not in self.ruled:
+            self.ruled[operation] = any(_is_about(rule, operation) for rule in self._authority()[0].rules)
+        return self.ruled[operation]
+
     def _authority(self) -> tuple[Snapshot, datetime]:
         if self.authority is None:
             self.authority = authority_snapshot(), database_now()
@@ -153,6 +189,13 @@ class Roster:
         if not self.departments:
             self.departments = {one: str(key) for one, key in Department.objects.values_list("code", "pk")}
         return self.departments.get(code, "nowhere")
+
+
+def _is_about(rule: RuleFacts, operation: str) -> bool:
+    try:
+        return rule.mode != Mode.DRAFT and pattern_matches(rule.operations, operation)
+    except ValueError:
+        return True
 
 
 def _read(role: str) -> list[Member]:

@@ -27,7 +27,7 @@ from workflows.runs.services.look import Look
 from workflows.runs.services.undoing import being_undone, news_of_undoing
 
 MOST_LOOKS = 200
-RUNS_AT_ONCE = 50
+RUNS_AT_ONCE = 100
 
 _looks = itertools.count(1)
 logger = logging.getLogger(__name__)
