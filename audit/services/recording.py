@@ -196,14 +196,19 @@ def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: str) ->
 
 def _text(value: object, most: int | None) -> str:
     """Return ``value`` as text PostgreSQL can hold, cut to ``most`` characters with a visible ellipsis."""
-    text = str(value).translate(_UNHOLDABLE)
+    text = _plain(str(value))
     return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Nothing printable has to be replaced, and nearly everything is printable."""
+    return text if text.isprintable() else text.translate(_UNHOLDABLE)
 
 
 def _holdable(value: Any) -> Any:
     """Return JSON data without what jsonb cannot hold: NUL, lone surrogates, NaN and infinities."""
     if isinstance(value, str):
-        return value.translate(_UNHOLDABLE)
+        return _plain(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from audit.services import Fact, insert_rows, record_events, update_rows
 from audit.vocabulary import Actor, Refusal
-from connectors.choices import Outcome, Purpose
+from connectors.choices import Outcome, Purpose, driver_kinds
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, PassageClosed
 from connectors.models import Account, Call, Operation, OperationRevision, System
 from connectors.services.accounts import credential_of, require_account
@@ -150,7 +151,12 @@ def reach(call: Call, work: Work, may_leave: Callable[[], Credential], **request
 
 def answers_in_process(system: System) -> bool:
     """Say whether a system is a part of this process: it answers within milliseconds, and nothing leaves."""
-    return load_driver(system.kind).in_process
+    return _in_process(system.kind)
+
+
+@lru_cache(maxsize=64)
+def _in_process(kind: str) -> bool:
+    return kind in dict(driver_kinds()) and load_driver(kind).in_process
 
 
 def finish_call(call: Call, attempt: Attempt, *, actor: Actor) -> None:

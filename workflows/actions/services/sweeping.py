@@ -13,6 +13,7 @@ from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import ending, turns
+from workflows.actions.services.executing_together import hint_actions
 from workflows.approvals import services as approvals
 from workflows.tasks import services as tasks
 
@@ -58,9 +59,8 @@ def _hint_idle() -> int:
         expires_at__gt=Now(),
         decided_at__lt=Now() - timedelta(seconds=IDLE_SECONDS),
     ).exclude(pk__in=Action.objects.filter(registry.waiting(), state=State.AUTHORIZED).values("pk"))
-    found = list(idle.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    for action_id in found:
-        dispatch.hint_run(action_id)
+    found = list(idle.select_related("operation__system").order_by("pk")[:BATCH])
+    hint_actions(found)
     return len(found)
 
 

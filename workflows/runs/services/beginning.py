@@ -148,6 +148,8 @@ def _operation(
 
 def ask_for(asked: Sequence[Asked]) -> list[tuple[Asked, Event]]:
     """Ask for the operations of steps, and note that they are under way; return what was refused at once."""
+    if not asked:
+        return []
     answers = request_together(wishes=[one.wish for one in asked])
     came = list(zip(asked, answers, strict=True))
     going = [(one, action) for one, action in came if isinstance(action, Action)]
