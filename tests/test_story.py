@@ -74,12 +74,12 @@ def test_one_agents_whole_life(alice: Any, bob: Any, carol: Any, dave: Any, book
     robo = lifecycle.register_agent(
         actor=alice.as_actor(),
         name="Robo",
-        code="robo",
+        code="robo-payables",
         purpose="Posts supplier invoices.",
         sponsor=alice,
-        department=Department.objects.create(code="finance", name="Finance"),
+        department=Department.objects.create(code="payables", name="Payables"),
         role=Role.objects.create(
-            code="bookkeeper", name="Bookkeeper", group=Group.objects.create(name="Role: bookkeeper")
+            code="payables", name="Payables clerk", group=Group.objects.create(name="Role: payables clerk")
         ),
         autonomy=Agent.Autonomy.BY_CONTRACT,
         reason="We get forty invoices a day",

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.utils import timezone
 
@@ -18,7 +17,7 @@ from agents.services import policies
 from connectors.models import Operation
 from connectors.policies.schemas import argument_errors
 from tests import harness
-from tests.conftest import use_database
+from tests.conftest import on_database, use_database
 from tests.demo.conftest import Erp, Seed
 from tests.harness import ROOT
 from workflows.actions.models import Action
@@ -34,16 +33,19 @@ ON_FILE, NOT_ON_FILE = "LT107300010073119834", "DE89370400440532013000"
 _numbers = itertools.count(time.time_ns())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def office(django_db_setup: None, django_db_blocker: Any, seed: Seed) -> Iterator[None]:
-    """The demo company with the real ERP; each test works in a transaction of its own, which is undone."""
-    previous = connections["default"].settings_dict["NAME"]
-    with harness.copy_of(seed.database) as name, django_db_blocker.unblock():
-        use_database(name)
-        ContentType.objects.clear_cache()
-        yield
-        use_database(previous)
-        ContentType.objects.clear_cache()
+@pytest.fixture(scope="module")
+def office(django_db_blocker: Any, seed: Seed) -> Iterator[str]:
+    """The demo company with the real ERP."""
+    with harness.copy_of(seed.database) as name, django_db_blocker.unblock(), on_database(name):
+        yield name
+
+
+@pytest.fixture
+def django_db_setup(office: str, django_db_blocker: Any) -> None:
+    """Each test works in it in a transaction of its own, which is undone."""
+    with django_db_blocker.unblock():
+        if connections["default"].settings_dict["NAME"] != office:
+            use_database(office)
 
 
 def money(minor: int, currency: str = "EUR") -> dict[str, Any]:
