@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -26,6 +27,14 @@ _REFERENCE_COLUMNS = {
     "department": "department_id",
     "user": "actor_id",
 }
+
+
+def database_now() -> datetime:
+    """Return the database's clock: deadlines, leases and the ledger know no other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 @dataclass(frozen=True, slots=True)

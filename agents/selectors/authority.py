@@ -161,6 +161,12 @@ def facts_of_agents(agents: Iterable[Agent]) -> dict[UUID, AgentFacts]:
     }
 
 
+def facts_by_key(agents: Iterable[UUID]) -> dict[UUID, AgentFacts]:
+    """Return the same of agents by their keys, fresh from the database, with three queries."""
+    found = Agent.objects.select_related("user", "role", "sponsor").filter(pk__in=set(agents))
+    return facts_of_agents(found)
+
+
 def _agent_facts(agent: Agent, above: Sequence[tuple[UUID, str]], groups: set[str]) -> AgentFacts:
     return AgentFacts(
         agent_id=str(agent.pk),

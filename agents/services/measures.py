@@ -20,6 +20,7 @@ from agents.decision.facts import DecisionRequest, MeasureDefinition, MeasureFac
 from agents.decision.money import INT64_MAX
 from agents.decision.patterns import pattern_matches, scope_binds
 from agents.models import Measure, MeasureCounter, Reservation
+from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,7 +77,7 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
         raise RuntimeError("A reservation belongs to the transaction that decides.")
     if not _binding(request, snapshot):
         return []
-    shares = sorted(_shares(request, snapshot, _database_now()), key=_Share.order)
+    shares = sorted(_shares(request, snapshot, database_now()), key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     with transaction.atomic():
         already = {row.measure_id: row for row in Reservation.objects.filter(action_id=action_id)}
@@ -114,7 +115,7 @@ def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "
     """
     if not _binding(request, snapshot):
         return {}
-    now = _database_now()
+    now = database_now()
     shares = _shares(request, snapshot, now)
     counted = _counted([share for share in shares if not share.error], now, action_id)
     return {share.definition.code: _reading(share, counted.get(share.order(), (0, 0))) for share in shares}
@@ -176,14 +177,6 @@ def _window_start(measure: MeasureDefinition, now: datetime) -> datetime:
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     starts = {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(hour=0, day=1)}
     return starts.get(measure.window, _EVER)
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        row = cursor.fetchone()
-    now: datetime = row[0]
-    return now
 
 
 # --- Reserving.
@@ -281,7 +274,7 @@ def _rolling_used(share: _Share, at: datetime, action_id: str) -> tuple[int, int
 
 
 def _limit_refusal(share: _Share, request: DecisionRequest, snapshot: Snapshot) -> Refusal:
-    definition, now = share.definition, _database_now()
+    definition, now = share.definition, database_now()
     facts = _reading(share, _counted([share], now, "").get(share.order(), (0, 0)))
     words = wording.measure_words(definition, facts, snapshot.company_currency)
     detail = {"measure": definition.code, "headroom": facts.headroom}

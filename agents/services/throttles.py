@@ -20,6 +20,7 @@ from agents.models import ChangeRequest, Throttle
 from agents.services import changes
 from agents.services.history import lock_row, stamp
 from agents.services.stops import lock_scope
+from audit.selectors import database_now
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
@@ -75,7 +76,7 @@ def add_throttle(
             scope_kind=scope.kind,
             scope_id=scope.id,
             scope_label=scope.label[:200],
-            in_force_since=_database_now(),
+            in_force_since=database_now(),
             **_known(content, NUMBERS),
         )
         throttle.full_clean()
@@ -160,7 +161,7 @@ def _write(actor: Actor, throttle: Throttle, values: Mapping[str, Any], reason: 
     fields = [*values]
     if set(NUMBERS) & set(values):
         # Under the lock: whoever counted by the old numbers has committed.
-        throttle.in_force_since = _database_now()
+        throttle.in_force_since = database_now()
         fields.append("in_force_since")
     throttle.full_clean()
     stamp(throttle, actor=actor, reason=reason).save(update_fields=fields)
@@ -226,12 +227,6 @@ def _words(value: Any) -> str:
 def _state(throttle: Throttle) -> str:
     content: Any = {name: getattr(throttle, name) for name in FIELDS}
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-
-
-def _database_now() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
 
 
 def _record(actor: Actor, verb: str, throttle: Throttle, sentence: str, reason: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from audit.selectors import database_now
 from audit.services import insert_rows
 from audit.vocabulary import Refusal, RefusalKind
 from connectors.models import Authorization, Operation, OperationRevision
@@ -54,7 +54,7 @@ def mint_authorizations(leaves: Sequence[Leave], *, ttl: timedelta) -> list[Auth
     revisions = {
         (found.operation_id, found.number): found for found in OperationRevision.objects.filter(numbers)
     }
-    until = _database_now() + ttl
+    until = database_now() + ttl
     minted = [
         Authorization(
             action_id=leave.action_id,
@@ -68,13 +68,6 @@ def mint_authorizations(leaves: Sequence[Leave], *, ttl: timedelta) -> list[Auth
     ]
     insert_rows(minted)
     return minted
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 def claim_authorization(authorization_id: str, arguments: dict[str, object]) -> Authorization:

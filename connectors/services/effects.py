@@ -36,11 +36,15 @@ RETURNING id
 class Permit:
     """An authorization to be used now, and by whom for what."""
 
-    actor: Actor
     agent: Agent
     authorization_id: str
     arguments: Mapping[str, Any]
     correlation_id: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Return who makes the call."""
+        return self.agent.user.as_actor()
 
 
 @dataclass(slots=True)

@@ -5,22 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
+from audit.selectors import database_now
 from workflows.tasks.models import Task
 
 STRIDE = timedelta(hours=1)
-
-
-def database_now() -> datetime:
-    """Return the database's clock: deadlines and leases know no other."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
 
 
 def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:

@@ -17,7 +17,7 @@ from django.db import connection
 from agents.decision import AgentFacts, DecisionRequest, OperationFacts, Snapshot, Verdict, decide
 from agents.models import Agent
 from agents.registry import find_operation
-from agents.selectors import authority_snapshot, facts_of_agents, money_facts
+from agents.selectors import authority_snapshot, facts_by_key, money_facts
 from agents.services import measures
 from audit.services import insert_rows
 from audit.vocabulary import Refusal
@@ -75,16 +75,10 @@ def _plain(wishes: Sequence[Wish]) -> dict[int, tuple[Wish, Judgement]]:
     """Return those that nothing stands in the way of, each with its decision."""
     snapshot = authority_snapshot()
     codes = {wish.ask.operation for wish in wishes}
-    authority = _Authority(
-        snapshot, database_now(), _facts(wishes), {code: find_operation(code) for code in codes}
-    )
+    facts = facts_by_key(wish.agent.pk for wish in wishes)
+    authority = _Authority(snapshot, database_now(), facts, {code: find_operation(code) for code in codes})
     found = {place: (wish, _judged(wish, authority)) for place, wish in enumerate(wishes)}
     return {place: (wish, judgement) for place, (wish, judgement) in found.items() if judgement is not None}
-
-
-def _facts(wishes: Sequence[Wish]) -> dict[UUID, AgentFacts]:
-    agents = Agent.objects.select_related("user", "role", "sponsor")
-    return facts_of_agents(agents.filter(pk__in={wish.agent.pk for wish in wishes}))
 
 
 def _judged(wish: Wish, authority: _Authority) -> Judgement | None:

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from agents.decision import OperationFacts
 from agents.registry import find_operation
-from agents.selectors import agent_facts
+from agents.selectors import facts_by_key
 from agents.services import measures, stops
 from audit.vocabulary import Actor, Ref, Refusal
 from connectors import services as connectors
@@ -114,15 +115,32 @@ def take_lease(action: Action, scopes: Sequence[Ref] | None = None) -> Claim:
 
 def scopes_of(action: Action) -> list[Ref]:
     """Return every scope whose stop must prevent this action, as its agent and operation stand now."""
-    operation = find_operation(action.operation_code)
+    return scopes_of_all([action])[action.pk]
+
+
+def scopes_of_all(actions: Sequence[Action]) -> dict[UUID, list[Ref]]:
+    """Return the same of several actions, by their keys. Raises Refusal ``unknown_operation``."""
+    facts = facts_by_key(action.agent_id for action in actions)
+    known = {code: _known(code) for code in {action.operation_code for action in actions}}
+    return {
+        action.pk: stops.stop_scopes(
+            facts[action.agent_id],
+            known[action.operation_code],
+            workflow_id=str(action.references.get("workflow_id", "")),
+        )
+        for action in actions
+    }
+
+
+def _known(code: str) -> OperationFacts:
+    operation = find_operation(code)
     if operation is None:
         raise Refusal(
             "unknown_operation",
-            f"{action.operation_code} was not done: the operation was switched off or removed.",
+            f"{code} was not done: the operation was switched off or removed.",
             next_step="Ask a manager which operation takes its place.",
         )
-    workflow_id = str(action.references.get("workflow_id", ""))
-    return stops.stop_scopes(agent_facts(action.agent), operation, workflow_id=workflow_id)
+    return operation
 
 
 def _run_in_pool(action_id: UUID | str) -> Action:

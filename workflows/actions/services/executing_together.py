@@ -16,9 +16,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, transaction
 
-from agents.models import Agent
-from agents.registry import find_operation
-from agents.selectors import authority_snapshot, facts_of_agents
+from agents.selectors import authority_snapshot
 from agents.services import measures, stops
 from audit.vocabulary import Ref, Refusal
 from connectors import services as connectors
@@ -35,6 +33,7 @@ from workflows.actions.services.executing import (
     being_done,
     do_action,
     record,
+    scopes_of_all,
 )
 from workflows.actions.services.moving import lock_all, move_together
 from workflows.actions.services.outcome import confirmed
@@ -61,10 +60,11 @@ def hint_actions(actions: Iterable[Action]) -> None:
 
     Those of systems in this process go together, every other has a worker of its own.
     """
-    waiting = [action for action in actions if action.state == State.AUTHORIZED]
-    together = [action.pk for action in waiting if _is_quick(action)]
-    for action in waiting:
-        if action.pk not in together:
+    together: list[UUID] = []
+    for action in actions:
+        if action.state == State.AUTHORIZED and _is_quick(action):
+            together.append(action.pk)
+        elif action.state == State.AUTHORIZED:
             dispatch.hint_run(action.pk)
     for first in range(0, len(together), MOST_TOGETHER):
         dispatch.hint_run_together(together[first : first + MOST_TOGETHER])
@@ -102,7 +102,7 @@ def _begin_all(actions: Sequence[Action]) -> list[Begun]:
     for action in free:
         if not _is_quick(action) or action.waits_for_turn or not action.expires_at or action.expires_at <= now:
             raise _not_alike(action)
-    scopes = _scopes(free)
+    scopes = scopes_of_all(free)
     every = list(dict.fromkeys(scope for some in scopes.values() for scope in some))
     stops.lock_and_check(every)
     version = str(authority_snapshot().version)
@@ -138,27 +138,11 @@ def _longest(action: Action) -> timedelta:
 
 def _permit(action: Action) -> Permit:
     return Permit(
-        actor=action.agent.user.as_actor(),
         agent=action.agent,
         authorization_id=str(action.authorization_id),
         arguments=action.arguments,
         correlation_id=action.correlation_id,
     )
-
-
-def _scopes(actions: Sequence[Action]) -> dict[UUID, list[Ref]]:
-    """Return for each every scope whose stop must prevent it (``executing.scopes_of``)."""
-    agents = Agent.objects.select_related("user", "role", "sponsor")
-    facts = facts_of_agents(agents.filter(pk__in={action.agent_id for action in actions}))
-    known = {code: find_operation(code) for code in {action.operation_code for action in actions}}
-    found = {}
-    for action in actions:
-        operation = known[action.operation_code]
-        if operation is None:
-            raise _not_alike(action)
-        workflow_id = str(action.references.get("workflow_id", ""))
-        found[action.pk] = stops.stop_scopes(facts[action.agent_id], operation, workflow_id=workflow_id)
-    return found
 
 
 def _is_quick(action: Action) -> bool:

@@ -11,7 +11,6 @@ from django.db import transaction
 
 from agents.decision import cel
 from agents.models import Department, Role
-from audit.services import update_rows
 from audit.vocabulary import Ref, Refusal
 from connectors.policies.schemas import plain_text
 from workflows.actions.models import Action
@@ -24,7 +23,7 @@ from workflows.runs.services.assigning import choose_agent, keep_for, routed
 from workflows.runs.services.children import begin_child
 from workflows.runs.services.deadlines import set_deadlines
 from workflows.runs.services.lanes import put_in_line
-from workflows.runs.services.moving import ENGINE, move_step
+from workflows.runs.services.moving import ENGINE, move_step, move_steps
 from workflows.runs.services.picture import Picture
 from workflows.runs.services.times import set_times
 from workflows.runs.services.waiting import await_signal
@@ -40,9 +39,6 @@ class Asked:
     step: Step
     wish: Wish
     why: Mapping[str, Any]
-
-
-_UNDER_WAY = ("state", "action", "agent", "input", "started_at", "chosen_because", "routing")
 
 
 def begin(step: Step, picture: Picture) -> Event | Asked | None:
@@ -153,20 +149,16 @@ def ask_for(asked: Sequence[Asked]) -> list[tuple[Asked, Event]]:
     answers = request_together(wishes=[one.wish for one in asked])
     came = list(zip(asked, answers, strict=True))
     going = [(one, action) for one, action in came if isinstance(action, Action)]
-    now = database_now() if going else None
-    for one, action in going:
-        step = one.step
-        if step.state != StepState.READY:
-            raise RuntimeError(f"step {step.pk} asks for an operation, and is {step.state}")
-        step.state, step.action, step.agent = StepState.RUNNING, action, one.wish.agent
-        step.input, step.started_at = dict(one.wish.ask.arguments), step.started_at or now
-        step.chosen_because, step.routing = one.why["chosen_because"], one.why["routing"]
-    update_rows([one.step for one, _ in going], _UNDER_WAY)
+    move_steps([(one.step, _under_way(one, action)) for one, action in going], StepState.RUNNING)
     if over := [one.step.pk for one, action in going if action.is_final]:
         put_in_line(over)
         transaction.on_commit(dispatch.hint_tick)
     transaction.on_commit(lambda: hint_actions(action for _, action in going))
     return [(one, _cannot(no.code, no.message)) for one, no in came if isinstance(no, Refusal)]
+
+
+def _under_way(one: Asked, action: Action) -> dict[str, Any]:
+    return {"action": action, "agent": one.wish.agent, "input": dict(one.wish.ask.arguments), **one.why}
 
 
 def _still_counts(step: Step, before: Action) -> Event | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from audit.services import record_event
+from audit.services import record_event, update_rows
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_RUNS, STEP_TRANSITIONS, StepState
@@ -45,17 +45,22 @@ def require_open(run: Run) -> None:
 
 def move_step(step: Step, to: StepState, **fields: Any) -> None:
     """Take one transition of a step; what a run did is told by its tasks, actions and its own events."""
-    if to not in STEP_TRANSITIONS[StepState(step.state)]:
-        raise RuntimeError(f"step {step.pk}: {step.state} -> {to} is not a transition")
-    changes: dict[str, Any] = {"state": to, **fields}
+    move_steps([(step, fields)], to)
+
+
+def move_steps(moves: Sequence[tuple[Step, Mapping[str, Any]]], to: StepState) -> None:
+    """Take the same transition of several steps, each with the same further fields, in one statement."""
+    for step, _ in moves:
+        if to not in STEP_TRANSITIONS[StepState(step.state)]:
+            raise RuntimeError(f"step {step.pk}: {step.state} -> {to} is not a transition")
+    if not moves:
+        return
     now = database_now()
-    if step.started_at is None:
-        changes["started_at"] = now
-    if not STEP_TRANSITIONS[to]:
-        changes["finished_at"] = now
-    for name, value in changes.items():
-        setattr(step, name, value)
-    step.save(update_fields=list(changes))
+    ended = {} if STEP_TRANSITIONS[to] else {"finished_at": now}
+    for step, fields in moves:
+        for name, value in {"state": to, "started_at": step.started_at or now, **ended, **fields}.items():
+            setattr(step, name, value)
+    update_rows([step for step, _ in moves], ["state", "started_at", *ended, *moves[0][1]])
 
 
 def make_ready(step: Step) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -11,7 +12,7 @@ from audit.vocabulary import Actor
 from connectors.models import Operation, System
 from connectors.registry import Done
 from connectors.services import publish_operation, save_system
-from workflows.runs.models import Run, Signal
+from workflows.runs.models import Signal
 from workflows.runs.services.signals import run_named, send_signal_for_agent
 from workflows.runs.services.starting import start_run_for_agent
 
@@ -153,7 +154,7 @@ def find_signal_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
         .filter(name=arguments["name"], key=arguments["dedup_key"])
         .first()
     )
-    return _found(found, _told_signal)
+    return Done(_told_signal(found), str(found.pk), found=True) if found else Done(found=False)
 
 
 def _told_signal(signal: Signal) -> dict[str, Any]:
@@ -176,38 +177,27 @@ def start_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
         input=arguments["input"],
         key=arguments["key"],
     )
-    return Done(_told(started.run, started.run.workflow.code), str(started.run.pk))
+    run = started.run
+    return Done(_told(run.pk, run.workflow.code, run.key, run.state, run.outcome), str(run.pk))
 
 
 # Asked often, by every workflow that waits for another: the ORM takes longer to build this than to ask it.
 _FIND = """
-SELECT r.id, r.key, r.state, r.outcome FROM runs_run r JOIN runs_workflow w ON w.id = r.workflow_id
+SELECT r.id, w.code, r.key, r.state, r.outcome FROM runs_run r JOIN runs_workflow w ON w.id = r.workflow_id
  WHERE w.code = %s AND r.key = %s
 """
 
 
 def find_verb(actor: Actor, arguments: Mapping[str, Any]) -> Done:
     """Find a run by what names it."""
-    code = arguments["workflow"]
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, [code, arguments["key"]])
+        cursor.execute(_FIND, [arguments["workflow"], arguments["key"]])
         row = cursor.fetchone()
-    found = Run(id=row[0], key=row[1], state=row[2], outcome=row[3]) if row else None
-    return _found(found, lambda run: _told(run, code))
+    return Done(_told(*row), str(row[0]), found=True) if row else Done(found=False)
 
 
-def _found(row: Run | Signal | None, told: Callable[[Any], dict[str, Any]]) -> Done:
-    return Done(told(row), str(row.pk), found=True) if row else Done(found=False)
-
-
-def _told(run: Run, workflow: str) -> dict[str, Any]:
-    return {
-        "run": str(run.pk),
-        "workflow": workflow,
-        "key": run.key,
-        "state": run.state,
-        "outcome": run.outcome,
-    }
+def _told(run: UUID, workflow: str, key: str, state: str, outcome: str) -> dict[str, Any]:
+    return {"run": str(run), "workflow": workflow, "key": key, "state": state, "outcome": outcome}
 
 
 def _published(actor: Actor, system: System, *, code: str, **content: Any) -> Operation:

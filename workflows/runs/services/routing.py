@@ -31,8 +31,8 @@ from workflows.runs.services.holding import down
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 
-# Of a rule that reads a limit nothing is known without its counter: the gate will say.
 Refused = tuple[str, str] | None
+# Of a rule that reads a limit nothing is known without its counter: the gate will say.
 NOT_KNOWN_HERE = frozenset({"rule_error", "arguments_not_decidable", "internal_error"})
 
 
