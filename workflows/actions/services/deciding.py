@@ -155,7 +155,8 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
 
 def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mapping[str, Any]) -> Move:
     """Return the transition of an action that may be done, under the authorization it was given (``mint``)."""
-    decision, at = judgement.decision, judgement.request.now
+    decision, request = judgement.decision, judgement.request
+    decided = _decided(decision, request.now)
     return Move(
         actor=actor,
         action=action,
@@ -164,8 +165,8 @@ def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mappi
         sentence=decision.sentence,
         next_step="Wait for the outcome.",
         decision="allow",
-        payload={"explanation": explanation(decision, judgement.request)},
-        fields={**_decided(decision, at), **minted},
+        payload={"explanation": {**decided["explanation"], **_read(request)}},
+        fields={**decided, **minted},
     )
 
 
@@ -272,10 +273,15 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
         "grants": list(decision.grants),
         "obligations": dataclasses.asdict(decision.obligations),
     }
-    if request:
-        found["limits"] = [_reading(code, facts) for code, facts in sorted(request.measures.items())]
-        found["money"] = dataclasses.asdict(request.money) if request.money else None
-    return found
+    return {**found, **_read(request)} if request else found
+
+
+def _read(request: DecisionRequest) -> dict[str, Any]:
+    """Return what was read for a decision: the headroom of every limit, and the money."""
+    return {
+        "limits": [_reading(code, facts) for code, facts in sorted(request.measures.items())],
+        "money": dataclasses.asdict(request.money) if request.money else None,
+    }
 
 
 def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 
 from agents.selectors import authority_snapshot
 from agents.services import measures, stops
+from audit.services import insert_rows
 from audit.vocabulary import Ref, Refusal
 from connectors import services as connectors
 from connectors.services import Effect, Permit
@@ -121,9 +122,7 @@ def _dispatch(actions: Sequence[Action], scopes: dict[UUID, list[Ref]], every: S
         Lease(action=action, holder=HOLDER, until=now + _longest(action), epoch=action.epoch)
         for action in actions
     ]
-    Lease.objects.bulk_create(
-        leases, update_conflicts=True, unique_fields=["action"], update_fields=["holder", "until", "epoch"]
-    )
+    insert_rows(leases)
     effects = connectors.begin_effects(permits=[_permit(action) for action in actions], stop_scopes=every)
     return [
         Begun(Claim(action, action.epoch, scopes[action.pk]), effect)
