@@ -20,6 +20,7 @@ from django.db import connection
 from audit import broadcast, registry, selectors
 from audit.models import PendingEvent, Position
 from audit.services.sequencer import Announcer
+from audit.services.sequencing import LOCK_PROCESS, LOCK_ROOM
 
 ROOT = Path(__file__).resolve().parents[2]
 INSERT = (
@@ -299,17 +300,27 @@ def test_one_works_the_other_stands_by_and_takes_over(live_db, record, sequencer
     record()
     eventually(lambda: is_complete(1))
     second = sequencers.start()
-    time.sleep(1.5)
-    with live_db.connect("owner") as owner:
-        holders = owner.execute(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        ).fetchone()[0]
-    assert holders == 1
+    # It stands by once it asked for the lock in vain; until then it is starting, which may take long.
+    eventually(lambda: _asked_for_the_lock(live_db) == [False, True], seconds=60)
     assert second.poll() is None
     sequencers.kill(first)
     record()
-    eventually(lambda: is_complete(2), seconds=5)
+    eventually(lambda: is_complete(2))
+    assert _asked_for_the_lock(live_db) == [True]
+
+
+def _asked_for_the_lock(live_db):
+    """Whether each process that works as a sequencer, or tried to, holds the lock of the one that works."""
+    with live_db.connect("owner") as owner:
+        rows = owner.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+            " AND pg_locks.pid = a.pid AND classid = %s AND objid = %s)"
+            " FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid"
+            " WHERE a.datname = current_database() AND r.rolname LIKE '%%sequencer%%'"
+            " AND a.query <> '' ORDER BY 1",
+            [LOCK_ROOM, LOCK_PROCESS],
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 @pytest.mark.full
