@@ -406,9 +406,11 @@ class ServiceAdmin(GovernedAdmin):
 
     ``next_step`` is said after adding; ``empty_title`` and ``empty_step`` stand on the list while it is empty.
     ``adds_many``: several are entered one after the other, so that the form offers to add another.
+    ``add_words``: what the button of the form to add with does, where "Save" would not say it.
     """
 
     next_step = ""
+    add_words = ""
     adds_many = False
 
     def create(self, request: HttpRequest, form: Any) -> models.Model:
@@ -432,6 +434,7 @@ class ServiceAdmin(GovernedAdmin):
             context["show_save_and_add_another"] = False
         if kwargs.get("add"):
             context["show_save_and_continue"] = False
+            context["save_words"] = self.add_words
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(

@@ -14,7 +14,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        from audit import broadcast, invariants, registry, visibility
+        from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
 
         registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
         registry.register_invariants(invariants.INVARIANTS)

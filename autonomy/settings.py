@@ -287,8 +287,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,
-    "unacked_restore_interval": 1,
+    # What a killed worker had taken is handed out again after that, and so many seconds.
+    "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
+    # How long a worker waits for a message before it asks again (seconds); a message ends the wait.
+    "polling_interval": 5,
     "socket_timeout": 30,
     "socket_keepalive": True,
     "health_check_interval": 10,

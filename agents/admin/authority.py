@@ -67,6 +67,7 @@ class StopAdmin(WorkforceAdmin):
     empty_step = "A stop holds an agent, a role, a department, a system or everything, at once."
     search_fields = ("scope_label", "scope_id", "reason", "raised_by")
     change_form_after_template = "agents/stop_reason.html"
+    add_words = "Stop it now"
     next_step = "Nothing in it starts any more. Where it has arrived stands under Containment."
     actions_detail = ["let_read", "hold_writes", "lift", "tighten"]
     add_fieldsets = ((None, {"fields": ("scope",)}),)

@@ -196,6 +196,8 @@ def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: str) ->
 
 def _text(value: object, most: int | None) -> str:
     """Return ``value`` as text PostgreSQL can hold, cut to ``most`` characters with a visible ellipsis."""
+    if value == "":
+        return ""
     text = _plain(str(value))
     return text if most is None or len(text) <= most else text[: most - 1] + "…"
 

@@ -93,6 +93,8 @@ class Valkey:
             "save": '""',
             "maxmemory-policy": "noeviction",
             "databases": "64",
+            # How often a second it looks after itself while nobody asks anything (ten times, otherwise).
+            "hz": "2",
             "daemonize": "no",
             **self.settings,
         }

@@ -169,7 +169,7 @@ def finish_call(call: Call, attempt: Attempt, *, actor: Actor) -> None:
 def finish_calls(finished: Sequence[tuple[Call, Attempt, Actor]]) -> None:
     """Record how calls ended, each once, in the caller's transaction; what is recorded already stays so."""
     keys = [call.pk for call, _, _ in finished]
-    locked = Call.objects.select_for_update().filter(pk__in=keys, outcome=Outcome.RUNNING).order_by("pk")
+    locked = Call.objects.select_for_update().filter(pk__any_of=keys, outcome=Outcome.RUNNING).order_by("pk")
     running = set(locked.values_list("pk", flat=True))
     ended = [(call, attempt, actor) for call, attempt, actor in finished if call.pk in running]
     for call, attempt, _ in ended:

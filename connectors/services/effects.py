@@ -12,14 +12,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Q
 
 from agents.models import Agent
 from agents.services import stops
+from audit.lookups import attach, by_key
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from connectors.choices import Outcome, Purpose
 from connectors.exceptions import NotSent
-from connectors.models import Account, Authorization, Call, System, SystemHealth
+from connectors.models import (
+    Account,
+    Authorization,
+    Call,
+    Operation,
+    OperationRevision,
+    System,
+    SystemHealth,
+)
 from connectors.policies.digests import canonical_digest, reference_of
 from connectors.services.calls import Attempt, begin_calls, finish_calls, new_call, reach, tell_breaker
 from connectors.services.execution import keep_unresolved, perform, require_callable, result_of
@@ -108,12 +117,12 @@ def tell_breakers(effects: Sequence[Effect]) -> None:
 
 def _authorizations(permits: Sequence[Permit]) -> list[Authorization]:
     """Return the authorizations in the order of the permits, each checked against these very arguments."""
-    rows = list(Authorization.objects.filter(pk__in=[permit.authorization_id for permit in permits]))
-    prefetch_related_objects(rows, "operation__system", "operation__current_revision", "revision")
-    known = {str(one.pk): one for one in rows}
+    known = by_key(Authorization.objects.all(), [permit.authorization_id for permit in permits])
+    attach(known.values(), "operation", Operation.objects.select_related("system", "current_revision"))
+    attach(known.values(), "revision", OperationRevision.objects.all())
     found = []
     for permit in permits:
-        authorization = known.get(permit.authorization_id)
+        authorization = known.get(UUID(permit.authorization_id))
         if authorization is None or authorization.agent_id != str(permit.agent.pk):
             raise _not_together("one of the authorizations is not there")
         require_callable(authorization)

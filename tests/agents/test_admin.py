@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -612,6 +613,11 @@ class TestStops:
         assert do(signed_in(dave), stop, "tighten")["HX-Redirect"]
         stop.refresh_from_db()
         assert stop.stage == "stop"
+
+    def test_its_button_says_what_it_does(self, dave: Any, db: None) -> None:
+        form = signed_in(dave).get(adding(Stop)).content.decode()
+        assert "Stop it now" in form
+        assert not re.search(r">\s*Save\s*<", form)
 
     def test_only_what_exists_can_be_stopped(self, dave: Any, db: None) -> None:
         answer = signed_in(dave).post(adding(Stop), {"scope": "agent:nobody", "reason": "Something is wrong"})

@@ -142,7 +142,7 @@ def test_a_second_decision_changes_nothing_and_says_so(page: Page, portal, bob, 
 @pytest.mark.full
 def test_activity_shows_every_event_once_and_by_itself(page: Page, portal, carol, clerk):
     sign_in(page, portal, carol)
-    page.goto(f"{portal.url}/activity/")
+    page.goto(f"{portal.url}/activity/?show=steps")
     expect(page.locator("[data-connection]")).to_have_text("Live")
     before = page.locator("[data-feed] > li").count()
     ask(clerk, number="RE-20", minor=100)

@@ -49,7 +49,7 @@ def hire(page: Page, company: Company) -> dict[str, str]:
         page.locator(f"select[name={field}]").select_option(label=words, force=True)
     page.locator("select[name=autonomy]").select_option("by_contract", force=True)
     page.locator("[name=reason]").fill("We get 40 invoices a day")
-    page.locator("[name=_continue]").first.click()
+    page.locator("[name=_save]").first.click()
     page.wait_for_url(re.compile(r"/admin/agents/agent/[0-9a-f-]{36}/change/"))
     address = page.url
     page.goto(

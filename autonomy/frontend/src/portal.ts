@@ -13,18 +13,30 @@ function refreshing(root: HTMLElement): void {
   let wanted = position;
   let reading = false;
 
-  async function refresh(): Promise<void> {
+  function isInUse(): boolean {
     const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
-    if (reading || wanted <= position || isTyped || root.contains(document.activeElement)) return;
+    return isTyped || root.contains(document.activeElement);
+  }
+
+  async function refresh(): Promise<void> {
+    if (reading || wanted <= position || isInUse()) return;
     reading = true;
     const upTo = wanted;
-    const opened = all<HTMLDetailsElement>("details[id][open]", root).map((details) => details.id);
+    let opened: string[] = [];
     let isSwapped = false;
-    root.addEventListener("htmx:afterSwap", () => (isSwapped = true), { once: true });
+    // Whoever came to it while it was being read keeps what they have in hand; it is read again when they leave.
+    const decide = (event: Event) => {
+      const swap = (event as CustomEvent<{ shouldSwap: boolean }>).detail;
+      swap.shouldSwap &&= !isInUse();
+      isSwapped = swap.shouldSwap;
+      opened = all<HTMLDetailsElement>("details[id][open]", root).map((details) => details.id);
+    };
+    root.addEventListener("htmx:beforeSwap", decide, { once: true });
     try {
       await window.htmx.ajax("GET", root.dataset.refresh!, { target: root, swap: "innerHTML" });
     } finally {
       reading = false;
+      root.removeEventListener("htmx:beforeSwap", decide);
     }
     // What could not be read is wanted still: the next hint, or the return of the network, asks again.
     if (!isSwapped) return;

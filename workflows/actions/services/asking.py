@@ -49,8 +49,9 @@ class Ask:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the RFC 8785 request; the operation's revision is not part of it."""
-        body = dataclasses.asdict(self)
+        body = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         body["evidence"] = list(self.evidence)
+        body["arguments"], body["provenance"] = dict(self.arguments), dict(self.provenance)
         del body["correlation_id"], body["references"]  # they name the attempt, not the wish
         del body["task_epoch"]  # whoever takes the task up again asks for the same
         return digest_of(body)

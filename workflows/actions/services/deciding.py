@@ -17,6 +17,9 @@ from agents.decision import (
     Decision,
     DecisionRequest,
     MeasureFacts,
+    MoneyFacts,
+    Obligations,
+    RuleResult,
     Snapshot,
     Verdict,
     decide,
@@ -268,19 +271,24 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
         "next": decision.next_step,
         "policy_version": decision.policy_version,
         "binding": decision.binding,
-        "rules": [dataclasses.asdict(rule) for rule in decision.rules],
+        "rules": [_columns(rule) for rule in decision.rules],
         "deciding": list(decision.deciding),
         "grants": list(decision.grants),
-        "obligations": dataclasses.asdict(decision.obligations),
+        "obligations": _columns(decision.obligations),
     }
     return {**found, **_read(request)} if request else found
+
+
+def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
+    """Return the fields of flat facts by name; ``asdict`` copies every value of them, too."""
+    return {one.name: getattr(told, one.name) for one in dataclasses.fields(told)}
 
 
 def _read(request: DecisionRequest) -> dict[str, Any]:
     """Return what was read for a decision: the headroom of every limit, and the money."""
     return {
         "limits": [_reading(code, facts) for code, facts in sorted(request.measures.items())],
-        "money": dataclasses.asdict(request.money) if request.money else None,
+        "money": _columns(request.money) if request.money else None,
     }
 
 

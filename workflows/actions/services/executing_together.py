@@ -225,7 +225,7 @@ def _record_plain(begun: Sequence[Begun], results: Sequence[CallResult]) -> set[
 def _still_ours(begun: Sequence[Begun]) -> set[UUID]:
     """Lock the actions; return those whose lease is still the one they were begun under."""
     epochs = {one.claim.action.pk: one.claim.epoch for one in begun}
-    held = Action.objects.select_for_update().filter(pk__in=epochs, state=State.DISPATCHED).order_by("pk")
+    held = Action.objects.select_for_update().filter(pk__any_of=epochs, state=State.DISPATCHED).order_by("pk")
     return {key for key, epoch in held.values_list("pk", "epoch") if epoch == epochs[key]}
 
 

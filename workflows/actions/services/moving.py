@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import prefetch_related_objects
 
+from agents.models import Agent
+from audit.lookups import attach
 from audit.services import Fact, record_events, update_rows
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+from connectors.models import Operation, OperationRevision
 from workflows.actions import broadcast, registry
 from workflows.actions.choices import FINAL, TRANSITIONS, State
 from workflows.actions.models import Action, Lease
@@ -69,9 +71,12 @@ def lock_all(action_ids: Collection[UUID | str]) -> list[Action]:
 
     What they are about is read once for all of them.
     """
-    found = list(Action.objects.select_for_update().filter(pk__in=action_ids).order_by("pk"))
-    prefetch_related_objects(found, *_ABOUT)
-    return found
+    found = Action.objects.select_for_update().filter(pk__any_of=action_ids).order_by("pk")
+    actions = list(found.defer("explanation", "evidence", "provenance"))
+    attach(actions, "agent", Agent.objects.select_related("user", "department"))
+    attach(actions, "operation", Operation.objects.select_related("system"))
+    attach(actions, "revision", OperationRevision.objects.all())
+    return actions
 
 
 def move(
@@ -106,7 +111,7 @@ def move_together(moves: Sequence[Move]) -> None:
         update_rows(alike, ["state", "code", "sentence", "next_step", *sorted(columns)])
     record_events([one.fact() for one in moves])
     if ended:
-        Lease.objects.filter(pk__in=[action.pk for action in ended]).delete()
+        Lease.objects.filter(action__pk__any_of=[action.pk for action in ended]).delete()
         wake_waiting(*(Ref("actions.action", str(action.pk)) for action in ended))
         registry.tell_ended(ended)
     changed = [(one.action.pk, one.to.value) for one in moves]

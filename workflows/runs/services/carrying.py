@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from audit.lookups import attach, by_key
+from workflows.actions.models import Action
 from workflows.runs.models import Step
 from workflows.runs.services.beginning import Asked, ask_for, begin
 from workflows.runs.services.lanes import put_in_line
@@ -56,7 +58,8 @@ def _begin_undoing(look: Look, found: Sequence[tuple[str, str]]) -> None:
 
 
 def _begin(look: Look, found: Sequence[tuple[str, str]]) -> None:
-    steps = Step.objects.select_related("action").in_bulk([step_id for step_id, _ in found])
+    steps = by_key(Step.objects.defer("answer", "error"), [step_id for step_id, _ in found])
+    attach(steps.values(), "action", Action.objects.all())
     asked: list[Asked] = []
     for step_id, run_id in found:
         if not _is_to_begin(look, step_id, run_id):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
@@ -192,15 +193,15 @@ def _read_steps(found: Mapping[str, Picture]) -> None:
     more = selectors.done_for_steps([(row[15], row[16]) for row in rows if row[15] or row[16]])
     for row in rows:
         facts = {"agent": row[17] or "", **more.get((row[15], row[16]), {})}
-        found[row[1]].put(replace(_step(row), facts=facts), row[14])
+        found[row[1]].put(_step(row, facts), row[14])
 
 
-def _step(row: Sequence[Any]) -> StepView:
+def _step(row: Sequence[Any], facts: Mapping[str, Any] = MappingProxyType({})) -> StepView:
     return StepView(
         id=row[0], node=row[2], state=row[3], frame=row[4], index=row[5], generation=row[6],
         answer=_json(row[7]),
         error=_json(row[8]) or {}, attempts=row[9], infra_attempts=row[10], priority=row[11], parked=row[12],
-        joins=row[13],
+        joins=row[13], facts=facts,
     )  # fmt: skip
 
 

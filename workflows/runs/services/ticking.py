@@ -15,16 +15,19 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from audit.lookups import attach, by_key
+from workflows.actions.models import Action
 from workflows.runs import engine
 from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.engine import WORK
 from workflows.runs.engine.events import Begun
-from workflows.runs.models import Run, Step
+from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 from workflows.runs.services.breaking import park_broken
 from workflows.runs.services.carrying import carry_on
 from workflows.runs.services.leaving import news_of
 from workflows.runs.services.look import Look
 from workflows.runs.services.undoing import being_undone, news_of_undoing
+from workflows.tasks.models import Task
 
 MOST_LOOKS = 200
 RUNS_AT_ONCE = 100
@@ -125,18 +128,36 @@ def _look_at(run_ids: Sequence[UUID], most_passed: int = engine.MOST_PASSED) -> 
     undone = being_undone(step for step, _, is_undone in taken if is_undone)
     # Undoing is news for the step it is done for, or for the run, if an operator wanted it.
     wanted_by = [by for _, by in undone.values() if by]
-    runs = Run.objects.select_related("workflow", "version").defer("version__text", "version__content")
     steps = [*(step for step, _, _ in taken), *wanted_by]
-    look = Look(runs.filter(pk__in=run_ids), steps, most_passed=most_passed)
+    look = Look(_read_runs(run_ids), steps, most_passed=most_passed)
     for step, run, is_undone in taken:
         if is_undone:
             _note_undoing(look, run, step, *undone[step])
     at_work = [(step, run) for step, run, is_undone in taken if not is_undone]
     under_way = [step for step, run in at_work if look.runs[run].picture.steps[step].state == "running"]
-    rows = Step.objects.select_related("task__claimed_by__agent", "action").in_bulk(under_way)
+    rows = _read_under_way(under_way)
     to_begin = [(step, run) for step, run in at_work if _go_on(look, step, run, rows)]
     carry_on(look, to_begin)
     return len(taken)
+
+
+def _read_runs(run_ids: Sequence[UUID]) -> list[Run]:
+    runs = list(Run.objects.filter(pk__any_of=run_ids))
+    attach(runs, "workflow", Workflow.objects.all())
+    attach(runs, "version", WorkflowVersion.objects.defer("text", "content"))
+    return runs
+
+
+def _read_under_way(step_ids: Sequence[str]) -> dict[UUID, Step]:
+    """Read what is at work with what came of its work, and not what that was asked with."""
+    steps = by_key(Step.objects.defer("input", "answer", "routing"), step_ids)
+    attach(steps.values(), "task", Task.objects.select_related("claimed_by__agent"))
+    attach(
+        steps.values(),
+        "action",
+        Action.objects.defer("arguments", "explanation", "evidence", "provenance", "references"),
+    )
+    return steps
 
 
 def _note_undoing(look: Look, run_id: str, target: str, step: Step, by: str) -> None:
