@@ -45,6 +45,7 @@ COPIED = {
     UNFOLD / "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
     UNFOLD / "admin/login.html": "13deb7765ce366590d73a58f260f438aa8a3580851a7540b542c451e445c6b78",
     UNFOLD / "admin/change_form.html": "e9824d4d8a447d9741a1fe4a83180042ac11383bd51678e2b5e40460fa42d86a",
+    UNFOLD / "admin/submit_line.html": "7a195a7b8beeda119f5cd1364303442bb18f964bb7a086ade6e4ab9bc13e8c18",
     HISTORY
     / "simple_history/object_history_form.html": "4ee43f170ade7e3a37a7d03ed9ab01c55abd6d127d8f9af5d49cbeb92ecad135",
 }

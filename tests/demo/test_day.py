@@ -115,6 +115,7 @@ def require_whole(result: dict[str, Any], cases: tuple[str, ...]) -> None:
     assert sum(result[word] for word in ("posted", "rejected", "denied", "exceptions")) == len(cases)
 
 
+@pytest.mark.full
 @pytest.mark.timeout(400)
 def test_a_few_invoices_end_as_they_should_though_everything_is_killed_once(
     company: Company,
