@@ -54,12 +54,17 @@ class WaitingChangeMixin:
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """Never say that something was changed while it waits for a second person."""
+        """Never say that something was changed while it waits for a second person; say once that it waits."""
         change_request = getattr(request, "waiting_change", None)
         if change_request is None:
             return super().response_change(request, obj)  # type: ignore[misc]
-        messages.warning(request, waiting_words(change_request))
+        if not self.page_says(request, obj, change_request):
+            messages.warning(request, waiting_words(change_request))
         return HttpResponseRedirect(request.path)
+
+    def page_says(self, request: HttpRequest, obj: Any, change_request: ChangeRequest) -> bool:
+        """Say whether the page of the object tells this person by itself that the change waits."""
+        return False
 
 
 class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
@@ -102,6 +107,10 @@ class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
             context["waiting"] = _waiting(self.opts.label_lower, obj, request.user)
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def page_says(self, request: HttpRequest, obj: Any, change_request: ChangeRequest) -> bool:
+        """Say whether it stands among what waits, at the head of the page."""
+        return change_request in _waiting(self.opts.label_lower, obj, request.user)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Call the service; what it finds wrong with a value comes back on the form like any refusal."""
         try:
@@ -123,9 +132,11 @@ def waiting_words(change_request: ChangeRequest) -> SafeString:
     )
 
 
-def it_waits(request: HttpRequest, change_request: ChangeRequest) -> str | None:
-    """Warn that a change waits; a verb returns this, so that nothing reads as if it had happened."""
-    messages.warning(request, waiting_words(change_request))
+def it_waits(_request: HttpRequest, _change_request: ChangeRequest) -> str | None:
+    """Return what a verb answers whose change waits: nothing, so that nothing reads as if it had happened.
+
+    The page of the object, where its verbs are, says at its head what of it waits.
+    """
     return None
 
 

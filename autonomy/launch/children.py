@@ -22,6 +22,7 @@ PR_SET_PDEATHSIG = 1
 # Looked up here and not in the child: between fork and exec a lock of the loader, held by a thread that was not
 # copied, would be held for ever.
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+LOOK_SECONDS = 0.5
 LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -65,6 +66,19 @@ def spawn(
             preexec_fn=functools.partial(die_with_parent, last_wish),
             **options,
         )
+
+
+def lines_until_the_end(process: subprocess.Popen[bytes], log: Path, start: int) -> Iterator[str]:
+    """Yield the whole lines a process writes to its log from a byte on, as they come, until it has ended."""
+    with log.open("rb") as said:
+        said.seek(start)
+        is_over, rest = False, b""
+        while not is_over:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_SECONDS)
+            is_over = process.poll() is not None
+            *whole, rest = (rest + said.read()).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,10 @@ class Console:
         with contextlib.suppress(BrokenPipeError, OSError):
             print(text, file=self.stream, flush=True)
 
+    def detail(self, text: str) -> None:
+        """Print what a step in progress does now, over its title where that stands on a terminal."""
+        self.say(f"            {text}".ljust(79))
+
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """Announce a step, and print its seconds when it is done."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ class Installation:
     servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     revive: dict[str, Callable[[], subprocess.Popen[bytes]]] = field(default_factory=dict)
     sign_ins: str = ""
+    _told: int = 0  # where in the ERP's log this start begins, in bytes
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @contextlib.contextmanager
@@ -91,6 +93,7 @@ class Installation:
             self._finish(pages, "pages", "Collecting the static files")
         if erp is not None:
             with self.console.step("Demo company's ERP (Tryton)"):
+                self._tell(erp, self.place.logs / "erp.log")
                 self._finish(erp, "erp", "Preparing the ERP", "Without a demo company: DEMO_COMPANY=0 make up")
             self._seed()
         else:
@@ -232,7 +235,17 @@ class Installation:
 
     def _begin_erp(self) -> subprocess.Popen[bytes]:
         require_free_port("127.0.0.1", self.options.erp_port, "ERP_PORT", "The ERP of the demo company")
-        return self._begin("erp", programs.erp_command("install", self.options), os.environ)
+        log = self.place.logs / "erp.log"
+        before = log.stat().st_size if log.exists() else 0
+        process = self._begin("erp", programs.erp_command("install", self.options), os.environ)
+        self._told = min(before, log.stat().st_size)  # a long log was put aside
+        return process
+
+    def _tell(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Print what a step that takes its time says of itself: nobody wonders whether it hangs."""
+        for line in children.lines_until_the_end(process, log, self._told):
+            if line.startswith("erp: "):
+                self.console.detail(line.removeprefix("erp: "))
 
     def _seed(self) -> None:
         with self.console.step("Demo company: people, agents, grants, policies"):

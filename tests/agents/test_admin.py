@@ -658,7 +658,7 @@ class TestChangeRequests:
         self, alice: Any, waiting: ChangeRequest, threshold: Rule
     ) -> None:
         text = signed_in(alice).get(page(threshold)).content.decode()
-        assert "Waits for a second person" in text
+        assert "it waits for a second person" in text
         assert page(waiting) in text
 
     def test_rejecting_and_withdrawing(

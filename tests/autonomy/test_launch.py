@@ -122,6 +122,19 @@ def test_valkey_wants_its_password_and_keeps_it_off_the_command_line(where: plac
         server.stop()
 
 
+def test_what_a_long_step_says_is_told_while_it_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "erp.log"
+    log.write_text("erp: of the last start\n")
+    start = log.stat().st_size
+    says = "import time; print('erp: installing', flush=True); time.sleep(600)"
+    process = children.spawn([sys.executable, "-c", says], log=log)
+    told = children.lines_until_the_end(process, log, start)
+    assert next(told) == "erp: installing"
+    assert process.poll() is None
+    children.stop(process)
+    assert list(told) == []
+
+
 @pytest.mark.skipif(
     sys.platform != "linux", reason="Only the Linux kernel tells a child that its parent is gone."
 )

@@ -179,7 +179,7 @@ def test_a_failure_goes_the_way_that_is_named_or_waits_for_an_operator() -> None
 def test_a_condition_that_cannot_be_checked_is_never_guessed() -> None:
     stuck = next_after("read", state="done", answer={"kind": "x"})  # pages is missing
     assert isinstance(stuck, engine.Stuck)
-    assert "pages is missing" in stuck.why
+    assert "does not have “pages”" in stuck.why
 
 
 def test_an_end_finishes_with_its_output() -> None:

@@ -14,7 +14,7 @@ from tests.workflows.approved import in_force
 from tests.workflows.test_runs import begun, letters, start, step
 from tests.workflows.test_runs_frames import WORK, give_up, hand_in, nothing_is_left
 from workflows.actions.models import Action
-from workflows.runs import services
+from workflows.runs import jobs, services
 from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.models import Ready, Run, Step, Workflow
 from workflows.runs.selectors import people_behind
@@ -133,8 +133,11 @@ def test_a_stop_of_the_childs_workflow_holds_it(both: None, clerk: Any, alice: A
     held = step(run, "build")
     assert (held.state, held.error["code"], Run.objects.count()) == ("ready", "stopped", 1)
     assert services.tick() == 0  # it does not turn round and round
+    jobs.release()  # nobody has lifted it: it looks, and waits on
+    services.tick()
+    assert Run.objects.count() == 1
     stops.lift_stop(actor=alice.as_actor(), stop=stop, reason="go on for a test")
-    Ready.objects.update(not_before=run.started_at)
+    jobs.release()
     services.tick()
     assert (step(run, "build").error, child_of(run).state) == ({}, "running")
 
@@ -213,10 +216,14 @@ def test_a_turn_of_the_parent_that_was_lost_is_found(both: None, clerk: Any, ali
     assert run.state == "incident"
 
 
-def test_people_behind_the_parent_are_behind_the_child(both: None, clerk: Any, alice: Any) -> None:
+def test_people_behind_the_parent_are_behind_the_child(
+    both: None, clerk: Any, alice: Any, django_assert_num_queries: Any
+) -> None:
+    """One question finds them, however many runs there are around it."""
     run = begun(alice)
     action = Action(references={"run_id": str(child_of(run).pk)})
-    assert str(alice.pk) in people_behind(action)
+    with django_assert_num_queries(1):
+        assert str(alice.pk) in people_behind(action)
     assert run.state in OPEN_RUNS
 
 

@@ -75,7 +75,7 @@ def hint_tick() -> None:
 
 
 def hint_release() -> None:
-    """Tell the workers that a system is back, so that what is held for it need not wait for the clock."""
+    """Tell the workers that a system is back, or a stop lifted: what was held need not wait for the clock."""
     try:
         current_app.send_task(RELEASE, expires=60, retry=False)
     except Exception:  # as above

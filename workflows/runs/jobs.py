@@ -23,5 +23,7 @@ def sweep() -> None:
 
 @shared_task(name=dispatch.RELEASE, ignore_result=True)
 def release() -> None:
-    """Let go on what was held for systems that can be called again."""
+    """Let go on what was held for systems that can be called again, or by a stop that was lifted."""
     services.release_held()
+    if services.release_stopped():
+        dispatch.hint_tick()

@@ -78,7 +78,7 @@ def on_system_back(system_id: UUID) -> None:
 
 
 def on_stop_eased(_stop: Stop) -> None:
-    """Let steps be looked at that a stop kept back: those held for a system, and what is ready."""
+    """Let steps be looked at that a stop kept back: those held for a system or by it, and what is ready."""
     dispatch.hint_release()
     dispatch.hint_tick()
 

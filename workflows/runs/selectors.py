@@ -6,18 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
 from guardian.shortcuts import get_objects_for_user
 
 from agents.models import Role, User
-from audit.vocabulary import ActorKind
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
-from workflows.runs.models import Intervention, Run, RunDocument, Signal, Step, Timer, Workflow, WorkflowVersion
+from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow, WorkflowVersion
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
 from workflows.tasks.registry import Circle
@@ -164,50 +163,58 @@ def groups_of_people() -> QuerySet[Group]:
     return Group.objects.exclude(pk__in=Role.objects.values("group"))
 
 
+# Its runs: those it is inside of, up to the root, and everything inside of that. Ids only, each found by its
+# index: the planner, who cannot know how large a tree is, would rather read all of history.
+_PEOPLE_BEHIND = """
+WITH RECURSIVE around AS (
+    SELECT id, parent_id, version_id, started_by_kind, started_by_id FROM runs_run WHERE id = %(run)s
+    UNION ALL
+    SELECT r.id, r.parent_id, r.version_id, r.started_by_kind, r.started_by_id
+      FROM around a JOIN runs_step s ON s.id = a.parent_id JOIN runs_run r ON r.id = s.run_id
+), family AS (
+    SELECT id FROM around WHERE parent_id IS NULL
+    UNION ALL
+    SELECT r.id FROM family f
+     CROSS JOIN LATERAL (SELECT id FROM runs_step WHERE run_id = f.id AND kind = 'sub' OFFSET 0) s
+     CROSS JOIN LATERAL (SELECT id FROM runs_run WHERE parent_id = s.id OFFSET 0) r
+), task AS (
+    SELECT t.id, t.claimed_by_id FROM family f
+     CROSS JOIN LATERAL (SELECT task_id FROM runs_step WHERE run_id = f.id AND task_id IS NOT NULL OFFSET 0) s
+     CROSS JOIN LATERAL (SELECT id, claimed_by_id FROM tasks_task WHERE id = s.task_id OFFSET 0) t
+), person AS (
+    SELECT claimed_by_id FROM task
+    UNION
+    SELECT q.claimed_by_id FROM task t
+     CROSS JOIN LATERAL (SELECT claimed_by_id FROM tasks_task
+                          WHERE asked_for_id = t.id AND state = 'done' OFFSET 0) q
+)
+SELECT u.id::text FROM person p JOIN agents_user u ON u.id = p.claimed_by_id WHERE u.kind = 'person'
+UNION
+SELECT i.by_id::text FROM family f
+ CROSS JOIN LATERAL (SELECT by_id FROM runs_intervention WHERE run_id = f.id AND shapes OFFSET 0) i
+UNION
+SELECT g.sent_by_id FROM family f
+ CROSS JOIN LATERAL (SELECT sent_by_id FROM runs_signal
+                      WHERE run_id = f.id AND sent_by_kind = 'person' OFFSET 0) g
+UNION
+SELECT started_by_id FROM around WHERE started_by_kind = 'person'
+UNION
+SELECT v.proposed_by_id::text FROM around a JOIN runs_workflowversion v ON v.id = a.version_id
+ WHERE %(with_authors)s
+"""
+
+
 def people_behind(action: Action) -> set[str]:
     """Return who wants what a run asks for: who started or steered it, answered something, wrote the step.
 
     The same of every run of its tree: of those it is inside of, those inside of it, and those beside it.
     """
     run_id = str(action.references.get("run_id", ""))
-    run = Run.objects.select_related("version", "parent").filter(pk=run_id).first() if run_id else None
-    if run is None:
+    if not run_id:
         return set()
-    runs = [run, *_around(run)]
-    family = [runs[-1].pk, *_inside(runs[-1])]
-    steps = Step.objects.filter(run__in=family, task__claimed_by__kind=User.Kind.PERSON)
-    shaped = Intervention.objects.filter(run__in=family, shapes=True)
-    told = Signal.objects.filter(run__in=family, sent_by_kind=ActorKind.PERSON)
-    answered = Task.objects.filter(
-        asked_for__step__run__in=family, claimed_by__kind=User.Kind.PERSON, state=Task.State.DONE
-    )
-    behind = steps.values_list("task__claimed_by").union(
-        shaped.values_list("by"), answered.order_by().values_list("claimed_by")
-    )
-    found = {str(key) for (key,) in behind}
-    found |= set(told.values_list("sent_by_id", flat=True))
-    if action.task_id is None:
-        found |= {str(each.version.proposed_by_id) for each in runs}
-    return found | {each.started_by_id for each in runs if each.started_by_kind == ActorKind.PERSON}
-
-
-def _around(run: Run) -> list[Run]:
-    """Return the runs a run is inside of, from the inside out."""
-    found = []
-    while run.parent is not None:
-        run = Run.objects.select_related("version", "parent").get(pk=run.parent.run_id)
-        found.append(run)
-    return found
-
-
-def _inside(run: Run) -> list[UUID]:
-    """Return the ids of the runs inside of a run."""
-    found: list[UUID] = []
-    level = list(Run.objects.filter(parent__run=run).values_list("pk", flat=True))
-    while level:
-        found += level
-        level = list(Run.objects.filter(parent__run__in=level).values_list("pk", flat=True))
-    return found
+    with connection.cursor() as cursor:
+        cursor.execute(_PEOPLE_BEHIND, {"run": run_id, "with_authors": action.task_id is None})
+        return {found for (found,) in cursor.fetchall() if found}
 
 
 def _runs_asking(user: User) -> QuerySet[Step, Any]:

@@ -88,9 +88,34 @@ def test_a_condition_that_cannot_be_checked_waits_for_an_operator() -> None:
     )
     shell.do("a", {})
     assert shell.newest("a").state == "done"
-    assert "ok is missing" in shell.parked[shell.newest("a").id][1]
+    assert shell.parked[shell.newest("a").id][1] == (
+        "Agent: which step comes next depends on “ok” in the answer of Agent, "
+        "and the answer of Agent does not have “ok”."
+    )
     shell.send(shell.newest("a").id, events.Override({"ok": True}))
     assert (shell.open_nodes(), shell.parked) == (["b"], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("steps.b.answer.ok", "“ok” in the answer of Booking, and Booking has not been done"),
+        ("input.total > 5", "“total” of the input of the run, and the input of the run does not have “total”"),
+        ("input.number > 5", "that could not be checked: it compares values of different types"),
+        ("steps.a.state", "the state of Agent, and that could not be checked: it does not answer yes or no"),
+        ("item.sku == run.key", "“sku” of “item” and “key” of the run, and that could not be checked"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_without_the_text_of_the_condition(text: str, why: str) -> None:
+    nodes = {
+        "a": node("agent", next=[{"when": text, "to": "b"}, {"to": "done"}]),
+        "b": node("agent", name="Booking", next="done"),
+    }
+    shell = run({"number": "R-1"}, **nodes).do("a", {})
+    [(code, said)] = shell.parked.values()
+    assert code == "condition_failed"
+    assert why in said
+    assert text not in said
 
 
 def test_a_failure_goes_its_way_or_waits_for_an_operator() -> None:

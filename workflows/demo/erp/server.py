@@ -140,7 +140,7 @@ def _install(layout: Layout, say: Say) -> None:
     if marker.exists() and marker.read_text() == wanted:
         return
     started = time.monotonic()
-    say("Installing Tryton 8.2 into an environment of its own")
+    say("Installing Tryton 8.2 into an environment of its own (once; a minute or less)")
     shutil.rmtree(layout.venv, ignore_errors=True)
     own_pip = importlib.util.find_spec("pip") is not None
     # Our pip installs into the other environment where we have one: bootstrapping a second pip costs seconds.
@@ -164,7 +164,7 @@ def _build_schema(layout: Layout, say: Say) -> None:
         if layout.schema.exists():
             return
         started = time.monotonic()
-        say("Creating the ERP's tables (once; about 45 s of one core)")
+        say("Creating the ERP's tables (once; about 45 s of one core, a minute or two on a busy machine)")
         with _workshop(layout) as shop:
             work = shop / f"{DATABASE}.sqlite"
             work.touch(mode=0o600)
@@ -180,7 +180,7 @@ def _build_schema(layout: Layout, say: Say) -> None:
 
 def _fill(layout: Layout, say: Say) -> None:
     started = time.monotonic()
-    say("Setting up Northwind Pumps GmbH: accounts, fiscal years, suppliers, orders, one key per role")
+    say("Setting up Northwind Pumps GmbH: accounts, suppliers, orders, keys (once; about 20 s)")
     # Keys of other books open nothing in these.
     layout.keys.unlink(missing_ok=True)
     # The tables hold no usable sign-in: the administrator gets a password of this data folder only.

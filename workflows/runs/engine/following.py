@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.decision import cel
 from workflows.runs.engine.definition import Definition, Node
+from workflows.runs.engine.wording import NEXT_STEP, unsure
 
 # A loop goes through people or the outside world; without them it could turn for ever.
 MOST_VISITS = 20
@@ -53,7 +54,7 @@ def after(definition: Definition, node_id: str, facts: Mapping[str, Any]) -> Nex
             return Goto(node.when_failed)
         error = facts["steps"][node_id].get("error", {})
         return Stuck(str(error.get("code", "failed")), str(error.get("message", f"{node.name} failed.")))
-    return _way_on(node, facts)
+    return _way_on(definition, node, facts)
 
 
 def evaluated(members: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,14 +83,13 @@ def _finish(node: Node, facts: Mapping[str, Any]) -> Next:
         return Stuck("output_failed", f"{node.name}: its output could not be put together: {error}.")
 
 
-def _way_on(node: Node, facts: Mapping[str, Any]) -> Next:
+def _way_on(definition: Definition, node: Node, facts: Mapping[str, Any]) -> Next:
     context = cel.make_context(facts)
     for edge in node.edges:
         try:
             if cel.holds(edge.when, context):
                 return Goto(edge.to)
         except cel.ConditionError as error:
-            return Stuck(
-                "condition_failed", f"{node.name}: the condition `{edge.when}` could not be checked: {error}."
-            )
+            why = unsure(definition, NEXT_STEP, [edge.when], error)
+            return Stuck("condition_failed", f"{node.name}: {why}.")
     return Stuck("no_way_on", f"{node.name}: none of its conditions holds.")

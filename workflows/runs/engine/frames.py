@@ -11,6 +11,7 @@ from workflows.runs.engine.definition import Node
 from workflows.runs.engine.draft import Draft
 from workflows.runs.engine.orders import Arrived, CancelOpen, CloseFrame, FireFrame, StartItems
 from workflows.runs.engine.views import ROOT, FrameView, Slot, StepView
+from workflows.runs.engine.wording import NEXT_STEP, unsure
 
 
 def join_of(draft: Draft, frame: FrameView) -> Node:
@@ -31,8 +32,8 @@ def follow(draft: Draft, step: StepView) -> None:
             context = context or draft.context(step.slot, [way.when for way in node.edges])
             holds = cel.holds(edge.when, context)
         except cel.ConditionError as error:
-            why = f"{node.name}: the condition `{edge.when}` could not be checked: {error}."
-            stuck(draft, step, "condition_failed", why)
+            why = unsure(draft.definition, NEXT_STEP, [edge.when], error)
+            stuck(draft, step, "condition_failed", f"{node.name}: {why}.")
             return
         if holds:
             draft.go(step.slot, edge.to, step)

@@ -13,6 +13,7 @@ from workflows.runs.engine.orders import CancelOpen, FinishRun, OpenFrame
 from workflows.runs.engine.schema import MOST_ITEMS
 from workflows.runs.engine.undoing import begin_undoing
 from workflows.runs.engine.views import ROOT, FrameView, Slot, StepView
+from workflows.runs.engine.wording import unsure
 
 
 def walk(draft: Draft) -> None:
@@ -54,7 +55,8 @@ def _parallel(draft: Draft, step: StepView) -> None:
     try:
         live = _live(draft, step)
     except cel.ConditionError as error:
-        why = f"{node.name}: the condition of a branch could not be checked: {error}."
+        texts = [way.when for way in node.branches if way.when]
+        why = f"{node.name}: {unsure(draft.definition, 'which branches begin', texts, error)}."
         closed = draft.close(step, "failed", None, {"code": "condition_failed", "message": why})
         stuck(draft, closed, "condition_failed", why)
         return
@@ -88,7 +90,7 @@ def _map(draft: Draft, step: StepView) -> None:
     try:
         items = cel.evaluate(text, draft.context(step.slot, [text]))
     except cel.ConditionError as error:
-        why = f"{node.name}: the list `{text}` could not be put together: {error}."
+        why = f"{node.name}: {unsure(draft.definition, 'the list it goes over', [text], error)}."
         stuck(
             draft,
             draft.close(step, "failed", None, {"code": "over_failed", "message": why}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.runs.services.children import release_stopped
 from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.definitions import compared_with, differences_of
 from workflows.runs.services.holding import release_held
@@ -97,6 +98,7 @@ __all__ = [
     "preview_steering",
     "propose_version",
     "release_held",
+    "release_stopped",
     "retry_run",
     "run_named",
     "send_signal",

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from agents.models import User
 from audit.vocabulary import Actor, ActorKind, Refusal
@@ -28,7 +29,8 @@ from workflows.runs.services.starting import Inside, start_run_inside
 from workflows.tasks.selectors import database_now
 
 MOST_DEPTH = 8  # runs inside of runs
-HELD_SECONDS = 10  # until a stop is looked at again
+HELD_SECONDS = 10  # until a stop is looked at again, should nobody say that it was lifted
+STOPPED = "stopped"
 _HAND_OVER = """
 INSERT INTO runs_ready (step_id, priority, not_before)
 SELECT s.id, %s, clock_timestamp() FROM runs_step s
@@ -56,7 +58,7 @@ def begin_child(step: Step, node: engine.Node, given: Mapping[str, Any], picture
                 inside=inside,
             )
     except Refusal as refusal:
-        if refusal.code == "stopped":
+        if refusal.code == STOPPED:
             _hold(step, refusal)
             return None
         return Failed(refusal.code, refusal.message[:1000], retryable=False)
@@ -105,6 +107,12 @@ def _hold(step: Step, refusal: Refusal) -> None:
     error = {"code": refusal.code, "message": f"It waits. {refusal.message}"[:1000]}
     Step.objects.filter(pk=step.pk).update(error=error)
     Ready.objects.update_or_create(step=step, defaults={"not_before": at, "priority": step.run.priority})
+
+
+def release_stopped() -> int:
+    """Let steps look again whose work a stop refused to begin; return how many. Another stop holds on."""
+    held = Q(step__state=StepState.READY, step__error__code=STOPPED, not_before__gt=Now())
+    return Ready.objects.filter(held).update(not_before=Now())
 
 
 def _readable(run: Run) -> QuerySet[Document]:

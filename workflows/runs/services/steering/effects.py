@@ -246,7 +246,8 @@ def _marked(order: orders.MarkUndone, names: _Names) -> list[Change]:
 
 def _parked(order: orders.Park, names: _Names) -> list[Change]:
     name = names.step(order.step)
-    return [Change("waits", f"{name} then waits for an operator: {order.why}")]
+    why = order.why.removeprefix(f"{name}: ")
+    return [Change("waits", f"{name} then waits for an operator: {why}")]
 
 
 def _unparked(order: orders.Unpark, names: _Names) -> list[Change]:
