@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -61,6 +61,9 @@ bench-engine-history: .venv/.installed-dev ## Measure what a step costs when a m
 
 bench-idle: .venv/.installed-dev ## Measure what a portal costs while nothing happens; last line JSON
 	@$(BIN)/python -m tests.benchmarks.idle
+
+bench-policy: .venv/.installed-dev ## Measure a decision with 10, 100 and 1,000 rules, and a back-test; last line JSON
+	@$(BIN)/python -m tests.benchmarks.policy
 
 # The baseline's packages are never in the product's environment.
 var/bench-venv/.installed: tests/benchmarks/requirements.lock | .venv/.python

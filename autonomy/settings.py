@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "workflows.actions",
     "workflows.runs",
     "workflows.triggers",
+    "workflows.backtests",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -338,6 +339,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "workflows.triggers.jobs.forget",
         "schedule": 3600,
         "options": {"expires": 3600},
+    },
+    "go-on-with-backtests": {
+        "task": "workflows.backtests.jobs.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 4},
     },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",

@@ -126,7 +126,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(size) or b"{}")
+        sent = self.rfile.read(size)
+        if len(sent) < size:  # whoever sent it was killed: half a request has no effect
+            self.close_connection = True
+            return None
+        body = json.loads(sent or b"{}")
         if self.path == "/_control":
             self.fake.latency = body.get("latency", self.fake.latency)
             self.fake.hang_seconds = body.get("hang_seconds", self.fake.hang_seconds)

@@ -107,7 +107,7 @@ def address(world: World, route: str, owner: str) -> tuple[str, Any]:
     return "/" + re.sub(r"([a-z-]+)/<\w+:(\w+)>", named, route).lstrip("/"), found
 
 
-def body(route: str, caller: str, found: Any) -> dict[str, Any]:
+def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
     """Return what a caller who is admitted would send, so that what is refused is the caller."""
     reason = {"reason": "the matrix asks"}
     invoice = {"operation": "fake.invoice.post", "arguments": arguments("RE-9", 150_000)}
@@ -124,6 +124,12 @@ def body(route: str, caller: str, found: Any) -> dict[str, Any]:
             "dedup_key": "matrix-1",
         },
         "api/v1/runs/<uuid:run_id>/migrate": {"version": 1, **reason},
+        "api/v1/backtests": {
+            "rule": str(world.own["rules"].pk),
+            "since": "2020-01-01T00:00:00Z",
+            "until": "2099-01-01T00:00:00Z",
+        },
+        "rules/<uuid:rule_id>/backtest/": {"days": "30"},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},
@@ -149,7 +155,7 @@ def ask(world: World, caller: str, key: Key) -> str:
     """Ask one question, undo what it did, and return the cell it gives."""
     route, owner, method = key
     url, found = address(world, route, owner)
-    data = body(route, caller, found)
+    data = body(world, route, caller, found)
     is_api = route.startswith("api/")
     with undone():
         answer = world.clients[caller].generic(

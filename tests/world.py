@@ -7,7 +7,7 @@ import io
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule, Throttle
 from agents.services import credentials, lifecycle, policies, stops, throttles
@@ -25,6 +26,7 @@ from tests.company import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from tests.workflows.test_runs import letters
 from workflows.actions.services import Ask, request_action
+from workflows.backtests.services import ask_backtest
 from workflows.documents.services import store_document
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 from workflows.tasks.services import claim_task, open_task
@@ -111,6 +113,8 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "approvals": action.approval,
         "change-requests": change,
         "stops": stop,
+        "rules": rule,
+        "backtests": _backtest(proposer, rule),
         "throttles": Throttle.objects.get(),
         "operations": code,
         "documents": document,
@@ -121,6 +125,12 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
         "workflows": Workflow.objects.get(),
     }
+
+
+def _backtest(person: Any, rule: Rule) -> Any:
+    until = timezone.now()
+    since = until - timedelta(days=1)
+    return ask_backtest(actor=person.as_actor(), rule=rule, since=since, until=until)
 
 
 def _triggers(name: str) -> dict[str, Any]:

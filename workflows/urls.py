@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
+from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
@@ -48,6 +49,9 @@ page_urlpatterns = [
     path("agents/", agents, name="agents"),
     path("agents/parts/", agents_parts, name="agents-parts"),
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
+    path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
+    path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),
+    path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),

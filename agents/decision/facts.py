@@ -189,7 +189,8 @@ class StopFacts:
 class Snapshot:
     """All authority of the company at one version; immutable. Version 0 means that nothing was loaded.
 
-    ``policies`` counts the policies loaded; none at all denies everything.
+    ``policies`` counts the policies loaded; none at all denies everything. ``index``: what was looked for in
+    this very snapshot before (which rules speak of an operation), never what was decided.
     """
 
     version: int = 0
@@ -199,6 +200,9 @@ class Snapshot:
     measures: tuple[MeasureDefinition, ...] = ()
     grants: frozenset[GrantFacts] = frozenset()
     stops: tuple[StopFacts, ...] = ()
+    index: dict[tuple[str, ...], tuple[Any, ...]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

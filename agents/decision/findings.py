@@ -104,11 +104,12 @@ class Case:
 
     def rule_findings(self) -> Iterator[Finding]:
         """Yield the finding of every rule that speaks of this call."""
-        for rule in self.snapshot.rules:
-            if finding := self._rule_finding(rule):
+        for rule in rules_about(self.snapshot, self.operation):
+            if finding := self.finding_of(rule):
                 yield finding
 
-    def _rule_finding(self, rule: RuleFacts) -> Finding | None:
+    def finding_of(self, rule: RuleFacts) -> Finding | None:
+        """Return what one rule says of this call; None where it does not speak of it."""
         error, matched, unpriced = "", False, False
         try:
             if not self._speaks_of(rule.scope_kind, rule.scope_id, rule.operations, rule.effects):
@@ -196,6 +197,27 @@ class Case:
         result = RuleResult(measure.measure_id, measure.name, words, measure.mode, matched, said, error)
         decides = bool(code) and measure.mode not in (Mode.DRAFT, Mode.SHADOW)
         return Finding(verdict, code, why, decides, result, measure.version)
+
+
+def rules_about(snapshot: Snapshot, operation: OperationFacts) -> tuple[RuleFacts, ...]:
+    """Return the rules that may speak of an operation, whomever they bind; looked for once in a snapshot.
+
+    A rule whose pattern cannot be read is among them: whether it binds is asked first, and then it denies.
+    """
+    key = ("rules", operation.code, operation.effect)
+    found = snapshot.index.get(key)
+    if found is None:
+        found = snapshot.index[key] = tuple(
+            rule for rule in snapshot.rules if _may_speak_of(rule, operation.code, operation.effect)
+        )
+    return found
+
+
+def _may_speak_of(rule: RuleFacts, code: str, effect: str) -> bool:
+    try:
+        return pattern_matches(rule.operations, code) and (not rule.effects or effect in rule.effects)
+    except ValueError:
+        return True
 
 
 def _verdict(of_rule: str) -> Verdict:

@@ -94,18 +94,23 @@ def stops_that_hit(request: DecisionRequest, snapshot: Snapshot) -> list[StopFac
 def grants_used(request: DecisionRequest, snapshot: Snapshot) -> list[GrantFacts]:
     """Return every grant that lets this agent use this operation; in a stable order."""
     agent = request.agent
-    return sorted(
-        (
-            grant
-            for grant in snapshot.grants
-            if grant.operation == request.operation_code
-            and (
-                (grant.holder_kind == "user" and grant.holder_id == agent.user_id)
-                or (grant.holder_kind == "group" and grant.holder_id in agent.group_ids)
-            )
-        ),
-        key=lambda grant: (grant.holder_kind, grant.grant_id),
-    )
+    return [
+        grant
+        for grant in _grants_on(request.operation_code, snapshot)
+        if (grant.holder_kind == "user" and grant.holder_id == agent.user_id)
+        or (grant.holder_kind == "group" and grant.holder_id in agent.group_ids)
+    ]
+
+
+def _grants_on(operation: str, snapshot: Snapshot) -> tuple[GrantFacts, ...]:
+    """Return the grants on an operation in a stable order; looked for once in a snapshot."""
+    key = ("grants", operation)
+    found = snapshot.index.get(key)
+    if found is None:
+        on_it = (grant for grant in snapshot.grants if grant.operation == operation)
+        found = tuple(sorted(on_it, key=lambda grant: (grant.holder_kind, grant.grant_id)))
+        snapshot.index[key] = found
+    return found
 
 
 def _grant_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:

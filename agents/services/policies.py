@@ -145,6 +145,11 @@ def preview_rule_change(rule: Rule, edits: Mapping[str, Any]) -> tuple[Direction
     return direction, _difference(rule, wanted, RULE_FIELDS)
 
 
+def rule_as_edited(rule: Rule, edits: Mapping[str, Any]) -> RuleFacts:
+    """Return a rule as it would be with these edits; changes nothing. Raises Refusal ``rule_refused``."""
+    return rule_facts(_edited(rule, edits) if edits else rule)
+
+
 def propose_rule_change(*, actor: Actor, rule: Rule, changes: Mapping[str, Any], reason: str) -> RuleChange:
     """Change a rule at once when that only tightens, else open a ChangeRequest for a second person."""
     with transaction.atomic():

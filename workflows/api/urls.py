@@ -6,6 +6,7 @@ from django.urls import path
 
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
 from workflows.api.approvals import ApprovalDetail, Approvals, Votes
+from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
@@ -110,6 +111,8 @@ urlpatterns = [
     path("signals", Signals.as_view(), name="signals"),
     path("runs/<uuid:run_id>/compensate", Compensation.as_view(), name="run-compensate"),
     path("runs/<uuid:run_id>/migrate", Migration.as_view(), name="run-migrate"),
+    path("backtests", Backtests.as_view(), name="api-backtests"),
+    path("backtests/<uuid:backtest_id>", BacktestDetail.as_view(), name="api-backtest"),
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/<uuid:schedule_id>", ScheduleDetail.as_view(), name="schedule"),
     path("schedules/<uuid:schedule_id>/firings", Firings.as_view(), name="firings"),

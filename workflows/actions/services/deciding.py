@@ -299,6 +299,8 @@ def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:
         "unit": facts.unit,
         "key": facts.key,
         "adds": facts.amount,
+        "reserved": facts.reserved,
+        "settled": facts.settled,
         "ceiling": facts.ceiling,
         "headroom": facts.headroom,
         "error": facts.error,
