@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -22,6 +25,7 @@ from agents.forms import StopForm
 from agents.models import Agent, ChangeRequest, Stop
 from agents.services import changes, stops
 from audit.adminkit import actor_of, reason_action
+from audit.selectors import newest_position
 
 State = ChangeRequest.State
 SHOWN_AFFECTED = 50
@@ -76,7 +80,7 @@ class StopAdmin(WorkforceAdmin):
             "Stop",
             {"classes": ["tab"], "fields": ("shown_scope", "shown_state", "reason", "raised_by", "raised_at")},
         ),
-        ("Containment", {"classes": ["tab"], "fields": ("shown_containment", "shown_reached")}),
+        ("Containment", {"classes": ["tab"], "fields": ("shown_containment",)}),
         ("Lifted", {"classes": ["tab"], "fields": ("lifted_by", "lifted_at", "lift_reason")}),
         ("Who is affected", {"classes": ["tab"], "fields": ("shown_affected",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
@@ -85,15 +89,18 @@ class StopAdmin(WorkforceAdmin):
         "shown_scope",
         "shown_state",
         "shown_containment",
-        "shown_reached",
         "shown_affected",
         "shown_trail",
     )
 
     def get_urls(self) -> Any:
-        """Add the preview of who would be affected, which stops nothing."""
-        preview = path("affected/", self.admin_site.admin_view(self.affected), name="agents_stop_affected")
-        return [preview, *super().get_urls()]
+        """Add the preview of who would be affected, which stops nothing, and what of a page is read again."""
+        own = self.admin_site.admin_view
+        return [
+            path("affected/", own(self.affected), name="agents_stop_affected"),
+            path("<uuid:object_id>/containment/", own(self.containment), name="agents_stop_containment"),
+            *super().get_urls(),
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("agents.raise_stop"))
@@ -125,6 +132,15 @@ class StopAdmin(WorkforceAdmin):
         }
         return render(request, "agents/stop_preview_parts.html", found)
 
+    def containment(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Answer where a stop has arrived by now."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        stop = self.get_object(request, str(object_id))
+        if stop is None:
+            raise Http404
+        return render(request, "agents/stop_containment_parts.html", containment_parts(stop))
+
     @display(description="Stopped", ordering="scope_label")
     def shown_scope(self, stop: Stop) -> str:
         return stop.scope_label or stop.get_scope_kind_display()
@@ -135,27 +151,7 @@ class StopAdmin(WorkforceAdmin):
 
     @display(description="Where it has arrived")
     def shown_containment(self, stop: Stop) -> SafeString:
-        found = selectors.containment_of(stop)
-        left = len(found.open_parts)
-        how_far = f"{left} of {len(found.parts)} below not confirmed yet" if left else "all of the below"
-        confirmed = moment(found.confirmed_at) if found.confirmed_at else "" if left else "in a moment"
-        rows = [
-            ("Requested", stop.raised_by, moment(found.requested_at)),
-            ("Confirmed", how_far, confirmed),
-            *((part.label, part.sentence, moment(part.at) if part.at else "") for part in found.parts),
-        ]
-        return table(("", "What is known", "When (UTC)"), rows, empty="")
-
-    @display(description="Tokens refused")
-    def shown_reached(self, stop: Stop) -> SafeString:
-        rows = [
-            (
-                link("agent", it.id, it.name),
-                moment(it.refused_at) if it.refused_at else "has not called since",
-            )
-            for it in selectors.containment_of(stop).agents[:SHOWN_AFFECTED]
-        ]
-        return table(("Agent", "First refused (UTC)"), rows, empty="It stops no agent as a whole.")
+        return render_to_string("agents/stop_containment.html", containment_parts(stop))
 
     @display(description="Agents it hits now")
     def shown_affected(self, stop: Stop) -> SafeString:
@@ -224,6 +220,36 @@ class StopAdmin(WorkforceAdmin):
         """Lift it."""
         stops.lift_stop(actor=actor_of(request), stop=obj, reason=data["reason"])
         return "The stop was lifted."
+
+
+def containment_parts(stop: Stop) -> dict[str, Any]:
+    """Return what its page shows of where a stop has arrived, with the moment in which it was read."""
+    position, found = newest_position(), selectors.containment_of(stop)
+    left = len(found.open_parts)
+    how_far = f"{left} of {len(found.parts)} below not confirmed yet" if left else "all of the below"
+    confirmed = moment(found.confirmed_at) if found.confirmed_at else "" if left else "in a moment"
+    arrived = [
+        ("Requested", stop.raised_by, moment(found.requested_at)),
+        ("Confirmed", how_far, confirmed),
+        *((part.label, part.sentence, moment(part.at) if part.at else "") for part in found.parts),
+    ]
+    refused = [
+        (link("agent", it.id, it.name), moment(it.refused_at) if it.refused_at else "has not called since")
+        for it in found.agents[:SHOWN_AFFECTED]
+    ]
+    return {
+        "stop": stop,
+        "position": position,
+        "read_at": timezone.now(),
+        "is_settled": found.confirmed_at is not None and all(it.refused_at for it in found.agents),
+        "arrived": table(("", "What is known", "When (UTC)"), arrived, empty=""),
+        "refused": table(
+            ("Agent", "First refused (UTC)"),
+            refused,
+            title="Tokens refused",
+            empty="It stops no agent as a whole.",
+        ),
+    }
 
 
 def _words(name: str) -> str:

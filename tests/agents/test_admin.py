@@ -614,6 +614,21 @@ class TestStops:
         stop.refresh_from_db()
         assert stop.stage == "stop"
 
+    def test_where_it_has_arrived_is_read_again_by_itself(
+        self, alice: Any, dave: Any, carol: Any, mallory: Any, working: Agent
+    ) -> None:
+        stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason="Something is wrong")
+        again = reverse("admin:agents_stop_containment", args=[stop.pk])
+        assert f'data-refresh="{again}"' in signed_in(carol).get(page(stop)).content.decode()
+        text = signed_in(carol).get(again).content.decode()
+        assert "data-unsettled" in text
+        assert re.search(r"As it was at \d\d:\d\d:\d\d UTC", text)
+        assert "has not called since" in text
+        assert signed_in(mallory).get(again).status_code == 403
+        assert signed_in(carol).get(again.replace(str(stop.pk), str(working.pk))).status_code == 404
+        stops.lift_stop(actor=alice.as_actor(), stop=stop, reason="It is well again")
+        assert "data-refresh" not in signed_in(carol).get(page(stop)).content.decode()
+
     def test_its_button_says_what_it_does(self, dave: Any, db: None) -> None:
         form = signed_in(dave).get(adding(Stop)).content.decode()
         assert "Stop it now" in form

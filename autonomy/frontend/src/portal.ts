@@ -18,8 +18,8 @@ function refreshing(root: HTMLElement): void {
     return isTyped || root.contains(document.activeElement);
   }
 
-  async function refresh(): Promise<void> {
-    if (reading || wanted <= position || isInUse()) return;
+  async function refresh(again = false): Promise<void> {
+    if (reading || (wanted <= position && !again) || isInUse()) return;
     reading = true;
     const upTo = wanted;
     let opened: string[] = [];
@@ -52,6 +52,11 @@ function refreshing(root: HTMLElement): void {
     await refresh();
   });
   root.addEventListener("focusout", () => window.setTimeout(() => void refresh()));
+  // What the ledger does not tell is looked at from time to time, as long as the page says that it is not settled.
+  const look = (): void => {
+    if (!document.hidden && root.offsetParent && one("[data-unsettled]", root)) void refresh(true);
+  };
+  if (root.dataset.every) window.setInterval(look, Number(root.dataset.every) * 1000);
 }
 
 const inboxRoot = one("[data-page=inbox]");
