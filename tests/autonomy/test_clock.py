@@ -18,10 +18,13 @@ from autonomy.celery import app
 from autonomy.clock import Clock, conditions
 from workflows.actions import dispatch as actions
 from workflows.actions.services.sweeping import IDLE_SECONDS
+from workflows.backtests import dispatch as backtests
 from workflows.runs import dispatch as runs
 from workflows.triggers import dispatch as triggers
 
-NOTHING = dict.fromkeys((actions.SWEEP, runs.SWEEP, triggers.SCAN, triggers.FIRE, triggers.REACT), False)
+NOTHING = dict.fromkeys(
+    (actions.SWEEP, runs.SWEEP, triggers.SCAN, triggers.FIRE, triggers.REACT, backtests.SWEEP), False
+)
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ ACTIONS, ROUNDS = 100_000, 3
 BATCH = 20_000
 _FILL = """
 INSERT INTO actions_action (id, agent_id, operation_code, operation_id, revision_id, arguments,
-                            arguments_digest, label, reason, evidence, confidence, provenance, currency, state, code, sentence,
+                            arguments_digest, label, reason, evidence, confidence, provenance, currency, state,
+                            code, sentence,
                             next_step, verdict, explanation, policy_version, binding, attempt, epoch,
                             is_temporary, outcome, remote_ref, correlation_id, "references", requested_at)
 SELECT lpad(to_hex(n), 32, '0')::uuid, a.id, o.code, o.id, o.current_revision_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from agents.services import stops
@@ -128,3 +129,17 @@ def test_nobody_counts_a_great_many_at_once(alice, asked):
     with pytest.raises(Refusal) as refused:
         begin(alice, asked)
     assert refused.value.code == "too_many_backtests"
+
+
+def test_one_that_nobody_counts_for_a_while_is_hinted_at_again(alice, asked, monkeypatch):
+    backtest = begin(alice, asked)
+    hinted = []
+    monkeypatch.setattr(services.dispatch, "hint_come_on", hinted.append)
+    services.sweep()
+    assert hinted == []
+    Backtest.objects.update(moved_at=NOW() - timedelta(minutes=1))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {services.dispatch.SWEEP_WHEN}")
+        assert cursor.fetchone()[0]
+    services.sweep()
+    assert hinted == [backtest.pk]
