@@ -72,3 +72,27 @@ def test_the_menu_shows_and_hides_and_the_theme_is_chosen(page: Page, portal, ca
     expect(page.locator("html")).to_have_class("dark")
     page.keyboard.press("Control+k")
     expect(page.locator("#search-input-command")).to_be_focused()
+
+
+@pytest.mark.full
+def test_a_rule_is_tried_with_the_keyboard_and_the_page_comes_on_by_itself(
+    page: Page, portal, processes, alice, clerk
+):
+    processes.start("worker")
+    rule = hold_above(1_000_000, condition="", sentence="", field="amount", comparison="above", value="10000.00")
+    for number, minor in enumerate((100, 600_000, 2_000_000)):
+        ask(clerk, number=f"RE-{number}", minor=minor)
+    sign_in(page, portal, alice)
+    page.goto(f"{portal.url}/admin/agents/rule/{rule.pk}/change/")
+    page.get_by_role("link", name="Try it on what is on record").press("Enter")
+    expect(page.get_by_text("Not tried yet")).to_be_visible()
+    check_page(page)
+    value = page.get_by_label("Try it with this value")
+    value.fill("5000.00")
+    value.press("Enter")
+    expect(page.get_by_text("1 of 3 recorded actions would have been decided otherwise.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Went through, would wait for a person")).to_be_visible()
+    check_page(page)
+    page.get_by_role("link", name="Try another value or period").click()
+    expect(page.get_by_role("link", name="5,000.00 EUR")).to_be_visible()
+    check_page(page)
