@@ -26,7 +26,25 @@ def decide(request: DecisionRequest, snapshot: Snapshot) -> Decision:
     try:
         return _decide(request, snapshot)
     except Exception as error:  # noqa: BLE001 - whatever breaks inside, the answer is no
+        return _broken(error, snapshot)
+
+
+# Where even the words cannot be found any more. No approval has this binding.
+_NO = Decision(
+    verdict=Verdict.DENY,
+    code="internal_error",
+    sentence="Denied: the decision could not be made.",
+    next_step="Try again later; tell an operator if it stays.",
+    policy_version=0,
+    binding="",
+)
+
+
+def _broken(error: Exception, snapshot: Snapshot) -> Decision:
+    try:
         return _denial("internal_error", f"the decision could not be made ({type(error).__name__})", snapshot)
+    except Exception:  # noqa: BLE001 - as above
+        return _NO
 
 
 def _denial(code: str, why: str, snapshot: Snapshot) -> Decision:

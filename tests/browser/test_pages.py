@@ -79,7 +79,9 @@ def test_a_rule_is_tried_with_the_keyboard_and_the_page_comes_on_by_itself(
     page: Page, portal, processes, alice, clerk
 ):
     processes.start("worker")
-    rule = hold_above(1_000_000, condition="", sentence="", field="amount", comparison="above", value="10000.00")
+    rule = hold_above(
+        1_000_000, condition="", sentence="", field="amount", comparison="above", value="10000.00"
+    )
     for number, minor in enumerate((100, 600_000, 2_000_000)):
         ask(clerk, number=f"RE-{number}", minor=minor)
     sign_in(page, portal, alice)
