@@ -14,6 +14,7 @@ from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
+from workflows.pages.trying import try_agent
 from workflows.pages.work import task, task_detail, task_do
 from workflows.pages.workforce import agents, agents_parts, brake
 from workflows.runs.choices import RunVerb, StepVerb
@@ -49,6 +50,7 @@ page_urlpatterns = [
     path("agents/", agents, name="agents"),
     path("agents/parts/", agents_parts, name="agents-parts"),
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
+    path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),

@@ -98,3 +98,25 @@ def test_a_rule_is_tried_with_the_keyboard_and_the_page_comes_on_by_itself(
     page.get_by_role("link", name="Try another value or period").click()
     expect(page.get_by_role("link", name="5,000.00 EUR")).to_be_visible()
     check_page(page)
+
+
+@pytest.mark.full
+def test_what_an_agent_may_do_is_tried_with_the_keyboard(page: Page, portal, alice, clerk):
+    hold_above(1_000_000)
+    sign_in(page, portal, alice)
+    page.goto(f"{portal.url}/agents/")
+    page.get_by_role("link", name="What may it do?").press("Enter")
+    page.get_by_label("What it would do").select_option(label="Post an invoice")
+    page.get_by_role("button", name="Go on").press("Enter")
+    page.get_by_label("Supplier").fill("S-1")
+    page.get_by_label("Number").fill("RE-1")
+    page.get_by_label("amount").fill("12,000.00")
+    page.get_by_label("currency").fill("EUR")
+    check_page(page)
+    page.get_by_label("Supplier").fill("S-1")
+    page.get_by_label("Number").fill("RE-1")
+    page.get_by_label("amount").fill("12,000.00")
+    page.get_by_label("currency").fill("EUR")
+    page.get_by_label("currency").press("Enter")
+    expect(page.get_by_text("It would wait for a person")).to_be_visible()
+    assert barriers(page) == []
