@@ -373,6 +373,11 @@ COMMON_FIELDS = (
     ("agent.role", "the agent's role"),
     ("agent.department", "the agent's department"),
     ("agent.risk_tier", "the agent's risk"),
+    ("agent.days", "how many days ago the agent was taken on"),
+    ("clock.weekend", "whether it is a weekend (yes or no)"),
+    ("clock.weekday", "the day of the week (monday, tuesday ...)"),
+    ("clock.date", "the date (2026-12-24)"),
+    ("clock.hour", "the hour of the day (0 to 23)"),
     ("system.code", "which system it is"),
     ("system.environment", "production, test or sandbox"),
 )

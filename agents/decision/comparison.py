@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from itertools import product
 
-from agents.decision.context import NotDecidable, millionths, schema_at, types_at
+from agents.decision.context import WEEKDAYS, NotDecidable, millionths, schema_at, types_at
 from agents.decision.facts import OperationFacts, RuleFacts
 from agents.decision.money import format_minor, major_to_minor
 
@@ -51,12 +52,25 @@ _TEXTS = frozenset(
         "agent.department",
         "agent.risk_tier",
         "agent.autonomy",
+        "clock.date",
+        "clock.weekday",
     }
 )
+_WHOLES = frozenset({"agent.days", "clock.hour"})
+_FLAGS = frozenset({"clock.weekend"})
+# What the words of a field are, where its name does not say it.
+_NAMES = {
+    "agent.days": "days since the agent was taken on",
+    "clock.date": "the date",
+    "clock.weekday": "the day of the week",
+    "clock.weekend": "a weekend",
+    "clock.hour": "the hour of the day",
+}
 _ARGUMENT = re.compile(r"^args(\.[A-Za-z_]\w*)+$")
 _MEASURE = re.compile(r"^measures\.[a-z][a-z0-9_]*\.(amount|reserved|settled|headroom|ceiling)$")
 _PROVENANCE = re.compile(r"^provenance\.([A-Za-z_][\w.]*)$")
 _WHOLE = re.compile(r"^-?[0-9]{1,18}$")
+LAST_HOUR = 23
 _DUTY = {"deny": "is refused", "hold": "needs a person", "none": "is marked"}
 
 
@@ -74,6 +88,8 @@ def field_facts(field: str, operations: Sequence[OperationFacts]) -> FieldFacts:
         return FieldFacts(Kind.MONEY, optional=False)
     if field in _TEXTS:
         return FieldFacts(Kind.TEXT, optional=False)
+    if field in _WHOLES | _FLAGS:
+        return FieldFacts(Kind.WHOLE if field in _WHOLES else Kind.FLAG, optional=False)
     if _PROVENANCE.fullmatch(field):
         return FieldFacts(Kind.TEXT, optional=True)
     if _MEASURE.fullmatch(field):
@@ -121,6 +137,8 @@ def condition_of(
     if comparison not in _WORDS:
         raise ValueError(f"{comparison!r} is not a comparison")
     entered = [folded(field, kind, each) for each in values_of(comparison, value, kind)]
+    for each in entered:
+        _require_known(field, each)
     literals = [_literal(each, kind, currency) for each in entered]
     read, present = _read(field, kind)
     if comparison in _SIGNS:
@@ -175,6 +193,21 @@ def _literal(value: str, kind: Kind, currency: str) -> str:
     return _text_literal(value)
 
 
+def _require_known(field: str, value: str) -> None:
+    """Refuse a day that no clock will ever show: the rule would never apply, and nobody would notice."""
+    if field == "clock.weekday" and value not in WEEKDAYS:
+        raise ValueError(f"{value!r} is no day of the week. Write {', '.join(WEEKDAYS)}")
+    if field == "clock.date":
+        try:
+            is_day = date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            is_day = False
+        if not is_day:
+            raise ValueError(f"{value!r} is no date. Write it as 2026-12-24")
+    if field == "clock.hour" and not (_WHOLE.fullmatch(value) and 0 <= int(value) <= LAST_HOUR):
+        raise ValueError(f"{value!r} is no hour of the day. Write a number from 0 to {LAST_HOUR}")
+
+
 def _text_literal(value: str) -> str:
     if not value.isprintable() or "\\" in value:
         raise ValueError("The value contains a character that a rule cannot hold")
@@ -183,6 +216,8 @@ def _text_literal(value: str) -> str:
 
 def folded(field: str, kind: str, value: str) -> str:
     """Return a text as ``fold`` leaves it, for the fields whose condition folds."""
+    if field == "clock.weekday":
+        return value.casefold()
     return " ".join(value.casefold().split()) if kind == Kind.TEXT and field.startswith("args.") else value
 
 
@@ -194,10 +229,14 @@ def sentence_of(*, field: str, comparison: str, value: str, currency: str, verdi
     words = _WORDS[comparison]
     if comparison in _SEVERAL and len(said) == 1:
         words = "other than" if comparison in _NEGATED else "being"
-    name = " ".join(field.split(".")[-1 if not field.startswith("args.") else 1 :]).replace("_", " ")
+    parts = field.split(".")[-1 if not field.startswith("args.") else 1 :]
+    name = _NAMES.get(field) or " ".join(parts).replace("_", " ")
     subject = "An amount" if field == "amount" else f"A call with {name}"
     if field == "amount" and words == "being":
         words = "of"
+    if field == "clock.weekend":
+        is_weekend = (_literal(value.strip(), Kind.FLAG, "") == "true") != (comparison in _NEGATED)
+        subject, words, several = "A call", "on", "a weekend" if is_weekend else "a working day"
     return f"{subject} {words} {several} {_DUTY.get(verdict, 'is refused')}"
 
 

@@ -1,15 +1,17 @@
 """What a condition may read: typed values of one request, and never prose.
 
 Names: ``args``, ``amount`` and ``currency`` (only when the operation moves money), ``agent``, ``operation``,
-``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``now``. Strings of format decimal arrive as whole
-millionths; ``amount`` is in minor units of the company currency.
+``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``now``, ``clock`` (the time in the company).
+Strings of format decimal arrive as whole millionths; ``amount`` is in minor units of the company currency.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agents.decision.facts import DecisionRequest, MeasureFacts, OperationFacts
 from agents.decision.money import INT64_MAX, MILLION
@@ -26,8 +28,11 @@ NAMES = frozenset(
         "on_behalf_of",
         "measures",
         "now",
+        "clock",
     }
 )
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FIRST_OF_WEEKEND = 5
 _DECIMAL = re.compile(r"^([+-]?)([0-9]{1,19})(?:\.([0-9]+))?$")
 _LABEL = re.compile(r"^[a-z][a-z0-9_.:-]{0,63}$")
 _MAX_DEPTH = 40
@@ -158,7 +163,9 @@ def _parts(
     return found
 
 
-def build_context(request: DecisionRequest, operation: OperationFacts) -> dict[str, Any]:
+def build_context(
+    request: DecisionRequest, operation: OperationFacts, time_zone: str = "UTC"
+) -> dict[str, Any]:
     """Return the variables a condition may read; raises NotDecidable."""
     agent = request.agent
     variables: dict[str, Any] = {
@@ -170,6 +177,7 @@ def build_context(request: DecisionRequest, operation: OperationFacts) -> dict[s
             "department": agent.department_code,
             "risk_tier": agent.risk_tier,
             "autonomy": agent.autonomy,
+            **({"days": (request.now.date() - agent.since).days} if agent.since else {}),
         },
         "operation": {"code": operation.code, "effect": operation.effect, "revision": operation.revision},
         "system": {
@@ -181,12 +189,27 @@ def build_context(request: DecisionRequest, operation: OperationFacts) -> dict[s
         "on_behalf_of": request.on_behalf_of,
         "measures": {code: _reading(facts) for code, facts in request.measures.items()},
         "now": request.now,
+        "clock": clock(request.now, time_zone),
     }
     if operation.money_path and request.money is not None:
         variables["currency"] = request.money.currency
         if request.money.company_minor is not None:
             variables["amount"] = request.money.company_minor
     return variables
+
+
+def clock(now: datetime, time_zone: str) -> dict[str, Any]:
+    """Return what a watch on the wall of the company shows; raises NotDecidable for a zone nobody knows."""
+    try:
+        here = now.astimezone(ZoneInfo(time_zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise NotDecidable(f"the time zone {time_zone[:60]!r} is not known") from None
+    return {
+        "date": here.date().isoformat(),
+        "weekday": WEEKDAYS[here.weekday()],
+        "weekend": here.weekday() >= FIRST_OF_WEEKEND,
+        "hour": here.hour,
+    }
 
 
 def labels(provenance: Mapping[str, Any]) -> dict[str, str]:

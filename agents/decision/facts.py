@@ -57,7 +57,10 @@ class OperationFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """One agent as it stands now. ``department_ids``: its own first, then those above it."""
+    """One agent as it stands now. ``department_ids``: its own first, then those above it.
+
+    ``since``: the day on which it was taken on.
+    """
 
     agent_id: str
     user_id: str
@@ -76,6 +79,7 @@ class AgentFacts:
     department_code: str = ""
     sponsor_id: str = ""
     deputy_id: str = ""
+    since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +193,14 @@ class StopFacts:
 class Snapshot:
     """All authority of the company at one version; immutable. Version 0 means that nothing was loaded.
 
+    ``time_zone``: the company's, by its IANA name: it says which day and hour it is to a rule.
     ``policies`` counts the policies loaded; none at all denies everything. ``index``: what was looked for in
     this very snapshot before (which rules speak of an operation), never what was decided.
     """
 
     version: int = 0
     company_currency: str = ""
+    time_zone: str = "UTC"
     policies: int = 0
     rules: tuple[RuleFacts, ...] = ()
     measures: tuple[MeasureDefinition, ...] = ()

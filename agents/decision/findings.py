@@ -76,7 +76,7 @@ class Case:
     @cached_property
     def context(self) -> Any:
         """The CEL context, built once."""
-        return cel.make_context(build_context(self.request, self.operation))
+        return cel.make_context(build_context(self.request, self.operation, self.snapshot.time_zone))
 
     @property
     def without_rate(self) -> bool:

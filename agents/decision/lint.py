@@ -12,7 +12,8 @@ from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFact
 from agents.decision.patterns import pattern_matches
 
 _KNOWN_PARTS = {
-    "agent": {"id", "code", "role", "department", "risk_tier", "autonomy"},
+    "agent": {"id", "code", "role", "department", "risk_tier", "autonomy", "days"},
+    "clock": {"date", "weekday", "weekend", "hour"},
     "operation": {"code", "effect", "revision"},
     "system": {"code", "category", "environment"},
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from agents import registry
@@ -76,6 +77,7 @@ def _load(version: int) -> Snapshot:
     return Snapshot(
         version=version,
         company_currency=company_currency(),
+        time_zone=settings.TIME_ZONE,
         policies=Policy.objects.count(),
         rules=tuple(rule_facts(rule) for rule in Rule.objects.select_related("policy", "approver_group")),
         measures=tuple(measure_definition(measure) for measure in Measure.objects.all()),
@@ -186,6 +188,7 @@ def _agent_facts(agent: Agent, above: Sequence[tuple[UUID, str]], groups: set[st
         department_code=above[0][1] if above else "",
         sponsor_id=str(agent.sponsor_id),
         deputy_id=str(agent.deputy_id or ""),
+        since=agent.created_at.date(),
     )
 
 

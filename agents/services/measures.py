@@ -134,7 +134,8 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
     if request.operation is None:
         return []
     try:
-        context = cel.make_context(build_context(replace(request, measures={}), request.operation))
+        bare = replace(request, measures={})
+        context = cel.make_context(build_context(bare, request.operation, snapshot.time_zone))
     except (NotDecidable, cel.ConditionError) as error:
         return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
     return [_share(measure, context, now) for measure in binding]

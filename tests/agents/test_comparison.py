@@ -28,6 +28,12 @@ from tests.agents.facts import by_hand, create_party, invoice, post_invoice, req
         ("provenance.args.supplier", "equal", "email", "text", True,
          '("args.supplier" in provenance) && provenance["args.supplier"] == "email"'),
         ("measures.new_suppliers.settled", "equal", "0", "whole", False, "measures.new_suppliers.settled == 0"),
+        ("clock.weekend", "equal", "yes", "", False, "clock.weekend == true"),
+        ("clock.weekday", "one_of", "Monday, friday", "", False, 'clock.weekday in ["monday", "friday"]'),
+        ("clock.date", "one_of", "2026-12-24; 2026-12-31", "", False,
+         'clock.date in ["2026-12-24", "2026-12-31"]'),
+        ("clock.hour", "at_least", "22", "", False, "clock.hour >= 22"),
+        ("agent.days", "below", "30", "", False, "agent.days < 30"),
         ("args.supplier", "equal", 'say "hi"', "text", False, 'fold(args.supplier) == "say \\"hi\\""'),
     ],
 )  # fmt: skip
@@ -54,6 +60,12 @@ def test_a_comparison_becomes_cel(field, comparison, value, kind, optional, cond
         ("args.supplier", "one_of", "A,,B", "text"),
         ("args.urgent", "equal", "maybe", "flag"),
         ("args.days", "is_like", "2", "whole"),
+        ("clock.weekday", "equal", "Montag", ""),
+        ("clock.date", "one_of", "2026-12-24, 24.12.", ""),
+        ("clock.date", "equal", "20261224", ""),
+        ("clock.date", "above", "2026-12-24", ""),
+        ("clock.hour", "above", "24", ""),
+        ("clock.weekend", "equal", "perhaps", ""),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_words(field, comparison, value, kind):
@@ -95,6 +107,16 @@ def test_a_field_that_is_not_one_plain_known_value_is_refused(field):
         ),
         ("args.supplier", "equal", "A", "hold", "text", 'A call with supplier being "A" needs a person'),
         ("args.days", "above", "30", "hold", "whole", "A call with days above 30 needs a person"),
+        ("clock.weekend", "equal", "yes", "hold", "flag", "A call on a weekend needs a person"),
+        ("clock.weekend", "not_equal", "yes", "deny", "flag", "A call on a working day is refused"),
+        (
+            "agent.days",
+            "below",
+            "30",
+            "hold",
+            "whole",
+            "A call with days since the agent was taken on below 30 needs a person",
+        ),
     ],
 )
 def test_a_comparison_becomes_a_sentence(field, comparison, value, verdict, kind, sentence):

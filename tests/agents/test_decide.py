@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -348,3 +348,33 @@ def test_no_approval_outweighs_a_denial():
     held = decide(request(), snapshot(rule()))
     decision = decide(request(approved=approved(held)), snapshot(rule(), by_hand("true", "no", verdict="deny")))
     assert decision.verdict == Verdict.DENY
+
+
+SUNDAY_EVENING = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("condition", "zone", "held"),
+    [
+        ("clock.weekend", "UTC", True),
+        ("clock.weekend", "Europe/Berlin", False),
+        ('clock.weekday == "monday"', "Europe/Berlin", True),
+        ('clock.date in ["2026-11-30", "2026-12-24"]', "Europe/Berlin", True),
+        ('clock.date in ["2026-11-30", "2026-12-24"]', "UTC", False),
+        ("clock.hour >= 22 || clock.hour < 6", "UTC", True),
+        ("clock.hour >= 22 || clock.hour < 6", "America/New_York", False),
+        ("agent.days < 30", "UTC", True),
+        ("agent.days < 10", "UTC", False),
+    ],
+)
+def test_rules_read_the_clock_of_the_company_and_how_new_an_agent_is(condition, zone, held):
+    asked = request(1, now=SUNDAY_EVENING, agent=robo(since=date(2026, 11, 19), attest_by=None))
+    decision = decide(asked, snapshot(by_hand(condition), time_zone=zone))
+    assert decision.verdict == (Verdict.HOLD if held else Verdict.ALLOW)
+
+
+def test_without_a_time_zone_or_a_first_day_what_reads_them_denies():
+    unknown_zone = decide(request(1), snapshot(by_hand("clock.weekend"), time_zone="Mars/Base"))
+    assert (unknown_zone.verdict, unknown_zone.code) == (Verdict.DENY, "arguments_not_decidable")
+    no_day = decide(request(1), snapshot(by_hand("agent.days < 30")))
+    assert (no_day.verdict, no_day.code) == (Verdict.DENY, "rule_error")
