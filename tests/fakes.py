@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -45,6 +46,8 @@ class FakeSystem:
         self.most_at_once = 0
         self.extra: dict[str, Any] = {}
         self._modes: list[str] = []
+        self._stubborn: tuple[str, int] = ("", 0)
+        self._refused: Counter[str] = Counter()
         self._at_once = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -75,6 +78,19 @@ class FakeSystem:
         assert mode in MODES, mode
         with self._lock:
             self._modes += [mode] * times
+
+    def refuse_first(self, ending: str, times: int) -> None:
+        """Refuse (422) the first ``times`` writes of each invoice whose number ends so, before any mode."""
+        with self._lock:
+            self._stubborn = (ending, times)
+
+    def _refuses(self, invoice: dict[str, Any]) -> bool:
+        number, (ending, times) = str(invoice.get("number", "")), self._stubborn
+        with self._lock:
+            if not ending or not number.endswith(ending) or self._refused[number] >= times:
+                return False
+            self._refused[number] += 1
+            return True
 
     def calm(self) -> None:
         """Let every write from now on end well."""
@@ -136,7 +152,9 @@ class Handler(BaseHTTPRequestHandler):
             self.fake.hang_seconds = body.get("hang_seconds", self.fake.hang_seconds)
             if body.get("calm"):
                 self.fake.calm()
-            if "mode" in body:
+            if "refuse_first" in body:
+                self.fake.refuse_first(body["refuse_first"], body.get("times", 1))
+            elif "mode" in body:
                 self.fake.fail_next(body["mode"], body.get("times", 1))
             return self._answer(200, {})
         if not self._allowed():
@@ -149,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
             self.fake._entered(-1)
 
     def _write(self, body: dict[str, Any]) -> None:
-        happens, then = MODES[self.fake._next_mode()]
+        happens, then = MODES["422" if self.fake._refuses(body) else self.fake._next_mode()]
         time.sleep(self.fake.latency)
         made = self.fake._effect(body) if happens else {}
         if then == "answer":

@@ -60,6 +60,7 @@ class Chaos:
         from tests.chaos import company, verdict
         from tests.chaos.load import Load
 
+        house.refuse_first(company.HARD, company.REFUSALS)
         people = company.set_up(house.fake_url, agents=self.agents)
         say("the company stands; its processes start")
         house.start_portal(database)

@@ -27,16 +27,26 @@ def posting(system: str, number: str, **more: Any) -> dict[str, Any]:
     return {**node, "arguments": arguments, "next": "done", "refused": "refused", **more}
 
 
+def without(way: str, node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node that does not say where it goes then: it waits for an operator."""
+    return {name: fact for name, fact in node.items() if name != way}
+
+
 def reading(post: str, **more: Any) -> dict[str, Any]:
     """Return a node of an agent, which posts the invoice within its task if ``post`` says so (CEL)."""
     return {**AGENT, "name": "Read it", "give": {"number": "run.key", "post": post}, "next": "done", **more}
 
 
+# The number of an invoice that the system refuses for certain the first times: its run waits for an operator.
+HARD = "-hard"
+REFUSALS = 2
+STUBBORN = "stubborn"
 FORM = {"type": "object", "additionalProperties": False, "properties": {"note": TEXT}}
 LOOK = {"kind": "human", "name": "Look at it", "groups": ["Approvers"], "form": FORM, "next": "done"}
 # By the code of the workflow: its first node and its nodes; what stands in many of them is added below.
 WORKFLOWS: dict[str, tuple[str, dict[str, Any]]] = {
     "sequence": ("read", {"read": reading("false", next="post"), "post": posting(KEYED, "run.key")}),
+    STUBBORN: ("post", {"post": without("refused", posting(KEYED, f'run.key + "{HARD}"'))}),
     "within": ("read", {"read": reading("true")}),
     "blind": ("post", {"post": posting(BARE, "run.key")}),
     "branches": (
@@ -104,6 +114,8 @@ def numbers_of(workflow: str, key: str) -> list[str]:
     """Return the numbers of the invoices that a run is about."""
     if workflow == "whole":
         return []  # its child posts it, and is judged like any run
+    if workflow == STUBBORN:
+        return [f"{key}{HARD}"]
     return [f"{key}-{item}" for item in "abc"] if workflow == "items" else [key]
 
 

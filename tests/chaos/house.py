@@ -142,6 +142,11 @@ class House:
         """Let the next write to somebody else's system end badly."""
         httpx.post(f"{self.fake_url}/_control", json={"mode": mode, "hang_seconds": 6}, timeout=10)
 
+    def refuse_first(self, ending: str, times: int) -> None:
+        """Let somebody else's system refuse the first writes of each invoice whose number ends so."""
+        asked = {"refuse_first": ending, "times": times}
+        httpx.post(f"{self.fake_url}/_control", json=asked, timeout=10)
+
     def calm(self) -> None:
         """Let somebody else's system be well again: what it does after the last fault is no fault."""
         httpx.post(f"{self.fake_url}/_control", json={"calm": True}, timeout=10)

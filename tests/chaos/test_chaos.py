@@ -72,6 +72,7 @@ def require_nothing_lost(found: dict[str, Any]) -> None:
 def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path, told: Any) -> None:
     found = told(played(dump, 0, "--agents", "1", "--at-once", "5"))
     require_nothing_lost(found)
+    assert found["steered"]["retry"] >= 1
     assert set(found["faults"]) >= {
         *("worker", "portal", "postgres_fast", "postgres_immediate", "valkey_kill", "flush"),
     }
@@ -82,4 +83,5 @@ def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path, told: Any) -> 
 def test_everything_is_killed_thirty_times_and_nothing_is_lost(dump: Path, told: Any) -> None:
     found = told(played(dump, 0.1))
     require_nothing_lost(found)
+    assert found["steered"]["retry"] >= 3
     assert found["kills"] >= 29

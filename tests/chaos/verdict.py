@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tests.chaos.company import numbers_of
+from tests.chaos.company import STUBBORN, numbers_of
 
 T = TypeVar("T")
 
@@ -110,5 +110,7 @@ def _judge_invoice(
         verdict.lost.append(f"{code} {number}: confirmed, and never made")
     if made and not {"confirmed", "in_doubt"} & set(actions):
         verdict.wrong.append(f"{code} {number}: made, and known as {actions}")
+    if code == STUBBORN and state == "done" and "confirmed" not in actions:
+        verdict.lost.append(f"{code} {number}: its run is done, and it was refused to the end")
     if state == "done" and not actions:
         verdict.lost.append(f"{code} {number}: its run is done, and nobody asked for it")
