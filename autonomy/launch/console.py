@@ -25,7 +25,8 @@ class Console:
 
     def detail(self, text: str) -> None:
         """Print what a step in progress does now, over its title where that stands on a terminal."""
-        self.say(f"            {text}".ljust(79))
+        line = f"            {text}"
+        self.say(line.ljust(79) if self.stream.isatty() else line)
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:

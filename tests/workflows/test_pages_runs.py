@@ -12,6 +12,7 @@ from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_runs import begun, claim, complete, letters, publish, step
 from workflows.pages.run_list import in_short
 from workflows.pages.schema_form import SchemaForm
+from workflows.runs import services
 from workflows.runs.models import Run, Workflow
 from workflows.tasks import services as tasks
 from workflows.tasks.models import Task
@@ -123,7 +124,7 @@ def test_a_run_that_stopped_says_why_and_goes_on_with_a_reason(workflow, alice, 
     run = begun(alice)
     complete(clerk, claim(clerk), kind="chat")
     page = read(dave, "run", run.pk)
-    assert "pages is missing" in page
+    assert "does not have “pages”" in page
     home = read(dave, "home")
     assert reverse("run", args=[run.pk]) in home
     assert reverse("run-retry", args=[run.pk]) in page
@@ -159,6 +160,33 @@ def test_the_list_narrows_by_state_and_workflow(workflow, alice, carol, clerk):
     assert shown.count("<tr>") == 2
     assert "Outcome: answered" in shown
     assert "No run waits for an operator" in read(carol, "runs", show="incident")
+
+
+def test_an_answer_is_said_to_be_of_whoever_gave_it(workflow, alice, dave, carol, clerk):
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="chat")
+    assert "The agent answered: Kind chat" in read(carol, "run", run.pk)
+    services.steer_run(
+        actor=dave.as_actor(),
+        run=run,
+        verb=services.Override({"kind": "chat", "pages": 2}),
+        step=step(run, "read"),
+        reason="I counted the pages",
+    )
+    page = read(carol, "run", run.pk)
+    assert "Dave gave this answer: Kind chat, Pages 2" in page
+    assert "Robo had answered: Kind chat" in page
+    assert "In the agent" not in page
+    assert "waits for an operator at" in page  # what was the matter is still on record
+
+
+def test_work_for_one_person_is_said_to_be_offered_to_them(workflow, alice, bob, dave, carol, clerk):
+    run = begun(alice)
+    where = services.Redirect(bob)
+    services.steer_run(
+        actor=dave.as_actor(), run=run, verb=where, step=step(run, "read"), reason="Bob knows it"
+    )
+    assert "Offered to Bob" in read(carol, "run", run.pk)
 
 
 @pytest.mark.parametrize(

@@ -403,7 +403,7 @@ def test_what_nobody_can_go_on_with_waits_for_an_operator(
     run = begun(alice)
     complete(clerk, claim(clerk), kind="chat")  # pages is missing, and a condition asks for it
     run.refresh_from_db()
-    assert (run.state, "pages is missing" in run.problem) == ("incident", True)
+    assert (run.state, "does not have “pages”" in run.problem) == ("incident", True)
     incident = Task.objects.get(kind="incident", subject_kind="runs.run")
     services.retry_run(actor=dave.as_actor(), run=run, reason="asked the agent again")
     incident.refresh_from_db()

@@ -69,7 +69,9 @@ class FailureSerializer(OfClaimSerializer):
     """It cannot be done, and why."""
 
     code = serializers.RegexField(
-        r"^[a-z][a-z0-9_]{0,59}\Z", help_text="A stable word the workflow can go by, e.g. malformed."
+        r"^[a-z][a-z0-9_]{0,59}\Z",
+        error_messages={"invalid": "One word of small letters, digits and _, e.g. malformed."},
+        help_text="A stable word the workflow can go by, e.g. malformed.",
     )
     message = serializers.CharField(max_length=1000, help_text="The same for people.")
     retry = serializers.BooleanField(help_text="Whether another attempt may help.")

@@ -32,7 +32,7 @@ AS_USUAL = 3  # the priority of a run that nobody said anything about
 # The table of the steps says these better.
 IN_THE_TABLE = (
     *("tasks.task_opened", "tasks.task_claimed", "tasks.task_redirected"),
-    *("actions.action_requested", "runs.run_parked"),
+    "actions.action_requested",
 )
 TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad", RunVerb.CANCEL: "bad"}
 

@@ -17,7 +17,7 @@ from workflows.documents.models import Document
 from workflows.pages.question import pretty
 from workflows.pages.words import IN_LINE, Fact, Tag, action_tag, facts_of, humanize, state_tag
 from workflows.runs.choices import StepState, StepVerb
-from workflows.runs.models import Run, Step
+from workflows.runs.models import Intervention, Run, Step
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.runs.services import may_steer, verbs_of_steps, why_unclaimed
 from workflows.tasks.models import Task
@@ -57,6 +57,7 @@ class StepLine:
     answer: list[Fact]
     answer_briefly: str
     raw: str
+    answered: str  # who gave the answer, as its heading says it
     by_agent: bool
     error: str = ""
     notes: list[str] = field(default_factory=list)
@@ -75,11 +76,28 @@ def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[S
     steps = list(steps_of(run)[:MOST_STEPS])
     calls = {**_calls(steps, run, user), **_children(steps, user)}
     nobody = why_unclaimed(steps)
+    by_hand = _given_by_hand(run, steps)
     verbs = verbs_of_steps(run, steps) if may_steer(user, run) else {}
     return [
-        _line(step, run, documents, calls.get(step.pk, []), nobody.get(step.pk, ""), verbs.get(step.pk, ()))
+        _line(
+            step,
+            run,
+            documents,
+            calls.get(step.pk, []),
+            nobody.get(step.pk, ""),
+            verbs.get(step.pk, ()),
+            by_hand.get(step.pk),
+        )
         for step in steps
     ]
+
+
+def _given_by_hand(run: Run, steps: Iterable[Step]) -> dict[Any, Intervention]:
+    """Return who gave or corrected the answers of steps last, by the steps: those are no agent's words."""
+    found = Intervention.objects.select_related("by").filter(
+        run=run, step__in=[step.pk for step in steps], verb__in=(StepVerb.OVERRIDE, StepVerb.SKIP)
+    )
+    return {one.step_id: one for one in found.order_by("pk")}
 
 
 def steps_of(run: Run) -> Any:
@@ -88,7 +106,7 @@ def steps_of(run: Run) -> Any:
         Step.objects.filter(run=run)
         .select_related("agent", "task__claimed_by__agent", "task__role", "task__department", "action__agent")
         .select_related("subscription")
-        .prefetch_related("task__candidate_groups")
+        .prefetch_related("task__candidate_groups", "task__candidate_users")
         .order_by("pk")
     )
 
@@ -100,6 +118,7 @@ def _line(
     calls: list[Call],
     nobody: str,
     verbs: Iterable[StepVerb],
+    by_hand: Intervention | None,
 ) -> StepLine:
     node = run.version.content["nodes"].get(step.node, {})
     schema = node.get(SCHEMA_OF.get(step.kind, ""), {})
@@ -123,13 +142,36 @@ def _line(
         answer=answer,
         answer_briefly=in_brief(answer),
         raw=pretty({"input": step.input, "answer": step.answer}) if answer or asked else "",
-        by_agent=step.kind == "agent",
+        answered=_answered(step, by_hand),
+        by_agent=_is_agents(step, by_hand),
         error=str(step.error.get("message") or humanize(str(step.error.get("code", "")))),
-        notes=[*_notes(step, waits), *([nobody] if nobody else [])],
+        notes=[*_notes(step, waits), *_said_before(step, by_hand, schema), *([nobody] if nobody else [])],
         calls=calls,
         task_link=_task_link(step),
         verbs=[(_words(verb, step), reverse(f"step-{verb}", args=[run.pk, step.pk])) for verb in verbs],
     )
+
+
+def _is_agents(step: Step, by_hand: Intervention | None) -> bool:
+    """Say whether the answer is an agent's: work of agents may be given to people, and answers be corrected."""
+    is_persons = step.task and step.task.claimed_by and not step.task.claimed_by.is_agent
+    return step.kind == "agent" and by_hand is None and not is_persons
+
+
+def _answered(step: Step, by_hand: Intervention | None) -> str:
+    if by_hand is not None:
+        return f"{by_hand.by} gave this answer"
+    if _is_agents(step, by_hand):
+        return "The agent answered"
+    return f"{step.task.claimed_by} answered" if step.task and step.task.claimed_by else "Answer"
+
+
+def _said_before(step: Step, by_hand: Intervention | None, schema: Mapping[str, Any]) -> list[str]:
+    """Return what whoever had the task answered, where a person put another answer in its place."""
+    said = step.task.answer if step.task and by_hand is not None else None
+    if not said or said == step.answer:
+        return []
+    return [f"{who_has(step)} had answered: {in_brief(facts_of(said, schema))}"]
 
 
 def _words(verb: StepVerb, step: Step) -> str:
@@ -178,8 +220,9 @@ def who_has(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> s
     if step.agent is not None:
         return step.agent.name
     if task is not None and task.state == Task.State.OPEN:
-        groups = [group.name for group in task.candidate_groups.all()]
-        return f"offered to {task.role.name}" if task.role else f"offered to {' and '.join(groups) or 'nobody'}"
+        asked = [group.name for group in task.candidate_groups.all()]
+        asked += [str(person) for person in task.candidate_users.all()]
+        return f"offered to {task.role.name}" if task.role else f"offered to {' and '.join(asked) or 'nobody'}"
     return "the workflow" if step.kind in ("branch", "end") else ""
 
 

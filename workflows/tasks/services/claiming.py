@@ -79,7 +79,8 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
         raise refused(
             "task_not_yours",
             f"{actor.label} may not take the task {task.title!r}: "
-            f"{task.get_kind_display().lower()}, not a candidate.",
+            f"it is {task.get_kind_display().lower()}, and {actor.label} is not a candidate.",
+            "Take what is offered to you. Who passed a task on does not get it back by itself.",
         )
     if actor.kind is ActorKind.AGENT:
         require_may_work(agent_of(actor), task)

@@ -31,7 +31,7 @@ def require_waiting(task: Task) -> None:
         raise refused(
             "task_closed",
             f"The task {task.title!r} was not changed: it is already {task.get_state_display().lower()}.",
-            "Open a new task if something is left to do.",
+            "Drop it: nothing is left to do for it.",
             kind=RefusalKind.CONFLICT,
         )
 
@@ -50,8 +50,11 @@ def require_work(task: Task) -> None:
 def require_claimer(actor: Actor, task: Task) -> None:
     """Refuse whoever does not hold the task."""
     if str(task.claimed_by_id) != actor.id:
+        who = f"{task.claimed_by} has it" if task.claimed_by else "nobody has it now"
         raise refused(
-            "task_not_claimed", f"{actor.label} has not claimed the task {task.title!r}.", "Claim it first."
+            "task_not_claimed",
+            f"{actor.label} has not claimed the task {task.title!r}: {who}.",
+            "Drop what you did for it. Claim it first, once it is offered to you.",
         )
 
 

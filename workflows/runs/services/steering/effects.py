@@ -67,7 +67,10 @@ def changes_of(plan: Plan, picture: Picture) -> list[Change]:
     names = _Names(picture)
     ended: dict[UUID, Step] = {}
     found: list[Change] = []
+    parked_again = {order.step for order in plan.orders if isinstance(order, orders.Park)}
     for order in plan.orders:
+        if isinstance(order, orders.Unpark) and order.step in parked_again:
+            continue
         if isinstance(order, orders.CancelOpen):
             ended |= _open_inside(picture, order)
         elif isinstance(order, orders.Close) and order.by_hand:

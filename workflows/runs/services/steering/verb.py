@@ -105,7 +105,7 @@ def steer_run(
     with refusals_recorded(actor=actor, subject=run.as_ref(), **run.event_refs()), transaction.atomic():
         run = lock_run(run.pk)
         require_may_steer(actor, run)
-        require_reason(reason)
+        _require_reason(reason, verb, run)
         verb.keep_out(run)
         at = _standing(actor, run, verb, step, reason)
         effect = verb.effect(at)
@@ -113,6 +113,15 @@ def steer_run(
         _record(verb, at, effect)
         verb.carry_out(at)
         return effect
+
+
+def _require_reason(reason: str, verb: Verb, run: Run) -> None:
+    """Refuse to do it without a reason; the refusal is on record, and says what was asked for."""
+    try:
+        require_reason(reason)
+    except Refusal as refusal:
+        refusal.message = f"{verb.name.capitalize()} of {run.label}: {refusal.message}"
+        raise
 
 
 def refuse(verb: str, at: Standing, why: str, next_step: str = "", **detail: Any) -> Refusal:
