@@ -47,6 +47,7 @@ VERBS = {
     "agents.stop_confirmed": "A stop has arrived everywhere: every process has seen it, nothing begun is left.",
     "agents.throttle_added": "A throttle was added: so much at once or in a time, what is more waits.",
     "agents.throttle_changed": "A throttle was changed: at once as it only tightens, or by a second person.",
+    "agents.contract_signed": "A person signed what binds an agent, as they read it.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
@@ -87,6 +88,7 @@ GROUPS = {
         "agents.retire_agent",
         "agents.set_autonomy",
         "agents.issue_credentials",
+        "agents.sign_contract",
         "agents.publish_rule",
         "agents.lift_stop",
         "agents.decide_changerequest",

@@ -12,8 +12,11 @@ from agents.models import Agent, User
 from agents.services import credentials
 from audit.vocabulary import Refusal
 
-# What answering for an agent brings with it: to see it, and to stop it. Freeing it is for managers.
-RIGHTS_OF_SPONSOR = frozenset({"agents.view_agent", "agents.pause_agent", "agents.suspend_agent"})
+# What answering for an agent brings with it: to see it, to stop it, and to sign what binds it (which gives
+# nobody any right). Freeing it is for managers.
+RIGHTS_OF_SPONSOR = frozenset(
+    {"agents.view_agent", "agents.pause_agent", "agents.suspend_agent", "agents.sign_contract"}
+)
 
 
 class SponsorBackend(BaseBackend):

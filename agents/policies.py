@@ -132,6 +132,13 @@ def may_set_autonomy(actor: Actor, agent: Agent) -> Refusal | None:
     return may(actor, "agents.set_autonomy", f"change the autonomy of {agent.name}", agent)
 
 
+def may_sign_contract(actor: Actor, agent: Agent) -> Refusal | None:
+    """The agent's own sponsor or deputy signs (see SponsorBackend), or a manager; a signature frees nothing."""
+    if actor.kind == ActorKind.SYSTEM:
+        return Refusal("person_required", "Nothing was signed: only a person puts a name to a contract.")
+    return may(actor, "agents.sign_contract", f"sign the contract of {agent.name}", agent)
+
+
 def may_issue_credentials(actor: Actor, agent: Agent) -> Refusal | None:
     """Managers give agents their secrets."""
     return may(actor, "agents.issue_credentials", f"issue credentials to {agent.name}", agent)

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.models import Agent, ChangeRequest, Rule, Stop, Throttle
+from agents.models import Agent, ChangeRequest, ContractSignature, Rule, Stop, Throttle
 from agents.models.throttle import LONGEST_SECONDS
 from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
 from agents.selectors.containment import PartState
@@ -75,6 +75,71 @@ class ReasonSerializer(serializers.Serializer[Any]):
     """Why, in the person's own words; it goes into the ledger under their name."""
 
     reason = serializers.CharField(min_length=REASON_MIN_LENGTH, max_length=REASON_MAX_LENGTH)
+
+
+class ClauseSerializer(serializers.Serializer[Any]):
+    """One sentence that binds the agent, and what it means in detail."""
+
+    text = serializers.CharField()
+    details = serializers.ListField(child=serializers.CharField())
+    heading = serializers.CharField(
+        allow_blank=True, help_text="The system it is about, where it is about one."
+    )
+    origin = serializers.CharField(allow_blank=True, help_text="The policy it comes from, and whom that binds.")
+
+
+class ContractSectionSerializer(serializers.Serializer[Any]):
+    """A part of a contract. ``empty`` says what it means that it holds no clause."""
+
+    key = serializers.ChoiceField(choices=["who", "may", "ask", "never", "limits", "duties", "stop"])
+    title = serializers.CharField()
+    empty = serializers.CharField(allow_blank=True)
+    clauses = ClauseSerializer(many=True)
+
+
+class ContractAgentSerializer(serializers.Serializer[Any]):
+    """The agent that a contract binds."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class ContractSignatureSerializer(serializers.ModelSerializer[ContractSignature]):
+    """A person's name under one version of a contract. It is evidence and gives no right."""
+
+    signer = serializers.CharField(source="signer_label")
+
+    class Meta:
+        model = ContractSignature
+        fields = ["signer", "capacity", "reason", "signed_at"]
+        read_only_fields = fields
+
+
+class ContractSerializer(serializers.Serializer[Any]):
+    """The behavioural contract of an agent: what binds it now, in sentences."""
+
+    agent = ContractAgentSerializer()
+    digest = serializers.CharField(
+        help_text="Names the version: SHA-256 (hex) over everything that binds. Another one, another contract."
+    )
+    standing = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What holds the agent up right now, e.g. a stop. It is no part of the version.",
+    )
+    sections = ContractSectionSerializer(many=True)
+    not_in_force = ClauseSerializer(
+        many=True, help_text="Drafts and shadow rules, which decide nothing. Empty for an agent."
+    )
+    is_signed = serializers.BooleanField(help_text="Whether a person has signed this very version.")
+    signatures = ContractSignatureSerializer(
+        many=True, help_text="Who signed this version. Empty for an agent."
+    )
+
+
+class SignContractSerializer(ReasonSerializer):
+    """The version that was read, and what the signer says about it."""
+
+    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the contract as it was read.")
 
 
 class LabelsSerializer(ReasonSerializer):

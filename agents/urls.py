@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.api import schema, throttles, workforce
+from agents.api import contracts, schema, throttles, workforce
 from agents.api.oauth import TokenView
 
 __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
@@ -12,8 +12,11 @@ __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
 urlpatterns = [path("oauth/token", TokenView.as_view(), name="oauth-token")]
 api_urlpatterns = [
     path("me", workforce.MeView.as_view(), name="me"),
+    path("me/contract", contracts.MyContractView.as_view(), name="my-contract"),
     path("agents", workforce.AgentsView.as_view(), name="agents"),
     path("agents/<uuid:pk>", workforce.AgentView.as_view(), name="agent"),
+    path("agents/<uuid:pk>/contract", contracts.ContractView.as_view(), name="agent-contract"),
+    path("agents/<uuid:pk>/contract/sign", contracts.SignContractView.as_view(), name="agent-contract-sign"),
     path("agents/<uuid:pk>/pause", workforce.PauseView.as_view(), name="agent-pause"),
     path("agents/<uuid:pk>/suspend", workforce.SuspendView.as_view(), name="agent-suspend"),
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),

@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 from django.template.backends.django import Template
 
+from agents.selectors import contract_of
 from tests.fakes import arguments
 from tests.surface import Route, routes
 from tests.world import CALLERS, World, undone
@@ -144,6 +145,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
     }
     if route.startswith("api/v1/runs/<") and route not in bodies:
         return {**STEERING.get(route.rpartition("/")[2], {}), **reason}
+    if route.rstrip("/").endswith("/contract/sign"):
+        return {"digest": contract_of(found).digest, **reason}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if route.endswith(("/votes", "/vote/")):

@@ -6,6 +6,7 @@ from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
 from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
+from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
@@ -54,6 +55,8 @@ page_urlpatterns = [
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
+    path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),
+    path("agents/<uuid:agent_id>/contract/sign/", sign, name="agent-contract-sign"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),

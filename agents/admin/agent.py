@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
@@ -58,6 +59,16 @@ def _active(agent: Agent) -> bool:
     return agent.lifecycle == Agent.Lifecycle.ACTIVE
 
 
+def _signed_words(signing: selectors.Signing) -> str:
+    if signing.current:
+        newest = signing.current[0]
+        return f"Signed by {newest.signer_label} on {date_format(newest.signed_at, 'DATETIME_FORMAT')}."
+    if signing.last:
+        since = date_format(signing.last.signed_at, "DATETIME_FORMAT")
+        return f"Changed since {signing.last.signer_label} signed it on {since}."
+    return "Nobody has signed it yet."
+
+
 @admin.register(Agent)
 class AgentAdmin(WorkforceAdmin):
     """Agents as staff: registered as drafts, activated by two people, stopped by one."""
@@ -88,11 +99,18 @@ class AgentAdmin(WorkforceAdmin):
             ],
         },
     ]
-    panels = ("shown_panels", "shown_contract", "shown_limits", "shown_credentials", "shown_trail")
+    panels = (
+        "shown_panels",
+        "shown_document",
+        "shown_contract",
+        "shown_limits",
+        "shown_credentials",
+        "shown_trail",
+    )
     fieldsets = (
         ("Identity", {"classes": ["tab"], "fields": (*IDENTITY, *MACHINE)}),
         ("Authority", {"classes": ["tab"], "fields": (*STANDING, "shown_panels")}),
-        ("Contract", {"classes": ["tab"], "fields": ("shown_contract", "shown_limits")}),
+        ("Contract", {"classes": ["tab"], "fields": ("shown_document", "shown_contract", "shown_limits")}),
         ("Credentials", {"classes": ["tab"], "fields": ("shown_credentials",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
@@ -149,6 +167,15 @@ class AgentAdmin(WorkforceAdmin):
             if panel is not None
         ]
         return mark_safe("".join(parts)) or table((), (), empty="Nothing is granted yet.")  # noqa: S308
+
+    @display(description="The contract in sentences")
+    def shown_document(self, agent: Agent) -> SafeString:
+        signing = selectors.signing_of(agent, selectors.contract_of(agent))
+        return format_html(
+            '<p>{}</p><p><a class="portal-link" href="{}">Read, print or sign it</a></p>',
+            _signed_words(signing),
+            reverse("agent-contract", args=[agent.pk]),
+        )
 
     @display(description="Rules that bind it")
     def shown_contract(self, agent: Any) -> SafeString:

@@ -6,6 +6,7 @@ from agents.models.agent import Agent, AgentGroupObjectPermission, AgentUserObje
 from agents.models.authority import AuthorityVersion
 from agents.models.change_request import ChangeRequest
 from agents.models.company import CompanySettings, ExchangeRate
+from agents.models.contract import ContractSignature
 from agents.models.enforcement import Acknowledgement, EnforcementPoint
 from agents.models.measure import Measure, MeasureCounter, Reservation
 from agents.models.oauth import AccessToken, ClientSecret, Grant, IDToken, OAuthApplication, RefreshToken
@@ -32,6 +33,7 @@ __all__ = [
     "ChangeRequest",
     "ClientSecret",
     "CompanySettings",
+    "ContractSignature",
     "Department",
     "EnforcementPoint",
     "ExchangeRate",

@@ -131,6 +131,7 @@ class Agent(KeyedModel):
             ("retire_agent", "Can retire an agent"),
             ("set_autonomy", "Can change how freely an agent works"),
             ("issue_credentials", "Can issue and revoke the credentials of an agent"),
+            ("sign_contract", "Can sign the contract of an agent"),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(sponsor=F("user")), name="agents_agent_not_its_own_sponsor"),

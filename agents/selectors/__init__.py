@@ -11,6 +11,7 @@ from agents.selectors.authority import (
     rule_facts,
 )
 from agents.selectors.containment import containment_of
+from agents.selectors.contract import Signing, contract_of, signing_of
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
@@ -24,18 +25,21 @@ from agents.selectors.visible import (
 )
 
 __all__ = [
+    "Signing",
     "agent_facts",
     "agents_affected",
     "agents_in_scope",
     "authority_snapshot",
     "company_currency",
     "containment_of",
+    "contract_of",
     "departments_around",
     "facts_by_key",
     "facts_of_agents",
     "measure_definition",
     "money_facts",
     "rule_facts",
+    "signing_of",
     "throttles_of",
     "to_company_minor",
     "visible_agents",
