@@ -216,6 +216,7 @@ class _Writer:
             {
                 "rule": rule.sentence,
                 "condition": rule.condition,
+                "read_in": self._read_in(rule.condition),
                 "verdict": rule.verdict,
                 "reaches": list(reach.codes),
                 "broken": reach.broken,
@@ -229,12 +230,20 @@ class _Writer:
             origin=f"{self._policy(rule)}{mark}",
         )
 
+    def _read_in(self, expression: str) -> list[str]:
+        """Return what else a condition depends on: the currency of ``amount``, the zone of the clock."""
+        names = {path.parts[0] for path in expressions.paths(expression)}
+        units = {"amount": self.currency, "clock": self.facts.snapshot.time_zone}
+        return [unit for name, unit in units.items() if name in names]
+
     def _details(self, rule: RuleFacts, reach: _Reach) -> Iterator[str]:
         if reach.broken:
             yield BROKEN
         elif about := self._about(reach):
             yield about
         yield from self._exactly(rule)
+        if "clock" in {path.parts[0] for path in expressions.paths(rule.condition)}:
+            yield f"Days and hours are those of {self.facts.snapshot.time_zone}."
         if rule.verdict == "hold":
             yield sentence(self._voters(rule.quorum, rule.approver_group))
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
@@ -314,7 +323,7 @@ class _Writer:
                 "unit": measure.unit,
                 "window": [measure.window, measure.window_seconds or 0],
                 "ceiling": str(measure.ceiling),
-                "currency": self.currency if measure.unit == "money" else "",
+                "read_in": [self.currency] if measure.unit == "money" else self._read_in(measure.amount),
                 "on_exceed": measure.on_exceed,
             },
             tuple(details),

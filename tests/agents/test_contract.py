@@ -184,6 +184,15 @@ def test_what_holds_it_up_now_is_said_and_is_no_part_of_the_version() -> None:
     assert "1 January 2027" in written(today=robo().attest_by.replace(day=2)).standing[0]
 
 
+AT_NIGHT = by_hand("clock.hour > 20", "r2", sentence="Nothing happens at night.")
+
+
+def test_a_rule_about_the_clock_says_whose_clock() -> None:
+    here = replace(snapshot(AT_NIGHT), time_zone="Europe/Berlin")
+    assert "Days and hours are those of Europe/Berlin." in says(written(snapshot=here), "ask")[1]
+    assert written(snapshot=here).digest != written(AT_NIGHT).digest
+
+
 BINDS = {
     "a rule": {"rules": (rule(), rule("r2", verdict="deny"))},
     "its condition": {"rules": (by_hand("amount > 1"),)},
@@ -193,6 +202,7 @@ BINDS = {
     "its words": {"rules": (rule(sentence="Large invoices need a person."),)},
     "what it hides": {"rules": (rule(redact=("args.iban",)),)},
     "its mode": {"rules": (rule(mode="shadow"),)},
+    "the currency its amount is in": {"snapshot": replace(snapshot(rule()), company_currency="USD")},
     "a limit": {"measures": (measure(),)},
     "a throttle": {"throttles": (ERP,)},
     "autonomy": {"agent": robo(deputy_id="bob-1", autonomy="hold_writes")},
@@ -221,6 +231,7 @@ BINDS_NOT = {
     },
     "somebody marries": {"names": replace(NAMES, sponsor="Alice Brown", department="Accounts")},
     "the day": {"today": NOW.date().replace(day=21)},
+    "a clock that no rule reads": {"snapshot": replace(snapshot(rule()), time_zone="Europe/Berlin")},
     "the version of authority": {"snapshot": replace(snapshot(rule()), version=99)},
 }
 
