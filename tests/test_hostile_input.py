@@ -233,7 +233,7 @@ def test_a_field_that_holds_something_else_is_never_an_error_of_ours(world):
     for route, method in writes():
         url, found = address(world, route.pattern, "own")
         caller, client = furthest(world, route)
-        sensible = body(route.pattern, caller, found)
+        sensible = body(world, route.pattern, caller, found)
         for field in [*sensible, "unknown"]:
             for junk in JUNK:
                 data = json.dumps({**sensible, field: junk}).encode()
@@ -277,7 +277,7 @@ def test_strange_headers_are_never_an_error_of_ours(world, every):
             continue
         url, found = address(world, route.pattern, "own")
         caller, client = furthest(world, route)
-        data = json.dumps(body(route.pattern, caller, found)).encode()
+        data = json.dumps(body(world, route.pattern, caller, found)).encode()
         for headers in share(HEADERS, every, number):
             answer = send(client, route.methods[0], url, data, **headers)
             complaints[f"{route.pattern} {headers!s:.60}"] = complaint(answer, least=200)
