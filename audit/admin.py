@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -28,6 +29,7 @@ REFERENCES = {
     "department_id": "Everything about this department",
     "correlation_id": "Everything that the same request caused",
 }
+SHOWN_REASON = 120  # characters; all of it stands on the page of the event
 IDENTIFIERS = ("actor_id", "subject_id", *REFERENCES)
 # An id, or a part of one long enough to be meant as one: answered by indexes alone.
 LOOKS_LIKE_AN_ID = re.compile(r"^(?=.*\d)[0-9A-Za-z_-]{16,64}$")
@@ -59,7 +61,9 @@ class VerbFilter(DropdownFilter):
 class EventAdmin(ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
-    list_display = ("shown_position", "occurred_at", "sentence", "shown_actor", "shown_decision", "verb")
+    list_display = (
+        *("shown_position", "occurred_at", "sentence", "shown_reason", "shown_actor", "shown_decision", "verb"),
+    )
     empty_title = "No entry that you may see"
     empty_step = "The ledger fills by itself with everything that people, agents and the portal do."
     list_display_links = ("sentence",)
@@ -110,6 +114,10 @@ class EventAdmin(ReadOnlyAdmin):
     @display(description="No.")
     def shown_position(self, event: Any) -> str:
         return f"{event.position:,}" if event.position else "being numbered"
+
+    @display(description="Why")
+    def shown_reason(self, event: Event) -> str:
+        return Truncator(event.reason).chars(SHOWN_REASON)
 
     @display(description="Who", ordering=None)
     def shown_actor(self, event: Event) -> str:

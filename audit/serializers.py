@@ -25,6 +25,13 @@ class FeedQuerySerializer(serializers.Serializer):
         default=100, min_value=1, max_value=FEED_LIMIT, help_text="The most events in one answer."
     )
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what would look like a filter: whoever sent it would take every event for what was asked."""
+        if unknown := set(self.initial_data) - set(self.fields):
+            no_filter = "The feed has no such filter: it gives every event that you may see."
+            raise serializers.ValidationError({name[:100]: [no_filter] for name in unknown})
+        return attrs
+
 
 class EventSerializer(serializers.ModelSerializer):
     """One fact. Empty text means: does not apply."""

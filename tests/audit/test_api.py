@@ -72,6 +72,7 @@ def test_an_agent_sees_what_a_rule_shows_it_and_nothing_else(ledger, mallory, cl
         {"after": "1.5"},
         {"limit": "0"},
         {"limit": "501"},
+        {"run": "0197f0c0-0000-7000-8000-000000000001"},
         {"limit": "٣\x00"},
     ],
 )

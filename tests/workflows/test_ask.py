@@ -48,7 +48,7 @@ def answer(question: Task, who: Any, **said: Any) -> None:
 
 
 @database
-def test_people_answer_and_the_asker_goes_on_with_it(task: Task, clerk: Agent, bob: Any) -> None:
+def test_people_answer_and_the_asker_goes_on_with_it(task: Task, clerk: Agent, bob: Any, carol: Any) -> None:
     asked = ask(task, clerk.user)
     assert asked.status_code == 200, asked.content
     assert (asked.json()["state"], asked.json()["answers"][0]["state"]) == ("claimed", "open")
@@ -64,6 +64,9 @@ def test_people_answer_and_the_asker_goes_on_with_it(task: Task, clerk: Agent, b
     (told,) = signed_in(clerk.user).get(f"/api/v1/tasks/{task.pk}").json()["answers"]
     assert (told["state"], told["answer"], told["answered_by"]) == ("done", {"answer": "four"}, "bob")
     assert told["question"] == "How many <b>pieces</b>?"
+    page.force_login(carol)
+    html = page.get(f"/runs/{task.references['run_id']}/").content.decode()
+    assert "Asked: “How many &lt;b&gt;pieces&lt;/b&gt;?” Bob answered: Answer four" in html
     verbs = list(Event.objects.filter(subject_id=str(task.pk)).order_by("id").values_list("verb", flat=True))
     assert verbs[-1] == "tasks.question_asked"
 

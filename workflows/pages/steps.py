@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.urls import reverse
 
 from agents.models import User
@@ -26,6 +26,7 @@ HELD = Tag("Held for people", "front_hand", "wait")
 IN_BRIEF = 3
 MOST_STEPS = 300  # a map may have ten thousand items; the page shows the first, and how many there are
 BRIEF_CHARACTERS = 120
+_QUESTIONS = Task.objects.select_related("claimed_by__agent").order_by("pk")
 # What is done by the engine itself within one look says nothing to people but where the run went.
 SCHEMA_OF = {"agent": "answer", "human": "form"}
 
@@ -107,6 +108,7 @@ def steps_of(run: Run) -> Any:
         .select_related("agent", "task__claimed_by__agent", "task__role", "task__department", "action__agent")
         .select_related("subscription")
         .prefetch_related("task__candidate_groups", "task__candidate_users")
+        .prefetch_related(Prefetch("task__questions", _QUESTIONS))
         .order_by("pk")
     )
 
@@ -145,7 +147,12 @@ def _line(
         answered=_answered(step, by_hand),
         by_agent=_is_agents(step, by_hand),
         error=str(step.error.get("message") or humanize(str(step.error.get("code", "")))),
-        notes=[*_notes(step, waits), *_said_before(step, by_hand, schema), *([nobody] if nobody else [])],
+        notes=[
+            *_notes(step, waits),
+            *_questions(step),
+            *_said_before(step, by_hand, schema),
+            *([nobody] if nobody else []),
+        ],
         calls=calls,
         task_link=_task_link(step),
         verbs=[(_words(verb, step), reverse(f"step-{verb}", args=[run.pk, step.pk])) for verb in verbs],
@@ -164,6 +171,20 @@ def _answered(step: Step, by_hand: Intervention | None) -> str:
     if _is_agents(step, by_hand):
         return "The agent answered"
     return f"{step.task.claimed_by} answered" if step.task and step.task.claimed_by else "Answer"
+
+
+def _questions(step: Step) -> list[str]:
+    """Return what was asked of others for a step, and what they said."""
+    found = list(step.task.questions.all()) if step.task and step.task.has_asked else []
+    return [f"Asked: “{one.input.get('question', '')}” {_said_to(one)}" for one in found]
+
+
+def _said_to(question: Task) -> str:
+    if question.state == Task.State.DONE:
+        return f"{_name(question)} answered: {in_brief(facts_of(question.answer or {}))}"
+    if question.state in Task.WAITING:
+        return "Nobody has answered yet."
+    return f"It was not answered ({question.get_state_display().lower()})."
 
 
 def _said_before(step: Step, by_hand: Intervention | None, schema: Mapping[str, Any]) -> list[str]:
@@ -215,8 +236,7 @@ def who_has(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> s
             return "what the agent asked for waits for its turn"
         return "people decide on what the agent asked for" if is_held else "waits for what the agent asked for"
     if task is not None and task.claimed_by is not None:
-        agent = getattr(task.claimed_by, "agent", None)
-        return agent.name if agent else str(task.claimed_by)
+        return _name(task)
     if step.agent is not None:
         return step.agent.name
     if task is not None and task.state == Task.State.OPEN:
@@ -224,6 +244,12 @@ def who_has(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> s
         asked += [str(person) for person in task.candidate_users.all()]
         return f"offered to {task.role.name}" if task.role else f"offered to {' and '.join(asked) or 'nobody'}"
     return "the workflow" if step.kind in ("branch", "end") else ""
+
+
+def _name(task: Task) -> str:
+    """Return what people call whoever has or had a task."""
+    agent = getattr(task.claimed_by, "agent", None)
+    return agent.name if agent else str(task.claimed_by)
 
 
 def _notes(step: Step, waits: bool) -> list[str]:
