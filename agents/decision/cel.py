@@ -69,7 +69,7 @@ def make_context(variables: Mapping[str, Any]) -> cel.Context:
 def evaluate(expression: str, context: cel.Context | Mapping[str, Any]) -> Any:
     """Return the value of a CEL expression; raises ConditionError with a plain reason."""
     program = compile_condition(expression)
-    shared = make_context(context) if isinstance(context, Mapping) else context
+    shared = context if isinstance(context, cel.Context) else make_context(context)
     try:
         return program.execute(shared)
     except _PASS_ON:

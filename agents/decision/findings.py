@@ -104,12 +104,15 @@ class Case:
 
     def rule_findings(self) -> Iterator[Finding]:
         """Yield the finding of every rule that speaks of this call."""
-        for rule in rules_about(self.snapshot, self.operation):
-            if finding := self.finding_of(rule):
+        for rule, silence in rules_about(self.snapshot, self.operation):
+            if finding := self.finding_of(rule, silence):
                 yield finding
 
-    def finding_of(self, rule: RuleFacts) -> Finding | None:
-        """Return what one rule says of this call; None where it does not speak of it."""
+    def finding_of(self, rule: RuleFacts, silence: Finding | None = None) -> Finding | None:
+        """Return what one rule says of this call; None where it does not speak of it.
+
+        ``silence``: what it says of whatever it does not apply to (``silence_of``), if that is at hand.
+        """
         error, matched, unpriced = "", False, False
         try:
             if not self._speaks_of(rule.scope_kind, rule.scope_id, rule.operations, rule.effects):
@@ -120,6 +123,8 @@ class Case:
             matched = unpriced or cel.holds(rule.condition, self.context)
         except (cel.ConditionError, ValueError) as problem:
             error = str(problem)
+        if not matched and not error:
+            return silence or silence_of(rule)
         return self._as_finding(rule, matched=matched, unpriced=unpriced, error=error)
 
     def _speaks_of(
@@ -141,8 +146,6 @@ class Case:
         if error:
             why = f"the rule {rule.name!r} could not be checked: {error}"
             return Finding(Verdict.DENY, "rule_error", why, enforced, result, rule.version, rule=rule)
-        if not matched:
-            return Finding(Verdict.ALLOW, "", "", False, result, rule.version, rule=rule)
         code = {Verdict.DENY: "denied_by_rule", Verdict.HOLD: "held_by_rule"}.get(verdict, "")
         duties = Obligations(
             max(1, rule.quorum),
@@ -199,8 +202,15 @@ class Case:
         return Finding(verdict, code, why, decides, result, measure.version)
 
 
-def rules_about(snapshot: Snapshot, operation: OperationFacts) -> tuple[RuleFacts, ...]:
-    """Return the rules that may speak of an operation, whomever they bind; looked for once in a snapshot.
+def silence_of(rule: RuleFacts) -> Finding:
+    """Return the finding of a rule that speaks of a call and does not apply to it: always the same."""
+    result = RuleResult(rule.rule_id, rule.name, rule.sentence, rule.mode, False, "")
+    return Finding(Verdict.ALLOW, "", "", False, result, rule.version, rule=rule)
+
+
+def rules_about(snapshot: Snapshot, operation: OperationFacts) -> tuple[tuple[RuleFacts, Finding], ...]:
+    """Return the rules that may speak of an operation, whomever they bind, each with what it says when it does
+    not apply; looked for once in a snapshot.
 
     A rule whose pattern cannot be read is among them: whether it binds is asked first, and then it denies.
     """
@@ -208,7 +218,9 @@ def rules_about(snapshot: Snapshot, operation: OperationFacts) -> tuple[RuleFact
     found = snapshot.index.get(key)
     if found is None:
         found = snapshot.index[key] = tuple(
-            rule for rule in snapshot.rules if _may_speak_of(rule, operation.code, operation.effect)
+            (rule, silence_of(rule))
+            for rule in snapshot.rules
+            if _may_speak_of(rule, operation.code, operation.effect)
         )
     return found
 

@@ -14,9 +14,10 @@ from audit.services.sequencing import LOCK_PROCESS, LOCK_ROOM, sequence_pending
 logger = logging.getLogger(__name__)
 
 ANNOUNCE_EVERY_SECONDS = 0.1
-# Asking an idle database costs one tiny query, from 50 ms after the last event to once a second.
+# Asking an idle database costs one tiny query, from 50 ms after the last event to once in two seconds. Whoever
+# writes an event rings, so that only a ring that was lost waits for it.
 SHORTEST_WAIT_SECONDS = 0.05
-LONGEST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 2.0
 LONGEST_DEAF_WAIT_SECONDS = 0.25
 STANDBY_WAIT_SECONDS = 0.5
 RECONNECT_SECONDS = (0.1, 2.0)
