@@ -34,7 +34,7 @@ MANY = (
 def some_invoices(tmp_path: Path, cases: tuple[str, ...], *, newest: bool = False) -> Path:
     """Write a few of the forty, with their manifest; return their folder.
 
-    The tests of a worker share the books: what one has booked is a duplicate to another, so one takes ``newest``.
+    The tests of a worker share the books, and what one has booked is a duplicate to another.
     """
     every, chosen = tmp_path / "every", tmp_path / "invoices"
     chosen.mkdir()
