@@ -239,6 +239,7 @@ class MeasureAdmin(WorkforceAdmin):
         ("Limit", {"fields": ("name", "scope", "operations", "code")}),
         ("What is counted", {"fields": ("unit", "amount", "key", "window", "window_seconds")}),
         ("How much", {"fields": ("ceiling", "on_exceed", "mode")}),
+        ("What may only come after it", {"classes": ["collapse"], "fields": ("read_for", "read_key")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Measure]:

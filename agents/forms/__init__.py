@@ -347,9 +347,17 @@ class MeasureForm(ScopedForm):
             "window_seconds",
             "ceiling",
             "on_exceed",
+            "read_for",
+            "read_key",
             "mode",
         ]
-        labels = {"amount": "Each action adds", "key": "Counted apart for", "on_exceed": "Above the ceiling"}
+        labels = {
+            "read_for": "Read for",
+            "read_key": "Found there by",
+            "amount": "Each action adds",
+            "key": "Counted apart for",
+            "on_exceed": "Above the ceiling",
+        }
         help_texts = {
             "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money.",
             "key": "As CEL, e.g. args.supplier. Empty: one counter for all. Of model use: empty, or run.",

@@ -57,6 +57,16 @@ class Measure(KeyedModel):
     amount = models.CharField(
         max_length=500, default="1", help_text="How much one action adds, as a CEL whole number: 1, or amount."
     )
+    read_for = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Operations whose rules may read it without being counted, e.g. what may only come after it.",
+    )
+    read_key = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Which of its counters they read, as CEL over their own arguments.",
+    )
     unit = models.CharField(max_length=6, choices=Unit, default=Unit.COUNT, help_text="What is counted.")
     window = models.CharField(
         max_length=8, choices=Window, default=Window.DAY, help_text="When it starts anew."

@@ -87,7 +87,8 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
     if not _binding(request, snapshot):
         return []
     # What a model took is counted when it is reported, not here.
-    counted = (it for it in _shares(request, snapshot, database_now()) if not is_budget(it.definition))
+    found = _shares(request, snapshot, database_now())
+    counted = (it for it in found if not is_budget(it.definition) and _counts(it.definition, request))
     shares = sorted(counted, key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     with transaction.atomic():
@@ -206,9 +207,15 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
     except (NotDecidable, cel.ConditionError) as error:
         return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
     return [
-        _left_of(measure, request.run_id, now) if is_budget(measure) else _share(measure, context, now)
+        _left_of(measure, request.run_id, now)
+        if is_budget(measure)
+        else _share(measure if _counts(measure, request) else _as_read(measure), context, now)
         for measure in binding
     ]
+
+
+def _as_read(measure: MeasureDefinition) -> MeasureDefinition:
+    return replace(measure, key=measure.read_key, amount="0")
 
 
 def _left_of(budget: MeasureDefinition, run_id: str, now: datetime) -> _Share:
@@ -225,9 +232,18 @@ def _binds(measure: MeasureDefinition, request: DecisionRequest) -> bool:
         return False
     if is_budget(measure) and key_of(measure, request.run_id) is None:
         return False
-    return scope_binds(measure.scope_kind, measure.scope_id, request.agent) and pattern_matches(
-        measure.operations, request.operation.code
+    return scope_binds(measure.scope_kind, measure.scope_id, request.agent) and (
+        _counts(measure, request) or _is_only_read(measure, request)
     )
+
+
+def _counts(measure: MeasureDefinition, request: DecisionRequest) -> bool:
+    return pattern_matches(measure.operations, request.operation_code)
+
+
+def _is_only_read(measure: MeasureDefinition, request: DecisionRequest) -> bool:
+    """Its rules read what others have counted: whether this was checked, say, before it is posted."""
+    return bool(measure.read_for) and pattern_matches(measure.read_for, request.operation_code)
 
 
 def _share(measure: MeasureDefinition, context: Any, now: datetime) -> _Share:

@@ -36,7 +36,7 @@ RULE_FIELDS = (
 )  # fmt: skip
 MEASURE_FIELDS = (
     "name", "scope_kind", "scope_id", "operations", "key", "amount", "unit", "window", "window_seconds",
-    "ceiling", "on_exceed", "mode",
+    "ceiling", "on_exceed", "read_for", "read_key", "mode",
 )  # fmt: skip
 FORM_FIELDS = ("field", "comparison", "value", "also")
 G = TypeVar("G", Rule, Measure)
