@@ -113,7 +113,7 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import targets
-        from agents.services import lifecycle, organisation, policies, throttles
+        from agents.services import foreseeing, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
@@ -123,6 +123,7 @@ class AgentsConfig(AppConfig):
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
+        foreseeing.register_foresights()
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)
