@@ -205,7 +205,9 @@ def _condition(case: RuleCase, old: RuleFacts, new: RuleFacts, both: Sequence[Ag
     is_looser = (
         direction_of_rule(_same_but_condition(old, new), new, currency=case.currency) is Direction.LOOSENS
     )
-    if _words(old) == _words(new):
+    if not new.condition.strip():
+        text = f"Applies to every such call of {who(both)}: {_words(new)}"
+    elif _words(old) == _words(new):
         text = f"Applies to other calls of {who(both)} under the same words: {_words(new)}. Read the condition"
     else:
         text = f"Applies to other calls of {who(both)}: “{_words(new)}” instead of “{_words(old)}”"

@@ -288,5 +288,6 @@ def _grant_and_tell(request: HttpRequest, operation: Operation, agent: Agent, re
 
 def _told(given: Any, operation: Operation, holder: str) -> str:
     if isinstance(given, ChangeRequest):
-        return f"Another person has to agree before {holder} may use {operation.code}."
+        asked = f"Another person has to agree before {holder} may use {operation.code}."
+        return " ".join([asked, *given.authority])
     return f"{holder} may use {operation.code}."
