@@ -29,6 +29,7 @@ VERBS = {
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
     "agents.policy_created": "A policy was created.",
+    "agents.policy_described": "The name or purpose of a policy was changed.",
     "agents.policy_moved": "Whom a policy binds was changed.",
     "agents.rule_added": "A rule was added to a policy.",
     "agents.rule_changed": "A rule was changed: at once as it only tightens, or approved by a second person.",

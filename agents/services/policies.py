@@ -78,6 +78,20 @@ def create_policy(
         return policy
 
 
+def describe_policy(*, actor: Actor, policy: Policy, name: str, purpose: str, reason: str) -> Policy:
+    """Change what a policy is called and what it is for: words only, no authority."""
+    with transaction.atomic():
+        policy = lock_row(Policy, policy.pk)
+        policies.require(policies.may_publish_rule(actor, policy))
+        policies.require_reason(reason)
+        policy.name, policy.purpose = name, purpose
+        policy.full_clean()
+        stamp(policy, actor=actor, reason=reason).save(update_fields=["name", "purpose"])
+        sentence = f"{actor.label} changed the name or purpose of the policy {policy.name}."
+        _record(actor, "agents.policy_described", policy, sentence, reason, {"name": name, "purpose": purpose})
+        return policy
+
+
 def propose_policy_move(
     *, actor: Actor, policy: Policy, scope_kind: str, scope_id: str = "", reason: str
 ) -> RuleChange:
@@ -241,6 +255,11 @@ def _edited(rule: Rule, edits: Mapping[str, Any]) -> Rule:
         wanted.sentence = ""
     _complete_rule(wanted, edits)
     return wanted
+
+
+def has_own_sentence(rule: Rule) -> bool:
+    """Tell whether a person wrote the sentence of a rule, and not the form."""
+    return rule.sentence != _built_sentence(rule)
 
 
 def _built_sentence(rule: Rule) -> str:
