@@ -25,7 +25,7 @@ from agents.decision.patterns import pattern_matches
 from agents.forms import MeasureForm, PolicyForm, RuleForm, ceiling_of, counted, scope_label
 from agents.models import CompanySettings, Measure, Policy, Rule
 from agents.services import policies
-from audit.adminkit import actor_of, reason_action
+from audit.adminkit import actor_of, holds, reason_action
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
 FORM_FIELDS = ("field", "comparison", "value")
@@ -46,6 +46,7 @@ class PolicyAdmin(WorkforceAdmin):
     )
     add_fieldsets = ((None, {"fields": ("name", "scope", "purpose", "code")}),)
     change_form_outer_after_template = "agents/policy_preview.html"
+    list_before_template = "agents/policy_list.html"
     empty_title = "No policy yet"
     empty_step = "A policy is a set of rules and whom it binds. Without one, grants and limits alone decide."
     next_step = "Next: add its first rule."
@@ -129,6 +130,8 @@ class PolicyAdmin(WorkforceAdmin):
         ]
         address = f"{reverse('admin:agents_rule_add')}?policy={policy.pk}"
         links = [("Add a rule", address)] if policy.viewer.has_perm("agents.add_rule") else []
+        if holds(policy.viewer, "agents.publish_rule", policy):
+            links.append(("Export as YAML", f"{reverse('policies-export')}?policy={policy.code}"))
         columns = ("Rule", "Operations", "Then", "Mode")
         return table(columns, rows, empty="No rule yet: it neither permits nor forbids anything.", links=links)
 
