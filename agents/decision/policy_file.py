@@ -24,8 +24,8 @@ POLICY_KEYS = ("kind", "code", "name", "purpose", "binds", "rules")
 class FieldSpec:
     """One field of a rule or limit.
 
-    ``kind``: text, whole, flag, list (of texts), name (of another thing), json. ``always``: written even where
-    it is the default.
+    ``kind``: text, whole, flag, list (of texts), lines (mappings of texts), name (of another thing), json.
+    ``always``: written even where it is the default.
     """
 
     name: str
@@ -225,6 +225,8 @@ class _Reader:
             if not isinstance(value, bool):
                 self._wrong(document, path, "Write true or false.")
             return value
+        if spec.kind == "lines":
+            return self._lines(document, path, value)
         if spec.kind == "list":
             return self._list(document, path, value)
         return spec.default if value is None else value
@@ -254,6 +256,19 @@ class _Reader:
             self._wrong(document, path, "This is a list. Write each one on a line of its own with a hyphen.")
             return []
         return [self._text(document, (*path, place), each) for place, each in enumerate(value)]
+
+    def _lines(self, document: Document, path: Path, value: Any) -> list[dict[str, str]]:
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+            self._wrong(
+                document, path, "This is a list. Begin each one with a hyphen, its parts below each other."
+            )
+            return []
+        return [
+            {str(name): self._text(document, (*path, place, name), part) for name, part in each.items()}
+            for place, each in enumerate(value)
+        ]
 
     def _binds(self, document: Document, path: Path, content: Mapping[str, Any]) -> tuple[str, str]:
         given = content.get("binds", "company")

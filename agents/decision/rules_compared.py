@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from agents.decision.comparison import as_built
+from agents.decision import lines
 from agents.decision.direction import Direction, direction_of_rule
 from agents.decision.facts import AgentFacts, Mode, OperationFacts, RuleFacts
 from agents.decision.money import format_minor, major_to_minor
@@ -245,7 +245,7 @@ Threshold = tuple[int, bool]
 
 def threshold_of(rule: RuleFacts, currency: str) -> Threshold | None:
     """Return up to which amount a rule says nothing, and whether that very amount passes too."""
-    if rule.field != "amount" or getattr(rule, "also", None) or as_built(rule, currency) is None:
+    if rule.field != "amount" or rule.also or lines.as_built(rule, currency) is None:
         return None
     if rule.comparison not in ("above", "at_least"):
         return None

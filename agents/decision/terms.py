@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from agents.decision import comparison, expressions, wording
+from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.money import format_minor
@@ -109,17 +109,8 @@ class Terms:
     def _exactly(self, rule: RuleFacts) -> Iterator[str]:
         if not rule.condition:
             yield "It applies to every such call."
-        elif built := comparison.as_built(rule, self.currency):
-            said = sentence(
-                comparison.sentence_of(
-                    field=rule.field,
-                    comparison=rule.comparison,
-                    value=rule.value,
-                    currency=self.currency,
-                    verdict=rule.verdict,
-                    kind=built.kind,
-                )
-            )
+        elif built := lines.as_built(rule, self.currency):
+            said = sentence(lines.sentence_of(built, self.currency, rule.verdict))
             if said.casefold() != sentence(rule.sentence).casefold():
                 yield f"Exactly: {said}"
         else:

@@ -12,6 +12,7 @@ from django.db import models
 
 from agents import policies as questions
 from agents import registry
+from agents.decision import lines
 from agents.decision.policy_file import FieldSpec, write_policy_file, written
 from agents.models import Agent, Department, Measure, Policy, PolicyScope, Role, Rule
 from agents.services import policies
@@ -47,6 +48,8 @@ def _spec(model: type[models.Model], name: str) -> FieldSpec:
         kind, default = "name", ""
     elif isinstance(column, ArrayField):
         kind = "list"
+    elif name == "also":
+        kind = "lines"
     elif isinstance(column, models.JSONField):
         kind = "json"
     elif isinstance(column, models.BooleanField):
@@ -112,6 +115,8 @@ def _value(instance: Rule | Measure, spec: FieldSpec) -> Any:
     value = getattr(instance, spec.name)
     if spec.kind == "name":
         return name_of(value)
+    if spec.kind == "lines":
+        return lines.as_data(lines.lines_on_record(value))
     return str(value) if spec.kind == "text" else value
 
 

@@ -180,6 +180,19 @@ def test_every_field_goes_out_and_comes_back_in_the_same_bytes(company: None, al
     sentence: Urgent ones
     verdict: deny
     mode: shadow
+  - name: Weekends of new ones
+    operations: erp.supplier_invoice.post
+    effects:
+      - financial
+    field: clock.weekend
+    comparison: equal
+    value: yes
+    also:
+      - joined: and
+        field: agent.days
+        comparison: below
+        value: 30
+    mode: enforced
 ---
 kind: policy
 code: clerks
@@ -220,12 +233,13 @@ limits:
     first = exported(alice)
     versions = PolicyVersion.objects.count()
     again = imported(alice, first, remove_missing=True)
-    assert (again.lines, again.same) == ([], 4)
+    assert (again.lines, again.same) == ([], 5)
     assert exported(alice) == first
     assert PolicyVersion.objects.count() == versions
     rule = Rule.objects.get(name="Large invoices")
     assert (rule.condition, rule.quorum, rule.approver_group.name) == ("amount > 1000000", 2, "Finance")
     assert "condition: amount" not in first
+    assert Rule.objects.get(name="Weekends of new ones").condition == "clock.weekend == true && agent.days < 30"
     assert Policy.objects.get(code="clerks").purpose == "Only for these.\nIn two lines.\n"
     # A database that lost all of it gets it back in the same bytes.
     one = export_policies(actor=alice.as_actor(), chosen=[rule.policy])
