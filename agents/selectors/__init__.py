@@ -15,9 +15,11 @@ from agents.selectors.contract import Signing, contract_of, signing_of
 from agents.selectors.difference import (
     Foreseen,
     difference_of_change,
+    difference_of_grants,
     difference_of_limits,
     difference_of_move,
     difference_of_rules,
+    differences_of_autonomy,
     foreseen,
     present_authority,
 )
@@ -45,9 +47,11 @@ __all__ = [
     "contract_of",
     "departments_around",
     "difference_of_change",
+    "difference_of_grants",
     "difference_of_limits",
     "difference_of_move",
     "difference_of_rules",
+    "differences_of_autonomy",
     "facts_by_key",
     "facts_of_agents",
     "foreseen",

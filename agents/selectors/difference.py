@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from agents import registry
 from agents.decision.authority import Authority, authority_difference
 from agents.decision.contract import Names
-from agents.decision.facts import MeasureDefinition, RuleFacts
+from agents.decision.facts import AgentFacts, GrantFacts, MeasureDefinition, RuleFacts
 from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Department, Policy, Role
 from agents.selectors.authority import authority_snapshot, facts_of_agents
@@ -89,6 +89,33 @@ def difference_of_move(policy: Policy, scope_kind: str, scope_id: str) -> tuple[
     """Return what would be different if a policy bound somebody else."""
     now = present_authority()
     return authority_difference(now, with_scope(now, str(policy.pk), scope_kind, scope_id))
+
+
+def difference_of_grants(grants: Iterable[GrantFacts]) -> tuple[Said, ...]:
+    """Return what would be different with these grants too."""
+    now = present_authority()
+    return authority_difference(now, with_grants(now, grants))
+
+
+def differences_of_autonomy(agent: Agent) -> list[tuple[str, tuple[Said, ...]]]:
+    """Return, for every other autonomy (by its label), what that would let an agent do."""
+    now = present_authority()
+    found = []
+    for autonomy in Agent.Autonomy:
+        if autonomy != agent.autonomy:
+            agents = (_with_autonomy(each, str(agent.pk), autonomy.value) for each in now.agents)
+            after = replace(now, agents=tuple(agents))
+            found.append((str(autonomy.label), authority_difference(now, after)))
+    return found
+
+
+def _with_autonomy(agent: AgentFacts, agent_id: str, autonomy: str) -> AgentFacts:
+    return replace(agent, autonomy=autonomy) if agent.agent_id == agent_id else agent
+
+
+def with_grants(now: Authority, grants: Iterable[GrantFacts]) -> Authority:
+    """Return authority with some more grants."""
+    return replace(now, snapshot=replace(now.snapshot, grants=now.snapshot.grants | set(grants)))
 
 
 def with_rules(now: Authority, rules: Iterable[RuleFacts]) -> Authority:

@@ -116,8 +116,6 @@ class _Import:
             for name, messages in found.items():
                 path = f"{place.path}.{name}".strip(".") if name and name != "__all__" else place.path
                 self.problems += [Problem(place.line, path, message) for message in messages]
-        except LookupError as error:
-            self.problems.append(place.problem(str(error.args[0])))
         except Refusal as refusal:
             if refusal.code in ("permission_missing", "agents_refused", "not_signed_in", "not_a_person"):
                 raise
@@ -322,8 +320,9 @@ def _resolved(
             found[spec.name] = find_named(column, found[spec.name])
         except LookupError:
             kind = column.related_model._meta.verbose_name
-            message = f"There is no {kind} {found[spec.name]!r}. Write the name of one that exists."
-            raise LookupError(f"{spec.name.replace('_', ' ')}: {message}") from None
+            raise _not_there(
+                f"{spec.name.replace('_', ' ')}: There is no {kind} {found[spec.name]!r}."
+            ) from None
     return found
 
 
@@ -335,7 +334,13 @@ def _scope(binds: tuple[str, str], stored: Policy | Measure | None) -> tuple[str
         return kind, str(found.pk)
     if stored is not None and (stored.scope_kind, stored.scope_id) == binds:
         return binds  # whom it bound is gone; it is left as it is
-    raise LookupError(f"There is no {kind} with the code {code!r}. Write the code of one that exists.")
+    raise _not_there(f"There is no {kind} with the code {code!r}.")
+
+
+def _not_there(message: str) -> Refusal:
+    return Refusal(
+        "name_unknown", message, kind=RefusalKind.INVALID, next_step="Write that of one that exists."
+    )
 
 
 def _same_proposal(

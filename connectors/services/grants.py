@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -13,6 +12,7 @@ from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts
 from agents.models import Agent, ChangeRequest, Role
 from agents.policies import may, require, require_reason
+from agents.selectors.difference import with_grants
 from agents.services import changes, stops
 from agents.services.history import stamp
 from audit.services import record_event
@@ -118,7 +118,7 @@ def foresee_grant(change_request: ChangeRequest, now: Authority) -> Authority:
     else:
         holder = "group", str(Role.objects.get(pk=payload["holder_id"]).group_id)
     grant = GrantFacts("", payload["operation"], *holder)
-    return replace(now, snapshot=replace(now.snapshot, grants=now.snapshot.grants | {grant}))
+    return with_grants(now, [grant])
 
 
 def _version(operation: Operation) -> str:

@@ -404,6 +404,8 @@ class TestAgents:
 
     def test_more_autonomy_waits_and_less_does_not(self, alice: Any, working: Agent) -> None:
         client = signed_in(alice)
+        text = client.get(page(working)).content.decode()
+        assert "Robo does by itself what its contract allows; until now it has everything" in text
         do(client, working, "autonomy", autonomy="by_contract")
         working.refresh_from_db()
         assert working.autonomy == "hold_writes"
