@@ -187,8 +187,8 @@ def _of_change(approval: Approval) -> Matter:
         asks=f"{change.proposer} asks for a change of authority",
         tags=[Tag("Changes what agents may do", "policy", "wait")],
         facts=[
-            Fact("What changes", change.summary),
             *_lets(change),
+            Fact("What changes", change.summary),
             Fact("Where", change.target_label),
             *_changes(change),
             *_differences(change),
