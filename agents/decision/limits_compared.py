@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
+from agents.decision import wording
 from agents.decision.direction import Direction, direction_of_measure
 from agents.decision.facts import AgentFacts, MeasureDefinition, Mode, RuleFacts
-from agents.decision.money import format_minor
 from agents.decision.said import NOTHING, Said, looser, shown, tighter, who
 from agents.decision.speech import series, span
 
@@ -15,6 +15,12 @@ _SAID = frozenset({"measure_id", "code", "name", "version", "mode", "ceiling", "
 _COUNTING = (
     "key", "amount", "unit", "window", "window_seconds", "operations", "scope_kind", "scope_id", "ceiling",
 )  # fmt: skip
+_STRICT = {"hold": 1, "deny": 2, "pause": 3}
+_BEYOND = {
+    "hold": "waits for a person",
+    "deny": "is refused",
+    "pause": "is refused, and the agent is paused",
+}
 _LABELS = {
     "key": "counted apart for each",
     "amount": "what each call adds",
@@ -72,13 +78,13 @@ def _nobody(measure: MeasureDefinition, *, is_looser: bool) -> Said:
 
 
 def _words(measure: MeasureDefinition, currency: str) -> str:
-    more = "what is more waits for a person" if measure.on_exceed == "hold" else "what is more is refused"
-    return f"{measure.name}, at most {_ceiling(measure, currency)}; {more}"
+    more = _BEYOND.get(measure.on_exceed, "is refused")
+    return f"{measure.name}, at most {_ceiling(measure, currency)}; what is more {more}"
 
 
 def _ceiling(measure: MeasureDefinition, currency: str) -> str:
     ceiling = measure.ceiling or 0
-    number = format_minor(ceiling, currency) if measure.unit == "money" else f"{ceiling:,}"
+    number = wording.number_words(measure.unit, ceiling, currency)
     window = {
         "hour": "an hour",
         "day": "a day",
@@ -118,11 +124,10 @@ def _how_much(
         )
         yield (looser if more else tighter)(text)
     if old.on_exceed != new.on_exceed:
-        is_looser = new.on_exceed == "hold"
-        text = "waits for a person instead of being refused" if is_looser else "is refused instead of waiting"
-        yield (looser if is_looser else tighter)(
-            f"What {who(both)} would do above the limit {text}: {new.name}"
-        )
+        is_looser = _STRICT.get(new.on_exceed, -1) < _STRICT.get(old.on_exceed, 9)
+        now, until_now = (_BEYOND.get(it.on_exceed, "is refused") for it in (new, old))
+        text = f"What {who(both)} would do above the limit {now}; until now it {until_now}: {new.name}"
+        yield (looser if is_looser else tighter)(text)
 
 
 def _otherwise_counted(

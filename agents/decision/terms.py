@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
-from agents.decision.money import format_minor
 from agents.decision.reach import Reach
 from agents.decision.speech import people, sentence, series, span, spoken
 
+_BEYOND = {"hold": "waits for a person", "pause": "is refused, and the agent is paused"}
 BROKEN = "It cannot be checked as it is written, so what it might concern is refused until it is corrected."
 
 
@@ -51,7 +51,7 @@ class Terms:
             details.append(f"Counted apart for each {apart}.")
         if measure.scope_kind != "agent" and counted:
             details.append(f"Counted together for {self._scope(measure.scope_kind, measure.scope_id)}.")
-        more = "waits for a person" if measure.on_exceed == "hold" else "is refused"
+        more = _BEYOND.get(measure.on_exceed, "is refused")
         details.append(f"What is more {more}." if counted else f"A second time {more}.")
         text = (
             f"{measure.name}: {counted[0]}" if counted else f"{measure.name}: never twice for the same {apart}"
@@ -135,7 +135,7 @@ class Terms:
 
     def _counted(self, measure: MeasureDefinition) -> str:
         ceiling = measure.ceiling or 0
-        number = format_minor(ceiling, self.currency) if measure.unit == "money" else f"{ceiling:,}"
+        number = wording.number_words(measure.unit, ceiling, self.currency)
         window = {
             "hour": "per hour (UTC)",
             "day": "per day (UTC)",

@@ -23,6 +23,7 @@ from agents.selectors.difference import (
     foreseen,
     present_authority,
 )
+from agents.selectors.model_use import model_use_panel
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
@@ -56,6 +57,7 @@ __all__ = [
     "facts_of_agents",
     "foreseen",
     "measure_definition",
+    "model_use_panel",
     "money_facts",
     "present_authority",
     "rule_facts",

@@ -258,7 +258,7 @@ def test_what_a_change_of_an_agent_lets_it_do(old: dict[str, Any], new: dict[str
         (
             {},
             {"on_exceed": "hold"},
-            "What Bookkeeper would do above the limit waits for a person instead of being refused: "
+            "What Bookkeeper would do above the limit waits for a person; until now it is refused: "
             "Invoices posted.",
         ),
         (
@@ -349,7 +349,7 @@ def test_nothing_that_lets_more_pass_is_silent(old: RuleFacts, new: RuleFacts | 
 limits = st.fixed_dictionaries(
     {
         "ceiling": st.sampled_from([None, 5, 20]),
-        "on_exceed": st.sampled_from(["deny", "hold"]),
+        "on_exceed": st.sampled_from(["deny", "hold", "pause"]),
         "mode": st.sampled_from(["draft", "shadow", "enforced"]),
         "operations": st.sampled_from(["*", "erp.*", "crm.*"]),
         "key": st.sampled_from(["", "args.supplier"]),
