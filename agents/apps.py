@@ -29,6 +29,7 @@ VERBS = {
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
     "agents.policy_created": "A policy was created.",
+    "agents.policy_described": "The name or purpose of a policy was changed.",
     "agents.policy_moved": "Whom a policy binds was changed.",
     "agents.rule_added": "A rule was added to a policy.",
     "agents.rule_changed": "A rule was changed: at once as it only tightens, or approved by a second person.",
@@ -114,7 +115,7 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import targets
-        from agents.services import lifecycle, organisation, policies, throttles
+        from agents.services import foreseeing, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
@@ -124,6 +125,7 @@ class AgentsConfig(AppConfig):
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
+        foreseeing.register_foresights()
         registry.register_agent_panel("model_use", selectors.model_use_panel)
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
