@@ -172,6 +172,7 @@ UNFOLD = {
             "950": "oklch(26.5% .075 258)",
         },
     },
+    "ACCOUNT": {"navigation": "autonomy.ui.account"},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "autonomy.ui.navigation"},
 }
 

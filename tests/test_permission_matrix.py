@@ -39,6 +39,7 @@ STEERING: dict[str, dict[str, Any]] = {
     "redirect": {"person": "bob"},
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
+AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
@@ -131,6 +132,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
             "until": "2099-01-01T00:00:00Z",
         },
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
+        "api/v1/delegations": {"delegate": "bob", **AWAY, **reason},
+        "away/": {"giver": world.people["sam"].pk, "delegate": world.people["bob"].pk, **AWAY, **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
+from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
@@ -32,6 +33,8 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("away/", away, name="away"),
+    path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),
     path("runs/parts/", runs_parts, name="runs-parts"),
     path("runs/start/", startable, name="startable"),

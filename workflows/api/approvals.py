@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents.models import User
 from workflows.api.serializers import (
     ApprovalDetailSerializer,
     ApprovalSerializer,
@@ -22,6 +23,7 @@ from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
 from workflows.permissions import IsPerson, caller
 
+WITH_VOTES = ("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through")
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
 
@@ -57,7 +59,7 @@ class ApprovalDetail(generics.RetrieveAPIView):
 
     def get_queryset(self) -> Any:
         """Return what the caller may see; anything else is not found."""
-        return selectors.visible_to(caller(self.request)).prefetch_related("approver_groups", "votes__user")
+        return selectors.visible_to(caller(self.request)).prefetch_related(*WITH_VOTES)
 
     @extend_schema(
         operation_id="read_approval",
@@ -84,6 +86,11 @@ class Votes(APIView):
             raise Http404
         body = VoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **body.validated_data)
-        voted = Approval.objects.prefetch_related("approver_groups", "votes__user").get(pk=approval_id)
-        return Response(ApprovalDetailSerializer(voted).data)
+        given = dict(body.validated_data)
+        if whom := given.pop("on_behalf_of", ""):
+            # A name that nobody has is refused as one that handed nothing on.
+            person = User.objects.filter(username=whom).first()
+            given["on_behalf_of"] = str(person.pk) if person else whom
+        services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **given)
+        voted = Approval.objects.prefetch_related(*WITH_VOTES).get(pk=approval_id)
+        return Response(ApprovalDetailSerializer(voted, context={"request": request}).data)

@@ -15,8 +15,9 @@ from workflows.actions.choices import Outcome
 from workflows.actions.models import Action
 from workflows.actions.services import Ask
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import description
+from workflows.approvals.selectors import description, voters_for
 from workflows.documents.models import Document
+from workflows.permissions import caller
 
 MOST_EVIDENCE = 50
 MOST_LABELS = 100
@@ -133,6 +134,11 @@ class VoteSerializer(ReasonedSerializer):
 
     verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the approval as it was shown.")
+    on_behalf_of = serializers.CharField(
+        max_length=150,
+        required=False,
+        help_text="User name of who is away and has handed it on to you; left out: your own vote.",
+    )
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -243,10 +249,19 @@ class CastVoteSerializer(serializers.ModelSerializer):
     """One vote, as it was cast."""
 
     user = serializers.CharField(source="user.username")
+    on_behalf_of = serializers.CharField(
+        source="on_behalf_of.username",
+        default=None,
+        allow_null=True,
+        help_text="Who is away, whose right it is.",
+    )
+    through = serializers.CharField(
+        source="through.username", default=None, allow_null=True, help_text="Who handed it on between."
+    )
 
     class Meta:
         model = Vote
-        fields = ["user", "verdict", "reason", "at"]
+        fields = ["user", "on_behalf_of", "through", "verdict", "reason", "at"]
         read_only_fields = fields
 
 
@@ -255,10 +270,19 @@ class ApprovalDetailSerializer(ApprovalSerializer):
 
     subject = serializers.SerializerMethodField()
     votes = CastVoteSerializer(many=True, read_only=True)
+    may_vote_for = serializers.SerializerMethodField(
+        help_text="User names for whom the caller could vote now: the caller's own, and of who is away."
+    )
 
     class Meta(ApprovalSerializer.Meta):
-        fields = [*ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes"]
+        fields = [*ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for"]
         read_only_fields = fields
+
+    def get_may_vote_for(self, approval: Approval) -> list[str]:
+        """Return for whom the caller could vote; nobody once it is decided."""
+        if approval.state != Approval.State.PENDING:
+            return []
+        return voters_for(caller(self.context["request"]), approval)
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_subject(self, approval: Approval) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
 from workflows.api.approvals import ApprovalDetail, Approvals, Votes
 from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
+from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
 from workflows.api.openapi import Schema
@@ -70,6 +71,9 @@ urlpatterns = [
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
+    path("delegations", Delegations.as_view(), name="delegations"),
+    path("delegations/<uuid:delegation_id>", DelegationDetail.as_view(), name="delegation"),
+    path("delegations/<uuid:delegation_id>/end", DelegationEnd.as_view(), name="delegation-end"),
     path("documents", Documents.as_view(), name="documents"),
     path("documents/<uuid:document_id>", DocumentDetail.as_view(), name="document"),
     path("documents/<uuid:document_id>/content", DocumentContent.as_view(), name="document-content"),

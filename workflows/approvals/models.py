@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -118,7 +118,7 @@ class Approval(CheckedTogether):
 
 
 class Vote(models.Model):
-    """One person's answer. One per person and approval, never changed."""
+    """One person's answer. One per person and approval, never changed; whoever it goes through has no other."""
 
     class Verdict(models.TextChoices):
         APPROVE = "approve", "Approve"
@@ -127,6 +127,22 @@ class Vote(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="votes")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who is away, and whose right it is; empty: the voter's own.",
+    )
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who handed it on between, being away too.",
+    )
     verdict = models.CharField(max_length=8, choices=Verdict)
     reason = models.CharField(max_length=1000, help_text="Why; it reaches whoever asked.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what this person saw.")
@@ -137,7 +153,73 @@ class Vote(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["approval", "user"], name="vote_once_per_person"),
             models.CheckConstraint(condition=Q(verdict__in=["approve", "reject"]), name="vote_verdict_known"),
+            models.CheckConstraint(
+                condition=Q(through__isnull=True) | Q(on_behalf_of__isnull=False),
+                name="vote_through_for_somebody",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.verdict}"
+        return f"{self.whose}: {self.verdict}"
+
+    @property
+    def whose(self) -> str:
+        """Return whose vote it is in words, e.g. ``Bob for Carol``."""
+        between = f", who stands in for {self.on_behalf_of}" if self.through_id else ""
+        whom = self.through if self.through_id else self.on_behalf_of
+        return f"{self.user} for {whom}{between}" if whom else str(self.user)
+
+
+class Delegation(CheckedTogether):
+    """Who decides for somebody who is away, from one day to another of the company's clock, both included.
+
+    It hands on what the person could decide themselves at that moment; nothing is left of it once withdrawn.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    giver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="Who is away."
+    )
+    delegate = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="Who decides meanwhile."
+    )
+    first_day = models.DateField(help_text="First day it is in force.")
+    last_day = models.DateField(help_text="Last day it is in force.")
+    reason = models.CharField(max_length=1000, help_text="Why; the delegate reads it too.")
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who said so: the person themselves, or a manager on whose word a second person agreed.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="When it was ended before its time.")
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    withdraw_reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = [("delegate_for_others", "Can say who decides for somebody who is away")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(giver=F("delegate")), name="delegation_between_two"),
+            models.CheckConstraint(condition=Q(first_day__lte=F("last_day")), name="delegation_days_in_order"),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True, withdrawn_by__isnull=True)
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
+                name="delegation_withdrawn_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["delegate"], condition=Q(withdrawn_at=None), name="delegation_to"),
+            models.Index(fields=["giver"], condition=Q(withdrawn_at=None), name="delegation_of"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delegate} for {self.giver}, {self.first_day} to {self.last_day}"
+
+    def as_ref(self) -> Ref:
+        """Return it as the subject of an event."""
+        return Ref("approvals.delegation", str(self.pk), str(self))

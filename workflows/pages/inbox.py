@@ -100,6 +100,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
             verdict=verdict,
             reason=reason,
             digest=request.POST.get("digest", ""),
+            on_behalf_of=request.POST.get("for", "")[:80].replace("\x00", ""),
         )
     except Refusal as refusal:
         approval.refresh_from_db()

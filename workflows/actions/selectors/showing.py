@@ -12,6 +12,7 @@ from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
 from workflows.approvals.models import Approval
+from workflows.approvals.selectors import asked_of, handed_to
 
 
 def visible_to(user: User) -> QuerySet[Action]:
@@ -29,7 +30,10 @@ def visible_to(user: User) -> QuerySet[Action]:
         return actions
     mine = list(user.groups.values_list("pk", flat=True))
     asked = Approval.objects.filter(approver_groups__in=mine, subject_kind="actions.action").values("pk")
-    return actions.filter(Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user))
+    shown = Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user)
+    if handed_to(user):
+        shown |= Q(approval__in=asked_of(user).values("pk"))
+    return actions.filter(shown)
 
 
 def visible_ids(user: User) -> QuerySet[Action, Any]:

@@ -1,0 +1,9 @@
+"""Who may vote, for whom, and who may hand that on: pure questions with plain answers."""
+
+from __future__ import annotations
+
+from workflows.approvals.policies.delegating import Absence, why_not_away
+from workflows.approvals.policies.seats import Handing, Seat, open_seats, seats_of
+from workflows.approvals.policies.voting import Ballot, why_not_vote
+
+__all__ = ["Absence", "Ballot", "Handing", "Seat", "open_seats", "seats_of", "why_not_away", "why_not_vote"]
