@@ -18,15 +18,19 @@ from unfold.enums import ActionVariant
 from agents import registry, selectors
 from agents.admin.agent import link
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
-from agents.decision import comparison
+from agents.decision import lines
+from agents.decision.facts import Line, RuleFacts
 from agents.decision.patterns import pattern_matches
-from agents.forms import MeasureForm, PolicyForm, RuleForm, ceiling_of, counted, scope_label
+from agents.forms import MeasureForm, PolicyForm, ceiling_of, counted, scope_label
+from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
+from agents.selectors import rule_facts
 from agents.services import policies
 from audit.adminkit import actor_of, reason_action
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
 FORM_FIELDS = ("field", "comparison", "value")
+WHEN = (*FORM_FIELDS, "also", "sentence", "condition")
 
 
 @admin.register(Policy)
@@ -119,7 +123,7 @@ class PolicyAdmin(WorkforceAdmin):
 
 @admin.register(Rule)
 class RuleAdmin(WorkforceAdmin):
-    """One comparison in words. The portal writes the exact condition, and shows both."""
+    """Comparisons in words. The portal writes the exact condition, and shows both."""
 
     form = RuleForm
     list_display = ("sentence", "policy", "operations", "verdict", "shown_mode")
@@ -132,12 +136,12 @@ class RuleAdmin(WorkforceAdmin):
     actions_detail = ["remove"]
     add_fieldsets = (
         (None, {"fields": ("policy", "name", "operations", "effects")}),
-        ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
+        ("When", {"fields": WHEN}),
         ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
     )
     fieldsets = (
         ("Rule", {"fields": ("policy", "name", "operations", "effects")}),
-        ("When", {"fields": (*FORM_FIELDS, "sentence", "condition")}),
+        ("When", {"fields": WHEN}),
         ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
         ("Trail", {"fields": ("version", "shown_trail")}),
     )
@@ -318,39 +322,37 @@ def _with_scope(values: dict[str, Any]) -> dict[str, Any]:
 
 def _with_fresh_sentence(rule: Rule, changes: dict[str, Any]) -> dict[str, Any]:
     """Let the sentence follow the comparison, unless a person wrote one of their own."""
-    if "sentence" in changes or not {*FORM_FIELDS, "verdict"} & changes.keys():
+    if "sentence" in changes or not {*FORM_FIELDS, "also", "verdict"} & changes.keys():
         return changes
-    written = sentence_of(
-        {"field": rule.field, "comparison": rule.comparison, "value": rule.value}, rule.operations, rule.verdict
-    )
+    written = _sentence_of(rule_facts(rule))
     return {**changes, "sentence": ""} if rule.sentence in ("", written) else changes
 
 
-def sentence_of(form: dict[str, str], operations: str, verdict: str) -> str:
-    """Return the sentence the portal writes for a comparison, '' when it cannot."""
+def _sentence_of(rule: RuleFacts) -> str:
+    """Return the sentence the portal writes for the comparisons of a rule, '' when it cannot."""
     try:
-        kind = comparison.field_facts(form["field"], _matching(operations)).kind
-        currency = selectors.company_currency()
-        return comparison.sentence_of(**form, currency=currency, verdict=verdict, kind=kind)
-    except (ValueError, KeyError):
+        built = lines.known(lines.lines_of(rule), _matching(rule.operations))
+        return lines.sentence_of(built, selectors.company_currency(), rule.verdict) if built else ""
+    except ValueError:
         return ""
 
 
 def preview_of(data: Any) -> dict[str, Any]:
     """Return the condition and the sentence of a form as typed, or what is wrong with it."""
-    form = {name: data.get(name, "") for name in FORM_FIELDS}
-    if not (form["field"] and form["comparison"]):
-        return {"condition": data.get("condition", ""), "operations": _codes(data.get("operations", "*"))}
+    operations = data.get("operations", "*")
+    found: dict[str, Any] = {"operations": _codes(operations)}
+    first, *further = lines_in(data)
+    if not (first["field"] and first["comparison"]):
+        return {**found, "condition": data.get("condition", "")}
     try:
-        operations = data.get("operations", "*")
-        facts = comparison.field_facts(form["field"], _matching(operations))
-        condition = comparison.condition_of(
-            **form, currency=selectors.company_currency(), kind=facts.kind, optional=facts.optional
-        )
+        typed = (Line(**first), *lines.further_lines(further))
+        built = lines.known(typed, _matching(operations))
+        currency = selectors.company_currency()
+        condition = lines.condition_of(built, currency)
+        sentence = data.get("sentence") or lines.sentence_of(built, currency, data.get("verdict", ""))
+        return {**found, "condition": condition, "sentence": sentence}
     except ValueError as error:
-        return {"error": f"{error}.", "operations": _codes(data.get("operations", "*"))}
-    sentence = data.get("sentence") or sentence_of(form, operations, data.get("verdict", ""))
-    return {"condition": condition, "sentence": sentence, "operations": _codes(operations)}
+        return {**found, "error": f"{error}."}
 
 
 def _matching(pattern: str) -> list[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agents.decision import comparison, expressions, wording
+from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, Contract, ContractFacts, Section, ThrottleFacts, digest_of
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts, StopFacts
 from agents.decision.money import format_minor
@@ -259,17 +259,8 @@ class _Writer:
     def _exactly(self, rule: RuleFacts) -> Iterator[str]:
         if not rule.condition:
             yield "It applies to every such call."
-        elif built := comparison.as_built(rule, self.currency):
-            said = sentence(
-                comparison.sentence_of(
-                    field=rule.field,
-                    comparison=rule.comparison,
-                    value=rule.value,
-                    currency=self.currency,
-                    verdict=rule.verdict,
-                    kind=built.kind,
-                )
-            )
+        elif built := lines.as_built(rule, self.currency):
+            said = sentence(lines.sentence_of(built, self.currency, rule.verdict))
             if said.casefold() != sentence(rule.sentence).casefold():
                 yield f"Exactly: {said}"
         else:

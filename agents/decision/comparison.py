@@ -1,4 +1,4 @@
-"""The one-comparison form: (field, comparison, value) to CEL text and to a sentence, and no further.
+"""One comparison of the form: (field, comparison, value) to CEL text and to words; lines.py joins several.
 
 Amounts are entered in major units of the company currency and become minor units; other decimals become
 millionths; texts are compared without differences of case and spacing.
@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from itertools import product
 
 from agents.decision.context import WEEKDAYS, NotDecidable, millionths, schema_at, types_at
-from agents.decision.facts import OperationFacts, RuleFacts
+from agents.decision.facts import OperationFacts
 from agents.decision.money import format_minor, major_to_minor
 
 
@@ -221,47 +220,41 @@ def folded(field: str, kind: str, value: str) -> str:
     return " ".join(value.casefold().split()) if kind == Kind.TEXT and field.startswith("args.") else value
 
 
-def sentence_of(*, field: str, comparison: str, value: str, currency: str, verdict: str, kind: str = "") -> str:
-    """Return the rule in plain words, e.g. ``An amount above 10,000.00 EUR needs a person``."""
-    kind = Kind(kind) if kind else Kind.MONEY if field == "amount" else Kind.TEXT
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A comparison inside a sentence; ``is_plain``: it stands by itself, without "with"."""
+
+    words: str
+    is_plain: bool = False
+
+
+def phrase_of(*, field: str, comparison: str, value: str, currency: str, kind: str) -> Phrase:
+    """Return one comparison in words: ``an amount above 10,000.00 EUR``, ``on a weekend``."""
+    kind = Kind(kind)
+    if field == "clock.weekend":
+        is_weekend = (_literal(value.strip(), Kind.FLAG, "") == "true") != (comparison in _NEGATED)
+        return Phrase("on a weekend" if is_weekend else "on a working day", is_plain=True)
     said = [_said(each, kind, currency) for each in values_of(comparison, value, kind)]
     several = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     words = _WORDS[comparison]
     if comparison in _SEVERAL and len(said) == 1:
         words = "other than" if comparison in _NEGATED else "being"
-    parts = field.split(".")[-1 if not field.startswith("args.") else 1 :]
-    name = _NAMES.get(field) or " ".join(parts).replace("_", " ")
-    subject = "An amount" if field == "amount" else f"A call with {name}"
     if field == "amount" and words == "being":
         words = "of"
-    if field == "clock.weekend":
-        is_weekend = (_literal(value.strip(), Kind.FLAG, "") == "true") != (comparison in _NEGATED)
-        subject, words, several = "A call", "on", "a weekend" if is_weekend else "a working day"
-    return f"{subject} {words} {several} {_DUTY.get(verdict, 'is refused')}"
+    return Phrase(f"{_name(field)} {words} {several}")
+
+
+def duty_of(verdict: str) -> str:
+    """Return what happens to a call, to end a sentence: ``needs a person``."""
+    return _DUTY.get(verdict, "is refused")
+
+
+def _name(field: str) -> str:
+    parts = field.split(".")[-1 if not field.startswith("args.") else 1 :]
+    return "an amount" if field == "amount" else _NAMES.get(field) or " ".join(parts).replace("_", " ")
 
 
 def _said(value: str, kind: Kind, currency: str) -> str:
     if kind == Kind.MONEY:
         return format_minor(major_to_minor(value, currency), currency)
     return f'"{value}"' if kind == Kind.TEXT else value
-
-
-def as_built(rule: RuleFacts, currency: str) -> FieldFacts | None:
-    """Return the facts under which the form builds exactly this rule's condition; None when written by hand."""
-    if not rule.field or not rule.comparison:
-        return None
-    for kind, optional in product(Kind, (False, True)):
-        try:
-            built = condition_of(
-                field=rule.field,
-                comparison=rule.comparison,
-                value=rule.value,
-                currency=currency,
-                kind=kind,
-                optional=optional,
-            )
-        except ValueError:
-            continue
-        if built == rule.condition:
-            return FieldFacts(kind, optional)
-    return None

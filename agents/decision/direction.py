@@ -6,8 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 
-from agents.decision.comparison import Kind, as_built, folded, values_of
-from agents.decision.facts import MeasureDefinition, Mode, RuleFacts
+from agents.decision import lines
+from agents.decision.comparison import Kind, folded, values_of
+from agents.decision.facts import Line, MeasureDefinition, Mode, RuleFacts
+from agents.decision.lines import Known
 from agents.decision.patterns import pattern_within
 
 
@@ -152,14 +154,33 @@ def _of_condition(old: RuleFacts, new: RuleFacts, currency: str) -> Direction:
         return _SAME
     if not new.condition.strip():
         return _TIGHTER
-    before, after = as_built(old, currency), as_built(new, currency)
-    if before is None or after is None or before != after or old.field != new.field:
+    before, after = lines.as_built(old, currency), lines.as_built(new, currency)
+    if before is None or after is None:
         return _LOOSER
-    return _of_comparison(old, new, before.kind)
+    old_groups, new_groups = lines.groups(before), lines.groups(after)
+    if not _covered(old_groups, new_groups):
+        return _LOOSER
+    return _SAME if _covered(new_groups, old_groups) else _TIGHTER
 
 
-def _of_comparison(old: RuleFacts, new: RuleFacts, kind: Kind) -> Direction:
-    """Compare what two built conditions of one field catch: catching more is tighter."""
+def _covered(groups: list[list[Known]], by: list[list[Known]]) -> bool:
+    """Tell whether what each of the groups catches is caught by one of the others: then nothing is lost."""
+    return all(any(_catches(wider, narrower) for wider in by) for narrower in groups)
+
+
+def _catches(wider: list[Known], narrower: list[Known]) -> bool:
+    """Each line of the wider group follows from a line of the narrower one."""
+    return all(any(_of_line(old, new) != _LOOSER for old in narrower) for new in wider)
+
+
+def _of_line(old: Known, new: Known) -> Direction:
+    if old.facts != new.facts or old.line.field != new.line.field:
+        return _LOOSER
+    return _of_comparison(old.line, new.line, old.facts.kind)
+
+
+def _of_comparison(old: Line, new: Line, kind: Kind) -> Direction:
+    """Compare what two comparisons of one field catch: catching more is tighter."""
     for ladder, sign in ((_UPWARD, -1), (_DOWNWARD, 1)):
         if old.comparison in ladder and new.comparison in ladder:
             before, after = sign * _number(old.value), sign * _number(new.value)
@@ -179,6 +200,6 @@ def _number(value: str) -> Decimal:
     return Decimal(digits)
 
 
-def _values(rule: RuleFacts, kind: Kind) -> frozenset[str]:
+def _values(rule: Line, kind: Kind) -> frozenset[str]:
     entered = values_of(rule.comparison, rule.value, kind)
     return frozenset(folded(rule.field, kind, value) for value in entered)

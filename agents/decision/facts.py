@@ -121,6 +121,16 @@ class MeasureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One comparison of a rule; ``joined`` is how it hangs on the one before: ``and``, or ``or``."""
+
+    joined: str
+    field: str
+    comparison: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFacts:
     """One rule with the scope of its policy. ``version`` is the content version of the rule alone."""
 
@@ -144,6 +154,7 @@ class RuleFacts:
     field: str = ""
     comparison: str = ""
     value: str = ""
+    also: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def money_words(money: MoneyFacts, company_currency: str) -> str:
 def case_words(rule: RuleFacts, request: DecisionRequest, company_currency: str, redact: Iterable[str]) -> str:
     """Return what this case is, for the fields the rule looks at; hidden fields stay hidden."""
     hidden = frozenset(redact)
-    fields = [rule.field] if rule.field else [str(path) for path in _read_by(rule)]
+    built = [rule.field, *(line.field for line in rule.also)]
+    fields = built if rule.field else [str(path) for path in _read_by(rule)]
     said = [
         words
         for name in dict.fromkeys(fields)

@@ -115,6 +115,11 @@ class Rule(KeyedModel):
         blank=True,
         help_text="With what. An amount in company currency, e.g. 10000.00; several values with commas.",
     )
+    also = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Further comparisons: joined (and, or), field, comparison, value. And binds closer than or.",
+    )
     condition = models.TextField(
         blank=True, max_length=2000, help_text="The exact condition in CEL. Empty: it always applies."
     )

@@ -17,6 +17,7 @@ from agents.decision.facts import (
     Snapshot,
     StopFacts,
 )
+from agents.decision.lines import lines_on_record
 from agents.models import Agent, CompanySettings, Department, Measure, Policy, Rule, Stop, User
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -114,6 +115,7 @@ def rule_facts(rule: Rule) -> RuleFacts:
         field=rule.field,
         comparison=rule.comparison,
         value=rule.value,
+        also=lines_on_record(rule.also),
     )
 
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db import models, transaction
 
 from agents import policies, registry
-from agents.decision import comparison, expressions
+from agents.decision import expressions, lines
 from agents.decision.direction import Direction, direction_of_measure, direction_of_rule
 from agents.decision.facts import OperationFacts, RuleFacts
 from agents.decision.lint import Finding, lint_measure, lint_rule
@@ -31,14 +31,14 @@ CHANGE_MEASURE = "agents.measure.change"
 MOVE_POLICY = "agents.policy.move"
 
 RULE_FIELDS = (
-    "name", "sentence", "operations", "effects", "field", "comparison", "value", "condition", "verdict",
-    "approver_group", "quorum", "note", "redact", "mode",
+    "name", "sentence", "operations", "effects", "field", "comparison", "value", "also", "condition",
+    "verdict", "approver_group", "quorum", "note", "redact", "mode",
 )  # fmt: skip
 MEASURE_FIELDS = (
     "name", "scope_kind", "scope_id", "operations", "key", "amount", "unit", "window", "window_seconds",
     "ceiling", "on_exceed", "mode",
 )  # fmt: skip
-FORM_FIELDS = ("field", "comparison", "value")
+FORM_FIELDS = ("field", "comparison", "value", "also")
 G = TypeVar("G", Rule, Measure)
 
 
@@ -232,19 +232,8 @@ def _edited(rule: Rule, edits: Mapping[str, Any]) -> Rule:
 
 def _built_sentence(rule: Rule) -> str:
     currency = company_currency()
-    facts = comparison.as_built(rule_facts(rule), currency)
-    return "" if facts is None else _sentence(rule, currency, facts.kind)
-
-
-def _sentence(rule: Rule, currency: str, kind: str) -> str:
-    return comparison.sentence_of(
-        field=rule.field,
-        comparison=rule.comparison,
-        value=rule.value,
-        currency=currency,
-        verdict=rule.verdict,
-        kind=kind,
-    )
+    built = lines.as_built(rule_facts(rule), currency)
+    return lines.sentence_of(built, currency, rule.verdict) if built else ""
 
 
 def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
@@ -252,8 +241,11 @@ def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
     hit = _operations_hit(rule)
     if "condition" in given and not any(given.get(name) for name in FORM_FIELDS):
         rule.field = rule.comparison = rule.value = ""
+        rule.also = []
     elif rule.field and rule.comparison:
         _build_from_form(rule, hit)
+    elif rule.also:
+        _refuse_findings([Finding("field", "comparison_invalid", "The first comparison is empty.")], rule.name)
     if not rule.sentence.strip():
         rule.sentence = rule.name
     rule.full_clean()
@@ -265,16 +257,10 @@ def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
 def _build_from_form(rule: Rule, operations: Sequence[OperationFacts]) -> None:
     currency = company_currency()
     try:
-        facts = comparison.field_facts(rule.field, operations)
-        rule.condition = comparison.condition_of(
-            field=rule.field,
-            comparison=rule.comparison,
-            value=rule.value,
-            currency=currency,
-            kind=facts.kind,
-            optional=facts.optional,
-        )
-        rule.sentence = rule.sentence.strip() or _sentence(rule, currency, facts.kind)
+        rule.also = lines.as_data(lines.further_lines(rule.also))
+        built = lines.known(lines.lines_of(rule_facts(rule)), operations)
+        rule.condition = lines.condition_of(built, currency)
+        rule.sentence = rule.sentence.strip() or lines.sentence_of(built, currency, rule.verdict)
     except ValueError as error:
         _refuse_findings([Finding("value", "comparison_invalid", f"{error}.")], rule.name)
 
@@ -491,17 +477,25 @@ def _difference(old: Rule | Measure, new: Rule | Measure, fields: Sequence[str])
     kind = "the rule" if isinstance(old, Rule) else "the limit"
     built = isinstance(new, Rule) and bool(new.field)
     words = [
-        f"{name.replace('_', ' ')} {_words(getattr(old, name))} becomes {_words(value)}"
+        f"{_SPOKEN.get(name, name.replace('_', ' '))} {_words(getattr(old, name))} becomes {_words(value)}"
         for name, value in _changed(old, new, fields).items()
         if not (built and name == "condition")
     ]
     return f"{kind} {old.name}: {'; '.join(words) or 'nothing'}."
 
 
+_SPOKEN = {"also": "further comparisons"}
+
+
 def _words(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "empty"
+        return ", ".join(_line_in_words(it) if isinstance(it, Mapping) else str(it) for it in value) or "empty"
     return "empty" if value in (None, "") else str(value)
+
+
+def _line_in_words(line: Mapping[str, str]) -> str:
+    how = Rule.Comparison(line["comparison"]).label
+    return f"{line['joined']} {line['field']} {how} {line['value']}"
 
 
 def _digest(document: Any) -> str:
@@ -519,7 +513,13 @@ def _new_version(actor: Actor, policy: Policy, reason: str) -> None:
         "code": policy.code,
         "scope": [policy.scope_kind, policy.scope_id],
         "rules": [
-            {**asdict(rule), "effects": list(rule.effects), "redact": list(rule.redact)} for rule in rules
+            {
+                **asdict(rule),
+                "effects": list(rule.effects),
+                "redact": list(rule.redact),
+                "also": lines.as_data(rule.also),
+            }
+            for rule in rules
         ],
     }
     PolicyVersion.objects.create(

@@ -460,6 +460,41 @@ class TestRules:
         assert threshold.condition == "amount > 1000000"
         assert threshold.sentence == "An amount above 10,000.00 EUR needs a person"
 
+    def test_further_comparisons_are_joined_and_can_only_be_dropped_where_that_tightens(
+        self, alice: Any, company_policy: Policy
+    ) -> None:
+        further = {
+            "also-0-joined": "and",
+            "also-0-field": "agent.days",
+            "also-0-comparison": "below",
+            "also-0-value": "30",
+            "also-2-joined": "or",
+            "also-2-field": "clock.weekend",
+            "also-2-comparison": "equal",
+            "also-2-value": "yes",
+        }
+        client = signed_in(alice)
+        answer = client.post(adding(Rule), {**RULE, **further, "policy": str(company_policy.pk)})
+        assert answer.status_code == 302, errors(answer)
+        rule = Rule.objects.get()
+        assert rule.condition == "(amount > 1000000 && agent.days < 30) || clock.weekend == true"
+        assert 'value="30"' in client.get(page(rule)).content.decode()
+        without_or = {name: value for name, value in further.items() if "-2-" not in name}
+        text = client.post(page(rule), {**RULE, **without_or}, follow=True).content.decode()
+        assert "waits for a second person" in text
+        without_and = {name: value for name, value in further.items() if "-0-" not in name}
+        assert client.post(page(rule), {**RULE, **without_and}).status_code == 302
+        rule.refresh_from_db()
+        assert rule.condition == "amount > 1000000 || clock.weekend == true"
+
+    def test_a_further_comparison_that_is_half_typed_comes_back_on_the_form(
+        self, alice: Any, company_policy: Policy
+    ) -> None:
+        form = {**RULE, "policy": str(company_policy.pk), "also-0-joined": "and", "also-0-field": "agent.days"}
+        answer = signed_in(alice).post(adding(Rule), form)
+        assert "A further comparison is not complete" in errors(answer)
+        assert not Rule.objects.exists()
+
     def test_a_value_that_makes_no_sense_comes_back_on_the_form(
         self, alice: Any, company_policy: Policy
     ) -> None:

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.decision import Verdict, cel, decide
-from agents.decision.comparison import Kind, as_built, condition_of, field_facts, sentence_of
+from agents.decision.comparison import FieldFacts, Kind, condition_of, field_facts
+from agents.decision.facts import Line
+from agents.decision.lines import Known, as_built, sentence_of
 from agents.decision.money import convert_minor, format_minor, major_to_minor, money_at
 from tests.agents.facts import by_hand, create_party, invoice, post_invoice, request, rule, snapshot
 
@@ -95,8 +97,8 @@ def test_a_field_that_is_not_one_plain_known_value_is_refused(field):
 @pytest.mark.parametrize(
     ("field", "comparison", "value", "verdict", "kind", "sentence"),
     [
-        ("amount", "above", "10000", "hold", "", "An amount above 10,000.00 EUR needs a person"),
-        ("amount", "at_least", "10000", "deny", "", "An amount of at least 10,000.00 EUR is refused"),
+        ("amount", "above", "10000", "hold", "money", "An amount above 10,000.00 EUR needs a person"),
+        ("amount", "at_least", "10000", "deny", "money", "An amount of at least 10,000.00 EUR is refused"),
         (
             "args.supplier",
             "one_of",
@@ -120,9 +122,8 @@ def test_a_field_that_is_not_one_plain_known_value_is_refused(field):
     ],
 )
 def test_a_comparison_becomes_a_sentence(field, comparison, value, verdict, kind, sentence):
-    assert sentence == sentence_of(
-        field=field, comparison=comparison, value=value, currency="EUR", verdict=verdict, kind=kind
-    )
+    known = Known(Line("or", field, comparison, value), FieldFacts(Kind(kind), optional=False))
+    assert sentence == sentence_of([known], "EUR", verdict)
 
 
 def test_a_condition_that_was_changed_by_hand_is_no_longer_the_forms():

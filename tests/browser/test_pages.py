@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
+from agents.models import Rule
 from tests.browser.conftest import barriers, check_page, sign_in
 from tests.company import PASSWORD
 from tests.workflows.conftest import ask, hold_above
@@ -99,6 +101,55 @@ def test_a_rule_is_tried_with_the_keyboard_and_the_page_comes_on_by_itself(
     page.get_by_role("link", name="Try another value or period").click()
     expect(page.get_by_role("link", name="5,000.00 EUR")).to_be_visible()
     check_page(page)
+
+
+@pytest.mark.full
+def test_a_manager_holds_what_new_agents_do_on_weekends_without_writing_a_condition(
+    page: Page, portal, processes, alice, clerk
+):
+    """Over 500, by new agents, on weekends: two of finance must agree. Tried first, in force afterwards."""
+    processes.start("worker")
+    policy = hold_above(1_000_000).policy
+    Group.objects.create(name="Finance")
+    for number, minor in enumerate((100, 600_000)):
+        ask(clerk, number=f"RE-{number}", minor=minor)
+    sign_in(page, portal, alice)
+    page.goto(f"{portal.url}/admin/agents/rule/add/?policy={policy.pk}")
+    page.get_by_label("Name").fill("Weekends of new agents")
+    page.get_by_label("Operations").fill("fake.invoice.post")
+    page.get_by_label("Compare").select_option("amount")
+    page.get_by_label("How", exact=True).select_option("above")
+    page.get_by_label("With", exact=True).fill("500.00")
+    page.get_by_text("Add further comparisons").click()
+    for place, (field, comparison, value) in enumerate(
+        (("agent.days", "below", "30"), ("clock.weekend", "equal", "yes")), 1
+    ):
+        row = page.get_by_role("group", name=f"Further comparison {place}")
+        row.get_by_label("What").select_option(field)
+        row.get_by_label("How of").select_option(comparison)
+        row.get_by_label("With").fill(value)
+    page.get_by_label("Who may approve").select_option(label="Finance")
+    page.get_by_label("How many must approve").fill("2")
+    page.get_by_label("Mode").select_option("draft")
+    page.get_by_label("Reason").fill("New agents are watched on weekends")
+    said = "A call with an amount above 500.00 EUR and days since the agent was taken on below 30 on a weekend"
+    expect(page.get_by_text(f"{said} needs a person").first).to_be_visible()
+    assert barriers(page) == []
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name=said).click()
+    page.get_by_role("link", name="Try it on what is on record").click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_text("of 2 recorded actions would have been decided otherwise.")).to_be_visible()
+    rule = Rule.objects.get(name="Weekends of new agents")
+    page.goto(f"{portal.url}/admin/agents/rule/{rule.pk}/change/")
+    check_page(page)
+    page.get_by_label("Mode").select_option("enforced")
+    page.get_by_label("Reason").fill("It was tried, and it is as we want it")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    rule.refresh_from_db()
+    assert rule.condition == "amount > 50000 && agent.days < 30 && clock.weekend == true"
+    assert (rule.mode, rule.quorum, rule.approver_group.name) == ("enforced", 2, "Finance")
 
 
 @pytest.mark.full

@@ -15,6 +15,7 @@ from django.db import transaction
 from agents import policies
 from agents.decision import RuleFacts
 from agents.decision.backtest import Tally, trial
+from agents.decision.lines import lines_on_record
 from agents.models import Rule, User
 from agents.selectors import authority_snapshot, visible_rules
 from agents.services.policies import rule_as_edited
@@ -147,7 +148,8 @@ def _give_up(backtest_id: UUID | str) -> None:
 
 def _draft(backtest: Backtest) -> RuleFacts:
     told = backtest.draft
-    return RuleFacts(**{**told, "effects": tuple(told["effects"]), "redact": tuple(told["redact"])})
+    lists = {name: tuple(told[name]) for name in ("effects", "redact")}
+    return RuleFacts(**{**told, **lists, "also": lines_on_record(told.get("also", ()))})
 
 
 def _codes(draft: RuleFacts) -> dict[str, Any]:

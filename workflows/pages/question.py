@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db.models import Q
 from django.urls import reverse
 
-from agents.decision.money import format_minor, major_to_minor
+from agents.decision import lines as comparisons
+from agents.decision.money import format_minor
 from agents.models import Agent, ChangeRequest, Rule, User
-from agents.selectors import company_currency
+from agents.selectors import company_currency, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
@@ -233,15 +234,11 @@ def _rule_line(
 
 
 def condition_in_words(rule: Rule) -> str:
-    """Return the condition as the form says it (``amount is above 10,000.00 EUR``), or else its exact text."""
-    if not (rule.comparison and rule.field):
-        return rule.condition
-    value = rule.value
-    if rule.field == "amount":
-        currency = company_currency()
-        with contextlib.suppress(ValueError):
-            value = format_minor(major_to_minor(rule.value, currency), currency)
-    return f"{rule.field.removeprefix('args.')} {rule.get_comparison_display()} {value}"
+    """Return the condition in words (``an amount above 10,000.00 EUR``), or else its exact text."""
+    currency = company_currency()
+    if built := comparisons.as_built(rule_facts(rule), currency):
+        return " ".join(comparisons.phrases_of(built, currency))
+    return rule.condition
 
 
 def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:

@@ -191,7 +191,7 @@ def _table(pieces: list[Piece]) -> None:
     print()
     for piece in pieces:
         case = piece.wanted.get("case", "")
-        print(f"  {piece.outcome:10} {piece.path.name[:44]:44} {case:22} {piece.why[:80]}")
+        print(f"  {piece.outcome:10} {piece.path.name[:44]:44} {case:22} {piece.why[:160]}")
     print(flush=True)
 
 

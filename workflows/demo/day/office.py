@@ -140,7 +140,7 @@ class Desk(threading.Thread):
             claimed = self.bob.api("POST", f"/tasks/{task['id']}/claim", {})
             if claimed.status_code != 200:
                 continue
-            answer = {"outcome": "exception", "note": "Sent back to the supplier by hand"}
+            answer = {"outcome": "exception", "note": _note(claimed.json()["input"])}
             body = {"epoch": claimed.json()["epoch"], "answer": answer, "reason": "Settled with the supplier"}
             reply = self.bob.api("POST", f"/tasks/{task['id']}/complete", body)
             if reply.status_code == 200:
@@ -148,3 +148,18 @@ class Desk(threading.Thread):
             else:
                 self.problems.append(f"{task['title']}: {reply.status_code} {reply.text[:300]}")
         return len(found)
+
+
+def _note(shown: dict[str, Any]) -> str:
+    """Return what Bob writes about an exception: what was done, and what he was shown as its reason."""
+    facts = {"Document", "Supplier", "Total"}
+    reasons = [f"{name}: {_in_words(value)}" for name, value in shown.items() if value and name not in facts]
+    return ". ".join(["Sent back to the supplier by hand", *reasons])[:1000]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(_in_words(entry) for entry in value)
+    if isinstance(value, dict):
+        return str(value.get("message") or " ".join(map(_in_words, value.values())))
+    return str(value)

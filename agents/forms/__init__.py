@@ -22,9 +22,8 @@ from unfold.widgets import (
 )
 
 from agents import registry
-from agents.decision.facts import OperationFacts
 from agents.decision.money import format_minor, major_to_minor
-from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Stop, Throttle, User
+from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Stop, Throttle, User
 from agents.selectors import company_currency
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
@@ -32,13 +31,6 @@ from audit.vocabulary import Refusal
 
 MILLIONTHS = 1_000_000
 CEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
-EFFECTS = (
-    ("read", "Reading"),
-    ("write", "Writing"),
-    ("financial", "Moving money"),
-    ("destructive", "Destroying"),
-)
-
 
 CODE_HELP = "Leave it empty to take it from the name."
 
@@ -287,130 +279,6 @@ class ThrottleForm(ReasonModelForm):
             kinds = {kind: STOPPABLE[kind] for kind in Throttle.ScopeKind.values}
             choices = [("", "Choose"), *((words, _stoppable(kind)) for kind, words in kinds.items())]
             self.fields["scope"].choices = choices  # type: ignore[attr-defined]
-
-
-class RuleForm(ReasonModelForm):
-    """One comparison in words; the portal writes the exact condition and shows it."""
-
-    field = forms.ChoiceField(
-        required=False,
-        label="Compare",
-        widget=UnfoldAdminSelectWidget,
-        help_text="What is compared. Nothing: the rule always applies, or you write the condition below.",
-    )
-    effects = forms.MultipleChoiceField(
-        choices=EFFECTS,
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Only calls with these effects. None ticked: all.",
-    )
-    redact = forms.CharField(
-        required=False,
-        label="Hide",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Arguments hidden in records and pages, separated by commas, e.g. args.iban.",
-    )
-
-    class Meta:
-        model = Rule
-        fields = [
-            "policy",
-            "name",
-            "operations",
-            "effects",
-            "field",
-            "comparison",
-            "value",
-            "condition",
-            "sentence",
-            "verdict",
-            "approver_group",
-            "quorum",
-            "note",
-            "redact",
-            "mode",
-        ]
-        labels = {
-            "comparison": "How",
-            "value": "With",
-            "sentence": "In words",
-            "condition": "Exact condition",
-            "verdict": "Then",
-            "approver_group": "Who may approve",
-            "quorum": "How many must approve",
-            "note": "Note for the approver",
-        }
-        help_texts = {
-            "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
-            "condition": "In CEL. The portal writes it from the comparison; write it only without one.",
-            "comparison": "How it is compared.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "field" in self.fields:
-            self.fields["field"].choices = field_choices(  # type: ignore[attr-defined]
-                registry.all_operations(), getattr(self.instance, "field", "")
-            )
-        if "approver_group" in self.fields:
-            self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
-        if "sentence" in self.fields:
-            self.fields["sentence"].required = False
-        if "condition" in self.fields:
-            self.fields["condition"].widget.attrs["rows"] = 3
-        if isinstance(self.initial.get("redact"), list):
-            self.initial["redact"] = ", ".join(self.initial["redact"])
-
-    def clean_redact(self) -> list[str]:
-        """Return the arguments as a list."""
-        return [part.strip() for part in self.cleaned_data["redact"].split(",") if part.strip()]
-
-
-COMMON_FIELDS = (
-    ("amount", "the amount, in company currency"),
-    ("currency", "the currency of the amount"),
-    ("agent.code", "which agent it is"),
-    ("agent.role", "the agent's role"),
-    ("agent.department", "the agent's department"),
-    ("agent.risk_tier", "the agent's risk"),
-    ("agent.days", "how many days ago the agent was taken on"),
-    ("clock.weekend", "whether it is a weekend (yes or no)"),
-    ("clock.weekday", "the day of the week (monday, tuesday ...)"),
-    ("clock.date", "the date (2026-12-24)"),
-    ("clock.hour", "the hour of the day (0 to 23)"),
-    ("system.code", "which system it is"),
-    ("system.environment", "production, test or sandbox"),
-)
-
-
-def field_choices(operations: Any, current: str = "") -> list[Any]:
-    """Return what can be compared: what every call has, then the arguments each operation's schema declares."""
-    choices: list[Any] = [("", "Nothing"), ("Every call", list(COMMON_FIELDS))]
-    known = {field for field, _ in COMMON_FIELDS}
-    for operation in operations:
-        found = [(path, f"{path.removeprefix('args.')} ({title})") for path, title in arguments_of(operation)]
-        choices.append((operation.name, found))
-        known |= {path for path, _ in found}
-    if current and current not in known:
-        choices.append((current, current))
-    return choices
-
-
-def arguments_of(operation: OperationFacts) -> list[tuple[str, str]]:
-    """Return (``args.<path>``, type) for every plain value in the operation's input schema."""
-    return list(_leaves(operation.input_schema or {}, "args", depth=4))
-
-
-def _leaves(schema: Any, path: str, depth: int) -> Any:
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict) or not depth:
-        return
-    for name, inner in properties.items():
-        here = f"{path}.{name}"
-        if isinstance(inner, dict) and inner.get("type") in ("string", "integer", "boolean"):
-            yield here, inner.get("title") or inner.get("format") or inner["type"]
-        else:
-            yield from _leaves(inner, here, depth - 1)
 
 
 def scope_choices() -> list[Any]:

@@ -1,0 +1,228 @@
+"""The form of a rule: what is compared is chosen from what the operations' schemas declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from agents import registry
+from agents.decision import lines
+from agents.decision.facts import OperationFacts
+from agents.forms import groups_of_people
+from agents.models import Rule
+from audit.adminkit import ReasonModelForm
+
+EFFECTS = (
+    ("read", "Reading"),
+    ("write", "Writing"),
+    ("financial", "Moving money"),
+    ("destructive", "Destroying"),
+)
+JOINED = ((lines.AND, "and"), (lines.OR, "or else"))
+
+
+def lines_in(data: Any, name: str = "also") -> list[dict[str, str]]:
+    """Return the comparisons as they were typed: the first, then every further one that is not empty."""
+    first = {"joined": lines.OR, **{part: data.get(part, "") for part in ("field", "comparison", "value")}}
+    return [first, *_further(data, name)]
+
+
+def _further(data: Any, name: str) -> list[dict[str, str]]:
+    parts = ("joined", "field", "comparison", "value")
+    typed = (
+        {part: data.get(f"{name}-{place}-{part}", "") for part in parts} for place in range(lines.MOST - 1)
+    )
+    return [line for line in typed if line["field"] or line["comparison"] or line["value"].strip()]
+
+
+class LinesWidget(forms.Widget):
+    """Rows of comparisons: what is there, and some empty ones to go on with; no script is needed."""
+
+    choices: Any = ()
+    empty_rows = 3
+
+    def id_for_label(self, id_: str) -> str:
+        """Point the label at nothing: each control of a row has a name of its own."""
+        return ""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
+        return _further(data, name)
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return False
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        given = list(value or ())
+        rows = [*given, *[{}] * self.empty_rows][: lines.MOST - 1]
+        shown = [self._row(name, place, row) for place, row in enumerate(rows)]
+        return render_to_string("agents/lines.html", {"rows": shown, "given": bool(given)})
+
+    def _row(self, name: str, place: int, row: Mapping[str, str]) -> dict[str, Any]:
+        said = f"of further comparison {place + 1}"
+        widgets = {
+            "joined": ("How it hangs together", UnfoldAdminSelectWidget(choices=JOINED)),
+            "field": ("What", UnfoldAdminSelectWidget(choices=self.choices)),
+            "comparison": (
+                "How",
+                UnfoldAdminSelectWidget(choices=[("", "---------"), *Rule.Comparison.choices]),
+            ),
+            "value": ("With", UnfoldAdminTextInputWidget()),
+        }
+        return {
+            part: widget.render(f"{name}-{place}-{part}", row.get(part, ""), {"aria-label": f"{label} {said}"})
+            for part, (label, widget) in widgets.items()
+        }
+
+
+class LinesField(forms.Field):
+    """The comparisons after the first, as the service takes them."""
+
+    widget = LinesWidget
+
+    def clean(self, value: Any) -> list[dict[str, str]]:
+        """Refuse a row that is not complete."""
+        try:
+            return lines.as_data(lines.further_lines(value or []))
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or ()) != list(data or ())
+
+
+class RuleForm(ReasonModelForm):
+    """Comparisons in words; the portal writes the exact condition and shows it."""
+
+    field = forms.ChoiceField(
+        required=False,
+        label="Compare",
+        widget=UnfoldAdminSelectWidget,
+        help_text="What is compared. Nothing: the rule always applies, or you write the condition below.",
+    )
+    also = LinesField(
+        required=False,
+        label="And also, or else",
+        help_text="And counts before or: a call is caught when everything up to the next or is so.",
+    )
+    effects = forms.MultipleChoiceField(
+        choices=EFFECTS,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Only calls with these effects. None ticked: all.",
+    )
+    redact = forms.CharField(
+        required=False,
+        label="Hide",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Arguments hidden in records and pages, separated by commas, e.g. args.iban.",
+    )
+
+    class Meta:
+        model = Rule
+        fields = [
+            "policy",
+            "name",
+            "operations",
+            "effects",
+            "field",
+            "comparison",
+            "value",
+            "also",
+            "condition",
+            "sentence",
+            "verdict",
+            "approver_group",
+            "quorum",
+            "note",
+            "redact",
+            "mode",
+        ]
+        labels = {
+            "comparison": "How",
+            "value": "With",
+            "sentence": "In words",
+            "condition": "Exact condition",
+            "verdict": "Then",
+            "approver_group": "Who may approve",
+            "quorum": "How many must approve",
+            "note": "Note for the approver",
+        }
+        help_texts = {
+            "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
+            "condition": "In CEL. The portal writes it from the comparison; write it only without one.",
+            "comparison": "How it is compared.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "field" in self.fields:
+            known = [self.instance.field, *(line["field"] for line in self.instance.also)]
+            choices = field_choices(registry.all_operations(), known)
+            self.fields["field"].choices = choices  # type: ignore[attr-defined]
+            self.fields["also"].widget.choices = choices
+        if "approver_group" in self.fields:
+            self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "sentence" in self.fields:
+            self.fields["sentence"].required = False
+        if "condition" in self.fields:
+            self.fields["condition"].widget.attrs["rows"] = 3
+        if isinstance(self.initial.get("redact"), list):
+            self.initial["redact"] = ", ".join(self.initial["redact"])
+
+    def clean_redact(self) -> list[str]:
+        """Return the arguments as a list."""
+        return [part.strip() for part in self.cleaned_data["redact"].split(",") if part.strip()]
+
+
+COMMON_FIELDS = (
+    ("amount", "the amount, in company currency"),
+    ("currency", "the currency of the amount"),
+    ("agent.code", "which agent it is"),
+    ("agent.role", "the agent's role"),
+    ("agent.department", "the agent's department"),
+    ("agent.risk_tier", "the agent's risk"),
+    ("agent.days", "how many days ago the agent was taken on"),
+    ("clock.weekend", "whether it is a weekend (yes or no)"),
+    ("clock.weekday", "the day of the week (monday, tuesday ...)"),
+    ("clock.date", "the date (2026-12-24)"),
+    ("clock.hour", "the hour of the day (0 to 23)"),
+    ("system.code", "which system it is"),
+    ("system.environment", "production, test or sandbox"),
+)
+
+
+def field_choices(operations: Any, current: Iterable[str] = ()) -> list[Any]:
+    """Return what can be compared: what every call has, then the arguments each operation's schema declares."""
+    choices: list[Any] = [("", "Nothing"), ("Every call", list(COMMON_FIELDS))]
+    known = {field for field, _ in COMMON_FIELDS}
+    for operation in operations:
+        found = [(path, f"{path.removeprefix('args.')} ({title})") for path, title in arguments_of(operation)]
+        choices.append((operation.name, found))
+        known |= {path for path, _ in found}
+    return [*choices, *((field, field) for field in dict.fromkeys(current) if field and field not in known)]
+
+
+def arguments_of(operation: OperationFacts) -> list[tuple[str, str]]:
+    """Return (``args.<path>``, type) for every plain value in the operation's input schema."""
+    return list(_leaves(operation.input_schema or {}, "args", depth=4))
+
+
+def _leaves(schema: Any, path: str, depth: int) -> Any:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or not depth:
+        return
+    for name, inner in properties.items():
+        here = f"{path}.{name}"
+        if isinstance(inner, dict) and inner.get("type") in ("string", "integer", "boolean"):
+            yield here, inner.get("title") or inner.get("format") or inner["type"]
+        else:
+            yield from _leaves(inner, here, depth - 1)
