@@ -23,7 +23,10 @@ from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
 from workflows.permissions import IsPerson, caller
 
-WITH_VOTES = ("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through")
+WITH_VOTES = (
+    *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
+    *("escalations__group", "escalations__stands_for"),
+)
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
 

@@ -14,7 +14,7 @@ from workflows.actions import selectors
 from workflows.actions.choices import Outcome
 from workflows.actions.models import Action
 from workflows.actions.services import Ask
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, Escalation, Vote
 from workflows.approvals.selectors import description, voters_for
 from workflows.documents.models import Document
 from workflows.permissions import caller
@@ -240,6 +240,8 @@ class ApprovalSerializer(serializers.ModelSerializer):
             "groups",
             "created_at",
             "expires_at",
+            "clock_stopped_at",
+            "clock_reason",
             "decided_at",
         ]
         read_only_fields = fields
@@ -265,17 +267,33 @@ class CastVoteSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class EscalationSerializer(serializers.ModelSerializer):
+    """Who may vote in place of one group, from when on."""
+
+    group = serializers.CharField(source="group.name", help_text="Whose members may vote, too.")
+    stands_for = serializers.CharField(source="stands_for.name", help_text="In place of which group.")
+
+    class Meta:
+        model = Escalation
+        fields = ["group", "stands_for", "at", "done_at"]
+        read_only_fields = fields
+
+
 class ApprovalDetailSerializer(ApprovalSerializer):
     """One approval with everything a voter must see."""
 
     subject = serializers.SerializerMethodField()
     votes = CastVoteSerializer(many=True, read_only=True)
+    escalations = EscalationSerializer(many=True, read_only=True)
     may_vote_for = serializers.SerializerMethodField(
         help_text="User names for whom the caller could vote now: the caller's own, and of who is away."
     )
 
     class Meta(ApprovalSerializer.Meta):
-        fields = [*ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for"]
+        fields = [
+            *ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for", "remind_at",
+            "reminded_at", "escalations",
+        ]  # fmt: skip
         read_only_fields = fields
 
     def get_may_vote_for(self, approval: Approval) -> list[str]:

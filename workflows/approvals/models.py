@@ -71,6 +71,14 @@ class Approval(CheckedTogether):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_at = models.DateTimeField(null=True, blank=True)
     used_at = models.DateTimeField(null=True, blank=True, help_text="When it was used. It serves only once.")
+    remind_at = models.DateTimeField(
+        null=True, blank=True, help_text="When those who may vote are reminded; empty: never."
+    )
+    reminded_at = models.DateTimeField(null=True, blank=True, help_text="When they were reminded.")
+    clock_stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
+    )
+    clock_reason = models.CharField(max_length=300, blank=True, help_text="Why they stand still, in words.")
 
     class Meta:
         ordering = ["-id"]
@@ -97,7 +105,17 @@ class Approval(CheckedTogether):
             models.CheckConstraint(condition=Q(quorum__gte=1), name="approval_quorum_positive"),
         ]
         indexes = [
-            models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due")
+            models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due"),
+            models.Index(
+                fields=["remind_at"],
+                condition=Q(state="pending", reminded_at__isnull=True),
+                name="approval_remind_due",
+            ),
+            models.Index(
+                fields=["clock_stopped_at"],
+                condition=Q(state="pending", clock_stopped_at__isnull=False),
+                name="approval_clock_stands",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -115,6 +133,31 @@ class Approval(CheckedTogether):
     def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""
         return dict(self.references)
+
+
+class Escalation(models.Model):
+    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="escalations")
+    stands_for = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="+", help_text="The group of the approval it is for."
+    )
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="+", help_text="Whose members may vote, too."
+    )
+    at = models.DateTimeField(help_text="When, unless it is decided before; it moves with the clock.")
+    done_at = models.DateTimeField(null=True, blank=True, help_text="When they were asked.")
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "stands_for", "group"], name="escalation_once"),
+        ]
+        indexes = [models.Index(fields=["at"], condition=Q(done_at=None), name="escalation_due")]
+
+    def __str__(self) -> str:
+        return f"{self.group} for {self.stands_for}"
 
 
 class Vote(models.Model):

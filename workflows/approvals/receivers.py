@@ -27,6 +27,9 @@ VERBS = {
     "approvals.approval_expired": "Nobody decided in time; that is a refusal.",
     "approvals.approval_withdrawn": "Whoever asked no longer does.",
     "approvals.approval_superseded": "A newer question took its place.",
+    "approvals.approval_escalated": "Nobody decided in time, and others may vote, too.",
+    "approvals.clock_stopped": "The clock of an approval stands still, because what it is about is stopped.",
+    "approvals.clock_started": "The clock of an approval goes on.",
     "approvals.delegation_given": "Somebody is away on certain days, and another person decides for them.",
     "approvals.delegation_withdrawn": "A delegation was ended before its time.",
 }

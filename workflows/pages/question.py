@@ -19,7 +19,7 @@ from agents.selectors import company_currency, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, Escalation, Vote
 from workflows.approvals.selectors import description
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
@@ -89,6 +89,7 @@ class Question:
     votes: list[Vote]
     groups: str
     history: list[Line]
+    later: list[Escalation]
     may_vote: bool
     why_not: str
     voters: list[Voter]
@@ -109,6 +110,7 @@ def question_for(approval: Approval, user: User) -> Question:
         votes=votes,
         groups=" and ".join(group.name for group in approval.approver_groups.all()),
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
+        later=list(approval.escalations.select_related("group", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,
         voters=voters,

@@ -27,9 +27,14 @@ class Voter:
     is_self: bool
 
 
+def is_late(approval: Approval) -> bool:
+    """Say whether the time to decide is over, as its own clock tells it."""
+    return approval.expires_at <= (approval.clock_stopped_at or timezone.now())
+
+
 def voters_of(approval: Approval, user: User) -> list[Voter]:
     """Return for whom this person may vote now, themselves first; nobody when there is nothing to decide."""
-    if approval.state != Approval.State.PENDING or approval.expires_at <= timezone.now():
+    if approval.state != Approval.State.PENDING or is_late(approval):
         return []
     seats = seats_open_to(user, approval)
     names = names_of([seat.counts_for for seat in seats])
@@ -40,7 +45,7 @@ def why_nobody(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
     """Say why this person may not vote now. The service decides, this explains."""
     if approval.state != Approval.State.PENDING:
         return _OVER.get(approval.state, f"Already {approval.get_state_display().lower()}.")
-    if approval.expires_at <= timezone.now():
+    if is_late(approval):
         return "The time to decide is over. Whoever asked may ask again."
     if str(user.pk) == approval.requester_id or str(user.pk) in approval.excluded_ids:
         return "You asked for this, or it was asked for you, so another person decides."

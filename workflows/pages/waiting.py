@@ -59,8 +59,11 @@ def count_for(user: User) -> int:
 def keys_for(user: User) -> list[str]:
     """Return what tells one state of a person's list from another."""
     tasks = work_for(user).order_by("pk").values_list("pk", "epoch", "reminded_at")
-    approvals = pending_for(user).values_list("pk", flat=True)
-    return [*(str(key) for key in approvals), *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks)]
+    approvals = pending_for(user).values_list("pk", "reminded_at", "clock_stopped_at")
+    return [
+        *(f"{key}:{at}:{stood}" for key, at, stood in approvals),
+        *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks),
+    ]
 
 
 def rows_of(user: User, shelf: str, most: int) -> list[Row]:
@@ -133,6 +136,10 @@ def _runs_of(approvals: list[Approval], user: User) -> dict[str, str]:
 def _of_approval(approval: Approval, shelf: str, run: str, whom: str) -> Row:
     why = without_verdict(approval.sentence)
     who = f"{approval.requester_label}, for {run}" if run else approval.requester_label
+    if approval.clock_stopped_at and shelf != "decided":
+        why = f"{why} Its clock stands still."
+    elif approval.reminded_at and shelf != "decided":
+        why = f"{why} Reminded."
     decided = f", {approval.get_state_display().lower()}"
     told = f"{decided}: “{approval.reason}”" if approval.reason else decided
     return Row(

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.models import User
 from workflows.approvals import registry
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, Escalation, Vote
 from workflows.approvals.policies import Seat, open_seats
 from workflows.approvals.selectors.delegations import seats_for
 
@@ -114,9 +114,10 @@ def approver_groups(names: Iterable[str]) -> list[Group]:
 
 
 def is_approver(user_id: str, approval: Approval) -> bool:
-    """Say whether somebody is active and in every group of an approval, now."""
-    return User.objects.filter(pk=user_id, is_active=True).exists() and not (
-        approval.approver_groups.exclude(user__pk=user_id).exists()
+    """Say whether somebody is active and in every group of an approval, or stands in for it, now."""
+    return (
+        User.objects.filter(pk=user_id, is_active=True).exists()
+        and Approval.objects.filter(_asked(user_id), pk=approval.pk).exists()
     )
 
 
@@ -144,10 +145,14 @@ def _open_to(seat: Seat) -> Q:
 
 
 def _asked(user_id: str) -> Q:
-    """For the groups of a person: none of an approval's groups is one the person is not in."""
+    """For a person to decide: of every group of an approval they are, or stand in for it since it was late."""
     mine = User.groups.through.objects.filter(user_id=user_id).values("group")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
-    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine)))
+    later = Escalation.objects.filter(
+        approval=OuterRef("approval"), stands_for=OuterRef("group"), done_at__isnull=False
+    )
+    stands_in = Exists(later) & ~Exists(later.exclude(group__in=mine))
+    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(stands_in)))
 
 
 def _votes_of(people: Collection[str]) -> QuerySet[Vote]:

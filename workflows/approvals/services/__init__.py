@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.approvals.services.clocks import go_on, stand_still
 from workflows.approvals.services.deciding import (
     cast_vote,
     expire_due,
@@ -18,17 +19,22 @@ from workflows.approvals.services.delegating import (
     register_change_kinds,
     withdraw_delegation,
 )
+from workflows.approvals.services.escalating import escalate_due, remind_due
 
 __all__ = [
     "FOR_OTHERS",
     "GIVE",
     "cast_vote",
+    "escalate_due",
     "expire_due",
     "give_delegation",
+    "go_on",
     "lock",
     "propose_delegation",
     "register_change_kinds",
+    "remind_due",
     "request_approval",
+    "stand_still",
     "use",
     "withdraw",
     "withdraw_delegation",

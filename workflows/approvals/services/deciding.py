@@ -17,7 +17,8 @@ from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Ballot, Seat, why_not_vote
+from workflows.approvals.policies import Ballot, Level, Seat, why_not_vote
+from workflows.approvals.services.escalating import foresee, reminder_at
 from workflows.approvals.services.standing_in import seat_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -39,8 +40,13 @@ def request_approval(
     explanation: Mapping[str, Any] | None = None,
     excluded_ids: Iterable[str] = (),
     references: Mapping[str, str] | None = None,
+    remind_seconds: int = 0,
+    escalations: Iterable[Level] = (),
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
+
+    ``remind_seconds`` (0: as in the company) and ``escalations``, what each rule that asks for a group says of
+    it ('' for the company's ordinary approvers), are worked out here too, and fixed.
 
     ``digest`` is the SHA-256 of what they will see, ``binding`` of the rules that asked for them. Opens the
     task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
@@ -75,10 +81,12 @@ def request_approval(
         references=dict(references or {}),
         expires_at=expires_at,
         task=task,
+        remind_at=reminder_at(expires_at, remind_seconds),
     )
     approval.full_clean(exclude=["created_at"])
     approval.save(force_insert=True)
     approval.approver_groups.set(groups)
+    foresee(approval, escalations)
     sentence = f"{_names(groups)} must decide: {subject.label}"
     _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)
     return approval
@@ -126,7 +134,7 @@ def expire_due(*, limit: int = 100) -> int:
     """Expire what nobody decided in time, by the database's clock; return how many. Run by the sweeper."""
     due = (
         Approval.objects.select_for_update(of=("self",), skip_locked=True)
-        .filter(state=Approval.State.PENDING, expires_at__lte=Now())
+        .filter(state=Approval.State.PENDING, clock_stopped_at=None, expires_at__lte=Now())
         .order_by("id")[:limit]
     )
     for approval in due:
@@ -205,7 +213,7 @@ def _ballot(approval: Approval, seat: Seat) -> Ballot:
         excluded_ids=approval.excluded_ids,
         voted=selectors.taken_in(approval),
         groups=_names(approval.approver_groups.all()),
-        now=database_now(),
+        now=approval.clock_stopped_at or database_now(),
         names={} if seat.is_own else selectors.names_of(seat.people),
     )
 
