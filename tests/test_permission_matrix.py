@@ -39,6 +39,11 @@ STEERING: dict[str, dict[str, Any]] = {
     "redirect": {"person": "bob"},
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
+TALK = {
+    "comments": {"text": "the matrix says"},
+    "say": {"text": "the matrix says", "deed": "comment"},
+    "questions": {"question": "which order is it for?"},
+}
 AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 Key = tuple[str, str, str]
@@ -152,6 +157,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return {"digest": contract_of(found).digest, **reason}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])
+    if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
+        return TALK[said]
     if route.endswith(("/votes", "/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}
     return bodies.get(route, reason)

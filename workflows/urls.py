@@ -9,7 +9,7 @@ from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
-from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
+from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
@@ -30,6 +30,7 @@ page_urlpatterns = [
     path("inbox/<uuid:approval_id>/", inbox, name="inbox-approval"),
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
+    path("inbox/<uuid:approval_id>/say/", say, name="inbox-say"),
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),

@@ -5,28 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import generics
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.models import User
-from workflows.api.serializers import (
+from workflows.api.approval_bodies import (
     ApprovalDetailSerializer,
     ApprovalSerializer,
-    ProblemSerializer,
+    AskBackSerializer,
+    CommentSerializer,
+    SayCommentSerializer,
     VoteSerializer,
-    require_choice,
 )
+from workflows.api.serializers import ProblemSerializer, require_choice
+from workflows.api.work import AnswerSerializer
 from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
 from workflows.permissions import IsPerson, caller
 
 WITH_VOTES = (
     *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
-    *("escalations__group", "escalations__stands_for"),
+    *("escalations__group", "escalations__stands_for", "task__comments", "task__questions__claimed_by"),
 )
+REFUSED = (401, 403, 404, 409, 422)
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
 
@@ -85,8 +89,7 @@ class Votes(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Vote once, with a reason, on the digest that was shown."""
-        if not selectors.visible_to(caller(request)).filter(pk=approval_id).exists():
-            raise Http404
+        _require_seen(request, approval_id)
         body = VoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = dict(body.validated_data)
@@ -97,3 +100,53 @@ class Votes(APIView):
         services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **given)
         voted = Approval.objects.prefetch_related(*WITH_VOTES).get(pk=approval_id)
         return Response(ApprovalDetailSerializer(voted, context={"request": request}).data)
+
+
+class Comments(APIView):
+    """What people say about one approval."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="comment_on_approval",
+        request=SayCommentSerializer,
+        responses={201: CommentSerializer, **dict.fromkeys(REFUSED, problem)},
+        examples=[OpenApiExample("A remark", {"text": "The order came on Monday."}, request_only=True)],
+    )
+    def post(self, request: Request, approval_id: Any) -> Response:
+        """Say something about an approval one may see; it decides nothing and is kept for good."""
+        _require_seen(request, approval_id)
+        body = SayCommentSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        said = services.comment_on(
+            actor=caller(request).as_actor(), approval_id=approval_id, text=body.validated_data["text"]
+        )
+        return Response(CommentSerializer(said).data, status=status.HTTP_201_CREATED)
+
+
+class Questions(APIView):
+    """What the agent that asks is asked back."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="ask_agent_about_approval",
+        request=AskBackSerializer,
+        responses={201: AnswerSerializer, **dict.fromkeys(REFUSED, problem)},
+        examples=[OpenApiExample("A question", {"question": "Which order is this for?"}, request_only=True)],
+    )
+    def post(self, request: Request, approval_id: Any) -> Response:
+        """Ask the agent whose action is held. The approval waits on; read it again for the answer."""
+        _require_seen(request, approval_id)
+        body = AskBackSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = services.ask_back(
+            actor=caller(request).as_actor(), approval_id=approval_id, **body.validated_data
+        )
+        return Response(AnswerSerializer(asked).data, status=status.HTTP_201_CREATED)
+
+
+def _require_seen(request: Request, approval_id: Any) -> None:
+    """Answer what somebody may not see as what is not there, before anything of the body is looked at."""
+    if not selectors.visible_to(caller(request)).filter(pk=approval_id).exists():
+        raise Http404

@@ -14,10 +14,7 @@ from workflows.actions import selectors
 from workflows.actions.choices import Outcome
 from workflows.actions.models import Action
 from workflows.actions.services import Ask
-from workflows.approvals.models import Approval, Escalation, Vote
-from workflows.approvals.selectors import description, voters_for
 from workflows.documents.models import Document
-from workflows.permissions import caller
 
 MOST_EVIDENCE = 50
 MOST_LABELS = 100
@@ -129,18 +126,6 @@ class ResolutionSerializer(ReasonedSerializer):
     outcome = serializers.ChoiceField(choices=["confirmed", "failed"])
 
 
-class VoteSerializer(ReasonedSerializer):
-    """A vote on exactly what was shown."""
-
-    verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
-    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the approval as it was shown.")
-    on_behalf_of = serializers.CharField(
-        max_length=150,
-        required=False,
-        help_text="User name of who is away and has handed it on to you; left out: your own vote.",
-    )
-
-
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class ResultField(serializers.JSONField):
     """What the system answered, or null."""
@@ -215,97 +200,6 @@ class ActionSerializer(serializers.ModelSerializer):
     def get_decision(self, action: Action) -> dict[str, Any]:
         """Return the decision in words: verdict, code, the rules that decided."""
         return decision_words(action.explanation)
-
-
-class ApprovalSerializer(serializers.ModelSerializer):
-    """One approval in a list."""
-
-    groups: Any = serializers.SlugRelatedField(
-        source="approver_groups", slug_field="name", many=True, read_only=True
-    )
-
-    class Meta:
-        model = Approval
-        fields = [
-            "id",
-            "subject_kind",
-            "subject_id",
-            "subject_label",
-            "requester_label",
-            "sentence",
-            "state",
-            "reason",
-            "digest",
-            "quorum",
-            "groups",
-            "created_at",
-            "expires_at",
-            "clock_stopped_at",
-            "clock_reason",
-            "decided_at",
-        ]
-        read_only_fields = fields
-
-
-class CastVoteSerializer(serializers.ModelSerializer):
-    """One vote, as it was cast."""
-
-    user = serializers.CharField(source="user.username")
-    on_behalf_of = serializers.CharField(
-        source="on_behalf_of.username",
-        default=None,
-        allow_null=True,
-        help_text="Who is away, whose right it is.",
-    )
-    through = serializers.CharField(
-        source="through.username", default=None, allow_null=True, help_text="Who handed it on between."
-    )
-
-    class Meta:
-        model = Vote
-        fields = ["user", "on_behalf_of", "through", "verdict", "reason", "at"]
-        read_only_fields = fields
-
-
-class EscalationSerializer(serializers.ModelSerializer):
-    """Who may vote in place of one group, from when on."""
-
-    group = serializers.CharField(source="group.name", help_text="Whose members may vote, too.")
-    stands_for = serializers.CharField(source="stands_for.name", help_text="In place of which group.")
-
-    class Meta:
-        model = Escalation
-        fields = ["group", "stands_for", "at", "done_at"]
-        read_only_fields = fields
-
-
-class ApprovalDetailSerializer(ApprovalSerializer):
-    """One approval with everything a voter must see."""
-
-    subject = serializers.SerializerMethodField()
-    votes = CastVoteSerializer(many=True, read_only=True)
-    escalations = EscalationSerializer(many=True, read_only=True)
-    may_vote_for = serializers.SerializerMethodField(
-        help_text="User names for whom the caller could vote now: the caller's own, and of who is away."
-    )
-
-    class Meta(ApprovalSerializer.Meta):
-        fields = [
-            *ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for", "remind_at",
-            "reminded_at", "escalations",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-    def get_may_vote_for(self, approval: Approval) -> list[str]:
-        """Return for whom the caller could vote; nobody once it is decided."""
-        if approval.state != Approval.State.PENDING:
-            return []
-        return voters_for(caller(self.context["request"]), approval)
-
-    @extend_schema_field(OpenApiTypes.OBJECT)
-    def get_subject(self, approval: Approval) -> dict[str, Any]:
-        """Return what is to be decided, as its subject describes it."""
-        return description(approval)
 
 
 class DocumentSerializer(serializers.ModelSerializer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
-from workflows.api.approvals import ApprovalDetail, Approvals, Votes
+from workflows.api.approvals import ApprovalDetail, Approvals, Comments, Questions, Votes
 from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
 from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
@@ -71,6 +71,8 @@ urlpatterns = [
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
+    path("approvals/<uuid:approval_id>/comments", Comments.as_view(), name="approval-comments"),
+    path("approvals/<uuid:approval_id>/questions", Questions.as_view(), name="approval-questions"),
     path("delegations", Delegations.as_view(), name="delegations"),
     path("delegations/<uuid:delegation_id>", DelegationDetail.as_view(), name="delegation"),
     path("delegations/<uuid:delegation_id>/end", DelegationEnd.as_view(), name="delegation-end"),

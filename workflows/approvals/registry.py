@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from agents.models import User
+from agents.models import Agent, User
 from audit.vocabulary import Actor
 from workflows.approvals.models import Approval
 
@@ -18,7 +18,7 @@ class ApprovalSubject:
     """The four moments of an approval, called in the transaction that decides it.
 
     ``describe`` returns plain JSON for the page; ``visible_to`` returns which approvals of this kind a user
-    may see besides those they may vote on (None: no others).
+    may see besides those they may vote on (None: no others); ``agent_of`` which agent can be asked about it.
     """
 
     describe: Callable[[Approval], dict[str, Any]]
@@ -26,6 +26,7 @@ class ApprovalSubject:
     on_rejected: Callable[[Actor, Approval], None]
     on_expired: Callable[[Approval], None]
     visible_to: Callable[[User], Q | None]
+    agent_of: Callable[[Approval], Agent | None] = lambda _approval: None
 
 
 _subjects: dict[str, ApprovalSubject] = {}

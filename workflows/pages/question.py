@@ -24,6 +24,7 @@ from workflows.approvals.selectors import description
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
+from workflows.pages.asked import Asked, questions_of
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.voters import Voter, voters_of, why_nobody
 from workflows.pages.words import (
@@ -38,6 +39,7 @@ from workflows.pages.words import (
 )
 from workflows.runs.models import Run, RunDocument, Step
 from workflows.runs.selectors import visible_to as visible_runs
+from workflows.tasks.models import Comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Question:
     groups: str
     history: list[Line]
     later: list[Escalation]
+    comments: list[Comment]
+    asked: list[Asked]
+    may_ask: bool
     may_vote: bool
     why_not: str
     voters: list[Voter]
@@ -110,6 +115,9 @@ def question_for(approval: Approval, user: User) -> Question:
         votes=votes,
         groups=" and ".join(group.name for group in approval.approver_groups.all()),
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
+        comments=list(approval.task.comments.all()),
+        asked=questions_of(approval.task),
+        may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         later=list(approval.escalations.select_related("group", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,

@@ -20,11 +20,14 @@ from workflows.approvals.services.delegating import (
     withdraw_delegation,
 )
 from workflows.approvals.services.escalating import escalate_due, remind_due
+from workflows.approvals.services.talking import ask_back, comment_on
 
 __all__ = [
     "FOR_OTHERS",
     "GIVE",
+    "ask_back",
     "cast_vote",
+    "comment_on",
     "escalate_due",
     "expire_due",
     "give_delegation",

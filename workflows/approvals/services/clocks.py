@@ -39,7 +39,8 @@ def go_on(*, approvals: Collection[UUID]) -> int:
     """Let the times of pending approvals go on, as much later as they stood; return how many."""
     moved: dict[UUID, timedelta] = {}
     for approval in _locked(approvals).filter(clock_stopped_at__isnull=False):
-        by = database_now() - approval.clock_stopped_at
+        now = database_now()
+        by = now - (approval.clock_stopped_at or now)
         approval.expires_at += by
         if approval.remind_at and not approval.reminded_at:
             approval.remind_at += by
