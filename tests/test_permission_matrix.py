@@ -137,6 +137,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
             "until": "2099-01-01T00:00:00Z",
         },
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
+        "api/v1/approvals/votes": {"verdict": "approve", "approvals": [_choice(world)], **reason},
+        "inbox/together/": {"verdict": "approve", "pick": ":".join(_choice(world).values()), **reason},
         "api/v1/delegations": {"delegate": "bob", **AWAY, **reason},
         "away/": {"giver": world.people["sam"].pk, "delegate": world.people["bob"].pk, **AWAY, **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
@@ -159,9 +161,14 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
         return TALK[said]
-    if route.endswith(("/votes", "/vote/")):
+    if route.endswith((">/votes", ">/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}
     return bodies.get(route, reason)
+
+
+def _choice(world: World) -> dict[str, str]:
+    approval = world.own["approvals"]
+    return {"id": str(approval.pk), "digest": approval.digest}
 
 
 def ask(world: World, caller: str, key: Key) -> str:

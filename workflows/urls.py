@@ -16,6 +16,7 @@ from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
+from workflows.pages.together import together
 from workflows.pages.trying import try_agent
 from workflows.pages.work import task, task_detail, task_do
 from workflows.pages.workforce import agents, agents_parts, brake
@@ -27,6 +28,7 @@ page_urlpatterns = [
     path("live/", live, name="live"),
     path("inbox/", inbox, name="inbox"),
     path("inbox/rows/", inbox_list, name="inbox-rows"),
+    path("inbox/together/", together, name="inbox-together"),
     path("inbox/<uuid:approval_id>/", inbox, name="inbox-approval"),
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),

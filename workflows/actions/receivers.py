@@ -88,4 +88,5 @@ ACTION = ApprovalSubject(
     on_expired=services.expired,
     visible_to=shown_to,
     agent_of=agent_of,
+    shapes_of=selectors.shapes_of,
 )

@@ -11,7 +11,8 @@ from rest_framework import serializers
 from workflows.api.serializers import ReasonedSerializer, StrictSerializer
 from workflows.api.work import AnswerSerializer
 from workflows.approvals.models import Approval, Escalation, Vote
-from workflows.approvals.selectors import description, voters_for
+from workflows.approvals.selectors import description, shapes_of, voters_for
+from workflows.approvals.services import MOST_TOGETHER
 from workflows.permissions import caller
 from workflows.tasks.models import Comment
 
@@ -26,6 +27,37 @@ class VoteSerializer(ReasonedSerializer):
         required=False,
         help_text="User name of who is away and has handed it on to you; left out: your own vote.",
     )
+
+
+class ChoiceSerializer(StrictSerializer):
+    """One of several approvals that are alike."""
+
+    id = serializers.UUIDField(help_text="The approval.")
+    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="Its digest as it was shown.")
+
+
+class VoteTogetherSerializer(ReasonedSerializer):
+    """One verdict and one reason for several that are alike; each is voted on by itself."""
+
+    verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
+    approvals = serializers.ListField(child=ChoiceSerializer(), min_length=1, max_length=MOST_TOGETHER)
+
+
+class VoteOutcomeSerializer(serializers.Serializer[Any]):
+    """What became of one of them."""
+
+    approval = serializers.UUIDField(source="approval_id")
+    state = serializers.CharField(
+        source="approval.state", default=None, allow_null=True, help_text="As it stands now; null: refused."
+    )
+    code = serializers.CharField(source="refusal.code", default="", help_text="Why it was refused, or empty.")
+    detail = serializers.CharField(source="refusal.message", default="", help_text="The same in words.")
+
+
+class VotedTogetherSerializer(serializers.Serializer[Any]):
+    """What became of each."""
+
+    results = VoteOutcomeSerializer(many=True)
 
 
 class SayCommentSerializer(StrictSerializer):
@@ -133,6 +165,9 @@ class ApprovalDetailSerializer(ApprovalSerializer):
         read_only=True,
         help_text="What its agent was asked and answered.",
     )
+    shape = serializers.SerializerMethodField(
+        help_text="Approvals with the same shape may be voted on together; null: it is decided by itself."
+    )
     may_vote_for = serializers.SerializerMethodField(
         help_text="User names for whom the caller could vote now: the caller's own, and of who is away."
     )
@@ -140,9 +175,14 @@ class ApprovalDetailSerializer(ApprovalSerializer):
     class Meta(ApprovalSerializer.Meta):
         fields = [
             *ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for", "remind_at",
-            "reminded_at", "escalations", "comments", "questions",
+            "reminded_at", "escalations", "comments", "questions", "shape",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_shape(self, approval: Approval) -> str | None:
+        """Return what those have in common that may be voted on together with it."""
+        shape = shapes_of([approval]).get(approval.pk)
+        return shape.key if shape else None
 
     def get_may_vote_for(self, approval: Approval) -> list[str]:
         """Return for whom the caller could vote; nobody once it is decided."""

@@ -12,13 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.models import User
+from audit.services import refusals_recorded
 from workflows.api.approval_bodies import (
     ApprovalDetailSerializer,
     ApprovalSerializer,
     AskBackSerializer,
     CommentSerializer,
     SayCommentSerializer,
+    VotedTogetherSerializer,
     VoteSerializer,
+    VoteTogetherSerializer,
 )
 from workflows.api.serializers import ProblemSerializer, require_choice
 from workflows.api.work import AnswerSerializer
@@ -30,6 +33,14 @@ WITH_VOTES = (
     *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
     *("escalations__group", "escalations__stands_for", "task__comments", "task__questions__claimed_by"),
 )
+TWO_ALIKE = {
+    "verdict": "approve",
+    "reason": "Checked against the orders of Monday.",
+    "approvals": [
+        {"id": "0192f2a4-7c1e-7a00-8000-000000000001", "digest": "a" * 64},
+        {"id": "0192f2a4-7c1e-7a00-8000-000000000002", "digest": "b" * 64},
+    ],
+}
 REFUSED = (401, 403, 404, 409, 422)
 problem = OpenApiResponse(ProblemSerializer, description="Refused; the problem says why and what to do next.")
 
@@ -100,6 +111,33 @@ class Votes(APIView):
         services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **given)
         voted = Approval.objects.prefetch_related(*WITH_VOTES).get(pk=approval_id)
         return Response(ApprovalDetailSerializer(voted, context={"request": request}).data)
+
+
+class VotesTogether(APIView):
+    """Votes on several approvals that are alike."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="cast_votes_together",
+        request=VoteTogetherSerializer,
+        responses={200: VotedTogetherSerializer, **dict.fromkeys((401, 403, 409, 422), problem)},
+        examples=[OpenApiExample("Two alike", TWO_ALIKE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Vote with one reason on what is alike (same shape). Each counts or is refused by itself."""
+        body = VoteTogetherSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        actor = caller(request).as_actor()
+        with refusals_recorded(actor=actor, subject=services.SEVERAL):
+            outcomes = services.cast_together(
+                actor=actor,
+                choices=[services.Choice(str(one["id"]), one["digest"]) for one in given["approvals"]],
+                verdict=given["verdict"],
+                reason=given["reason"],
+            )
+        return Response(VotedTogetherSerializer({"results": outcomes}).data)
 
 
 class Comments(APIView):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
-from workflows.api.approvals import ApprovalDetail, Approvals, Comments, Questions, Votes
+from workflows.api.approvals import ApprovalDetail, Approvals, Comments, Questions, Votes, VotesTogether
 from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
 from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
@@ -69,6 +69,7 @@ urlpatterns = [
     path("operations/<str:code>", OperationDetail.as_view(), name="operation"),
     path("decisions", Decisions.as_view(), name="decisions"),
     path("approvals", Approvals.as_view(), name="approvals"),
+    path("approvals/votes", VotesTogether.as_view(), name="votes-together"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
     path("approvals/<uuid:approval_id>/comments", Comments.as_view(), name="approval-comments"),

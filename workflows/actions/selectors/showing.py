@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
@@ -12,6 +14,7 @@ from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
 from workflows.approvals.models import Approval
+from workflows.approvals.policies import Shape, may_go_together
 from workflows.approvals.selectors import asked_of, handed_to
 
 
@@ -56,6 +59,24 @@ def shown_arguments(action: Action) -> dict[str, Any]:
 def amount_words(action: Action) -> str:
     """Return the amount of an action for people, or nothing."""
     return money_words(action.amount_minor, action.currency)
+
+
+def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
+    """Return in what held actions are alike, by the key of their approval; without those to look at alone."""
+    wanted = {str(approval.pk): approval for approval in approvals}
+    found: dict[UUID, Shape] = {}
+    for action in Action.objects.filter(approval__in=list(wanted)).select_related("agent", "operation"):
+        approval = wanted[str(action.approval_id)]
+        effect = action.operation.effect if action.operation else ""
+        if may_go_together(effect=effect, risk_tier=action.agent.risk_tier, quorum=approval.quorum):
+            found[approval.pk] = Shape(
+                operation=action.operation_code,
+                code=str(approval.explanation.get("code", "")),
+                rules=tuple(sorted(approval.explanation.get("deciding", ()))),
+                quorum=approval.quorum,
+                groups=tuple(sorted(group.name for group in approval.approver_groups.all())),
+            )
+    return found
 
 
 def approval_description(approval: Approval) -> dict[str, Any]:

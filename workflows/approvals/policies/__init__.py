@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.approvals.policies.batching import Shape, may_go_together
 from workflows.approvals.policies.delegating import Absence, why_not_away
 from workflows.approvals.policies.escalating import Level, levels_of, remind_after
 from workflows.approvals.policies.seats import Handing, Seat, open_seats, seats_of
@@ -13,7 +14,9 @@ __all__ = [
     "Handing",
     "Level",
     "Seat",
+    "Shape",
     "levels_of",
+    "may_go_together",
     "open_seats",
     "remind_after",
     "seats_of",

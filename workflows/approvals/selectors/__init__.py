@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflows.approvals.selectors.approvals import (
+    alike_for,
     approver_groups,
     asked_of,
     asked_through_others,
@@ -11,6 +12,7 @@ from workflows.approvals.selectors.approvals import (
     names_of,
     pending_for,
     seats_open_to,
+    shapes_of,
     stood_in_for,
     taken_in,
     visible_to,
@@ -28,6 +30,7 @@ from workflows.tasks.selectors import database_now
 
 __all__ = [
     "absences",
+    "alike_for",
     "approver_groups",
     "asked_of",
     "asked_through_others",
@@ -41,6 +44,7 @@ __all__ = [
     "pending_for",
     "seats_for",
     "seats_open_to",
+    "shapes_of",
     "stood_in_for",
     "taken_in",
     "visible_delegations",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
 from agents.models import User
 from workflows.approvals import registry
 from workflows.approvals.models import Approval, Escalation, Vote
-from workflows.approvals.policies import Seat, open_seats
+from workflows.approvals.policies import Seat, Shape, open_seats
 from workflows.approvals.selectors.delegations import seats_for
+
+MOST_LOOKED_AT = 500
 
 
 def visible_to(user: User) -> QuerySet[Approval]:
@@ -119,6 +123,28 @@ def is_approver(user_id: str, approval: Approval) -> bool:
         User.objects.filter(pk=user_id, is_active=True).exists()
         and Approval.objects.filter(_asked(user_id), pk=approval.pk).exists()
     )
+
+
+def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
+    """Return in what approvals are alike, by their keys; without those that are decided by themselves."""
+    found: dict[UUID, Shape] = {}
+    for kind, subject in registry.subject_kinds().items():
+        if some := [one for one in approvals if one.subject_kind == kind]:
+            found |= subject.shapes_of(some)
+    return found
+
+
+def alike_for(user: User) -> list[list[Approval]]:
+    """Return what a person could vote on together now: lists of two and more that are alike, soonest first."""
+    own, *_ = seats_for(user)
+    waiting = pending_for(user).filter(_open_to(own), clock_stopped_at=None, expires_at__gt=Now())
+    approvals = list(waiting[:MOST_LOOKED_AT])
+    shapes = shapes_of(approvals)
+    lists: dict[str, list[Approval]] = {}
+    for approval in approvals:
+        if shape := shapes.get(approval.pk):
+            lists.setdefault(shape.key, []).append(approval)
+    return [some for some in lists.values() if len(some) > 1]
 
 
 def description(approval: Approval) -> dict[str, Any]:

@@ -21,11 +21,17 @@ from workflows.approvals.services.delegating import (
 )
 from workflows.approvals.services.escalating import escalate_due, remind_due
 from workflows.approvals.services.talking import ask_back, comment_on
+from workflows.approvals.services.together import MOST_TOGETHER, SEVERAL, Choice, Outcome, cast_together
 
 __all__ = [
     "FOR_OTHERS",
     "GIVE",
+    "MOST_TOGETHER",
+    "SEVERAL",
+    "Choice",
+    "Outcome",
     "ask_back",
+    "cast_together",
     "cast_vote",
     "comment_on",
     "escalate_due",
