@@ -35,6 +35,7 @@ VERBS = {
     "agents.rule_removed": "A rule was removed.",
     "agents.measure_added": "A limit or counter was added.",
     "agents.measure_changed": "A limit or counter was changed.",
+    "agents.budget_spent": "An agent has spent a budget of model use.",
     "agents.change_proposed": "A change that gives more authority was proposed and waits for a second person.",
     "agents.change_applied": "A second person approved a change, and it was made.",
     "agents.change_rejected": "A second person rejected a change.",
@@ -123,6 +124,7 @@ class AgentsConfig(AppConfig):
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
+        registry.register_agent_panel("model_use", selectors.model_use_panel)
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)

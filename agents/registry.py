@@ -67,6 +67,7 @@ _stop_duties: dict[str, StopDuty] = {}
 _throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
 _loosened: list[Callable[[Throttle], None]] = []
 _eased: list[Callable[[Stop], None]] = []
+_run_spent: list[Callable[[str, str], None]] = []
 
 
 def register_operation_catalogue(
@@ -211,3 +212,16 @@ def tell_stop_eased(stop: Stop) -> None:
     """Tell that a stop keeps back less, or nothing more, once the transaction has committed."""
     for listener in _eased:
         transaction.on_commit(partial(listener, stop), robust=True)
+
+
+def on_run_spent(listener: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """Call ``listener(run_id, limit)`` after the commit in which a run has spent its budget."""
+    if listener not in _run_spent:
+        _run_spent.append(listener)
+    return listener
+
+
+def tell_run_spent(run_id: str, limit: str) -> None:
+    """Tell whoever keeps runs that one has spent its budget."""
+    for listener in _run_spent:
+        listener(run_id, limit)

@@ -120,6 +120,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
     invoice = {"operation": "fake.invoice.post", "arguments": arguments("RE-9", 150_000)}
     bodies: dict[str, dict[str, Any]] = {
         "api/v1/tasks/claim": {"most": 1, "lease_seconds": 60},
+        "api/v1/model-use": {"key": "matrix", "model": "any"},
         "api/v1/runs": {"workflow": "letters", "input": {"topic": "bolts"}, "key": "matrix-1"},
         "api/v1/workflows": {"text": "code: letters", **reason},
         "api/v1/runs/<uuid:run_id>/signals": {"name": "x", "payload": {}, "dedup_key": "matrix-1"},

@@ -13,7 +13,6 @@ from typing import Any
 from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, Contract, ContractFacts, Section, ThrottleFacts, digest_of
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts, StopFacts
-from agents.decision.money import format_minor
 from agents.decision.patterns import pattern_matches, scope_binds
 
 BROKEN = "It cannot be checked as it is written, so what it might concern is refused until it is corrected."
@@ -25,6 +24,7 @@ _EFFECT = {
     Effect.DESTRUCTIVE.value: "destroys data",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_BEYOND = {"hold": "waits for a person", "pause": "is refused, and the agent is paused"}
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _LIFECYCLE = {
     "draft": "It has not started work: everything is refused until a second person activates it.",
@@ -300,7 +300,7 @@ class _Writer:
             details.append(f"Counted apart for each {apart}.")
         if measure.scope_kind != "agent" and counted:
             details.append(f"Counted together for {self._scope(measure.scope_kind, measure.scope_id)}.")
-        more = "waits for a person" if measure.on_exceed == "hold" else "is refused"
+        more = _BEYOND.get(measure.on_exceed, "is refused")
         details.append(f"What is more {more}." if counted else f"A second time {more}.")
         text = (
             f"{measure.name}: {counted[0]}" if counted else f"{measure.name}: never twice for the same {apart}"
@@ -326,7 +326,7 @@ class _Writer:
 
     def _counted(self, measure: MeasureDefinition) -> str:
         ceiling = measure.ceiling or 0
-        number = format_minor(ceiling, self.currency) if measure.unit == "money" else f"{ceiling:,}"
+        number = wording.number_words(measure.unit, ceiling, self.currency)
         window = {
             "hour": "per hour (UTC)",
             "day": "per day (UTC)",

@@ -262,6 +262,7 @@ class DecisionRequest:
     measures: Mapping[str, MeasureFacts] = field(default_factory=dict)
     approved: ApprovalFacts | None = None
     workflow_id: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.decision import cel, expressions
+from agents.decision.budgets import is_budget, why_not_a_budget
 from agents.decision.context import NAMES, schema_at, types_at
 from agents.decision.expressions import Path
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
@@ -73,6 +74,9 @@ def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts
     except ValueError as error:
         return [Finding("operations", "pattern_invalid", str(error))]
     findings = [] if hit else [_nothing_hit(measure.operations)]
+    if is_budget(measure):
+        why = why_not_a_budget(measure)
+        return [*findings, Finding(why[0], "budget_invalid", why[1])] if why else findings
     if not measure.amount.strip():
         findings.append(Finding("amount", "amount_empty", "Say how much one action adds: 1, or amount."))
     for field, text in (("key", measure.key), ("amount", measure.amount)):

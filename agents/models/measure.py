@@ -18,6 +18,8 @@ class Measure(KeyedModel):
         COUNT = "count", "Calls"
         MONEY = "money", "Company currency, in minor units"
         OTHER = "other", "Another whole number"
+        TOKENS = "tokens", "Tokens of model use"
+        COST = "cost", "Cost of model use"
 
     class Window(models.TextChoices):
         HOUR = "hour", "Calendar hour (UTC)"
@@ -29,6 +31,7 @@ class Measure(KeyedModel):
     class OnExceed(models.TextChoices):
         DENY = "deny", "Refuse it"
         HOLD = "hold", "Hold it for a person"
+        PAUSE = "pause", "Refuse it and pause the agent"
 
     code = models.SlugField(
         max_length=60,
@@ -65,7 +68,7 @@ class Measure(KeyedModel):
         null=True, blank=True, help_text="The most that is allowed, inclusive. Empty: counted, not limited."
     )
     on_exceed = models.CharField(
-        max_length=4, choices=OnExceed, default=OnExceed.DENY, help_text="What happens above the ceiling."
+        max_length=5, choices=OnExceed, default=OnExceed.DENY, help_text="What happens above the ceiling."
     )
     mode = models.CharField(
         max_length=8, choices=Rule.Mode, default=Rule.Mode.DRAFT, help_text="Draft, then shadow, then enforced."

@@ -12,6 +12,7 @@ from agents.selectors.authority import (
 )
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
+from agents.selectors.model_use import model_use_panel
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
@@ -37,6 +38,7 @@ __all__ = [
     "facts_by_key",
     "facts_of_agents",
     "measure_definition",
+    "model_use_panel",
     "money_facts",
     "rule_facts",
     "signing_of",

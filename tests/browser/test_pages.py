@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
 from agents.models import Rule
+from agents.services import stops
 from tests.browser.conftest import barriers, check_page, sign_in
 from tests.company import PASSWORD
 from tests.workflows.conftest import ask, hold_above
@@ -150,6 +153,21 @@ def test_a_manager_holds_what_new_agents_do_on_weekends_without_writing_a_condit
     rule.refresh_from_db()
     assert rule.condition == "amount > 50000 && agent.days < 30 && clock.weekend == true"
     assert (rule.mode, rule.quorum, rule.approver_group.name) == ("enforced", 2, "Finance")
+
+
+@pytest.mark.full
+def test_where_a_stop_has_arrived_is_read_again_while_one_looks(page: Page, portal, dave, alice, clerk):
+    stop = stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason="Something is wrong")
+    sign_in(page, portal, dave)
+    page.goto(f"{portal.url}/admin/agents/stop/{stop.pk}/change/")
+    page.get_by_text("Containment", exact=True).click()
+    expect(page.get_by_text(re.compile(r"As it was at \d\d:\d\d:\d\d UTC"))).to_be_visible()
+    before = page.get_by_text("As it was at").inner_text()
+    expect(page.get_by_text(before, exact=True)).to_have_count(0, timeout=15_000)
+    assert barriers(page) == []
+    stops.lift_stop(actor=alice.as_actor(), stop=stop, reason="It is well again")
+    page.reload()
+    check_page(page)
 
 
 @pytest.mark.full

@@ -158,6 +158,9 @@ def test_a_failure_is_tried_again_later_and_ends_with_its_attempts(robo: Agent) 
     claim(robo.user)
     once = post(robo.user, f"{task.pk}/fail", {"epoch": 1, **failure}).json()
     assert (once["state"], once["attempt"], once["failure"]["code"]) == ("open", 2, "busy")
+    assert post(robo.user, f"{task.pk}/fail", {"epoch": 1, **failure}).json() == once  # the reply was lost
+    other = {**failure, "message": "Something else."}
+    assert post(robo.user, f"{task.pk}/fail", {"epoch": 1, **other}).status_code == 403
     assert claim(robo.user) == []
     Task.objects.filter(pk=task.pk).update(available_at=Now())
     assert claim(robo.user)[0]["epoch"] == 2
@@ -171,6 +174,7 @@ def test_a_failure_that_no_retry_helps_is_final(robo: Agent) -> None:
     body = {"epoch": 1, "code": "malformed", "message": "Line 3 is cut off.", "retry": False}
     told = post(robo.user, f"{task.pk}/fail", body).json()
     assert (told["state"], told["failure"]["code"]) == ("failed", "malformed")
+    assert post(robo.user, f"{task.pk}/fail", body).json() == told
     for wrong in ({"code": "Not A Word"}, {"message": ""}, {"retry": "perhaps"}, {"detail": []}):
         assert post(robo.user, f"{task.pk}/fail", {**body, **wrong}).status_code == 422, wrong
 
@@ -366,6 +370,7 @@ def test_a_wait_for_work_ends_empty_and_in_time(door: Any, alice: Any) -> None:
     assert "x-portal-wake" not in answer.headers
 
 
+@pytest.mark.full
 def test_more_waiting_agents_than_threads_leave_the_pool_free_and_share_the_work(door: Any, alice: Any) -> None:
     agents = [new_agent(alice, f"agent{number}") for number in range(24)]
     for agent in agents:

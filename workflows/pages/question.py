@@ -13,7 +13,9 @@ from django.db.models import Q
 from django.urls import reverse
 
 from agents.decision import lines as comparisons
+from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.money import format_minor
+from agents.decision.wording import number_words
 from agents.models import Agent, ChangeRequest, Rule, User
 from agents.selectors import company_currency, rule_facts
 from audit.selectors import timeline
@@ -258,6 +260,12 @@ def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
         if limit.get("ceiling") is None:
             continue
         unit = limit.get("unit") or ""
+        if unit in BUDGETS:
+            left, ceiling = (
+                number_words(unit, limit.get(name) or 0, company_currency()) for name in ("headroom", "ceiling")
+            )
+            found.append(f"{limit.get('name')}: {left} of {ceiling} were left.")
+            continue
         left, ceiling, adds = (_in_unit(limit.get(name), unit) for name in ("headroom", "ceiling", "adds"))
         found.append(f"{limit.get('name')}: {left} of {ceiling} were left, this uses {adds}.")
     return found

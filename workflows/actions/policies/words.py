@@ -61,7 +61,7 @@ def at_path(value: Any, path: str) -> Any:
 def plain_text(value: Any) -> str:
     """Return a value as short text without control, bidirectional or invisible characters."""
     if value is None:
-        return "?"
+        return "(not given)"
     text = "".join(char for char in str(value) if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"})
     return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,7 @@ def request_approval(
     excluded_ids: Iterable[str] = (),
     references: Mapping[str, str] | None = None,
     remind_seconds: int = 0,
-    escalations: Iterable[Level] = (),
+    escalations: Collection[Level] = (),
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -30,8 +30,10 @@ def reminder_at(expires_at: datetime, seconds: int) -> datetime | None:
     return None if after is None else now + timedelta(seconds=after)
 
 
-def foresee(approval: Approval, said: Iterable[Level]) -> None:
+def foresee(approval: Approval, said: Collection[Level]) -> None:
     """Fix who may vote later in place of which group of a new approval; one that is not there is not asked."""
+    if not (settings.APPROVAL_ESCALATE_GROUP or any(one.to for one in said)):
+        return
     now = database_now()
     named = [Level(one.group or settings.DEFAULT_APPROVER_GROUP, one.to, one.seconds) for one in said]
     company = Level("", settings.APPROVAL_ESCALATE_GROUP, settings.APPROVAL_ESCALATE_SECONDS)

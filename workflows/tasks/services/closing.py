@@ -70,14 +70,20 @@ def fail_task(
     detail: Mapping[str, Any] | None = None,
     after_seconds: int | None = None,
 ) -> Task:
-    """Say that the work failed. With ``retry`` it is offered again, later each time, until its attempts end."""
+    """Say that the work failed. With ``retry`` it is offered again, later each time, until its attempts end.
+
+    The same failure at the same epoch again is no error: whoever lost the reply may repeat it.
+    """
     task = locked(task_id)
+    failure = _failure(code, message, detail)
+    if _has_failed_so(actor, task, epoch, failure):
+        return task
     require_epoch(task, epoch)
     require_waiting(task)
     require_work(task)
     require_claimer(actor, task)
     require_standing(actor, task)
-    return _fail_attempt(actor, task, _failure(code, message, detail), retry=retry, after_seconds=after_seconds)
+    return _fail_attempt(actor, task, failure, retry=retry, after_seconds=after_seconds)
 
 
 @transaction.atomic
@@ -193,8 +199,19 @@ _CLOSING_VERBS = {
 
 
 def _is_repeated(actor: Actor, task: Task, epoch: int | None, answer: Mapping[str, Any] | None) -> bool:
-    same_hand = str(task.claimed_by_id) == actor.id and epoch == task.epoch
+    same_hand = _is_of(actor, task) and epoch == task.epoch
     return same_hand and epoch is not None and (task.answer or {}) == dict(answer or {})
+
+
+def _has_failed_so(actor: Actor, task: Task, epoch: int, failure: Mapping[str, Any]) -> bool:
+    """Tell whether this very attempt has ended with this very failure, and nobody has taken the task since."""
+    has_ended = task.state == Task.State.OPEN or (task.state == Task.State.FAILED and _is_of(actor, task))
+    is_it = has_ended and epoch == task.epoch > 0 and task.failure == failure
+    return is_it and selectors.may_do(user_of(actor), task)
+
+
+def _is_of(actor: Actor, task: Task) -> bool:
+    return str(task.claimed_by_id) == actor.id
 
 
 def _checked(task: Task, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0005_rule_lines'),
+        ('agents', '0006_model_use'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
