@@ -39,11 +39,14 @@ CONNECTIONS = (
     ("Systems", "dns", "connectors.System"),
     ("Accounts", "key", "connectors.Account"),
     ("Operations", "function", "connectors.Operation"),
+    ("Channels", "forum", "notices.Channel"),
 )
 RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
     ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
+    ("Mails", "mail", "notices.Mail"),
+    ("Messages", "send", "notices.Post"),
     ("Ledger", "menu_book", "audit.Event"),
 )
 COMPANY = (

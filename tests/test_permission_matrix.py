@@ -130,6 +130,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
             "since": "2020-01-01T00:00:00Z",
             "until": "2099-01-01T00:00:00Z",
         },
+        "notifications/": {"how": "daily"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
