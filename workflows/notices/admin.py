@@ -22,7 +22,7 @@ from workflows.notices.choices import State
 from workflows.notices.forms import ChannelForm
 from workflows.notices.models import Channel, Mail, Outgoing, Post
 
-KEPT = ("name", "address", "groups", "private_networks", "is_enabled")
+KEPT = ("name", "address", "groups", "agent", "private_networks", "is_enabled")
 LABELS = {State.WAITING: "warning", State.SENT: "success", State.DROPPED: "default", State.GIVEN_UP: "danger"}
 NEWEST = 50
 

@@ -28,6 +28,7 @@ class NoticesConfig(AppConfig):
         from agents.registry import register_role_permissions
         from audit import visibility
         from audit.registry import register_verbs
+        from workflows.actions.registry import on_actions_ended
         from workflows.notices import selectors, services
         from workflows.tasks.registry import on_people_asked, on_reminder
 
@@ -35,5 +36,6 @@ class NoticesConfig(AppConfig):
             register_role_permissions(group, permissions)
         register_verbs(VERBS)
         visibility.register("notices", selectors.visible_events)
+        on_actions_ended(services.note_ended)
         on_people_asked(services.note_asked)
         on_reminder(services.note_reminded)

@@ -11,5 +11,9 @@ class ChannelForm(ReasonModelForm):
 
     class Meta:
         model = Channel
-        fields = ["name", "address", "groups", "private_networks", "is_enabled"]
-        labels = {"groups": "Tells of what waits for", "is_enabled": "Switched on"}
+        fields = ["name", "address", "groups", "agent", "private_networks", "is_enabled"]
+        labels = {
+            "groups": "Tells of what waits for",
+            "agent": "Or: the agent that listens",
+            "is_enabled": "Switched on",
+        }

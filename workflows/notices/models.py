@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from agents.models import Agent
 from agents.models.tracked import KeyedModel, tracked
 from connectors.models import Secret
 from connectors.vocabulary import why_not_address
@@ -119,7 +120,7 @@ class Line(models.Model):
 
 
 class Channel(KeyedModel):
-    """Where a chat system listens, or any other program: told of what waits for certain groups.
+    """Where a program listens: a chat, told of what waits for certain groups, or an agent's own.
 
     Every message is signed (Standard Webhooks 1.0); without a secret nothing is sent.
     """
@@ -131,6 +132,14 @@ class Channel(KeyedModel):
     )
     groups = models.ManyToManyField(
         Group, related_name="+", blank=True, help_text="It is told of what waits for these groups."
+    )
+    agent = models.OneToOneField(
+        Agent,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Instead of groups: the agent that listens there; it is told what came of its actions.",
     )
     private_networks = models.JSONField(
         default=list,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -31,7 +33,7 @@ def mail_is_set_up() -> bool:
 
 def is_anybody_told() -> bool:
     """Tell whether anything would be sent at all."""
-    return mail_is_set_up() or Channel.objects.filter(is_enabled=True, secret__isnull=False).exists()
+    return mail_is_set_up() or _ready().filter(agent=None).exists()
 
 
 def who_may_act(task: Task) -> list[User]:
@@ -63,7 +65,12 @@ def how_of(person: User) -> str:
 def channels_of(task: Task) -> QuerySet[Channel]:
     """Return the channels that are told of a task: of the groups it is offered to."""
     groups = task.candidate_groups.values("pk")
-    return Channel.objects.filter(is_enabled=True, secret__isnull=False, groups__in=groups).distinct()
+    return _ready().filter(agent=None, groups__in=groups).distinct()
+
+
+def channels_of_agents(agents: Iterable[UUID]) -> QuerySet[Channel]:
+    """Return the channels of these agents that a message can go to now."""
+    return _ready().filter(agent__in=list(agents))
 
 
 def lines_due(now: datetime) -> QuerySet[Line]:
@@ -107,6 +114,11 @@ def counts() -> dict[str, int]:
     for state in found:
         found[state] += Mail.objects.filter(state=state).count() + Post.objects.filter(state=state).count()
     return found
+
+
+def _ready() -> QuerySet[Channel]:
+    """Return the channels that a message can go to."""
+    return Channel.objects.filter(is_enabled=True, secret__isnull=False)
 
 
 def _asked(task: Task) -> Q:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import ask, hold_above
+from workflows.approvals.services import cast_vote
 from workflows.notices import services
 from workflows.notices.models import Channel, Post
 from workflows.notices.policies.times import WAITS
@@ -159,3 +160,36 @@ def test_a_manager_adds_one_issues_a_secret_and_tests_it_in_the_admin(client, ch
     shown = client.get(reverse("admin:notices_channel_change", args=[channel.pk])).content.decode()
     assert "whsec_" not in shown
     assert "Sent" in client.get(reverse("admin:notices_channel_changelist")).content.decode()
+
+
+def test_an_agents_own_program_hears_what_came_of_its_actions(chat, clerk, alice, bob):
+    channel = kept(alice, chat.url, groups=[], agent=clerk)
+    services.issue_channel_secret(actor=alice.as_actor(), channel=channel, reason=WHY)
+    action = held(clerk)
+    services.tell()
+    assert chat.messages == [], "what waits for people is not told to agents"
+    cast_vote(
+        actor=bob.as_actor(),
+        approval_id=action.approval_id,
+        verdict="reject",
+        reason="ordered twice",
+        digest=action.approval.digest,
+    )
+    services.tell()
+    said = json.loads(chat.messages[0][1])
+    action.refresh_from_db()
+    assert said["type"] == "action.rejected"
+    assert said["data"] == {
+        "action": str(action.pk),
+        "operation": "fake.invoice.post",
+        "state": "rejected",
+        "code": action.code,
+        "sentence": action.sentence,
+        "next_step": action.next_step,
+    }
+    assert "ordered twice" in said["data"]["sentence"]
+
+
+def test_a_channel_is_of_an_agent_or_of_groups(chat, clerk, alice):
+    with pytest.raises(ValidationError, match="agent or groups"):
+        kept(alice, chat.url, agent=clerk)

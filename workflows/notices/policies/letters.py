@@ -73,6 +73,20 @@ def message_of(item: Item, *, message_id: str, at: str) -> dict[str, Any]:
     }
 
 
+def outcome_of(*, message_id: str, at: str, label: str, link: str, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body of a message to an agent's own program; ``data`` is what the API says of the action."""
+    return {
+        "type": f"action.{data['state']}",
+        "timestamp": at,
+        "id": message_id,
+        "kind": "Action",
+        "subject": one_line(label),
+        "link": link,
+        "text": f"{one_line(label)}: {data['state']}. {one_line(data['sentence'], 500)}",
+        "data": dict(data),
+    }
+
+
 def test_message(*, message_id: str, at: str, name: str) -> Mapping[str, Any]:
     """Return the body of a message that only shows that the way is open."""
     return {

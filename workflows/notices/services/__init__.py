@@ -8,7 +8,7 @@ from workflows.notices.services.channels import (
     save_channel,
     send_test,
 )
-from workflows.notices.services.outbox import note_asked, note_reminded, spread_notices
+from workflows.notices.services.outbox import note_asked, note_ended, note_reminded, spread_notices
 from workflows.notices.services.outgoing import try_again
 from workflows.notices.services.preferences import choose_how
 from workflows.notices.services.telling import tell
@@ -18,6 +18,7 @@ __all__ = [
     "choose_how",
     "issue_channel_secret",
     "note_asked",
+    "note_ended",
     "note_reminded",
     "save_channel",
     "send_test",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from agents import policies
@@ -22,7 +23,7 @@ from workflows.notices.services.posting import deliver, purpose_of
 from workflows.tasks.selectors import database_now
 from workflows.triggers.policies.signatures import text_of
 
-FIELDS = ("name", "address", "private_networks", "is_enabled")
+FIELDS = ("name", "address", "agent", "private_networks", "is_enabled")
 KEY_BYTES = 32
 
 
@@ -50,6 +51,10 @@ def save_channel(
             if name in values:
                 setattr(held, name, values[name])
         held.full_clean(exclude=["created_at"])
+        if held.agent_id and _groups(held, values):
+            raise ValidationError(
+                {"agent": "Choose an agent or groups: its own program hears of its own actions."}
+            )
         stamp(held, actor=actor, reason=reason).save()
         if "groups" in values:
             held.groups.set(values["groups"])
@@ -117,3 +122,9 @@ def send_test(*, actor: Actor, channel: Channel, reason: str) -> Answer:
 
 
 send_test.__test__ = False  # type: ignore[attr-defined]
+
+
+def _groups(channel: Channel, values: Mapping[str, Any]) -> bool:
+    if "groups" in values:
+        return bool(values["groups"])
+    return not channel._state.adding and channel.groups.exists()
