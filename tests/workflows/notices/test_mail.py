@@ -113,7 +113,9 @@ def test_what_comes_within_five_minutes_is_one_mail(office, held, clerk, bob):
     assert [mail["Subject"] for mail in office.mails[1:]] == ["2 things wait for you"]
 
 
-def test_a_mail_that_fails_is_tried_again_under_the_same_id_and_then_given_up(office, held, dave, settings):
+def test_a_mail_that_fails_is_tried_again_under_the_same_id_and_then_given_up(
+    client, office, held, dave, settings
+):
     settings.EMAIL_PORT = 1
     services.tell()
     mail = Mail.objects.get()
@@ -127,6 +129,8 @@ def test_a_mail_that_fails_is_tried_again_under_the_same_id_and_then_given_up(of
     mail = Mail.objects.get()
     assert (mail.state, mail.attempts) == ("given_up", len(WAITS) + 1)
     assert Event.objects.get(verb="notices.given_up").subject_id == str(mail.pk)
+    client.force_login(dave)
+    assert "1 did not arrive" in client.get(reverse("notifications")).content.decode()
     settings.EMAIL_PORT = office.port
     services.try_again(actor=dave.as_actor(), outgoing=mail, reason="the server is back")
     services.tell()
