@@ -29,12 +29,14 @@ VERBS = {
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
     "agents.policy_created": "A policy was created.",
+    "agents.policy_described": "The name or purpose of a policy was changed.",
     "agents.policy_moved": "Whom a policy binds was changed.",
     "agents.rule_added": "A rule was added to a policy.",
     "agents.rule_changed": "A rule was changed: at once as it only tightens, or approved by a second person.",
     "agents.rule_removed": "A rule was removed.",
     "agents.measure_added": "A limit or counter was added.",
     "agents.measure_changed": "A limit or counter was changed.",
+    "agents.budget_spent": "An agent has spent a budget of model use.",
     "agents.change_proposed": "A change that gives more authority was proposed and waits for a second person.",
     "agents.change_applied": "A second person approved a change, and it was made.",
     "agents.change_rejected": "A second person rejected a change.",
@@ -113,7 +115,7 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import targets
-        from agents.services import lifecycle, organisation, policies, throttles
+        from agents.services import foreseeing, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
@@ -123,6 +125,8 @@ class AgentsConfig(AppConfig):
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
+        foreseeing.register_foresights()
+        registry.register_agent_panel("model_use", selectors.model_use_panel)
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)

@@ -8,6 +8,7 @@ from functools import partial
 
 from django.db import transaction
 
+from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.models import Agent, ChangeRequest, Stop, Throttle, User
 from audit.vocabulary import Actor
@@ -53,11 +54,13 @@ FindTarget = Callable[[str], "StopTarget | None"]
 ListTargets = Callable[[], Sequence[StopTarget]]
 ApplyFn = Callable[[Actor, ChangeRequest], None]
 CurrentFn = Callable[[ChangeRequest], str]
+ForeseeFn = Callable[[ChangeRequest, Authority], Authority]
 
 _find_operation: list[Callable[[str], OperationFacts | None]] = []
 _list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
 _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
+_foreseen: dict[str, ForeseeFn] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
@@ -67,6 +70,7 @@ _stop_duties: dict[str, StopDuty] = {}
 _throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
 _loosened: list[Callable[[Throttle], None]] = []
 _eased: list[Callable[[Stop], None]] = []
+_run_spent: list[Callable[[str, str], None]] = []
 
 
 def register_operation_catalogue(
@@ -110,6 +114,19 @@ def register_change_kind(kind: str, apply_fn: ApplyFn, current_fn: CurrentFn | N
 def change_kind(kind: str) -> tuple[ApplyFn, CurrentFn | None]:
     """Return (apply, current version) of a kind; raises KeyError when nobody registered it."""
     return _change_kinds[kind]
+
+
+def register_foresight(kind: str, foresee_fn: ForeseeFn) -> None:
+    """Say what all authority will be once a change of a kind is applied: ``foresee_fn(change, now)``.
+
+    It writes and locks nothing. Raises LookupError or ObjectDoesNotExist when what it is about is gone.
+    """
+    _foreseen[kind] = foresee_fn
+
+
+def foresight(kind: str) -> ForeseeFn | None:
+    """Return how a kind of change is foreseen; None when it says nothing about what agents may do."""
+    return _foreseen.get(kind)
 
 
 def on_change_request(
@@ -211,3 +228,16 @@ def tell_stop_eased(stop: Stop) -> None:
     """Tell that a stop keeps back less, or nothing more, once the transaction has committed."""
     for listener in _eased:
         transaction.on_commit(partial(listener, stop), robust=True)
+
+
+def on_run_spent(listener: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """Call ``listener(run_id, limit)`` after the commit in which a run has spent its budget."""
+    if listener not in _run_spent:
+        _run_spent.append(listener)
+    return listener
+
+
+def tell_run_spent(run_id: str, limit: str) -> None:
+    """Tell whoever keeps runs that one has spent its budget."""
+    for listener in _run_spent:
+        listener(run_id, limit)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents import selectors
+from agents.decision.authority import Authority
 from agents.models import Agent, ChangeRequest, ContractSignature, Rule, Stop, Throttle
 from agents.models.throttle import LONGEST_SECONDS
 from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
@@ -227,6 +230,16 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
 
     proposer = serializers.SerializerMethodField()
     approver = serializers.SerializerMethodField()
+    authority = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="What it lets whom do, sentence by sentence, as it stood when it was proposed. "
+        "Empty where a change is not about that.",
+    )
+    authority_now = serializers.SerializerMethodField(
+        help_text="The same as of today, while it waits; null when it is decided or cannot be said, or what it "
+        "is about is gone."
+    )
 
     class Meta:
         model = ChangeRequest
@@ -237,6 +250,8 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
             "target_id",
             "target_label",
             "summary",
+            "authority",
+            "authority_now",
             "payload",
             "payload_digest",
             "proposer",
@@ -248,6 +263,19 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
             "decided_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_authority_now(self, change_request: ChangeRequest) -> list[str] | None:
+        """Return what it would let whom do today."""
+        if change_request.state != ChangeRequest.State.PENDING:
+            return None
+        now = selectors.foreseen(change_request, self._present).now
+        return None if now is None else list(now)
+
+    @cached_property
+    def _present(self) -> Authority:
+        """All authority, read once for a whole list."""
+        return selectors.present_authority()
 
     def get_proposer(self, change_request: ChangeRequest) -> str:
         """Return who asked for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.api import contracts, schema, throttles, workforce
+from agents.api import contracts, policy_files, schema, throttles, workforce
 from agents.api.oauth import TokenView
 
 __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
@@ -21,6 +21,10 @@ api_urlpatterns = [
     path("agents/<uuid:pk>/suspend", workforce.SuspendView.as_view(), name="agent-suspend"),
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
     path("agents/<uuid:pk>/labels", workforce.LabelsView.as_view(), name="agent-labels"),
+    path("policies.yaml", policy_files.PoliciesFileView.as_view(), name="policies-file"),
+    path("policies/<slug:code>.yaml", policy_files.PolicyFileView.as_view(), name="policy-file"),
+    path("policies/preview", policy_files.PreviewPoliciesView.as_view(), name="policies-preview"),
+    path("policies/import", policy_files.ImportPoliciesView.as_view(), name="policies-import"),
     path("stops", workforce.StopsView.as_view(), name="stops"),
     path("stops/<uuid:pk>/containment", workforce.ContainmentView.as_view(), name="stop-containment"),
     path("stops/<uuid:pk>/stage", workforce.StageView.as_view(), name="stop-stage"),

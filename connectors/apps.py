@@ -69,6 +69,7 @@ class ConnectorsConfig(AppConfig):
         registry.register_grants_provider(selectors.grant_facts)
         registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)
+        registry.register_foresight(grants.CHANGE_KIND, grants.foresee_grant)
         registry.register_change_kind(
             operations.CHANGE_KIND, operations.apply_publication, operations.current_content
         )

@@ -298,6 +298,7 @@ def test_a_token_that_is_none_is_refused_at_every_door(world, every):
     assert_none(complaints)
 
 
+@pytest.mark.full
 def test_a_method_that_nobody_offers_is_refused(world):
     complaints = {}
     for route in api():

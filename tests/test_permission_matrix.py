@@ -39,6 +39,7 @@ STEERING: dict[str, dict[str, Any]] = {
     "redirect": {"person": "bob"},
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
+POLICY_FILE = "kind: policy\ncode: matrix\nname: Asked by the matrix\n"
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
@@ -114,6 +115,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
     invoice = {"operation": "fake.invoice.post", "arguments": arguments("RE-9", 150_000)}
     bodies: dict[str, dict[str, Any]] = {
         "api/v1/tasks/claim": {"most": 1, "lease_seconds": 60},
+        "api/v1/model-use": {"key": "matrix", "model": "any"},
         "api/v1/runs": {"workflow": "letters", "input": {"topic": "bolts"}, "key": "matrix-1"},
         "api/v1/workflows": {"text": "code: letters", **reason},
         "api/v1/runs/<uuid:run_id>/signals": {"name": "x", "payload": {}, "dedup_key": "matrix-1"},
@@ -132,6 +134,9 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         },
         "notifications/": {"how": "daily"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
+        "api/v1/policies/preview": {"text": POLICY_FILE},
+        "api/v1/policies/import": {"text": POLICY_FILE, **reason},
+        "policies/import/": {"text": POLICY_FILE},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},

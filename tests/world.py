@@ -117,6 +117,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "change-requests": change,
         "stops": stop,
         "rules": rule,
+        "policies": rule.policy,
         "backtests": _backtest(proposer, rule),
         "throttles": Throttle.objects.get(),
         "operations": code,

@@ -11,6 +11,7 @@ from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
 from workflows.pages.live import live
 from workflows.pages.notifications import notifications
+from workflows.pages.policy_files import export, import_file
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
@@ -54,6 +55,8 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
+    path("policies/export/", export, name="policies-export"),
+    path("policies/import/", import_file, name="policies-import"),
     path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
     path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),

@@ -24,7 +24,7 @@ from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, 
 from agents.forms import AutonomyForm, CodedForm, LifetimeForm, ReassignForm, active_people, ceiling_of, wanted
 from agents.models import Agent, ClientSecret
 from agents.services import credentials, lifecycle
-from audit.adminkit import ReadOnlyAdmin, actor_of, reason_action
+from audit.adminkit import ReadOnlyAdmin, actor_of, holds, reason_action
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "labels", "reached_by")
@@ -101,6 +101,7 @@ class AgentAdmin(WorkforceAdmin):
     ]
     panels = (
         "shown_panels",
+        "shown_freedom",
         "shown_document",
         "shown_contract",
         "shown_limits",
@@ -109,7 +110,7 @@ class AgentAdmin(WorkforceAdmin):
     )
     fieldsets = (
         ("Identity", {"classes": ["tab"], "fields": (*IDENTITY, *MACHINE)}),
-        ("Authority", {"classes": ["tab"], "fields": (*STANDING, "shown_panels")}),
+        ("Authority", {"classes": ["tab"], "fields": (*STANDING, "shown_freedom", "shown_panels")}),
         ("Contract", {"classes": ["tab"], "fields": ("shown_document", "shown_contract", "shown_limits")}),
         ("Credentials", {"classes": ["tab"], "fields": ("shown_credentials",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
@@ -157,6 +158,16 @@ class AgentAdmin(WorkforceAdmin):
     @display(description="Brake", ordering="brake", label=LABELS["shown_brake"])
     def shown_brake(self, agent: Agent) -> str | None:
         return None if agent.brake == Agent.Brake.NONE else agent.get_brake_display()
+
+    @display(description="What another autonomy would let it do")
+    def shown_freedom(self, agent: Any) -> SafeString:
+        if not holds(agent.viewer, "agents.set_autonomy", agent):
+            return table((), (), empty="You may not change it.")
+        rows = [
+            (label, " ".join(said.text for said in found))
+            for label, found in selectors.differences_of_autonomy(agent)
+        ]
+        return table(("Autonomy", "What it lets it do"), rows, empty="")
 
     @display(description="What it may use")
     def shown_panels(self, agent: Any) -> SafeString:

@@ -265,6 +265,13 @@ def _plain(value: Any) -> str:
     return "nothing" if value in (None, "") else str(value)
 
 
+def _backtest_of(change: Any) -> dict[str, str]:
+    """Return the rule that this person may try on what is on record, with the value it is to have."""
+    if not change.kind.startswith("agents.rule.") or not change.viewer.has_perm("backtests.view_backtest"):
+        return {}
+    return {"tried": change.target_id, "value": str(change.payload.get("value", ""))}
+
+
 def _affected(kind: str, scope_id: str) -> list[Agent]:
     found = selectors.agents_affected(kind, scope_id).select_related("role", "department")
     return list(found[:SHOWN_AFFECTED])
@@ -291,7 +298,17 @@ class ChangeRequestAdmin(WorkforceAdmin):
     fieldsets = (
         (
             "Change",
-            {"fields": ("summary", "reason", "shown_proposer", "created_at", "shown_target", "shown_payload")},
+            {
+                "fields": (
+                    "summary",
+                    "shown_authority",
+                    "reason",
+                    "shown_proposer",
+                    "created_at",
+                    "shown_target",
+                    "shown_payload",
+                )
+            },
         ),
         ("Decision", {"fields": ("shown_state", "shown_approver", "decided_at", "decision_reason")}),
         ("Trail", {"fields": ("shown_trail",)}),
@@ -314,6 +331,7 @@ class ChangeRequestAdmin(WorkforceAdmin):
             "shown_proposer",
             "shown_approver",
             "shown_target",
+            "shown_authority",
             "shown_payload",
             "shown_trail",
         )
@@ -341,6 +359,11 @@ class ChangeRequestAdmin(WorkforceAdmin):
     def shown_target(self, change: ChangeRequest) -> Any:
         model = change.target_kind.removeprefix("agents.")
         return link(model, change.target_id, change.target_label) if model in WITH_PAGE else change.target_label
+
+    @display(description="What it lets whom do")
+    def shown_authority(self, change: ChangeRequest) -> SafeString:
+        shown = {"foreseen": selectors.foreseen(change), **_backtest_of(change)}
+        return render_to_string("agents/change_authority.html", shown)
 
     @display(description="Exactly this")
     def shown_payload(self, change: ChangeRequest) -> SafeString:

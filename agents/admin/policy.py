@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -16,6 +17,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from agents import registry, selectors
+from agents.admin import previews
 from agents.admin.agent import link
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
 from agents.decision import lines
@@ -26,7 +28,7 @@ from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
 from agents.selectors import rule_facts
 from agents.services import policies
-from audit.adminkit import actor_of, reason_action
+from audit.adminkit import actor_of, holds, reason_action
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
 FORM_FIELDS = ("field", "comparison", "value")
@@ -47,9 +49,28 @@ class PolicyAdmin(WorkforceAdmin):
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
     )
     add_fieldsets = ((None, {"fields": ("name", "scope", "purpose", "code")}),)
+    change_form_outer_after_template = "agents/policy_preview.html"
+    list_before_template = "agents/policy_list.html"
     empty_title = "No policy yet"
     empty_step = "A policy is a set of rules and whom it binds. Without one, grants and limits alone decide."
     next_step = "Next: add its first rule."
+
+    def get_urls(self) -> Any:
+        """Add the preview of whom it would bind, which writes nothing."""
+        preview = path("preview/", self.admin_site.admin_view(self.preview), name="agents_policy_preview")
+        return [preview, *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Answer what binding others with it would let whom do. Saves nothing."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        stored = self.get_object(request, request.POST.get("policy", ""))
+        if stored is None:
+            raise Http404
+        form = self.get_form(request, stored, change=True)(request.POST, instance=copy.copy(stored))
+        form.full_clean()
+        lets = previews.authority_of(request, lambda: previews.of_move(stored, form))
+        return render(request, "agents/authority_preview.html", lets)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
         return super().get_queryset(request).annotate(rule_count=models.Count("rules"))
@@ -113,6 +134,8 @@ class PolicyAdmin(WorkforceAdmin):
         ]
         address = f"{reverse('admin:agents_rule_add')}?policy={policy.pk}"
         links = [("Add a rule", address)] if policy.viewer.has_perm("agents.add_rule") else []
+        if holds(policy.viewer, "agents.publish_rule", policy):
+            links.append(("Export as YAML", f"{reverse('policies-export')}?policy={policy.code}"))
         columns = ("Rule", "Operations", "Then", "Mode")
         return table(columns, rows, empty="No rule yet: it neither permits nor forbids anything.", links=links)
 
@@ -189,7 +212,12 @@ class RuleAdmin(WorkforceAdmin):
         """Answer what the form as it stands would write: condition and sentence. Saves nothing."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        return render(request, "agents/rule_preview_parts.html", preview_of(request.POST))
+        stored = self.get_object(request, request.POST.get("rule", "")) if request.POST.get("rule") else None
+        form = self.get_form(request, stored, change=stored is not None)(
+            request.POST, instance=copy.copy(stored) if stored else None
+        )
+        lets = previews.authority_of(request, lambda: previews.of_rule(stored, form, _with_fresh_sentence))
+        return render(request, "agents/rule_preview_parts.html", {**preview_of(request.POST), **lets})
 
     @display(description="Mode", ordering="mode", label=MODE)
     def shown_mode(self, rule: Rule) -> str:
@@ -231,6 +259,7 @@ class MeasureAdmin(WorkforceAdmin):
         "on_exceed",
         "shown_mode",
     )
+    change_form_outer_after_template = "agents/limit_preview.html"
     empty_title = "No limit yet"
     empty_step = "A limit says how much of something is allowed in an hour, a day or a month."
     list_filter = ("mode", "unit", "window")
@@ -239,7 +268,24 @@ class MeasureAdmin(WorkforceAdmin):
         ("Limit", {"fields": ("name", "scope", "operations", "code")}),
         ("What is counted", {"fields": ("unit", "amount", "key", "window", "window_seconds")}),
         ("How much", {"fields": ("ceiling", "on_exceed", "mode")}),
+        ("What may only come after it", {"classes": ["collapse"], "fields": ("read_for", "read_key")}),
     )
+
+    def get_urls(self) -> Any:
+        """Add the preview, which writes nothing."""
+        preview = path("preview/", self.admin_site.admin_view(self.preview), name="agents_measure_preview")
+        return [preview, *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the limit as typed would let whom do. Saves nothing."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        stored = self.get_object(request, request.POST.get("limit", "")) if request.POST.get("limit") else None
+        form = self.get_form(request, stored, change=stored is not None)(
+            request.POST, instance=copy.copy(stored) if stored else None
+        )
+        lets = previews.authority_of(request, lambda: previews.of_limit(stored, form))
+        return render(request, "agents/authority_preview.html", lets)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Measure]:
         currency = CompanySettings.objects.values("currency")[:1]

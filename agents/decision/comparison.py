@@ -65,6 +65,7 @@ _NAMES = {
     "clock.weekend": "a weekend",
     "clock.hour": "the hour of the day",
 }
+_READINGS = {"settled": "done so far", "reserved": "under way", "amount": "this call", "headroom": "left"}
 _ARGUMENT = re.compile(r"^args(\.[A-Za-z_]\w*)+$")
 _MEASURE = re.compile(r"^measures\.[a-z][a-z0-9_]*\.(amount|reserved|settled|headroom|ceiling)$")
 _PROVENANCE = re.compile(r"^provenance\.([A-Za-z_][\w.]*)$")
@@ -251,6 +252,9 @@ def duty_of(verdict: str) -> str:
 
 def _name(field: str) -> str:
     parts = field.split(".")[-1 if not field.startswith("args.") else 1 :]
+    if field.startswith("measures."):
+        _, code, reading = field.split(".")
+        return f"{code.replace('_', ' ')} ({_READINGS.get(reading, reading)})"
     return "an amount" if field == "amount" else _NAMES.get(field) or " ".join(parts).replace("_", " ")
 
 

@@ -187,7 +187,8 @@ def build_context(
         },
         "provenance": labels(request.provenance),
         "on_behalf_of": request.on_behalf_of,
-        "measures": {code: _reading(facts) for code, facts in request.measures.items()},
+        # What could not be read is not there: a rule that needs it cannot be checked, and refuses.
+        "measures": {code: _reading(facts) for code, facts in request.measures.items() if not facts.error},
         "now": request.now,
         "clock": clock(request.now, time_zone),
     }

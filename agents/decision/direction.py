@@ -22,7 +22,7 @@ class Direction(StrEnum):
 
 
 _SAME, _TIGHTER, _LOOSER = Direction.NONE, Direction.TIGHTENS, Direction.LOOSENS
-_VERDICTS = {"none": 0, "hold": 1, "deny": 2}
+_VERDICTS = {"none": 0, "hold": 1, "deny": 2, "pause": 3}
 _MODES = {"draft": 0, "shadow": 1, "enforced": 2}
 _UPWARD = {"above": 0, "at_least": 1}
 _DOWNWARD = {"below": 0, "at_most": 1}

@@ -159,7 +159,10 @@ class RuleFacts:
 
 @dataclass(frozen=True, slots=True)
 class MeasureDefinition:
-    """One measure as configured; ``key`` and ``amount`` are CEL."""
+    """One measure as configured; ``key``, ``amount`` and ``read_key`` are CEL.
+
+    Rules about the operations of ``read_for`` read it under ``read_key``, and are not counted by it.
+    """
 
     measure_id: str
     code: str
@@ -176,6 +179,8 @@ class MeasureDefinition:
     on_exceed: str
     mode: str
     version: int
+    read_for: str = ""
+    read_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +255,7 @@ class DecisionRequest:
     measures: Mapping[str, MeasureFacts] = field(default_factory=dict)
     approved: ApprovalFacts | None = None
     workflow_id: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from agents.decision import cel, wording
+from agents.decision.budgets import is_budget, key_of
 from agents.decision.context import build_context
 from agents.decision.facts import (
     DecisionRequest,
@@ -164,6 +165,8 @@ class Case:
 
     def _measure_finding(self, measure: MeasureDefinition) -> Finding | None:
         facts = self.request.measures.get(measure.code)
+        if is_budget(measure) and key_of(measure, self.request.run_id) is None:
+            return None
         try:
             if not self._speaks_of(measure.scope_kind, measure.scope_id, measure.operations):
                 return None

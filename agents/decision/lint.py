@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.decision import cel, expressions
+from agents.decision.budgets import is_budget, why_not_a_budget
 from agents.decision.context import NAMES, schema_at, types_at
 from agents.decision.expressions import Path
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
@@ -73,6 +74,9 @@ def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts
     except ValueError as error:
         return [Finding("operations", "pattern_invalid", str(error))]
     findings = [] if hit else [_nothing_hit(measure.operations)]
+    if is_budget(measure):
+        why = why_not_a_budget(measure)
+        return [*findings, Finding(why[0], "budget_invalid", why[1])] if why else findings
     if not measure.amount.strip():
         findings.append(Finding("amount", "amount_empty", "Say how much one action adds: 1, or amount."))
     for field, text in (("key", measure.key), ("amount", measure.amount)):
@@ -82,7 +86,7 @@ def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts
     if measure.unit == "money" and "amount" not in _names(measure.amount):
         message = "A limit in money must add the amount. Write amount, or count calls instead."
         findings.append(Finding("amount", "amount_not_money", message))
-    return findings
+    return [*findings, *_lint_read(measure, operations)]
 
 
 def _nothing_hit(pattern: str) -> Finding:
@@ -184,9 +188,11 @@ def _lint_measures(
             yield Finding(
                 field, "measure_unknown", f"The limit {path.parts[1]!r} does not exist or is a draft."
             )
-        elif not all(pattern_matches(measure.operations, op.code) for op in operations):
+        elif not all(_reads(measure, op.code) for op in operations):
             yield Finding(
-                field, "measure_not_counted", f"The limit {measure.code} does not count all of these."
+                field,
+                "measure_not_counted",
+                f"The limit {measure.code} neither counts all of these nor is read for them.",
             )
         elif len(path.parts) > 2 and path.parts[2] not in _READINGS:
             yield Finding(
@@ -199,6 +205,32 @@ def _lint_measures(
             and path.parts not in tested
         ):
             yield Finding(field, "may_be_absent", f"{path} exists only with a ceiling. Ask has({path}) first.")
+
+
+def _reads(measure: MeasureDefinition, code: str) -> bool:
+    patterns = [it for it in (measure.operations, measure.read_for) if it]
+    return any(pattern_matches(it, code) for it in patterns)
+
+
+def _lint_read(measure: MeasureDefinition, operations: Sequence[OperationFacts]) -> Iterator[Finding]:
+    """What may only be read needs its own key: its arguments are not those of what is counted."""
+    if not measure.read_for:
+        if measure.read_key.strip():
+            yield Finding(
+                "read_for", "read_for_empty", "Say for which operations it is read, or leave both empty."
+            )
+        return
+    try:
+        hit = [op for op in operations if pattern_matches(measure.read_for, op.code)]
+    except ValueError as error:
+        yield Finding("read_for", "pattern_invalid", str(error))
+        return
+    if not hit:
+        yield Finding("read_for", "pattern_matches_nothing", f"No operation fits {measure.read_for!r}.")
+    if bool(measure.key.strip()) != bool(measure.read_key.strip()):
+        message = "It is counted apart for a key, or together; both sides have to say the same."
+        yield Finding("read_key", "read_key_missing", message)
+    yield from _lint_expression("read_key", measure.read_key, hit, ())
 
 
 def _lint_arguments(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agents.decision import expressions
+from agents.decision.budgets import COST, TOKENS, cost_words, is_budget
 from agents.decision.facts import DecisionRequest, MeasureDefinition, MeasureFacts, MoneyFacts, RuleFacts
 from agents.decision.money import format_minor
 
@@ -89,12 +90,14 @@ def measure_words(definition: MeasureDefinition, facts: MeasureFacts, company_cu
         "ever": "in all",
         "rolling": f"in {definition.window_seconds} seconds",
     }.get(definition.window, "")
-    number = _number(definition.unit, company_currency)
-    used = facts.reserved + facts.settled
-    return (
-        f"{definition.name}: at most {number(facts.ceiling or 0)} {window}; "
-        f"{number(used)} used and this adds {number(facts.amount)}"
+    most, used, adds = (
+        number_words(definition.unit, each, company_currency)
+        for each in (facts.ceiling or 0, facts.reserved + facts.settled, facts.amount)
     )
+    if is_budget(definition):
+        each = " in this run" if definition.key.strip() else ""
+        return f"{definition.name}: at most {most} {window}{each}; {used} used"
+    return f"{definition.name}: at most {most} {window}; {used} used and this adds {adds}"
 
 
 def is_no_duplicate(definition: MeasureDefinition) -> bool:
@@ -102,12 +105,13 @@ def is_no_duplicate(definition: MeasureDefinition) -> bool:
     return definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
 
 
-def _number(unit: str, company_currency: str) -> Any:
-    return (
-        (lambda value: format_minor(value, company_currency))
-        if unit == "money"
-        else (lambda value: f"{value:,}")
-    )
+def number_words(unit: str, value: int, company_currency: str) -> str:
+    """Return a number in the unit that a limit counts, as people read it."""
+    if unit == "money":
+        return format_minor(value, company_currency)
+    if unit == COST:
+        return cost_words(value, company_currency)
+    return f"{value:,} tokens" if unit == TOKENS else f"{value:,}"
 
 
 def next_after_denial(code: str) -> str:

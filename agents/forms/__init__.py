@@ -22,7 +22,9 @@ from unfold.widgets import (
 )
 
 from agents import registry
-from agents.decision.money import format_minor, major_to_minor
+from agents.decision.budgets import millionths_of
+from agents.decision.money import major_to_minor
+from agents.decision.wording import number_words
 from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Stop, Throttle, User
 from agents.selectors import company_currency
 from agents.services import people
@@ -345,11 +347,20 @@ class MeasureForm(ScopedForm):
             "window_seconds",
             "ceiling",
             "on_exceed",
+            "read_for",
+            "read_key",
             "mode",
         ]
-        labels = {"amount": "Each action adds", "key": "Counted apart for", "on_exceed": "Above the ceiling"}
+        labels = {
+            "read_for": "Read for",
+            "read_key": "Found there by",
+            "amount": "Each action adds",
+            "key": "Counted apart for",
+            "on_exceed": "Above the ceiling",
+        }
         help_texts = {
             "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money.",
+            "key": "As CEL, e.g. args.supplier. Empty: one counter for all. Of model use: empty, or run.",
             "window_seconds": "Only for the last so many seconds: how many.",
         }
 
@@ -376,12 +387,12 @@ class MeasureForm(ScopedForm):
     def clean(self) -> Any:
         """Read the ceiling in the unit that is counted: money as people write it, never in cents."""
         cleaned = super().clean() or self.cleaned_data
-        money = cleaned.get("unit") == Measure.Unit.MONEY
+        unit = cleaned.get("unit", "")
         if "amount" in self.fields and not cleaned.get("amount"):
-            cleaned["amount"] = "amount" if money else "1"
+            cleaned["amount"] = "amount" if unit == Measure.Unit.MONEY else "1"
         if "ceiling" in self.fields:
             try:
-                cleaned["ceiling"] = _ceiling(cleaned.get("ceiling", ""), money=money)
+                cleaned["ceiling"] = _ceiling(cleaned.get("ceiling", ""), unit)
             except ValueError as error:
                 self.add_error("ceiling", f"{error}.")
         return cleaned
@@ -389,16 +400,21 @@ class MeasureForm(ScopedForm):
 
 def _units() -> list[tuple[str, str]]:
     labels = dict(Measure.Unit.choices)
-    labels[Measure.Unit.MONEY.value] = f"Money, in {company_currency() or 'company currency'}"
+    currency = company_currency() or "company currency"
+    labels[Measure.Unit.MONEY.value] = f"Money, in {currency}"
+    labels[Measure.Unit.COST.value] = f"Cost of model use, in {currency}"
     return list(labels.items())
 
 
-def _ceiling(text: str, *, money: bool) -> int | None:
-    """Return a ceiling as it is stored: minor units for money; raises ValueError."""
+def _ceiling(text: str, unit: str) -> int | None:
+    """Return a ceiling as it is stored: minor units for money, millionths for cost; raises ValueError."""
     if not text.strip():
         return None
-    if money:
+    if unit == Measure.Unit.MONEY:
         return major_to_minor(text, company_currency())
+    if unit == Measure.Unit.COST:
+        currency = company_currency()
+        return millionths_of(text.strip().removesuffix(currency).strip().replace(",", ""), currency)
     if not re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,18}", text.strip()):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text.replace(",", ""))
@@ -410,11 +426,11 @@ def ceiling_of(measure: Measure, currency: str, *, bare: bool = False) -> str:
         return "counted only"
     if not bare:
         return counted(measure, measure.ceiling, currency)
-    if measure.unit == Measure.Unit.MONEY:
-        return format_minor(measure.ceiling, currency).rpartition(" ")[0]
+    if measure.unit in (Measure.Unit.MONEY, Measure.Unit.COST):
+        return counted(measure, measure.ceiling, currency).rpartition(" ")[0]
     return str(measure.ceiling)
 
 
 def counted(measure: Measure, number: int, currency: str) -> str:
     """Return a number in the unit that a limit counts, as people read it."""
-    return format_minor(number, currency) if measure.unit == Measure.Unit.MONEY else f"{number:,}"
+    return number_words(measure.unit, number, currency)

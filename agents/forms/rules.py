@@ -16,9 +16,10 @@ from unfold.widgets import (
 
 from agents import registry
 from agents.decision import lines
+from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
 from agents.forms import groups_of_people
-from agents.models import Rule
+from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm
 
 EFFECTS = (
@@ -166,7 +167,7 @@ class RuleForm(ReasonModelForm):
         super().__init__(*args, **kwargs)
         if "field" in self.fields:
             known = [self.instance.field, *(line["field"] for line in self.instance.also)]
-            choices = field_choices(registry.all_operations(), known)
+            choices = field_choices(registry.all_operations(), known, counters())
             self.fields["field"].choices = choices  # type: ignore[attr-defined]
             self.fields["also"].widget.choices = choices
         if "approver_group" in self.fields:
@@ -200,10 +201,21 @@ COMMON_FIELDS = (
 )
 
 
-def field_choices(operations: Any, current: Iterable[str] = ()) -> list[Any]:
+def counters() -> list[tuple[str, str]]:
+    """Return what limits and counters have counted, as it can be compared."""
+    found = Measure.objects.exclude(mode=Rule.Mode.DRAFT).exclude(unit__in=BUDGETS).order_by("name")
+    return [(f"measures.{it.code}.settled", f"{it.name}: how much is done") for it in found]
+
+
+def field_choices(
+    operations: Any, current: Iterable[str] = (), counted: Iterable[tuple[str, str]] = ()
+) -> list[Any]:
     """Return what can be compared: what every call has, then the arguments each operation's schema declares."""
     choices: list[Any] = [("", "Nothing"), ("Every call", list(COMMON_FIELDS))]
     known = {field for field, _ in COMMON_FIELDS}
+    if listed := list(counted):
+        choices.append(("Limits and counters", listed))
+        known |= {field for field, _ in listed}
     for operation in operations:
         found = [(path, f"{path.removeprefix('args.')} ({title})") for path, title in arguments_of(operation)]
         choices.append((operation.name, found))

@@ -9,6 +9,7 @@ from agents.models.company import CompanySettings, ExchangeRate
 from agents.models.contract import ContractSignature
 from agents.models.enforcement import Acknowledgement, EnforcementPoint
 from agents.models.measure import Measure, MeasureCounter, Reservation
+from agents.models.model_use import ModelUse
 from agents.models.oauth import AccessToken, ClientSecret, Grant, IDToken, OAuthApplication, RefreshToken
 from agents.models.organisation import Department, Role
 from agents.models.policy import (
@@ -41,6 +42,7 @@ __all__ = [
     "IDToken",
     "Measure",
     "MeasureCounter",
+    "ModelUse",
     "OAuthApplication",
     "Policy",
     "PolicyGroupObjectPermission",

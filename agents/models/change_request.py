@@ -31,6 +31,11 @@ class ChangeRequest(KeyedModel):
     payload_digest = models.CharField(
         max_length=64, help_text="SHA-256 of the RFC 8785 form of kind, target and payload."
     )
+    authority = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What it lets whom do, sentence by sentence, as it stood when it was proposed.",
+    )
     proposer = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

@@ -18,6 +18,8 @@ class Measure(KeyedModel):
         COUNT = "count", "Calls"
         MONEY = "money", "Company currency, in minor units"
         OTHER = "other", "Another whole number"
+        TOKENS = "tokens", "Tokens of model use"
+        COST = "cost", "Cost of model use"
 
     class Window(models.TextChoices):
         HOUR = "hour", "Calendar hour (UTC)"
@@ -29,6 +31,7 @@ class Measure(KeyedModel):
     class OnExceed(models.TextChoices):
         DENY = "deny", "Refuse it"
         HOLD = "hold", "Hold it for a person"
+        PAUSE = "pause", "Refuse it and pause the agent"
 
     code = models.SlugField(
         max_length=60,
@@ -54,6 +57,16 @@ class Measure(KeyedModel):
     amount = models.CharField(
         max_length=500, default="1", help_text="How much one action adds, as a CEL whole number: 1, or amount."
     )
+    read_for = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Operations whose rules may read it without being counted, e.g. what may only come after it.",
+    )
+    read_key = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Which of its counters they read, as CEL over their own arguments.",
+    )
     unit = models.CharField(max_length=6, choices=Unit, default=Unit.COUNT, help_text="What is counted.")
     window = models.CharField(
         max_length=8, choices=Window, default=Window.DAY, help_text="When it starts anew."
@@ -65,7 +78,7 @@ class Measure(KeyedModel):
         null=True, blank=True, help_text="The most that is allowed, inclusive. Empty: counted, not limited."
     )
     on_exceed = models.CharField(
-        max_length=4, choices=OnExceed, default=OnExceed.DENY, help_text="What happens above the ceiling."
+        max_length=5, choices=OnExceed, default=OnExceed.DENY, help_text="What happens above the ceiling."
     )
     mode = models.CharField(
         max_length=8, choices=Rule.Mode, default=Rule.Mode.DRAFT, help_text="Draft, then shadow, then enforced."

@@ -12,6 +12,18 @@ from agents.selectors.authority import (
 )
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
+from agents.selectors.difference import (
+    Foreseen,
+    difference_of_change,
+    difference_of_grants,
+    difference_of_limits,
+    difference_of_move,
+    difference_of_rules,
+    differences_of_autonomy,
+    foreseen,
+    present_authority,
+)
+from agents.selectors.model_use import model_use_panel
 from agents.selectors.money import money_facts, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
@@ -25,6 +37,7 @@ from agents.selectors.visible import (
 )
 
 __all__ = [
+    "Foreseen",
     "Signing",
     "agent_facts",
     "agents_affected",
@@ -34,10 +47,19 @@ __all__ = [
     "containment_of",
     "contract_of",
     "departments_around",
+    "difference_of_change",
+    "difference_of_grants",
+    "difference_of_limits",
+    "difference_of_move",
+    "difference_of_rules",
+    "differences_of_autonomy",
     "facts_by_key",
     "facts_of_agents",
+    "foreseen",
     "measure_definition",
+    "model_use_panel",
     "money_facts",
+    "present_authority",
     "rule_facts",
     "signing_of",
     "throttles_of",

@@ -137,6 +137,8 @@ def measure_definition(measure: Measure) -> MeasureDefinition:
         on_exceed=measure.on_exceed,
         mode=measure.mode,
         version=measure.version,
+        read_for=measure.read_for,
+        read_key=measure.read_key,
     )
 
 

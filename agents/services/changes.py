@@ -10,7 +10,7 @@ import rfc8785
 from django.db import transaction
 from django.utils import timezone
 
-from agents import policies, registry
+from agents import policies, registry, selectors
 from agents.models import ChangeRequest, User
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
@@ -54,6 +54,7 @@ def propose_change(
             proposer=proposer,
             reason=reason,
         )
+        change_request.authority = [said.text for said in selectors.difference_of_change(change_request)]
         change_request.full_clean(exclude=["payload"])
         stamp(change_request, actor=actor, reason=reason).save()
         _record(actor, "agents.change_proposed", change_request, f"{actor.label} proposed: {summary}", reason)
@@ -224,5 +225,6 @@ def _record(actor: Actor, verb: str, change_request: ChangeRequest, sentence: st
             "target": [change_request.target_kind, change_request.target_id],
             "payload": change_request.payload,
             "digest": change_request.payload_digest,
+            "authority": change_request.authority,
         },
     )

@@ -6,7 +6,7 @@ One row per measure, key and window is the lock and the sum; rows are taken in o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +15,17 @@ from django.db import connection, transaction
 from django.db.models import Q, Sum
 
 from agents.decision import cel, decide, wording
+from agents.decision.budgets import budgets_of, is_budget, key_of
 from agents.decision.context import NotDecidable, build_context
-from agents.decision.facts import DecisionRequest, MeasureDefinition, MeasureFacts, Mode, Snapshot, Verdict
+from agents.decision.facts import (
+    AgentFacts,
+    DecisionRequest,
+    MeasureDefinition,
+    MeasureFacts,
+    Mode,
+    Snapshot,
+    Verdict,
+)
 from agents.decision.money import INT64_MAX
 from agents.decision.patterns import pattern_matches, scope_binds
 from agents.models import Measure, MeasureCounter, Reservation
@@ -77,7 +86,10 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
         raise RuntimeError("A reservation belongs to the transaction that decides.")
     if not _binding(request, snapshot):
         return []
-    shares = sorted(_shares(request, snapshot, database_now()), key=_Share.order)
+    # What a model took is counted when it is reported, not here.
+    found = _shares(request, snapshot, database_now())
+    counted = (it for it in found if not is_budget(it.definition) and _counts(it.definition, request))
+    shares = sorted(counted, key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     with transaction.atomic():
         already = {row.measure_id: row for row in Reservation.objects.filter(action_id=action_id)}
@@ -101,6 +113,62 @@ def settle_all(*, action_ids: Sequence[str]) -> int:
 def release(*, action_id: str) -> int:
     """Give back what the action reserved; what is settled stays. Twice changes nothing."""
     return _close([action_id], Reservation.State.RELEASED)
+
+
+def count_model_use(
+    *, report_id: str, agent: AgentFacts, run_id: str, spent: Mapping[str, int], snapshot: Snapshot
+) -> list[tuple[MeasureDefinition, MeasureFacts, int]]:
+    """Add what a report says to every budget that counts for the agent; return them as they stand then,
+    with what was added.
+
+    ``spent``: how much by unit (tokens; cost in millionths of the company currency). No ceiling keeps it
+    out: it has been spent. Must run inside the transaction that keeps the report.
+    """
+    now = database_now()
+    found = []
+    for budget in budgets_of(snapshot.measures, agent):
+        key = key_of(budget, run_id)
+        if key is None:
+            continue
+        share = _Share(budget, key, spent[budget.unit], _window_start(budget, now))
+        if share.amount:
+            _count_spent(report_id, share)
+        found.append((budget, _reading(replace(share, amount=1), _standing(share, now)), share.amount))
+    return found
+
+
+def budgets(agent: AgentFacts, run_id: str, snapshot: Snapshot) -> list[tuple[MeasureDefinition, MeasureFacts]]:
+    """Return every budget that counts for an agent, in a run or outside of any, with what stands against it."""
+    found, now = [], None
+    for budget in budgets_of(snapshot.measures, agent):
+        if (key := key_of(budget, run_id)) is not None:
+            now = now or database_now()
+            share = _Share(budget, key, 1, _window_start(budget, now))
+            found.append((budget, _reading(share, _standing(share, now))))
+    return found
+
+
+def _standing(share: _Share, now: datetime) -> tuple[int, int]:
+    return _counted([share], now, "").get(share.order(), (0, 0))
+
+
+def _count_spent(report_id: str, share: _Share) -> None:
+    at = _add(share, None)
+    if at is None:
+        raise RuntimeError("a counter without a ceiling takes everything")
+    Reservation.objects.create(
+        action_id=report_id,
+        measure_id=share.definition.measure_id,
+        key=share.key,
+        window_start=share.window_start,
+        amount=share.amount,
+        state=Reservation.State.SETTLED,
+        created_at=at,
+        closed_at=at,
+    )
+    with connection.cursor() as cursor:
+        place = (share.definition.measure_id, share.key, share.window_start)
+        cursor.execute(_SETTLE, (share.amount, share.amount, *place))
 
 
 def is_bound(request: DecisionRequest, snapshot: Snapshot) -> bool:
@@ -138,7 +206,21 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
         context = cel.make_context(build_context(bare, request.operation, snapshot.time_zone))
     except (NotDecidable, cel.ConditionError) as error:
         return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
-    return [_share(measure, context, now) for measure in binding]
+    return [
+        _left_of(measure, request.run_id, now)
+        if is_budget(measure)
+        else _share(measure if _counts(measure, request) else _as_read(measure), context, now)
+        for measure in binding
+    ]
+
+
+def _as_read(measure: MeasureDefinition) -> MeasureDefinition:
+    return replace(measure, key=measure.read_key, amount="0")
+
+
+def _left_of(budget: MeasureDefinition, run_id: str, now: datetime) -> _Share:
+    """Ask for one token, or a millionth: whether anything of a budget is left."""
+    return _Share(budget, key_of(budget, run_id) or "", 1, _window_start(budget, now))
 
 
 def _binding(request: DecisionRequest, snapshot: Snapshot) -> list[MeasureDefinition]:
@@ -148,9 +230,20 @@ def _binding(request: DecisionRequest, snapshot: Snapshot) -> list[MeasureDefini
 def _binds(measure: MeasureDefinition, request: DecisionRequest) -> bool:
     if measure.mode == Mode.DRAFT or request.operation is None:
         return False
-    return scope_binds(measure.scope_kind, measure.scope_id, request.agent) and pattern_matches(
-        measure.operations, request.operation.code
+    if is_budget(measure) and key_of(measure, request.run_id) is None:
+        return False
+    return scope_binds(measure.scope_kind, measure.scope_id, request.agent) and (
+        _counts(measure, request) or _is_only_read(measure, request)
     )
+
+
+def _counts(measure: MeasureDefinition, request: DecisionRequest) -> bool:
+    return pattern_matches(measure.operations, request.operation_code)
+
+
+def _is_only_read(measure: MeasureDefinition, request: DecisionRequest) -> bool:
+    """Its rules read what others have counted: whether this was checked, say, before it is posted."""
+    return bool(measure.read_for) and pattern_matches(measure.read_for, request.operation_code)
 
 
 def _share(measure: MeasureDefinition, context: Any, now: datetime) -> _Share:

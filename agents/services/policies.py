@@ -15,7 +15,7 @@ from django.db import models, transaction
 from agents import policies, registry
 from agents.decision import expressions, lines
 from agents.decision.direction import Direction, direction_of_measure, direction_of_rule
-from agents.decision.facts import OperationFacts, RuleFacts
+from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.lint import Finding, lint_measure, lint_rule
 from agents.decision.patterns import pattern_matches
 from agents.models import ChangeRequest, Measure, Policy, PolicyScope, PolicyVersion, Rule
@@ -36,7 +36,7 @@ RULE_FIELDS = (
 )  # fmt: skip
 MEASURE_FIELDS = (
     "name", "scope_kind", "scope_id", "operations", "key", "amount", "unit", "window", "window_seconds",
-    "ceiling", "on_exceed", "mode",
+    "ceiling", "on_exceed", "read_for", "read_key", "mode",
 )  # fmt: skip
 FORM_FIELDS = ("field", "comparison", "value", "also")
 G = TypeVar("G", Rule, Measure)
@@ -78,6 +78,20 @@ def create_policy(
         return policy
 
 
+def describe_policy(*, actor: Actor, policy: Policy, name: str, purpose: str, reason: str) -> Policy:
+    """Change what a policy is called and what it is for: words only, no authority."""
+    with transaction.atomic():
+        policy = lock_row(Policy, policy.pk)
+        policies.require(policies.may_publish_rule(actor, policy))
+        policies.require_reason(reason)
+        policy.name, policy.purpose = name, purpose
+        policy.full_clean()
+        stamp(policy, actor=actor, reason=reason).save(update_fields=["name", "purpose"])
+        sentence = f"{actor.label} changed the name or purpose of the policy {policy.name}."
+        _record(actor, "agents.policy_described", policy, sentence, reason, {"name": name, "purpose": purpose})
+        return policy
+
+
 def propose_policy_move(
     *, actor: Actor, policy: Policy, scope_kind: str, scope_id: str = "", reason: str
 ) -> RuleChange:
@@ -89,8 +103,7 @@ def propose_policy_move(
         moved = copy.copy(policy)
         moved.scope_kind, moved.scope_id = scope_kind, scope_id
         moved.full_clean()
-        has_force = policy.rules.filter(mode=Rule.Mode.ENFORCED).exists()
-        if scope_kind == PolicyScope.COMPANY or not has_force:
+        if not move_waits(policy, scope_kind, scope_id):
             return RuleChange(applied=True, policy=_move(actor, policy, scope_kind, scope_id, reason))
         summary = f"Let the policy {policy.name} bind {moved.get_scope_kind_display().lower()} only."
         change_request = changes.propose_change(
@@ -103,6 +116,13 @@ def propose_policy_move(
             target_version=_policy_state(policy),
         )
         return RuleChange(applied=False, policy=policy, change_request=change_request)
+
+
+def move_waits(policy: Policy, scope_kind: str, scope_id: str = "") -> bool:
+    """Tell whether binding others needs a second person: whoever a policy leaves is freed of its rules."""
+    if scope_kind == PolicyScope.COMPANY or (scope_kind, scope_id) == (policy.scope_kind, policy.scope_id):
+        return False
+    return policy.rules.filter(mode=Rule.Mode.ENFORCED).exists()
 
 
 def _move(actor: Actor, policy: Policy, scope_kind: str, scope_id: str, reason: str) -> Policy:
@@ -148,6 +168,13 @@ def preview_rule_change(rule: Rule, edits: Mapping[str, Any]) -> tuple[Direction
 def rule_as_edited(rule: Rule, edits: Mapping[str, Any]) -> RuleFacts:
     """Return a rule as it would be with these edits; changes nothing. Raises Refusal ``rule_refused``."""
     return rule_facts(_edited(rule, edits) if edits else rule)
+
+
+def rule_as_created(policy: Policy, content: Mapping[str, Any]) -> RuleFacts:
+    """Return a rule as it would be added; changes nothing. Raises Refusal ``rule_refused``, ValidationError."""
+    rule = _with(Rule(policy=policy), _known(content, RULE_FIELDS))
+    _complete_rule(rule, content)
+    return rule_facts(rule)
 
 
 def propose_rule_change(*, actor: Actor, rule: Rule, changes: Mapping[str, Any], reason: str) -> RuleChange:
@@ -230,6 +257,11 @@ def _edited(rule: Rule, edits: Mapping[str, Any]) -> Rule:
     return wanted
 
 
+def has_own_sentence(rule: Rule) -> bool:
+    """Tell whether a person wrote the sentence of a rule, and not the form."""
+    return rule.sentence != _built_sentence(rule)
+
+
 def _built_sentence(rule: Rule) -> str:
     currency = company_currency()
     built = lines.as_built(rule_facts(rule), currency)
@@ -302,6 +334,18 @@ def create_measure(*, actor: Actor, content: Mapping[str, Any], reason: str) -> 
         sentence = f"{actor.label} added the limit {measure.name} ({measure.get_mode_display().lower()})."
         _record(actor, "agents.measure_added", measure, sentence, reason, _content(measure, MEASURE_FIELDS))
         return measure
+
+
+def limit_as_edited(measure: Measure, edits: Mapping[str, Any]) -> tuple[Direction, MeasureDefinition]:
+    """Return what a change of a limit would do, and the limit as it would be; changes nothing.
+
+    ``edits`` of a limit that is not stored: all of it. Raises Refusal ``rule_refused``, ValidationError.
+    """
+    wanted = _with(copy.copy(measure), _known(edits, ("code", *MEASURE_FIELDS)))
+    _complete_measure(wanted)
+    before = None if measure._state.adding else measure_definition(measure)
+    after = measure_definition(wanted)
+    return direction_of_measure(before, after, read_by_rules=before is not None and _is_read(measure)), after
 
 
 def propose_measure_change(

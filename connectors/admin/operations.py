@@ -15,8 +15,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from agents.admin.previews import AT_ONCE, WAITS
+from agents.decision.facts import GrantFacts
 from agents.models import Agent, ChangeRequest
-from agents.selectors import visible_agents
+from agents.selectors import difference_of_grants, visible_agents
 from audit.adminkit import ReadOnlyTabularInline, actor_of, holds, reason_action
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
@@ -260,6 +262,9 @@ class OperationAdmin(ConnectionAdmin):
         if not holds(request.user, GRANT):
             raise PermissionDenied
         form = GrantForm(request.POST or None, agent=agent)
+        if "look" in request.POST:
+            form.full_clean()
+            return TemplateResponse(request, "agents/authority_preview.html", _lets(agent, form))
         if request.method == "POST" and form.is_valid():
             for operation in form.cleaned_data["operations"]:
                 _grant_and_tell(request, operation, agent, form.cleaned_data["reason"])
@@ -272,6 +277,16 @@ class OperationAdmin(ConnectionAdmin):
             "opts": self.opts,
         }
         return TemplateResponse(request, "connectors/grant.html", context)
+
+
+def _lets(agent: Agent, form: GrantForm) -> dict[str, Any]:
+    """Return what the operations as ticked would let an agent do; nothing is granted by it."""
+    chosen = form.cleaned_data.get("operations") or ()
+    if not chosen:
+        return {}
+    grants = [GrantFacts("", operation.code, "user", str(agent.user_id)) for operation in chosen]
+    is_draft = agent.lifecycle == Agent.Lifecycle.DRAFT
+    return {"said": difference_of_grants(grants), "when": AT_ONCE if is_draft else WAITS}
 
 
 def _grant_and_tell(request: HttpRequest, operation: Operation, agent: Agent, reason: str) -> None:
@@ -288,5 +303,6 @@ def _grant_and_tell(request: HttpRequest, operation: Operation, agent: Agent, re
 
 def _told(given: Any, operation: Operation, holder: str) -> str:
     if isinstance(given, ChangeRequest):
-        return f"Another person has to agree before {holder} may use {operation.code}."
+        asked = f"Another person has to agree before {holder} may use {operation.code}."
+        return " ".join([asked, *given.authority])
     return f"{holder} may use {operation.code}."

@@ -8,8 +8,11 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.decision.authority import Authority
+from agents.decision.facts import GrantFacts
 from agents.models import Agent, ChangeRequest, Role
 from agents.policies import may, require, require_reason
+from agents.selectors.difference import with_grants
 from agents.services import changes, stops
 from agents.services.history import stamp
 from audit.services import record_event
@@ -105,6 +108,17 @@ def apply_grant(actor: Actor, change_request: ChangeRequest) -> None:
 def current_version(change_request: ChangeRequest) -> str:
     """Return the revision a grant would be given on now, so that a grant on another one is refused as stale."""
     return _version(Operation.objects.get(pk=change_request.payload["operation_id"]))
+
+
+def foresee_grant(change_request: ChangeRequest, now: Authority) -> Authority:
+    """Return what authority will be with the grant: read by a second person before they agree."""
+    payload: dict[str, Any] = change_request.payload
+    if payload["holder_kind"] == "agent":
+        holder = "user", str(Agent.objects.get(pk=payload["holder_id"]).user_id)
+    else:
+        holder = "group", str(Role.objects.get(pk=payload["holder_id"]).group_id)
+    grant = GrantFacts("", payload["operation"], *holder)
+    return with_grants(now, [grant])
 
 
 def _version(operation: Operation) -> str:

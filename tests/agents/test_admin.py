@@ -14,6 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from agents.admin import previews
+from agents.decision.facts import GrantFacts
 from agents.models import (
     Agent,
     ChangeRequest,
@@ -402,6 +404,8 @@ class TestAgents:
 
     def test_more_autonomy_waits_and_less_does_not(self, alice: Any, working: Agent) -> None:
         client = signed_in(alice)
+        text = client.get(page(working)).content.decode()
+        assert "Robo does by itself what its contract allows; until now it has everything" in text
         do(client, working, "autonomy", autonomy="by_contract")
         working.refresh_from_db()
         assert working.autonomy == "hold_writes"
@@ -515,6 +519,39 @@ class TestRules:
             assert "Not complete yet" in answer.content.decode()
         assert not Rule.objects.exists()
         assert signed_in(alice).get(address).status_code == 403
+
+    def test_the_form_says_what_it_lets_whom_do_and_whether_a_second_person_is_asked(
+        self, alice: Any, threshold: Rule, working: Agent
+    ) -> None:
+        client, address = signed_in(alice), reverse("admin:agents_rule_preview")
+        typed = {
+            **RULE,
+            "rule": str(threshold.pk),
+            "sentence": threshold.sentence,
+            "condition": threshold.condition,
+        }
+        grant = GrantFacts("grant-1", "erp.supplier_invoice.post", "user", str(working.user_id))
+        with catalogue(grant):
+            higher = client.post(address, {**typed, "value": "20000.00", "reason": ""}).content.decode()
+            lower = client.post(address, {**typed, "value": "5000.00"}).content.decode()
+            same = client.post(address, {**typed, "value": "10000.00"}).content.decode()
+            new = client.post(address, {**RULE, "name": "More", "policy": str(threshold.policy_id)})
+            limit = client.post(reverse("admin:agents_measure_preview"), TestLimits.FORM).content.decode()
+            policy = reverse("admin:agents_policy_preview")
+            moved = client.post(
+                policy, {"policy": str(threshold.policy_id), "scope": f"department:{working.department_id}"}
+            ).content.decode()
+        assert "up to 20,000.00 EUR without a person instead of up to 10,000.00 EUR" in higher
+        assert previews.WAITS in higher
+        assert "only up to 5,000.00 EUR" in lower
+        assert previews.AT_ONCE in lower
+        assert "What it lets whom do" not in same
+        assert "Adds a hold for Robo" in new.content.decode()
+        assert "Limits Robo: Invoices posted a day, at most 5 a day" in limit
+        assert "For agents at work today that is the same." in moved
+        assert previews.WAITS in moved
+        assert not ChangeRequest.objects.exists()
+        assert not Measure.objects.exists()
 
     def test_a_rule_written_by_hand(self, alice: Any, company_policy: Policy) -> None:
         form = {**RULE, "policy": str(company_policy.pk), "field": "", "comparison": "", "value": ""}

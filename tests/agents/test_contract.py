@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.decision.clauses import span, spoken, write_contract
+from agents.decision.clauses import write_contract
 from agents.decision.contract import (
     Contract,
     ContractFacts,
@@ -22,6 +22,7 @@ from agents.decision.contract import (
     difference,
 )
 from agents.decision.facts import GrantFacts, StopFacts
+from agents.decision.speech import span, spoken
 from tests.agents.facts import GRANT, NOW, by_hand, create_party, measure, post_invoice, robo, rule, snapshot
 
 NAMES = Names(

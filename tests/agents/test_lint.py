@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agents.decision.lint import lint_measure, lint_rule
@@ -89,6 +91,31 @@ def test_a_rule_reads_counters_that_count_what_it_speaks_of():
     assert codes(reads, measure(operations="crm.*")) == ["measure_not_counted"]
     assert codes("measures.invoices_per_day.headroom < 5", measure(ceiling=None)) == ["may_be_absent"]
     assert codes("measures.invoices_per_day.size < 5", measure()) == ["name_unknown"]
+
+
+def test_a_counter_is_read_by_rules_about_what_may_only_come_after_what_it_counts():
+    created = measure(operations="erp.party.create", key="args.name", read_key="args.supplier")
+    reads = "measures.invoices_per_day.settled == 0"
+    assert codes(reads, created) == ["measure_not_counted"]
+    assert codes(reads, replace(created, read_for="erp.supplier_invoice.*")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"read_for": ""}, "read_for_empty"),
+        ({"read_for": "((("}, "pattern_invalid"),
+        ({"read_for": "crm.*"}, "pattern_matches_nothing"),
+        ({"read_key": ""}, "read_key_missing"),
+        ({"read_key": "args.name"}, "field_unknown"),
+        ({"read_key": "args.iban"}, "may_be_absent"),
+    ],
+)
+def test_what_is_read_for_others_needs_their_key(changes, code):
+    given = {"operations": "erp.party.create", "key": "args.name", "read_for": "erp.supplier_invoice.post"}
+    fine = measure(**given, read_key="args.supplier")
+    assert lint_measure(fine, OPERATIONS) == []
+    assert code in [finding.code for finding in lint_measure(replace(fine, **changes), OPERATIONS)]
 
 
 def test_the_rule_of_the_form_has_no_findings():

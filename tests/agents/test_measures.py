@@ -16,7 +16,7 @@ from agents.selectors import authority_snapshot
 from agents.services import measures
 from audit.vocabulary import Refusal, RefusalKind
 from tests.agents.authority import asked, catalogue
-from tests.agents.facts import GRANT
+from tests.agents.facts import GRANT, by_hand, create_party
 
 
 def limit(**changes: Any) -> Measure:
@@ -55,6 +55,41 @@ class TestOneAtATime:
         assert (refused.value.code, refused.value.kind) == ("limit_reached", RefusalKind.LIMITED)
         assert "at most 2 per day; 2 used and this adds 1" in refused.value.message
         assert counter() == (2, 0)
+
+    def test_an_invoice_is_posted_only_after_its_supplier_was_created_and_confirmed(self, working):
+        """A sequence: the counter of the one is read, and not counted, for the other, under its own key."""
+        limit(
+            code="supplier_created",
+            operations="erp.party.create",
+            key="args.name",
+            window="ever",
+            ceiling=None,
+            read_for="erp.supplier_invoice.post",
+            read_key="args.supplier",
+        )
+        only_after = by_hand("measures.supplier_created.settled == 0", verdict="deny", rule_id="after")
+        grants = frozenset({GRANT_OF(working)})
+        after = replace(authority_snapshot(), rules=(only_after,), grants=grants, policies=1)
+        created = replace(
+            asked(working),
+            operation_code="erp.party.create",
+            operation=create_party(),
+            arguments={"name": "ACME"},
+            money=None,
+        )
+
+        def verdict(supplier: str) -> str:
+            return decide(measures.with_readings(asked(working, supplier=supplier), after), after).code
+
+        assert verdict("ACME") == "denied_by_rule"
+        with transaction.atomic():
+            measures.reserve(action_id="a1", request=created, snapshot=after)
+        assert verdict("ACME") == "denied_by_rule"
+        measures.settle(action_id="a1")
+        assert verdict("ACME") != "denied_by_rule"
+        assert verdict("Other") == "denied_by_rule"
+        assert reserve(working, "a2") == []
+        assert counter() == (0, 1)
 
     def test_settling_and_releasing_happen_once(self, working):
         limit()

@@ -282,6 +282,7 @@ def chaos(live_db, sequencers, *, writers, rounds, least_kills):
     return kills, expected
 
 
+@pytest.mark.full
 def test_killed_sequencers_leave_no_gap_and_no_double(live_db, sequencers):
     kills, expected = chaos(live_db, sequencers, writers=6, rounds=250, least_kills=4)
     assert kills >= 4
@@ -348,6 +349,7 @@ def test_positions_come_without_valkey(live_db, record, sequencers):
     assert process.poll() is None
 
 
+@pytest.mark.full
 def test_new_positions_are_published_and_the_doorbell_makes_them_come_soon(live_db, record, sequencers):
     with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as listener:
         listener.subscribe(broadcast.channel_named(broadcast.POSITIONS))

@@ -135,6 +135,7 @@ def test_what_a_long_step_says_is_told_while_it_goes_on(tmp_path: Path) -> None:
     assert list(told) == []
 
 
+@pytest.mark.full
 @pytest.mark.skipif(
     sys.platform != "linux", reason="Only the Linux kernel tells a child that its parent is gone."
 )

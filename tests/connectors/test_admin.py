@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agents.models import ChangeRequest
 from audit.models import Event
 from connectors.models import Account, Call, Operation, System
 from connectors.services import execute
@@ -102,6 +103,10 @@ def test_operations_are_granted_from_the_page_of_the_agent(
 ) -> None:
     address = reverse("admin:connectors_grant_to_agent", args=[robot.pk])
     assert "Find an invoice" in pages.get(address).content.decode()
+    looked = pages.post(address, {"operations": [str(book["find"].pk)], "look": "1"}).content.decode()
+    assert "Lets Robo T find an invoice." in looked
+    assert "Reaches one new system" in looked
+    assert not ChangeRequest.objects.exists()
     answer = pages.post(address, {"operations": [str(book["find"].pk)], **REASON})
     assert answer.status_code == 302
     assert "Another person has to agree" in told(pages)

@@ -7,7 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agents import registry
+from agents.decision.authority import authority_difference
+from agents.decision.said import NOTHING
 from agents.models import Agent, AuthorityVersion, ChangeRequest, User
+from agents.selectors import present_authority
 from agents.services import changes
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -30,6 +33,7 @@ from connectors.services import (
     revoke_grant,
     set_operation_enabled,
 )
+from connectors.services.grants import foresee_grant
 from tests.connectors.conftest import PORTAL
 from tests.fakes import FIND_MAPPING, FIND_SCHEMA, POST_MAPPING, POST_SCHEMA
 
@@ -47,11 +51,16 @@ def test_an_active_agent_gets_an_operation_when_a_second_person_agrees(
     before = version()
     asked = grant_operation(actor=alice.as_actor(), operation=book["post"], agent=robot, reason=WHY)
     assert isinstance(asked, ChangeRequest)
+    assert asked.authority[0].startswith(f"Lets {robot.name} ")
+    assert asked.authority[1] == f"Reaches one new system: {book['post'].system.name}."
+    foreseen = foresee_grant(asked, present_authority())
     assert not operations_for_agent(robot).exists()
     with pytest.raises(Refusal):
         changes.apply_change(actor=alice.as_actor(), change_request=asked, reason="I agree with me")
     changes.apply_change(actor=bob.as_actor(), change_request=asked, reason="looks right")
     assert list(operations_for_agent(robot)) == [book["post"]]
+    # What was read before is what it did: two worlds in which nothing is different.
+    assert authority_difference(foreseen, present_authority())[0].text.startswith(NOTHING)
     assert version() > before
     assert {fact.holder_id for fact in grant_facts()} == {str(robot.user_id)}
     event = Event.objects.get(verb="connectors.operation_granted")

@@ -25,6 +25,14 @@ from workflows.demo.inspector import Inspector
 SHARED = Path(os.environ.get("TEST_DATA_DIR", ROOT / "var" / "test")) / "demo"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the ERP is long by nature: it is installed and filled first."""
+    for item in items:
+        if {"erp", "seed"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.full)
+
+
 @dataclass
 class Erp:
     """One ERP of a test worker's own."""

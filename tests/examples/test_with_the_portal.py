@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import Any
 
+import pytest
+
 from agents.services.credentials import issue_client_secret
 from audit.vocabulary import Actor, Ref
 from tests.examples.snippets import INVOICE
@@ -41,6 +43,7 @@ def await_end(task: Task) -> Task:
     return task
 
 
+@pytest.mark.full
 def test_the_reader_works_for_the_portal_and_outlives_its_restart(portal: Any, robo: Any, alice: Any) -> None:
     issued = issue_client_secret(actor=alice.as_actor(), agent=robo, reason="For its process")
     good, bad = (

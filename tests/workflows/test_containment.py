@@ -248,6 +248,7 @@ class TestInterleaved:
         assert fake.count() == 0
 
 
+@pytest.mark.full
 def test_processes_confirm_and_one_that_hangs_is_named(processes: Any, alice: Any, settings: Any) -> None:
     """Real processes: one that hangs keeps a stop from being confirmed, one that was killed does not."""
     settings.HEARTBEAT_SECONDS = 0.3

@@ -404,6 +404,7 @@ def _held(alice: Any, clerk: Any) -> tuple[Run, Task, Action]:
     return run, task, held
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("live_db", "holds")
 def test_a_vote_and_a_cancellation_never_wait_for_each_other(
     workflow: Workflow, alice: Any, bob: Any, dave: Any, clerk: Any
@@ -423,6 +424,7 @@ def test_a_vote_and_a_cancellation_never_wait_for_each_other(
     assert (run.state, Task.objects.filter(kind="agent_work", state="open").count()) == ("cancelled", 0)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("live_db", "holds")
 def test_a_timer_and_a_cancellation_never_wait_for_each_other(
     workflow: Workflow, alice: Any, dave: Any

@@ -370,6 +370,7 @@ def test_a_wait_for_work_ends_empty_and_in_time(door: Any, alice: Any) -> None:
     assert "x-portal-wake" not in answer.headers
 
 
+@pytest.mark.full
 def test_more_waiting_agents_than_threads_leave_the_pool_free_and_share_the_work(door: Any, alice: Any) -> None:
     agents = [new_agent(alice, f"agent{number}") for number in range(24)]
     for agent in agents:

@@ -10,6 +10,7 @@ from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
+from workflows.api.model_use import ModelUseView
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 from workflows.api.runs import RunDetail, Runs
@@ -66,6 +67,7 @@ urlpatterns = [
     path("actions/<uuid:action_id>/resolve", Resolution.as_view(), name="action-resolve"),
     path("operations", Operations.as_view(), name="operations"),
     path("operations/<str:code>", OperationDetail.as_view(), name="operation"),
+    path("model-use", ModelUseView.as_view(), name="model-use"),
     path("decisions", Decisions.as_view(), name="decisions"),
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),

@@ -48,6 +48,7 @@ def describe(approval: Approval) -> dict[str, Any]:
     return {
         "kind": "change",
         "label": change.summary,
+        "authority": change.authority,
         "target": change.target_label,
         "proposer": str(change.proposer),
         "reason": change.reason,

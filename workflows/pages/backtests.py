@@ -49,8 +49,8 @@ class BacktestForm(forms.Form):
     days = forms.TypedChoiceField(label="Period", choices=list(PERIODS.items()), coerce=int, initial=30)
     value = forms.CharField(label="Try it with this value", required=False, max_length=200)
 
-    def __init__(self, rule: Rule, data: Any = None) -> None:
-        super().__init__(data, initial={"value": rule.value})
+    def __init__(self, rule: Rule, data: Any = None, value: str = "") -> None:
+        super().__init__(data, initial={"value": value[:200] or rule.value})
         if not rule.field:
             del self.fields["value"]  # written by hand: it is tried as it stands
             return
@@ -83,7 +83,7 @@ def rule_backtest(request: HttpRequest, rule_id: UUID) -> HttpResponse:
     """Ask what a rule would have decided, and list what was asked before. Nothing is changed by it."""
     rule = _rule(request, rule_id)
     if request.method != "POST":
-        return _ask(request, rule, BacktestForm(rule))
+        return _ask(request, rule, BacktestForm(rule, value=request.GET.get("value", "")))
     form = BacktestForm(rule, request.POST)
     if not form.is_valid():
         return _ask(request, rule, form, 422, refused="Correct what is marked below.")

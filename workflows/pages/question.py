@@ -14,9 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.decision import lines as comparisons
+from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.money import format_minor
+from agents.decision.wording import number_words
 from agents.models import Agent, ChangeRequest, Rule, User
-from agents.selectors import company_currency, rule_facts
+from agents.selectors import company_currency, foreseen, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
@@ -187,6 +189,7 @@ def _of_change(approval: Approval) -> Matter:
         asks=f"{change.proposer} asks for a change of authority",
         tags=[Tag("Changes what agents may do", "policy", "wait")],
         facts=[
+            *_lets(change),
             Fact("What changes", change.summary),
             Fact("Where", change.target_label),
             *_changes(change),
@@ -268,6 +271,12 @@ def limits_in_words(explanation: Mapping[str, Any]) -> list[str]:
         if limit.get("ceiling") is None:
             continue
         unit = limit.get("unit") or ""
+        if unit in BUDGETS:
+            left, ceiling = (
+                number_words(unit, limit.get(name) or 0, company_currency()) for name in ("headroom", "ceiling")
+            )
+            found.append(f"{limit.get('name')}: {left} of {ceiling} were left.")
+            continue
         left, ceiling, adds = (_in_unit(limit.get(name), unit) for name in ("headroom", "ceiling", "adds"))
         found.append(f"{limit.get('name')}: {left} of {ceiling} were left, this uses {adds}.")
     return found
@@ -355,6 +364,17 @@ def _result_of_change(change: ChangeRequest, approval: Approval) -> str:
 def _differences(change: ChangeRequest) -> list[Fact]:
     """Return what a proposed version of a workflow changes, sentence by sentence."""
     return [Fact(f"Change {place}", said) for place, said in enumerate(_sentences(change, "differences"), 1)]
+
+
+def _lets(change: ChangeRequest) -> list[Fact]:
+    """Return what a change lets whom do, and what it would today if that is something else by now."""
+    foreseen_now = foreseen(change)
+    said = [Fact("What it lets whom do", sentence) for sentence in foreseen_now.then]
+    if foreseen_now.is_gone:
+        return [*said, Fact("Since then", "What it is about no longer exists, so it cannot be applied.")]
+    if not foreseen_now.has_moved:
+        return said
+    return [*said, *(Fact("What it would mean today", sentence) for sentence in foreseen_now.now or ())]
 
 
 def _sentences(change: ChangeRequest, name: str) -> list[str]:

@@ -18,6 +18,7 @@ class RunsConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import (
             on_change_request,
+            on_run_spent,
             on_stop_eased,
             register_change_kind,
             register_role_permissions,
@@ -33,6 +34,7 @@ class RunsConfig(AppConfig):
         from workflows.runs.models import Workflow
         from workflows.runs.services.attempts import waits_of_task
         from workflows.runs.services.publishing import CHANGE_KIND
+        from workflows.runs.services.steering.pausing import pause_for_budget
         from workflows.tasks.registry import on_task_closed, register_circle, register_waits
 
         register_verbs(receivers.VERBS)
@@ -54,5 +56,6 @@ class RunsConfig(AppConfig):
         register_portal_verb("run.find_signal", services.find_signal_verb)
         on_system_back(receivers.on_system_back)
         on_stop_eased(receivers.on_stop_eased)
+        on_run_spent(pause_for_budget)
         register_readers(selectors.readable_documents)
         visibility.register("runs", receivers.visible_events)

@@ -134,6 +134,7 @@ class TestReacting:
         assert react() == 1
         assert Run.objects.get().input == {"topic": f"0.1{2**60}"}
 
+    @pytest.mark.full
     def test_many_events_are_each_dealt_with_in_order(self, react: Any, workflow: Workflow) -> None:
         kept(PORTAL, workflow, key="event.subject.label", most_per_hour=10_000)
         for number in range(230):

@@ -213,13 +213,15 @@ def _judged(agent: Agent, ask: Ask, task: Task | None = None) -> Judgement:
     """Decide on arguments that passed the operation's schema; without a grant nobody learns of the schema."""
     operation = find_operation(ask.operation)
     wrong = argument_errors(operation.input_schema or {}, ask.arguments) if operation else []
+    references = _references(ask, task)
     judgement = judge(
         agent=agent,
         operation_code=ask.operation,
         arguments={} if wrong else ask.arguments,
         on_behalf_of=ask.on_behalf_of,
         provenance=ask.provenance,
-        workflow_id=_references(ask, task).get("workflow_id", ""),
+        workflow_id=references.get("workflow_id", ""),
+        run_id=references.get("run_id", ""),
     )
     if wrong and _may_know(judgement):
         raise _invalid(ask.operation, wrong)

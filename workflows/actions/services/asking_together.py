@@ -97,6 +97,7 @@ def _judged(wish: Wish, authority: _Authority) -> Judgement | None:
         now=authority.now,
         money=money_facts(operation, ask.arguments, authority.now.date()),
         workflow_id=str(ask.references.get("workflow_id", "")),
+        run_id=str(ask.references.get("run_id", "")),
     )
     if measures.is_bound(request, authority.snapshot):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from agents.decision import (
 from agents.models import Agent, Reservation
 from agents.selectors import agent_facts, authority_snapshot, money_facts
 from agents.services import measures
+from agents.services.model_use import pause_for_limit
 from audit.vocabulary import Actor, Refusal
 from connectors.policies.digests import canonical_digest, digest_of
 from connectors.services.authorizations import Leave, mint_authorizations
@@ -60,6 +62,7 @@ def judge(
     provenance: Mapping[str, str] | None = None,
     action: Action | None = None,
     workflow_id: str = "",
+    run_id: str = "",
 ) -> Judgement:
     """Decide on the present authority. Pass the action to count its approval, and not its own reservation."""
     operation = registry.find_operation(operation_code)
@@ -76,6 +79,7 @@ def judge(
         money=money_facts(operation, arguments, now.date()) if operation else None,
         approved=_approval_facts(action) if action else None,
         workflow_id=workflow_id,
+        run_id=run_id,
     )
     request = measures.with_readings(request, snapshot)
     if action:
@@ -93,6 +97,7 @@ def judge_action(action: Action) -> Judgement:
         provenance=action.provenance,
         action=action,
         workflow_id=str(action.references.get("workflow_id", "")),
+        run_id=str(action.references.get("run_id", "")),
     )
 
 
@@ -100,10 +105,19 @@ def carry_out(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
     """Do what was decided: deny, hold for people, or reserve and authorize."""
     verdict = judgement.decision.verdict
     if verdict is Verdict.DENY:
+        _brake_if_a_limit_says_so(action, judgement)
         return deny(actor=actor, action=action, decision=judgement.decision)
     if verdict is Verdict.HOLD:
         return hold(actor=actor, action=action, judgement=judgement)
     return authorize(actor=actor, action=action, judgement=judgement)
+
+
+def _brake_if_a_limit_says_so(action: Action, judgement: Judgement) -> None:
+    """After the commit: whoever stops an agent waits for what is just being decided about it."""
+    deciding = set(judgement.decision.deciding)
+    for limit in judgement.snapshot.measures:
+        if limit.on_exceed == "pause" and limit.measure_id in deciding:
+            transaction.on_commit(partial(pause_for_limit, action.agent_id, limit.name))
 
 
 def deny(*, actor: Actor, action: Action, decision: Decision) -> Action:

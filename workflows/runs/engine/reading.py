@@ -8,6 +8,8 @@ from typing import Any
 import rfc8785
 import yaml
 
+from agents.decision.plain_yaml import PlainLoader
+
 MOST_BYTES = 256 * 1024
 
 
@@ -24,7 +26,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
         raise DefinitionError([f"The text is larger than {MOST_BYTES // 1024} KB."])
     try:
-        found = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that admits less
+        found = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a SafeLoader that admits less
         canonical(found if isinstance(found, dict) else {})
     except RecursionError:
         raise DefinitionError(["It is nested too deeply."]) from None
@@ -43,35 +45,3 @@ def read_yaml(text: str) -> dict[str, Any]:
 def canonical(content: Mapping[str, Any]) -> bytes:
     """Return the RFC 8785 form of a definition: what its hash stands for."""
     return rfc8785.dumps(dict(content))
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML that is JSON in other clothes: no aliases (a bomb), no dates, no key twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not taken", self.peek_event().start_mark)
-        if getattr(self.peek_event(), "tag", None):
-            raise yaml.composer.ComposerError(None, None, "tags are not taken", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:str":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} must stand in quotes to be a name", key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-# A date in a definition is a text: JSON knows none.
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

@@ -28,7 +28,7 @@ from workflows.tasks.services.records import (
     require_waiting,
     user_of,
 )
-from workflows.tasks.services.standing import agent_of, require_may_work, require_standing
+from workflows.tasks.services.standing import agent_of, require_may_begin
 
 SHORTEST_LEASE, LONGEST_LEASE = 5, 900  # seconds
 MOST_AT_ONCE = 50
@@ -45,7 +45,7 @@ def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[
     given no work.
     """
     agent = agent_of(actor)
-    require_may_work(agent)
+    require_may_begin(agent)
     places = places_left(agent, at_most=max(1, min(most, MOST_AT_ONCE)))
     found = _not_stopped(_next(agent, places)) if places else []
     for task in found:
@@ -83,7 +83,7 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
             "Take what is offered to you. Who passed a task on does not get it back by itself.",
         )
     if actor.kind is ActorKind.AGENT:
-        require_may_work(agent_of(actor), task)
+        require_may_begin(agent_of(actor), task)
         require_place(agent_of(actor), task)
         lease_seconds = lease_seconds or 60
     now = selectors.database_now()
@@ -108,7 +108,8 @@ def heartbeat_task(
     task = locked(task_id)
     require_epoch(task, epoch)
     _require_held(actor, task)
-    require_standing(actor, task)
+    if actor.kind is ActorKind.AGENT:
+        require_may_begin(agent_of(actor), task)
     task.lease_until = selectors.database_now() + timedelta(seconds=_lease(task, lease_seconds))
     fields = ["lease_until"]
     if progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.models import Agent
 from agents.selectors import agent_facts
 from agents.services import stops
+from agents.services.model_use import require_budget
 from audit.vocabulary import Actor, ActorKind, Ref
 from workflows.tasks.models import Task
 from workflows.tasks.services.records import refused
@@ -24,6 +25,12 @@ def require_may_work(agent: Agent, task: Task | None = None) -> None:
     if task and (workflow := task.references.get("workflow_id")):
         scopes.append(Ref("workflow", str(workflow)))
     stops.lock_and_check(scopes)
+
+
+def require_may_begin(agent: Agent, task: Task | None = None) -> None:
+    """Refuse new work to an agent that may not work, or whose budget of model use is spent."""
+    require_may_work(agent, task)
+    require_budget(agent_facts(agent), str(task.references.get("run_id", "")) if task else "")
 
 
 def require_standing(actor: Actor, task: Task) -> None:

@@ -10,14 +10,15 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.services import stops
-from audit.vocabulary import Ref
+from audit.vocabulary import Actor, Ref
 from workflows.actions.choices import NOT_BEGUN, State
 from workflows.actions.models import Action
 from workflows.actions.services import let_go
 from workflows.runs import dispatch
-from workflows.runs.choices import OPEN_STEPS
+from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS
 from workflows.runs.models import Ready, Run, Step
 from workflows.runs.services.clocks import start_clocks, stop_clocks
+from workflows.runs.services.moving import lock_run, note
 from workflows.runs.services.steering.effects import UNDER_WAY, Change, told
 from workflows.runs.services.steering.verb import Standing, Verb, refuse
 from workflows.tasks.models import Task
@@ -72,6 +73,22 @@ class Pause(Verb):
     def after(self, at: Standing) -> Mapping[str, Any]:
         """Return that it is, and whether its clocks stand."""
         return {"is_paused": True, "stop_clocks": self.stop_clocks}
+
+
+def pause_for_budget(run_id: str, limit: str) -> None:
+    """Let nothing new begin in a run that has spent its budget; people raise it, or let the run go on."""
+    with transaction.atomic():
+        run = Run.objects.filter(pk=run_id, state__in=OPEN_RUNS, is_paused=False).first()
+        if run is None:
+            return
+        verb, actor = Pause(), Actor.system("limits")
+        run = lock_run(run.pk)
+        verb.keep_out(run)
+        if run.is_paused or run.state not in OPEN_RUNS:
+            return
+        at = Standing(actor, run, None, f"The limit {limit!r} was reached in it.")
+        note(actor=actor, run=run, verb=verb.fact, sentence=verb.sentence(at), reason=at.reason)
+        verb.carry_out(at)
 
 
 @dataclass(frozen=True)

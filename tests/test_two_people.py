@@ -1,0 +1,207 @@
+"""Nobody gives more authority alone, by whatever way: a superuser tries them all, and nothing is looser.
+
+Four things are tried on each way: a rule, a limit, whom a policy binds, and a grant.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from agents.models import Agent, ChangeRequest, Measure, Policy, Rule
+from agents.selectors import present_authority
+from agents.services import changes, policies
+from agents.services.policy_files import export_policies
+from agents.services.policy_import import import_policies
+from audit.vocabulary import Refusal
+from connectors.models import Operation
+from connectors.services import grant_operation
+from workflows.approvals.models import Approval
+from workflows.approvals.services import cast_vote
+
+pytestmark = pytest.mark.django_db
+WHY = "Because it is quicker alone"
+RULE = {
+    "name": "Large",
+    "operations": "fake.invoice.post",
+    "field": "amount",
+    "comparison": "above",
+    "value": "100.00",
+    "verdict": "hold",
+    "quorum": 1,
+    "mode": "enforced",
+}
+LIMIT = {
+    "code": "daily",
+    "name": "A day",
+    "operations": "*",
+    "amount": "1",
+    "unit": "count",
+    "window": "day",
+    "ceiling": 5,
+    "on_exceed": "deny",
+    "mode": "enforced",
+}
+
+
+@dataclass
+class House:
+    """What there is to loosen, the one person who tries, and their browser."""
+
+    person: Any
+    client: Client
+    rule: Rule
+    limit: Measure
+    agent: Agent
+    operation: Operation
+
+    @property
+    def policy(self) -> Policy:
+        return self.rule.policy
+
+    def standing(self) -> Any:
+        """Return all that decides, without words and versions, and without what only tightens."""
+        now = present_authority()
+        return (
+            {rule.rule_id: replace(rule, version=0, sentence="", name="") for rule in now.snapshot.rules},
+            {limit.measure_id: replace(limit, version=0) for limit in now.snapshot.measures},
+            now.snapshot.grants,
+            {agent.agent_id: agent for agent in now.agents},
+        )
+
+    def proposals(self) -> list[ChangeRequest]:
+        """Ask for more of each of the four."""
+        actor = self.person.as_actor()
+        loosened = [
+            policies.propose_rule_change(actor=actor, rule=self.rule, changes={"value": "900"}, reason=WHY),
+            policies.propose_measure_change(
+                actor=actor, measure=self.limit, changes={"ceiling": 9}, reason=WHY
+            ),
+            policies.propose_policy_move(actor=actor, policy=self.policy, **self.narrow(), reason=WHY),
+        ]
+        asked = [outcome.change_request for outcome in loosened]
+        granted = grant_operation(actor=actor, operation=self.operation, agent=self.agent, reason=WHY)
+        assert isinstance(granted, ChangeRequest)
+        return [change for change in (*asked, granted) if change is not None]
+
+    def narrow(self) -> dict[str, str]:
+        return {"scope_kind": "department", "scope_id": str(self.agent.department_id)}
+
+
+@pytest.fixture
+def house(seeded_company: None, admin_user: Any) -> House:
+    client = Client(raise_request_exception=False)
+    client.force_login(admin_user)
+    actor, company = admin_user.as_actor(), Policy.objects.get(code="company")
+    return House(
+        person=admin_user,
+        client=client,
+        rule=policies.create_rule(actor=actor, policy=company, content=RULE, reason=WHY),
+        limit=policies.create_measure(actor=actor, content=LIMIT, reason=WHY),
+        agent=Agent.objects.get(code="robo"),
+        operation=Operation.objects.get(code="fake.invoice.find"),
+    )
+
+
+def page(obj: Any, verb: str = "change") -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{verb}", args=[obj.pk])
+
+
+def test_by_the_services_the_proposer_decides_nothing(house: House) -> None:
+    before, proposals = house.standing(), house.proposals()
+    assert len(proposals) == 4
+    for change in proposals:
+        with pytest.raises(Refusal) as refusal:
+            changes.apply_change(actor=house.person.as_actor(), change_request=change, reason=WHY)
+        assert refusal.value.code == "same_person"
+        approval = Approval.objects.get(subject_id=str(change.pk))
+        with pytest.raises(Refusal):
+            cast_vote(
+                actor=house.person.as_actor(),
+                approval_id=approval.pk,
+                verdict="approve",
+                digest=approval.digest,
+                reason=WHY,
+            )
+    assert house.standing() == before
+
+
+def test_over_http_the_proposer_decides_nothing(house: House) -> None:
+    before = house.standing()
+    for change in house.proposals():
+        approval = Approval.objects.get(subject_id=str(change.pk))
+        body = {"reason": WHY, "verdict": "approve", "digest": approval.digest}
+        for address in (f"change-requests/{change.pk}/apply", f"approvals/{approval.pk}/votes"):
+            answer = house.client.post(f"/api/v1/{address}", json.dumps(body), content_type="application/json")
+            assert answer.status_code == 403, (address, answer.content)
+    assert house.standing() == before
+
+
+def test_by_the_forms_of_the_admin_it_waits(house: House) -> None:
+    before, why = house.standing(), {"reason": WHY}
+    house.client.post(page(house.rule), {**RULE, "value": "900", **why})
+    house.client.post(page(house.limit), {**LIMIT, "scope": "company:", "ceiling": "9", **why})
+    scope = "{scope_kind}:{scope_id}".format(**house.narrow())
+    house.client.post(page(house.policy), {"name": house.policy.name, "scope": scope, **why})
+    htmx = {"hx-request": "true"}
+    dialog = {"_form_submitted": "1", "agent": str(house.agent.pk), **why}
+    house.client.post(page(house.operation, "grant"), dialog, headers=htmx)
+    house.client.post(page(house.rule, "remove"), {"_form_submitted": "1", **why}, headers=htmx)
+    assert house.standing() == before
+    assert ChangeRequest.objects.count() == 5
+    for change in ChangeRequest.objects.all():
+        house.client.post(page(change, "apply"), {"_form_submitted": "1", **why}, headers=htmx)
+        assert house.client.post(page(change), {"state": "applied", **why}).status_code == 403
+    assert house.standing() == before
+
+
+def test_by_a_list_of_the_admin_nothing_is_done_at_all(house: House) -> None:
+    house.proposals()
+    before = house.standing()
+    for obj in (house.rule, house.limit, house.policy, house.operation, ChangeRequest.objects.first()):
+        listing = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_changelist")
+        for action in ("delete_selected", "apply", "remove", "grant"):
+            chosen = {"action": action, "_selected_action": [str(obj.pk)], "post": "yes", "reason": WHY}
+            house.client.post(listing, chosen)
+        edited = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": str(obj.pk), "_save": "Save"}
+        house.client.post(listing, {**edited, "form-0-mode": "draft", "form-0-ceiling": "9"})
+        assert house.client.post(page(obj, "delete"), {"post": "yes"}).status_code == 403
+    assert house.standing() == before
+    assert ChangeRequest.objects.filter(state="pending").count() == 4
+
+
+def test_by_an_earlier_version_nothing_is_brought_back(house: House) -> None:
+    actor = house.person.as_actor()
+    policies.propose_rule_change(actor=actor, rule=house.rule, changes={"value": "50"}, reason=WHY)
+    policies.propose_measure_change(actor=actor, measure=house.limit, changes={"ceiling": 3}, reason=WHY)
+    before = house.standing()
+    for obj, form in ((house.rule, RULE), (house.limit, LIMIT), (house.policy, {}), (house.operation, {})):
+        earlier = obj.history.earliest()
+        address = f"{page(obj, 'history')}{earlier.pk}/"
+        answer = house.client.post(address, {**form, "scope": "company:", "reason": WHY, "_save": "Save"})
+        assert answer.status_code == 403, address
+    assert house.standing() == before
+
+
+def test_by_a_file_it_waits(house: House) -> None:
+    """A file has no grants; what it has of the other three is proposed, and removed by two people too."""
+    actor, before = house.person.as_actor(), house.standing()
+    text = export_policies(actor=actor)
+    looser = text.replace("value: '100.00'", "value: '900.00'").replace("ceiling: 5", "ceiling: 9")
+    company, _, rest = looser.partition("binds: company")
+    department = house.agent.department.code
+    looser = f"{company}binds:\n  department: {department}{rest}"
+    outcome = import_policies(actor=actor, text=looser, reason=WHY, remove_missing=True)
+    assert len(outcome.waiting) == 3, outcome.lines
+    nothing = text.partition("rules:")[0] + "rules: []\n"
+    removed = import_policies(actor=actor, text=nothing, reason=WHY, remove_missing=True)
+    assert [line.state for line in removed.lines] == ["waits"]
+    grants = "kind: grants\ngrants:\n  - operation: fake.invoice.find\n    agent: robo\n"
+    with pytest.raises(Refusal):
+        import_policies(actor=actor, text=grants, reason=WHY)
+    assert house.standing() == before
