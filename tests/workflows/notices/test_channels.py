@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from audit.models import Event
 from audit.vocabulary import Refusal
+from connectors.models import Secret
 from tests.workflows.conftest import ask, hold_above
 from workflows.approvals.services import cast_vote
 from workflows.notices import services
@@ -193,3 +194,26 @@ def test_an_agents_own_program_hears_what_came_of_its_actions(chat, clerk, alice
 def test_a_channel_is_of_an_agent_or_of_groups(chat, clerk, alice):
     with pytest.raises(ValidationError, match="agent or groups"):
         kept(alice, chat.url, agent=clerk)
+
+
+def test_what_nobody_comes_back_from_is_given_up_too(chat, channel, secret, clerk, monkeypatch):
+    held(clerk)
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("the worker is gone")
+
+    monkeypatch.setattr("workflows.notices.services.posting.post_message", dies)
+    for _ in range(len(WAITS) + 2):
+        services.tell()
+        Post.objects.update(next_at=F("next_at") - timedelta(days=1))
+    post = Post.objects.get()
+    assert (post.state, post.attempts) == ("given_up", len(WAITS) + 1)
+    assert "did not come back" in post.problem
+
+
+def test_a_secret_that_cannot_be_opened_sends_nothing_unsigned(chat, channel, secret, clerk):
+    Secret.objects.filter(pk=Channel.objects.get().secret_id).update(wrapped_key=b"0" * 60)
+    held(clerk)
+    services.tell()
+    assert chat.messages == []
+    assert Post.objects.get().state == "waiting"

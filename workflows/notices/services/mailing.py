@@ -57,7 +57,7 @@ def send_mail(mail_id: UUID) -> None:
         outgoing.failed(mail, f"The address was refused: {refusals}", for_good=min(refusals, default=0) >= 500)
     except ValidationError:
         outgoing.failed(mail, "The address of this person is no address of mail.", for_good=True)
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         outgoing.failed(mail, f"{type(error).__name__}: {error}")
     else:
         outgoing.arrived(mail)

@@ -32,6 +32,9 @@ def claim(model: type[T], key: UUID) -> T | None:
     found: T | None = due.filter(pk=key, state=State.WAITING, next_at__lte=Now()).first()
     if found is None:
         return None
+    if wait_before(found.attempts) is None:
+        failed(found, found.problem or "Whoever tried it last did not come back.")
+        return None
     found.attempts += 1
     found.next_at = database_now() + CLAIM
     found.save(update_fields=["attempts", "next_at"])

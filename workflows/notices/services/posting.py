@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from audit.vocabulary import Refusal
 from connectors.services.messages import Answer, post_message
 from connectors.services.secrets import open_secret
 from workflows.notices.choices import State
@@ -65,7 +66,10 @@ def purpose_of(channel: Channel) -> str:
 
 def _sent(post: Post, channel: Channel) -> Answer:
     assert channel.secret is not None  # noqa: S101 - its callers asked
-    key = key_of(open_secret(channel.secret, purpose=purpose_of(channel)))
+    try:
+        key = key_of(open_secret(channel.secret, purpose=purpose_of(channel)))
+    except Refusal as refusal:
+        return Answer(problem=refusal.message)
     body = json.dumps(post.body, ensure_ascii=False).encode()
     return post_message(
         message_id=str(post.pk),
