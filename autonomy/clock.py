@@ -18,6 +18,7 @@ from django.db import connection
 from agents.selectors.containment import silent_after
 from workflows.actions import dispatch as actions
 from workflows.backtests import dispatch as backtests
+from workflows.notices import dispatch as notices
 from workflows.runs import dispatch as runs
 from workflows.triggers import dispatch as triggers
 
@@ -37,6 +38,7 @@ def conditions() -> dict[str, str]:
         triggers.FIRE: triggers.FIRE_WHEN,
         triggers.REACT: triggers.REACT_WHEN,
         backtests.SWEEP: backtests.SWEEP_WHEN,
+        notices.TELL: notices.TELL_WHEN,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
-from environs import Env
+from environs import Env, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "workflows.runs",
     "workflows.triggers",
     "workflows.backtests",
+    "workflows.notices",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -346,6 +347,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS * 4},
     },
+    "tell-people": {
+        "task": "workflows.notices.jobs.tell",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS * 4},
+    },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",
         "schedule": SWEEP_SECONDS,
@@ -366,6 +372,19 @@ APPROVAL_ESCALATE_GROUP = env.str("APPROVAL_ESCALATE_GROUP", default="")
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")
+
+# --- Mail. Without a server nothing is sent; Django's own SMTP backend sends it (docs/notices.md).
+EMAIL_HOST = env.str("SMTP_HOST", default="")
+EMAIL_PORT = env.int("SMTP_PORT", default=587)
+EMAIL_HOST_USER = env.str("SMTP_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("SMTP_PASSWORD", default="")
+SMTP_SECURITY = env.str(
+    "SMTP_SECURITY", default="starttls", validate=validate.OneOf(["starttls", "tls", "none"])
+)
+EMAIL_USE_TLS = SMTP_SECURITY == "starttls"
+EMAIL_USE_SSL = SMTP_SECURITY == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="autonomy@localhost")
 
 # --- Documents: bytes under their SHA-256 in the data folder; larger ones are refused (bytes).
 INCOMING_DIR = Path(env.str("INCOMING_DIR", default=str(DATA_DIR / "incoming")))

@@ -39,11 +39,14 @@ CONNECTIONS = (
     ("Systems", "dns", "connectors.System"),
     ("Accounts", "key", "connectors.Account"),
     ("Operations", "function", "connectors.Operation"),
+    ("Channels", "forum", "notices.Channel"),
 )
 RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
     ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
+    ("Mails", "mail", "notices.Mail"),
+    ("Messages", "send", "notices.Post"),
     ("Ledger", "menu_book", "audit.Event"),
 )
 COMPANY = (
@@ -69,7 +72,8 @@ def account(request: HttpRequest) -> list[Entry]:
         return []
     password = [{"title": "Change password", "link": reverse("admin:password_change")}]
     away = {"title": "Away: who decides for me", "link": reverse("away")}
-    return [away, *(password if request.user.has_usable_password() else [])]
+    notices = {"title": "Notifications", "link": reverse("notifications")}
+    return [away, notices, *(password if request.user.has_usable_password() else [])]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -184,7 +184,7 @@ class Client:
     ) -> httpx.Request:
         if method not in METHODS:
             raise Rejected("egress_refused", f"{method!r} is not a method that may leave.")
-        content = b"" if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        content = _content(body)
         if len(content) > MAX_REQUEST_BYTES:
             raise Rejected(
                 "request_too_large", f"The request is larger than {MAX_REQUEST_BYTES} bytes. Split it."
@@ -455,6 +455,13 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
         ):
             raise Rejected("egress_refused", f"The header {name!r} has a value that may not leave.")
     return dict(headers)
+
+
+def _content(body: Any) -> bytes:
+    """Return the bytes of a body; what was signed is bytes already, and not a byte of it changes."""
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _credential(credential: Credential) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from connectors.exceptions import PassageClosed
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEFAULT_PORTS = {"http": 80, "https": 443}
+THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
 _NUMERIC_END = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)", re.ASCII)
 
@@ -78,6 +79,24 @@ def parse_network(entry: str) -> Network:
     if not isinstance(entry, str) or "/" not in entry:
         raise ValueError(f"{entry!r} is not a network. Write it as address/length, e.g. 10.2.0.0/16.")
     return ipaddress.ip_network(entry, strict=True)
+
+
+def why_not_address(address: str, networks: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with where messages would go, as field and words; nothing when all is well.
+
+    Encrypted, but for this machine itself, which has to be named among the networks to be reached at all.
+    """
+    try:
+        origin = Origin.of_url(address.partition("?")[0])
+    except ValueError as error:
+        yield "address", str(error)
+        origin = None
+    if origin and origin.scheme != "https" and origin.host not in THIS_MACHINE:
+        yield "address", "Write an address that begins with https://."
+    try:
+        [parse_network(entry) for entry in networks]
+    except (TypeError, ValueError) as error:
+        yield "private_networks", str(error)
 
 
 @dataclass(frozen=True, slots=True)

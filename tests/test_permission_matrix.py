@@ -138,6 +138,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
             "since": "2020-01-01T00:00:00Z",
             "until": "2099-01-01T00:00:00Z",
         },
+        "notifications/": {"how": "daily"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
         "api/v1/policies/preview": {"text": POLICY_FILE},
         "api/v1/policies/import": {"text": POLICY_FILE, **reason},

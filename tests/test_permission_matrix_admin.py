@@ -111,7 +111,7 @@ def cell(world: World, caller: str, url: str, method: str) -> str:
 @pytest.mark.parametrize(
     "app",
     [
-        *("audit", "tasks", "documents", "approvals", "actions", "runs", "triggers"),
+        *("audit", "tasks", "documents", "approvals", "actions", "runs", "triggers", "notices"),
         # Most of the admin's pages are in these two rooms; asking every caller for each takes a minute.
         *(pytest.param(app, marks=pytest.mark.full) for app in ("agents", "connectors")),
     ],

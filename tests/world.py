@@ -29,6 +29,8 @@ from workflows.actions.services import Ask, request_action
 from workflows.approvals.services import give_delegation
 from workflows.backtests.services import ask_backtest
 from workflows.documents.services import store_document
+from workflows.notices.models import Mail, Post
+from workflows.notices.services import save_channel
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
 from workflows.tasks.services import claim_task, open_task
 from workflows.triggers.services import save_event_trigger, save_schedule, save_webhook
@@ -81,6 +83,7 @@ def build(fake: FakeSystem) -> World:
     # In a year, so that nobody decides for anybody yet.
     world.own |= _away(world.people["sam"], world.people["root"])
     world.other |= _away(world.people["root"], world.people["dave"])
+    _told(world.people["sam"])
     world.clients = {name: _client(world, name) for name in CALLERS}
     return world
 
@@ -143,6 +146,14 @@ def _backtest(person: Any, rule: Rule) -> Any:
     until = timezone.now()
     since = until - timedelta(days=1)
     return ask_backtest(actor=person.as_actor(), rule=rule, since=since, until=until)
+
+
+def _told(person: Any) -> None:
+    """Make a channel, a message to it and a mail, none of which goes anywhere."""
+    values = {"name": "Chat", "address": "https://chat.example/hooks/1"}
+    channel = save_channel(actor=SET_UP, values=values, reason=WHY)
+    Post.objects.create(channel=channel, body={"subject": "nothing"}, state="given_up")
+    Mail.objects.create(person=person, state="given_up")
 
 
 def _triggers(name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
+from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
@@ -66,6 +67,7 @@ page_urlpatterns = [
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
     path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),
     path("agents/<uuid:agent_id>/contract/sign/", sign, name="agent-contract-sign"),
+    path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),
     path("actions/<uuid:action_id>/", story, name="action"),

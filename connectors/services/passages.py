@@ -1,4 +1,4 @@
-"""The only maker of passages: from a call that is recorded and committed, for as long as it runs."""
+"""The only maker of passages: from a call or message that is recorded and committed, as long as it runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ def open_passage(call: Call) -> Iterator[Passage]:
         operation_code=call.operation.code if call.operation else "",
         reads_only=call.purpose != Purpose.EXECUTE,
     )
+    try:
+        yield passage
+    finally:
+        passage.close()
+
+
+@contextmanager
+def open_for_message(message_id: str, place: str) -> Iterator[Passage]:
+    """Yield the passage of one recorded message to the one place it goes to; it carries no operation."""
+    passage = Passage(_MINT, call_id=message_id, system_id=place, operation_code="", reads_only=False)
     try:
         yield passage
     finally:

@@ -19,11 +19,13 @@ from autonomy.clock import Clock, conditions
 from workflows.actions import dispatch as actions
 from workflows.actions.services.sweeping import IDLE_SECONDS
 from workflows.backtests import dispatch as backtests
+from workflows.notices import dispatch as notices
 from workflows.runs import dispatch as runs
 from workflows.triggers import dispatch as triggers
 
 NOTHING = dict.fromkeys(
-    (actions.SWEEP, runs.SWEEP, triggers.SCAN, triggers.FIRE, triggers.REACT, backtests.SWEEP), False
+    (actions.SWEEP, runs.SWEEP, triggers.SCAN, triggers.FIRE, triggers.REACT, backtests.SWEEP, notices.TELL),
+    False,
 )
 
 

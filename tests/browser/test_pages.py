@@ -48,6 +48,7 @@ def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol
         "/inbox/",
         f"/inbox/{held.approval_id}/",
         "/activity/",
+        "/notifications/",
         f"/actions/{held.pk}/",
         f"/actions/{refused.pk}/",
         "/admin/actions/action/",

@@ -36,6 +36,7 @@ _closed: dict[str, ClosedFn] = {}
 _awaited: dict[str, AwaitedFn] = {}
 _circles: dict[str, CircleFn] = {}
 _reminded: list[RemindedFn] = []
+_asked: list[Callable[[Task], None]] = []
 
 
 def on_task_closed(subject_kind: str, listener: ClosedFn) -> None:
@@ -79,6 +80,18 @@ def tell_reminded(task: Task, deadline: str) -> None:
     """Tell whoever passes reminders on."""
     for listener in _reminded:
         listener(task, deadline)
+
+
+def on_people_asked(listener: Callable[[Task], None]) -> None:
+    """Call ``listener(task)`` in the transaction that asks people: a task is opened for or handed to them."""
+    _asked.append(listener)
+
+
+def tell_asked(task: Task) -> None:
+    """Tell whoever passes it on, if it is people who are asked."""
+    if task.kind != Task.Kind.AGENT_WORK:
+        for listener in _asked:
+            listener(task)
 
 
 def register_circle(subject_kind: str, circle: CircleFn) -> None:

@@ -49,6 +49,7 @@ def escalate_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence
     record(
         actor, "tasks.task_escalated", task, _sentence(task, deadline, "can do it, too", groups), code=deadline
     )
+    registry.tell_asked(task)
     return task
 
 
@@ -66,6 +67,7 @@ def reassign_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence
     task.save(update_fields=["state", "claimed_by", "lease_until", "priority", "epoch", "passed_on"])
     sentence = _sentence(task, deadline, "can do it instead", groups)
     record(actor, "tasks.task_reassigned", task, sentence, code=deadline)
+    registry.tell_asked(task)
     return task
 
 

@@ -147,6 +147,7 @@ def _pass_on(actor: Actor, task: Task, to: Recipient, reason: str, note: str) ->
     task.candidate_users.set([one] if one else [])
     if to.role is not None:
         transaction.on_commit(partial(broadcast.tell_work, to.role.pk))
+    registry.tell_asked(task)
 
 
 def recipients_of(task: Task, user: User) -> Recipients:

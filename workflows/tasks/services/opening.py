@@ -13,7 +13,7 @@ from django.db import transaction
 
 from agents.models import Agent, Department, Role, User
 from audit.vocabulary import Actor, ActorKind, Ref
-from workflows.tasks import broadcast, selectors
+from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import NO_DEPARTMENT, Comment, Task
 from workflows.tasks.services.records import locked, not_found, record, user_of
 
@@ -85,6 +85,7 @@ def open_task(
     record(actor, "tasks.task_opened", task, f"A task was opened: {task.title}")
     if role:
         transaction.on_commit(partial(broadcast.tell_work, role.pk))
+    registry.tell_asked(task)
     return task
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.models import Agent, User
 from audit.vocabulary import Actor
-from workflows.tasks import broadcast, selectors
+from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
 from workflows.tasks.services.records import locked, record, require_waiting
 
@@ -48,4 +48,5 @@ def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason
     record(actor, "tasks.task_redirected", task, f"{actor.label} gave {task.title} to {to}", reason)
     if task.role_id:
         transaction.on_commit(partial(broadcast.tell_work, task.role_id))
+    registry.tell_asked(task)
     return task

@@ -1,0 +1,30 @@
+"""What people fill in about channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+
+from agents.models import Role
+from audit.adminkit import ReasonModelForm
+from workflows.notices.models import Channel
+
+
+class ChannelForm(ReasonModelForm):
+    """Where a chat system listens. Groups of agents are not offered: what waits for them is told to nobody."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "groups" in self.fields:
+            people = Group.objects.exclude(pk__in=Role.objects.values("group"))
+            self.fields["groups"].queryset = people.order_by("name")  # type: ignore[attr-defined]
+
+    class Meta:
+        model = Channel
+        fields = ["name", "address", "groups", "agent", "private_networks", "is_enabled"]
+        labels = {
+            "groups": "Tells of what waits for",
+            "agent": "Or: the agent that listens",
+            "is_enabled": "Switched on",
+        }

@@ -1,0 +1,28 @@
+"""The services of what is told."""
+
+from __future__ import annotations
+
+from workflows.notices.services.channels import (
+    IssuedSecret,
+    issue_channel_secret,
+    save_channel,
+    send_test,
+)
+from workflows.notices.services.outbox import note_asked, note_ended, note_reminded, spread_notices
+from workflows.notices.services.outgoing import try_again
+from workflows.notices.services.preferences import choose_how
+from workflows.notices.services.telling import tell
+
+__all__ = [
+    "IssuedSecret",
+    "choose_how",
+    "issue_channel_secret",
+    "note_asked",
+    "note_ended",
+    "note_reminded",
+    "save_channel",
+    "send_test",
+    "spread_notices",
+    "tell",
+    "try_again",
+]
