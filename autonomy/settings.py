@@ -173,6 +173,7 @@ UNFOLD = {
             "950": "oklch(26.5% .075 258)",
         },
     },
+    "ACCOUNT": {"navigation": "autonomy.ui.account"},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "autonomy.ui.navigation"},
 }
 
@@ -363,6 +364,11 @@ CELERY_BEAT_SCHEDULE = {
 UNCLAIMED_SECONDS = env.int("UNCLAIMED_SECONDS", default=60)
 AUTHORIZATION_SECONDS = env.int("AUTHORIZATION_SECONDS", default=300)
 APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
+# What a rule does not say itself: after which share (percent) of the time people are reminded, 0 never; after
+# how many seconds which group may approve in place of the one that is asked, 0 never.
+APPROVAL_REMIND_SHARE = env.int("APPROVAL_REMIND_SHARE", default=50)
+APPROVAL_ESCALATE_SECONDS = env.int("APPROVAL_ESCALATE_SECONDS", default=0)
+APPROVAL_ESCALATE_GROUP = env.str("APPROVAL_ESCALATE_GROUP", default="")
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

@@ -66,6 +66,15 @@ def environment(request: HttpRequest) -> list[str] | None:
     return ["Demo company", "info"] if settings.DEMO_COMPANY else None
 
 
+def account(request: HttpRequest) -> list[Entry]:
+    """Return the links of a person's own menu; nobody else has one."""
+    if not is_person(request.user):
+        return []
+    password = [{"title": "Change password", "link": reverse("admin:password_change")}]
+    away = {"title": "Away: who decides for me", "link": reverse("away")}
+    return [away, *(password if request.user.has_usable_password() else [])]
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu: only what this person may open, with the counts of what waits for them."""
     if not is_person(request.user):

@@ -40,6 +40,12 @@ STEERING: dict[str, dict[str, Any]] = {
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
 POLICY_FILE = "kind: policy\ncode: matrix\nname: Asked by the matrix\n"
+TALK = {
+    "comments": {"text": "the matrix says"},
+    "say": {"text": "the matrix says", "deed": "comment"},
+    "questions": {"question": "which order is it for?"},
+}
+AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
@@ -137,6 +143,10 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/policies/preview": {"text": POLICY_FILE},
         "api/v1/policies/import": {"text": POLICY_FILE, **reason},
         "policies/import/": {"text": POLICY_FILE},
+        "api/v1/approvals/votes": {"verdict": "approve", "approvals": [_choice(world)], **reason},
+        "inbox/together/": {"verdict": "approve", "pick": ":".join(_choice(world).values()), **reason},
+        "api/v1/delegations": {"delegate": "bob", **AWAY, **reason},
+        "away/": {"giver": world.people["sam"].pk, "delegate": world.people["bob"].pk, **AWAY, **reason},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},
@@ -155,9 +165,16 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return {"digest": contract_of(found).digest, **reason}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])
-    if route.endswith(("/votes", "/vote/")):
+    if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
+        return TALK[said]
+    if route.endswith((">/votes", ">/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}
     return bodies.get(route, reason)
+
+
+def _choice(world: World) -> dict[str, str]:
+    approval = world.own["approvals"]
+    return {"id": str(approval.pk), "digest": approval.digest}
 
 
 def ask(world: World, caller: str, key: Key) -> str:

@@ -26,6 +26,7 @@ from tests.company import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from tests.workflows.test_runs import letters
 from workflows.actions.services import Ask, request_action
+from workflows.approvals.services import give_delegation
 from workflows.backtests.services import ask_backtest
 from workflows.documents.services import store_document
 from workflows.notices.models import Mail, Post
@@ -80,6 +81,9 @@ def build(fake: FakeSystem) -> World:
     world.own = _belongings(robo, world.people["alice"], rule, book["post"].code, spare)
     world.other = _belongings(rival, world.people["root"], other_rule, book["find"].code, spare)
     _told(world.people["sam"])
+    # In a year, so that nobody decides for anybody yet.
+    world.own |= _away(world.people["sam"], world.people["root"])
+    world.other |= _away(world.people["root"], world.people["dave"])
     world.clients = {name: _client(world, name) for name in CALLERS}
     return world
 
@@ -129,6 +133,13 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
         "workflows": Workflow.objects.get(),
     }
+
+
+def _away(giver: Any, delegate: Any) -> dict[str, Any]:
+    day = timezone.now().date() + timedelta(days=365)
+    actor = giver.as_actor()
+    given = give_delegation(actor=actor, delegate=delegate, first_day=day, last_day=day, reason=WHY)
+    return {"delegations": given, "away": given}
 
 
 def _backtest(person: Any, rule: Rule) -> Any:

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from agents.models import User
 from audit import visibility
 from audit.selectors import newest_position
+from workflows.approvals.selectors import handed_to
 from workflows.broadcast import EVENTS, INBOX, group_name
 from workflows.layers import end_all
 
@@ -42,7 +43,7 @@ def rights_in(session_key: str | None) -> frozenset[str] | None:
     rights = set()
     if visibility.visible_to(user) != visibility.NOTHING:
         rights.add(EVENTS)
-    if user.has_perm("approvals.view_approval") or user.groups.exists():
+    if user.has_perm("approvals.view_approval") or user.groups.exists() or handed_to(user):
         rights.add(INBOX)
     return frozenset(rights)
 

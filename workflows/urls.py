@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
+from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
-from workflows.pages.inbox import inbox, inbox_detail, inbox_list, vote
+from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
 from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
@@ -17,6 +18,7 @@ from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
+from workflows.pages.together import together
 from workflows.pages.trying import try_agent
 from workflows.pages.work import task, task_detail, task_do
 from workflows.pages.workforce import agents, agents_parts, brake
@@ -28,12 +30,16 @@ page_urlpatterns = [
     path("live/", live, name="live"),
     path("inbox/", inbox, name="inbox"),
     path("inbox/rows/", inbox_list, name="inbox-rows"),
+    path("inbox/together/", together, name="inbox-together"),
     path("inbox/<uuid:approval_id>/", inbox, name="inbox-approval"),
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
+    path("inbox/<uuid:approval_id>/say/", say, name="inbox-say"),
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("away/", away, name="away"),
+    path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),
     path("runs/parts/", runs_parts, name="runs-parts"),
     path("runs/start/", startable, name="startable"),

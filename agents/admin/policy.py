@@ -144,6 +144,9 @@ class PolicyAdmin(WorkforceAdmin):
         return trail("agents.policy", policy)
 
 
+LATER = ("remind_minutes", "escalate_minutes", "escalate_to")
+
+
 @admin.register(Rule)
 class RuleAdmin(WorkforceAdmin):
     """Comparisons in words. The portal writes the exact condition, and shows both."""
@@ -161,11 +164,13 @@ class RuleAdmin(WorkforceAdmin):
         (None, {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": WHEN}),
         ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
+        ("If nobody decides", {"fields": LATER}),
     )
     fieldsets = (
         ("Rule", {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": WHEN}),
         ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
+        ("If nobody decides", {"fields": LATER}),
         ("Trail", {"fields": ("version", "shown_trail")}),
     )
 

@@ -9,6 +9,7 @@ from agents.decision.facts import (
     ORDINARY_APPROVERS,
     Decision,
     DecisionRequest,
+    Escalation,
     Obligations,
     Snapshot,
     Verdict,
@@ -117,7 +118,17 @@ def _add_up(findings: list[Finding]) -> Obligations:
         approver_groups=tuple(sorted(groups)),
         notes=tuple(sorted({note for duty in duties for note in duty.notes})),
         redact=tuple(sorted({path for duty in duties for path in duty.redact})),
+        remind_minutes=min((duty.remind_minutes for duty in duties if duty.remind_minutes), default=0),
+        escalations=_escalations(findings),
     )
+
+
+def _escalations(findings: list[Finding]) -> tuple[Escalation, ...]:
+    """Return what is said of each group that is asked; who asks without a rule says as in the company."""
+    said = {one for finding in findings for one in finding.duties.escalations}
+    if any(f.verdict == Verdict.HOLD and not f.duties.escalations for f in findings):
+        said.add(Escalation(ORDINARY_APPROVERS))
+    return tuple(sorted(said, key=lambda one: (one.group, one.minutes, one.to)))
 
 
 def _why(case: Case, finding: Finding, redact: tuple[str, ...]) -> list[str]:

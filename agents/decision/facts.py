@@ -155,6 +155,18 @@ class RuleFacts:
     comparison: str = ""
     value: str = ""
     also: tuple[Line, ...] = ()
+    remind_minutes: int = 0
+    escalate_minutes: int = 0
+    escalate_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who may approve in place of one group after so many minutes; zero and no name: as in the company."""
+
+    group: str
+    minutes: int = 0
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +292,16 @@ class Obligations:
     """Duties that add up over every enforced rule that applied.
 
     A voter must belong to every one of ``approver_groups`` (names of groups; empty: the ordinary approvers, who
-    are named beside others as ORDINARY_APPROVERS).
+    are named beside others as ORDINARY_APPROVERS). ``remind_minutes``: the soonest (0: as in the company);
+    ``escalations``: what every voice says that asks for a group, so that none lets others in for another's.
     """
 
     quorum: int = 1
     approver_groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
+    remind_minutes: int = 0
+    escalations: tuple[Escalation, ...] = ()
 
     @property
     def approver_group(self) -> str:

@@ -13,6 +13,7 @@ from agents.decision.context import build_context
 from agents.decision.facts import (
     DecisionRequest,
     Effect,
+    Escalation,
     MeasureDefinition,
     MeasureFacts,
     Mode,
@@ -63,6 +64,13 @@ class Finding:
     def order(self) -> tuple[int, int, str]:
         """Return the place in the order of telling; nothing in it depends on the order of the snapshot."""
         return STRENGTH[self.verdict], _PRIORITY[self.code], self.result.rule_id if self.result else ""
+
+
+def _escalations(rule: RuleFacts) -> tuple[Escalation, ...]:
+    """Return whom a rule lets approve later in place of its group: an empty one says as in the company."""
+    if not (rule.approver_group or rule.verdict == "hold"):
+        return ()
+    return (Escalation(rule.approver_group, rule.escalate_minutes, rule.escalate_to),)
 
 
 class Case:
@@ -153,6 +161,8 @@ class Case:
             (rule.approver_group,) if rule.approver_group else (),
             (rule.note,) if rule.note else (),
             tuple(rule.redact),
+            rule.remind_minutes,
+            _escalations(rule),
         )
         why = rule.sentence or rule.name
         return Finding(verdict, code, why, enforced, result, rule.version, duties, rule)

@@ -37,6 +37,7 @@ class Terms:
                 or (self.names.ordinary_approvers if rule.verdict == "hold" else ""),
                 "note": rule.note,
                 "redact": sorted(rule.redact),
+                **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
             },
             tuple(self._details(rule, reach)),
             origin=f"{self._policy(rule)}{mark}",
@@ -98,6 +99,8 @@ class Terms:
             yield sentence(self.voters(rule.quorum, rule.approver_group))
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
             yield sentence(f"If a person is asked, {self.voters(rule.quorum, rule.approver_group)}")
+        if rule.escalate_to and rule.verdict != "deny":
+            yield f"Undecided after {rule.escalate_minutes} minutes, {rule.escalate_to} may decide it, too."
         if rule.note:
             yield f"They are asked to look at this: {sentence(rule.note)}"
         if rule.redact:

@@ -146,6 +146,9 @@ class RuleForm(ReasonModelForm):
             "note",
             "redact",
             "mode",
+            "remind_minutes",
+            "escalate_minutes",
+            "escalate_to",
         ]
         labels = {
             "comparison": "How",
@@ -156,6 +159,9 @@ class RuleForm(ReasonModelForm):
             "approver_group": "Who may approve",
             "quorum": "How many must approve",
             "note": "Note for the approver",
+            "remind_minutes": "Remind after (minutes)",
+            "escalate_minutes": "Ask others, too, after (minutes)",
+            "escalate_to": "Whom to ask then",
         }
         help_texts = {
             "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
@@ -172,6 +178,8 @@ class RuleForm(ReasonModelForm):
             self.fields["also"].widget.choices = choices
         if "approver_group" in self.fields:
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "escalate_to" in self.fields:
+            self.fields["escalate_to"].queryset = groups_of_people()  # type: ignore[attr-defined]
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
         if "condition" in self.fields:

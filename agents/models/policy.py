@@ -149,6 +149,24 @@ class Rule(KeyedModel):
         default=1, editable=False, help_text="Goes up by one with every change of this rule."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    remind_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="After how many minutes those who may approve are reminded. Empty: as in the company.",
+    )
+    escalate_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="After how many minutes undecided others may approve, too. Empty: as in the company.",
+    )
+    escalate_to = models.ForeignKey(
+        "auth.Group",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who may then approve, too. As many must approve as before.",
+    )
 
     history = tracked()
 
@@ -163,6 +181,15 @@ class Rule(KeyedModel):
             ),
             models.CheckConstraint(
                 condition=Q(mode__in=["draft", "shadow", "enforced"]), name="agents_rule_mode_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(remind_minutes__isnull=True) | Q(remind_minutes__gte=1), name="agents_rule_reminder"
+            ),
+            models.CheckConstraint(
+                condition=Q(escalate_minutes__isnull=True, escalate_to__isnull=True)
+                | Q(escalate_minutes__gte=1, escalate_minutes__isnull=False, escalate_to__isnull=False),
+                name="agents_rule_escalation",
+                violation_error_message="Say both: after how many minutes, and who may approve then, too.",
             ),
         ]
 

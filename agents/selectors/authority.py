@@ -80,11 +80,14 @@ def _load(version: int) -> Snapshot:
         company_currency=company_currency(),
         time_zone=settings.TIME_ZONE,
         policies=Policy.objects.count(),
-        rules=tuple(rule_facts(rule) for rule in Rule.objects.select_related("policy", "approver_group")),
+        rules=tuple(rule_facts(rule) for rule in Rule.objects.select_related(*RULE_RELATED)),
         measures=tuple(measure_definition(measure) for measure in Measure.objects.all()),
         grants=registry.grants(),
         stops=tuple(_stop_facts(stop) for stop in Stop.objects.filter(lifted_at__isnull=True)),
     )
+
+
+RULE_RELATED = ("policy", "approver_group", "escalate_to")
 
 
 def company_currency() -> str:
@@ -116,6 +119,9 @@ def rule_facts(rule: Rule) -> RuleFacts:
         comparison=rule.comparison,
         value=rule.value,
         also=lines_on_record(rule.also),
+        remind_minutes=rule.remind_minutes or 0,
+        escalate_minutes=rule.escalate_minutes or 0,
+        escalate_to=rule.escalate_to.name if rule.escalate_to else "",
     )
 
 

@@ -62,15 +62,18 @@ def propose_change(
         return change_request
 
 
-def apply_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
+def apply_change(
+    *, actor: Actor, change_request: ChangeRequest, reason: str, in_place_of: User | None = None
+) -> ChangeRequest:
     """Apply exactly what was proposed; the actor must be a person other than the proposer, whoever calls this.
 
+    ``in_place_of`` is who is away and whose right it is: only the votes, which ask for that, may name somebody.
     Raises Refusal ``not_a_person``, ``same_person``, ``permission_missing``, ``already_decided``,
     ``payload_changed`` or ``stale_target``.
     """
     with transaction.atomic():
         change_request = lock_row(ChangeRequest, change_request.pk)
-        approver = _second_person(actor, change_request)
+        approver = _second_person(actor, change_request, in_place_of)
         policies.require_reason(reason)
         _require_pending(change_request)
         _require_unchanged(change_request)
@@ -84,19 +87,21 @@ def apply_change(*, actor: Actor, change_request: ChangeRequest, reason: str) ->
             )
         _decide(change_request, State.APPLIED, actor, approver, reason)
         apply_fn(actor, change_request)
-        sentence = f"{actor.label} approved what {change_request.proposer} proposed: {change_request.summary}"
+        sentence = _told(actor, in_place_of, "approved", change_request)
         _record(actor, "agents.change_applied", change_request, sentence, reason)
         registry.tell_change_listeners(actor, change_request)
         return change_request
 
 
-def reject_change(*, actor: Actor, change_request: ChangeRequest, reason: str) -> ChangeRequest:
+def reject_change(
+    *, actor: Actor, change_request: ChangeRequest, reason: str, in_place_of: User | None = None
+) -> ChangeRequest:
     """Refuse a proposed change; the proposer may withdraw, but not reject, their own."""
     with transaction.atomic():
         change_request = lock_row(ChangeRequest, change_request.pk)
-        approver = _second_person(actor, change_request)
+        approver = _second_person(actor, change_request, in_place_of)
         policies.require_reason(reason)
-        sentence = f"{actor.label} rejected what {change_request.proposer} proposed: {change_request.summary}"
+        sentence = _told(actor, in_place_of, "rejected", change_request)
         return _close(change_request, State.REJECTED, actor, approver, reason, sentence)
 
 
@@ -159,8 +164,8 @@ def _refuse_second_proposal(kind: str, target: Ref) -> None:
         )
 
 
-def _second_person(actor: Actor, change_request: ChangeRequest) -> User:
-    """Four eyes, enforced here and again by the database: a person, and not the one who asked."""
+def _second_person(actor: Actor, change_request: ChangeRequest, in_place_of: User | None = None) -> User:
+    """Four eyes, enforced here and again by the database: a person, not who asked, nor in their place."""
     user = policies.user_of(actor)
     if actor.kind != ActorKind.PERSON or user is None or user.is_agent:
         raise Refusal(
@@ -168,14 +173,19 @@ def _second_person(actor: Actor, change_request: ChangeRequest) -> User:
             "Nothing was changed: more authority is given by a person, never by an agent or a process.",
             next_step="Ask a person who may decide it.",
         )
-    if user.pk == change_request.proposer_id:
+    if change_request.proposer_id in (user.pk, in_place_of.pk if in_place_of else None):
         raise Refusal(
             "same_person",
             "Nothing was changed: you proposed this yourself, so somebody else must decide it.",
             next_step="Ask a colleague, or withdraw it.",
         )
-    policies.require(policies.may_decide_change(actor))
+    policies.require(policies.may_decide_change(in_place_of.as_actor() if in_place_of else actor))
     return user
+
+
+def _told(actor: Actor, in_place_of: User | None, word: str, change_request: ChangeRequest) -> str:
+    who = f"{actor.label} for {in_place_of}" if in_place_of else actor.label
+    return f"{who} {word} what {change_request.proposer} proposed: {change_request.summary}"
 
 
 def _require_pending(change_request: ChangeRequest) -> None:

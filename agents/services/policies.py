@@ -33,6 +33,7 @@ MOVE_POLICY = "agents.policy.move"
 RULE_FIELDS = (
     "name", "sentence", "operations", "effects", "field", "comparison", "value", "also", "condition",
     "verdict", "approver_group", "quorum", "note", "redact", "mode",
+    "remind_minutes", "escalate_minutes", "escalate_to",
 )  # fmt: skip
 MEASURE_FIELDS = (
     "name", "scope_kind", "scope_id", "operations", "key", "amount", "unit", "window", "window_seconds",
@@ -492,9 +493,10 @@ def _known(given: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
 
 def _from_payload(values: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(values)
-    group = found.get("approver_group")
-    if group is not None and not isinstance(group, Group):
-        found["approver_group"] = lock_row(Group, group)
+    for name in ("approver_group", "escalate_to"):
+        group = found.get(name)
+        if group is not None and not isinstance(group, Group):
+            found[name] = lock_row(Group, group)
     return found
 
 
@@ -550,9 +552,8 @@ def _new_version(actor: Actor, policy: Policy, reason: str) -> None:
     """Keep the policy exactly as it stands from now on, so that an old decision can be replayed."""
     policy.version += 1
     stamp(policy, actor=actor, reason=reason).save(update_fields=["version"])
-    rules: list[RuleFacts] = [
-        rule_facts(rule) for rule in policy.rules.select_related("policy", "approver_group").order_by("pk")
-    ]
+    stored = policy.rules.select_related("policy", "approver_group", "escalate_to").order_by("pk")
+    rules: list[RuleFacts] = [rule_facts(rule) for rule in stored]
     content: Any = {
         "code": policy.code,
         "scope": [policy.scope_kind, policy.scope_id],

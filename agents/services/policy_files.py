@@ -79,7 +79,7 @@ def export_policies(*, actor: Actor, chosen: Sequence[Policy] | None = None) -> 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
     """Return one policy as it is written: rules by name."""
-    rules = policy.rules.select_related("approver_group", "policy").order_by("name")
+    rules = policy.rules.select_related("approver_group", "escalate_to", "policy").order_by("name")
     return {
         "kind": "policy",
         "code": policy.code,

@@ -372,6 +372,7 @@ def test_no_limit_is_lifted_in_silence(old: dict[str, Any], new: dict[str, Any])
 def test_every_field_of_a_rule_has_words_or_is_said_by_its_name(name: str) -> None:
     """A field that is added and forgotten here would let somebody agree to what they never saw."""
     other = {"effects": ("write", "financial"), "redact": ("x",), "quorum": 2, "version": 2, "mode": "shadow"}
+    other |= {"remind_minutes": 30, "escalate_minutes": 30}
     changed = replace(rule(), **{name: other.get(name, "agent" if name == "scope_kind" else "other.*")})
     silent = {"policy_id", "policy_code", "name", "sentence", "version", "field", "comparison", "value", "also"}
     silent |= {"rule_id"}  # another id is another rule

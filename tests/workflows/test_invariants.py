@@ -70,6 +70,20 @@ BENT = [
     ("I7", "UPDATE approvals_approval SET requester_id = (SELECT user_id::text FROM approvals_vote LIMIT 1)"),
     ("I7", "UPDATE approvals_vote SET digest = repeat('0', 64)"),
     ("I7", "DELETE FROM approvals_vote"),
+    (
+        "I7",
+        "UPDATE approvals_vote SET on_behalf_of_id ="
+        " (SELECT id FROM agents_user WHERE kind = 'person' AND id <> user_id LIMIT 1)",
+    ),
+    (
+        "I7",
+        ANOTHER_ROW.format(
+            "approvals_vote",
+            "jsonb_build_object('id', gen_random_uuid(), 'on_behalf_of_id', r.user_id, 'user_id',"
+            " (SELECT id FROM agents_user WHERE kind = 'person' AND id <> r.user_id LIMIT 1))",
+            "",
+        ),
+    ),
     ("I8", "DELETE FROM audit_event WHERE verb = 'actions.action_confirmed'"),
     ("I8", "UPDATE actions_action SET state = 'dispatched', outcome = '', finished_at = NULL"),
     ("I9", "UPDATE tasks_task SET epoch = 0 WHERE state = 'claimed'"),

@@ -15,7 +15,10 @@ from django.db.models.functions import Now
 from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.models import Call
+from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_concurrency import at_once
+from tests.workflows.test_delegations import hand_on
+from tests.workflows.test_delegations import vote as vote_for
 from tests.workflows.test_runs import begun, claim, complete, publish, step
 from tests.workflows.test_runs_frames import WORK, give_up, nothing_is_left
 from tests.workflows.test_runs_frames import publish as publish_nodes
@@ -23,6 +26,7 @@ from tests.workflows.test_signals import WAIT, send
 from tests.workflows.test_sub_workflows import both, child_of
 from workflows.actions.models import Action
 from workflows.actions.services import executing, run_action
+from workflows.approvals.services import withdraw_delegation
 from workflows.runs import services
 from workflows.runs.models import Run, Timer
 from workflows.tasks import services as tasks
@@ -210,3 +214,14 @@ def _fire(run: Run) -> bool:
 
     timer = Timer.objects.filter(step__run=run).values_list("pk", flat=True).first()
     return _fire(timer, run.pk)
+
+
+def test_a_delegation_that_is_ended_meanwhile_lets_no_vote_through(clerk: Any, bob: Any, mallory: Any) -> None:
+    hold_above(10_000)
+    approval = ask(clerk, minor=20_000).approval
+    given = hand_on(bob, mallory)
+    with meanwhile(lambda: vote_for(mallory, approval, bob)) as other:
+        withdraw_delegation(actor=bob.as_actor(), delegation_id=given.pk, reason=WHY)
+    assert other.waited
+    assert other.code == "not_a_delegate"
+    assert not approval.votes.exists()

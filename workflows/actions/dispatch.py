@@ -25,7 +25,17 @@ HINT_SECONDS = 15
 # where a duty then finds nothing, and is true wherever one would do something.
 # Authorized is what expires, what nobody has begun, and what waits for its turn.
 SWEEP_WHEN = """
-   EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND expires_at <= statement_timestamp())
+   EXISTS (SELECT FROM approvals_approval
+            WHERE state = 'pending' AND clock_stopped_at IS NULL AND expires_at <= statement_timestamp())
+OR EXISTS (SELECT FROM approvals_approval
+            WHERE state = 'pending' AND reminded_at IS NULL AND clock_stopped_at IS NULL
+              AND remind_at <= statement_timestamp())
+OR EXISTS (SELECT FROM approvals_escalation e JOIN approvals_approval q ON q.id = e.approval_id
+            WHERE e.done_at IS NULL AND e.at <= statement_timestamp()
+              AND q.state = 'pending' AND q.clock_stopped_at IS NULL)
+OR EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND clock_stopped_at IS NOT NULL)
+OR EXISTS (SELECT FROM agents_stop WHERE lifted_at IS NULL)
+   AND EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND clock_stopped_at IS NULL)
 OR EXISTS (SELECT FROM actions_action
             WHERE state = 'authorized'
               AND (waits_for_id IS NOT NULL OR expires_at <= statement_timestamp()

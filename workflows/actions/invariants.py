@@ -161,6 +161,24 @@ INVARIANTS: dict[str, Invariant] = {
          WHERE u.id::text = q.requester_id OR q.excluded_ids ? u.id::text OR u.kind <> 'person'
             OR v.digest <> q.digest
         UNION ALL
+        SELECT v.id::text, 'vote in the place of the requester, of somebody excluded, or without a delegation'
+          FROM approvals_vote v
+          JOIN approvals_approval q ON q.id = v.approval_id
+          CROSS JOIN LATERAL (VALUES (v.on_behalf_of_id, coalesce(v.through_id, v.user_id)),
+                                     (v.through_id, v.user_id)) AS link (giver, delegate)
+         WHERE link.giver IS NOT NULL
+           AND (link.giver::text = q.requester_id OR q.excluded_ids ? link.giver::text
+                OR NOT EXISTS (SELECT 1 FROM approvals_delegation d
+                                WHERE d.giver_id = link.giver AND d.delegate_id = link.delegate
+                                  AND d.created_at <= v.at + interval '1 minute'
+                                  AND (d.withdrawn_at IS NULL OR d.withdrawn_at >= v.at)))
+        UNION ALL
+        SELECT v.id::text, 'somebody counts twice'
+          FROM approvals_vote v
+          JOIN approvals_vote w ON w.approval_id = v.approval_id AND w.id > v.id
+         WHERE ARRAY[v.user_id, v.on_behalf_of_id, v.through_id]
+               && array_remove(ARRAY[w.user_id, w.on_behalf_of_id, w.through_id], NULL)
+        UNION ALL
         SELECT q.id::text, 'approved with fewer votes than its quorum'
           FROM approvals_approval q
          WHERE q.state = 'approved'

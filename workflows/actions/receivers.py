@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from agents.models import Throttle, User
+from agents.models import Agent, Throttle, User
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
 from workflows.actions.models import Action
@@ -39,6 +39,13 @@ VERBS = {
 def on_approved(actor: Actor, approval: Approval) -> None:
     """People approved: decide again, in the transaction of the last vote."""
     services.decide_again(actor=actor, approval=approval)
+
+
+def agent_of(approval: Approval) -> Agent | None:
+    """Return the agent that asks: it can be asked back."""
+    action = Action.objects.select_related("agent__role__group", "agent__user").filter(pk=approval.subject_id)
+    found = action.first()
+    return found.agent if found else None
 
 
 def on_throttle_loosened(throttle: Throttle) -> None:
@@ -80,4 +87,6 @@ ACTION = ApprovalSubject(
     on_rejected=services.rejected,
     on_expired=services.expired,
     visible_to=shown_to,
+    agent_of=agent_of,
+    shapes_of=selectors.shapes_of,
 )

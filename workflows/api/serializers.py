@@ -14,8 +14,6 @@ from workflows.actions import selectors
 from workflows.actions.choices import Outcome
 from workflows.actions.models import Action
 from workflows.actions.services import Ask
-from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import description
 from workflows.documents.models import Document
 
 MOST_EVIDENCE = 50
@@ -128,13 +126,6 @@ class ResolutionSerializer(ReasonedSerializer):
     outcome = serializers.ChoiceField(choices=["confirmed", "failed"])
 
 
-class VoteSerializer(ReasonedSerializer):
-    """A vote on exactly what was shown."""
-
-    verdict = serializers.ChoiceField(choices=Vote.Verdict.choices)
-    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The digest of the approval as it was shown.")
-
-
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class ResultField(serializers.JSONField):
     """What the system answered, or null."""
@@ -209,61 +200,6 @@ class ActionSerializer(serializers.ModelSerializer):
     def get_decision(self, action: Action) -> dict[str, Any]:
         """Return the decision in words: verdict, code, the rules that decided."""
         return decision_words(action.explanation)
-
-
-class ApprovalSerializer(serializers.ModelSerializer):
-    """One approval in a list."""
-
-    groups: Any = serializers.SlugRelatedField(
-        source="approver_groups", slug_field="name", many=True, read_only=True
-    )
-
-    class Meta:
-        model = Approval
-        fields = [
-            "id",
-            "subject_kind",
-            "subject_id",
-            "subject_label",
-            "requester_label",
-            "sentence",
-            "state",
-            "reason",
-            "digest",
-            "quorum",
-            "groups",
-            "created_at",
-            "expires_at",
-            "decided_at",
-        ]
-        read_only_fields = fields
-
-
-class CastVoteSerializer(serializers.ModelSerializer):
-    """One vote, as it was cast."""
-
-    user = serializers.CharField(source="user.username")
-
-    class Meta:
-        model = Vote
-        fields = ["user", "verdict", "reason", "at"]
-        read_only_fields = fields
-
-
-class ApprovalDetailSerializer(ApprovalSerializer):
-    """One approval with everything a voter must see."""
-
-    subject = serializers.SerializerMethodField()
-    votes = CastVoteSerializer(many=True, read_only=True)
-
-    class Meta(ApprovalSerializer.Meta):
-        fields = [*ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes"]
-        read_only_fields = fields
-
-    @extend_schema_field(OpenApiTypes.OBJECT)
-    def get_subject(self, approval: Approval) -> dict[str, Any]:
-        """Return what is to be decided, as its subject describes it."""
-        return description(approval)
 
 
 class DocumentSerializer(serializers.ModelSerializer):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
-from workflows.api.approvals import ApprovalDetail, Approvals, Votes
+from workflows.api.approvals import ApprovalDetail, Approvals, Comments, Questions, Votes, VotesTogether
 from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
+from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
 from workflows.api.model_use import ModelUseView
@@ -70,8 +71,14 @@ urlpatterns = [
     path("model-use", ModelUseView.as_view(), name="model-use"),
     path("decisions", Decisions.as_view(), name="decisions"),
     path("approvals", Approvals.as_view(), name="approvals"),
+    path("approvals/votes", VotesTogether.as_view(), name="votes-together"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
+    path("approvals/<uuid:approval_id>/comments", Comments.as_view(), name="approval-comments"),
+    path("approvals/<uuid:approval_id>/questions", Questions.as_view(), name="approval-questions"),
+    path("delegations", Delegations.as_view(), name="delegations"),
+    path("delegations/<uuid:delegation_id>", DelegationDetail.as_view(), name="delegation"),
+    path("delegations/<uuid:delegation_id>/end", DelegationEnd.as_view(), name="delegation-end"),
     path("documents", Documents.as_view(), name="documents"),
     path("documents/<uuid:document_id>", DocumentDetail.as_view(), name="document"),
     path("documents/<uuid:document_id>/content", DocumentContent.as_view(), name="document-content"),

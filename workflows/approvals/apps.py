@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-SEEN = ["approvals.view_approval", "approvals.view_vote"]
+SEEN = ["approvals.view_approval", "approvals.view_vote", "approvals.view_delegation"]
 
 
 class ApprovalsConfig(AppConfig):
@@ -12,12 +12,16 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import registry
+        from audit import visibility
         from audit.registry import register_verbs
-        from workflows.approvals import receivers
+        from workflows.approvals import receivers, services
         from workflows.approvals.registry import register_subject
 
         register_verbs(receivers.VERBS)
         for group in ("Managers", "Auditors"):
             registry.register_role_permissions(group, SEEN)
+        registry.register_role_permissions("Managers", [services.FOR_OTHERS])
+        visibility.register("approvals", receivers.visible_events)
+        services.register_change_kinds()
         register_subject(receivers.KIND, receivers.CHANGE)
         registry.on_change_request(receivers.on_change_request)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -71,6 +71,14 @@ class Approval(CheckedTogether):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_at = models.DateTimeField(null=True, blank=True)
     used_at = models.DateTimeField(null=True, blank=True, help_text="When it was used. It serves only once.")
+    remind_at = models.DateTimeField(
+        null=True, blank=True, help_text="When those who may vote are reminded; empty: never."
+    )
+    reminded_at = models.DateTimeField(null=True, blank=True, help_text="When they were reminded.")
+    clock_stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
+    )
+    clock_reason = models.CharField(max_length=300, blank=True, help_text="Why they stand still, in words.")
 
     class Meta:
         ordering = ["-id"]
@@ -97,7 +105,17 @@ class Approval(CheckedTogether):
             models.CheckConstraint(condition=Q(quorum__gte=1), name="approval_quorum_positive"),
         ]
         indexes = [
-            models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due")
+            models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due"),
+            models.Index(
+                fields=["remind_at"],
+                condition=Q(state="pending", reminded_at__isnull=True),
+                name="approval_remind_due",
+            ),
+            models.Index(
+                fields=["clock_stopped_at"],
+                condition=Q(state="pending", clock_stopped_at__isnull=False),
+                name="approval_clock_stands",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -117,8 +135,33 @@ class Approval(CheckedTogether):
         return dict(self.references)
 
 
+class Escalation(models.Model):
+    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="escalations")
+    stands_for = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="+", help_text="The group of the approval it is for."
+    )
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="+", help_text="Whose members may vote, too."
+    )
+    at = models.DateTimeField(help_text="When, unless it is decided before; it moves with the clock.")
+    done_at = models.DateTimeField(null=True, blank=True, help_text="When they were asked.")
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "stands_for", "group"], name="escalation_once"),
+        ]
+        indexes = [models.Index(fields=["at"], condition=Q(done_at=None), name="escalation_due")]
+
+    def __str__(self) -> str:
+        return f"{self.group} for {self.stands_for}"
+
+
 class Vote(models.Model):
-    """One person's answer. One per person and approval, never changed."""
+    """One person's answer. One per person and approval, never changed; whoever it goes through has no other."""
 
     class Verdict(models.TextChoices):
         APPROVE = "approve", "Approve"
@@ -127,6 +170,22 @@ class Vote(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="votes")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who is away, and whose right it is; empty: the voter's own.",
+    )
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who handed it on between, being away too.",
+    )
     verdict = models.CharField(max_length=8, choices=Verdict)
     reason = models.CharField(max_length=1000, help_text="Why; it reaches whoever asked.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what this person saw.")
@@ -137,7 +196,73 @@ class Vote(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["approval", "user"], name="vote_once_per_person"),
             models.CheckConstraint(condition=Q(verdict__in=["approve", "reject"]), name="vote_verdict_known"),
+            models.CheckConstraint(
+                condition=Q(through__isnull=True) | Q(on_behalf_of__isnull=False),
+                name="vote_through_for_somebody",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.verdict}"
+        return f"{self.whose}: {self.verdict}"
+
+    @property
+    def whose(self) -> str:
+        """Return whose vote it is in words, e.g. ``Bob for Carol``."""
+        between = f", who stands in for {self.on_behalf_of}" if self.through_id else ""
+        whom = self.through if self.through_id else self.on_behalf_of
+        return f"{self.user} for {whom}{between}" if whom else str(self.user)
+
+
+class Delegation(CheckedTogether):
+    """Who decides for somebody who is away, from one day to another of the company's clock, both included.
+
+    It hands on what the person could decide themselves at that moment; nothing is left of it once withdrawn.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    giver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="Who is away."
+    )
+    delegate = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="Who decides meanwhile."
+    )
+    first_day = models.DateField(help_text="First day it is in force.")
+    last_day = models.DateField(help_text="Last day it is in force.")
+    reason = models.CharField(max_length=1000, help_text="Why; the delegate reads it too.")
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who said so: the person themselves, or a manager on whose word a second person agreed.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="When it was ended before its time.")
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    withdraw_reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = [("delegate_for_others", "Can say who decides for somebody who is away")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(giver=F("delegate")), name="delegation_between_two"),
+            models.CheckConstraint(condition=Q(first_day__lte=F("last_day")), name="delegation_days_in_order"),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True, withdrawn_by__isnull=True)
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
+                name="delegation_withdrawn_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["delegate"], condition=Q(withdrawn_at=None), name="delegation_to"),
+            models.Index(fields=["giver"], condition=Q(withdrawn_at=None), name="delegation_of"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delegate} for {self.giver}, {self.first_day} to {self.last_day}"
+
+    def as_ref(self) -> Ref:
+        """Return it as the subject of an event."""
+        return Ref("approvals.delegation", str(self.pk), str(self))

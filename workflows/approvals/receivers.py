@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import CharField, Q
+from django.db.models.functions import Cast
 
 from agents.models import ChangeRequest, User
 from agents.services import changes
 from audit.vocabulary import Actor, Ref
-from workflows.approvals import services
+from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
 from workflows.approvals.registry import ApprovalSubject
 from workflows.tasks.selectors import database_now
@@ -26,6 +27,11 @@ VERBS = {
     "approvals.approval_expired": "Nobody decided in time; that is a refusal.",
     "approvals.approval_withdrawn": "Whoever asked no longer does.",
     "approvals.approval_superseded": "A newer question took its place.",
+    "approvals.approval_escalated": "Nobody decided in time, and others may vote, too.",
+    "approvals.clock_stopped": "The clock of an approval stands still, because what it is about is stopped.",
+    "approvals.clock_started": "The clock of an approval goes on.",
+    "approvals.delegation_given": "Somebody is away on certain days, and another person decides for them.",
+    "approvals.delegation_withdrawn": "A delegation was ended before its time.",
 }
 
 
@@ -59,12 +65,22 @@ def describe(approval: Approval) -> dict[str, Any]:
 def on_approved(actor: Actor, approval: Approval) -> None:
     """Apply it: ``apply_change`` itself holds that this is another person than the proposer."""
     services.use(approval=approval)
-    changes.apply_change(actor=actor, change_request=_change(approval), reason=approval.reason)
+    changes.apply_change(
+        actor=actor,
+        change_request=_change(approval),
+        reason=approval.reason,
+        in_place_of=selectors.stood_in_for(approval, actor.id),
+    )
 
 
 def on_rejected(actor: Actor, approval: Approval) -> None:
     """Refuse the change with the voter's reason."""
-    changes.reject_change(actor=actor, change_request=_change(approval), reason=approval.reason)
+    changes.reject_change(
+        actor=actor,
+        change_request=_change(approval),
+        reason=approval.reason,
+        in_place_of=selectors.stood_in_for(approval, actor.id),
+    )
 
 
 def on_expired(approval: Approval) -> None:
@@ -86,6 +102,15 @@ CHANGE = ApprovalSubject(
 )
 
 
+def visible_events(user: Any) -> Q | None:
+    """Who is away and who decides for them see what becomes of it."""
+    if user.kind != User.Kind.PERSON:
+        return None
+    text = Cast("pk", CharField())
+    mine = selectors.visible_delegations(user).order_by().annotate(text=text).values("text")
+    return Q(subject_kind="approvals.delegation", subject_id__in=mine) if mine.exists() else None
+
+
 def _ask(actor: Actor, change: ChangeRequest) -> None:
     services.request_approval(
         actor=actor,
@@ -94,8 +119,13 @@ def _ask(actor: Actor, change: ChangeRequest) -> None:
         sentence=f"A change that gives more authority needs a second person: {change.reason}",
         expires_at=database_now() + timedelta(seconds=settings.APPROVAL_SECONDS),
         approver_groups=[settings.CHANGE_APPROVER_GROUP],
-        excluded_ids=[str(change.proposer_id)],
+        excluded_ids=[str(change.proposer_id), *_who_gains(change)],
     )
+
+
+def _who_gains(change: ChangeRequest) -> list[str]:
+    """Who would decide for somebody else does not vote on it."""
+    return [str(change.payload["delegate"])] if change.kind == services.GIVE else []
 
 
 def _change(approval: Approval) -> ChangeRequest:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
-from agents.models import User
+from agents.models import Agent, User
 from audit.vocabulary import Actor
 from workflows.approvals.models import Approval
+from workflows.approvals.policies import Shape
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class ApprovalSubject:
     """The four moments of an approval, called in the transaction that decides it.
 
     ``describe`` returns plain JSON for the page; ``visible_to`` returns which approvals of this kind a user
-    may see besides those they may vote on (None: no others).
+    may see besides those they may vote on (None: no others); ``agent_of`` which agent can be asked about it;
+    ``shapes_of`` in what those are alike, by key, that may be voted on together: the rest is left out.
     """
 
     describe: Callable[[Approval], dict[str, Any]]
@@ -26,6 +29,8 @@ class ApprovalSubject:
     on_rejected: Callable[[Actor, Approval], None]
     on_expired: Callable[[Approval], None]
     visible_to: Callable[[User], Q | None]
+    agent_of: Callable[[Approval], Agent | None] = lambda _approval: None
+    shapes_of: Callable[[Sequence[Approval]], dict[UUID, Shape]] = lambda _approvals: {}
 
 
 _subjects: dict[str, ApprovalSubject] = {}

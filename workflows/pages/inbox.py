@@ -14,10 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
+from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import pending_for, visible_to
-from workflows.approvals.services import cast_vote
+from workflows.approvals.services import ask_back, cast_vote, comment_on
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.live import inbox_mark
 from workflows.pages.question import not_done_after, question_for
@@ -100,12 +101,36 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
             verdict=verdict,
             reason=reason,
             digest=request.POST.get("digest", ""),
+            on_behalf_of=request.POST.get("for", "")[:80].replace("\x00", ""),
         )
     except Refusal as refusal:
         approval.refresh_from_db()
         status = STATUS_OF_KIND.get(refusal.kind, 403)
         return _detail(request, approval, status=status, refused=refusal.in_full(), reason=reason)
     return _decided(request, decided, verdict)
+
+
+@require_POST
+@for_people
+def say(request: HttpRequest, approval_id: UUID) -> HttpResponse:
+    """Say something about an approval, or ask its agent back. Neither decides anything."""
+    approval, actor = _find(request, approval_id), _user(request).as_actor()
+    text = request.POST.get("text", "").strip()[:4000]
+    try:
+        with refusals_recorded(actor=actor, subject=approval.as_ref(), **approval.event_refs()):
+            if request.POST.get("deed") == "ask":
+                ask_back(actor=actor, approval_id=approval.pk, question=text)
+                done = "Asked. The answer appears here; it waits on meanwhile."
+            else:
+                comment_on(actor=actor, approval_id=approval.pk, text=text)
+                done = "Said. Whoever sees this request reads it."
+    except Refusal as refusal:
+        status = STATUS_OF_KIND.get(refusal.kind, 403)
+        return _detail(request, approval, status=status, refused=refusal.in_full(), said=text)
+    if request.htmx:  # type: ignore[attr-defined]
+        return _detail(request, approval, done=done)
+    messages.success(request, done)
+    return redirect("inbox-approval", approval.pk)
 
 
 def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResponse:

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
 from agents.decision import lines as comparisons
 from agents.decision.budgets import UNITS as BUDGETS
@@ -22,12 +21,14 @@ from agents.selectors import company_currency, foreseen, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
-from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import description, is_approver
+from workflows.approvals.models import Approval, Escalation, Vote
+from workflows.approvals.selectors import description
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
+from workflows.pages.asked import Asked, questions_of
 from workflows.pages.lines import Line, lines_of
+from workflows.pages.voters import Voter, voters_of, why_nobody
 from workflows.pages.words import (
     Fact,
     Tag,
@@ -40,6 +41,7 @@ from workflows.pages.words import (
 )
 from workflows.runs.models import Run, RunDocument, Step
 from workflows.runs.selectors import visible_to as visible_runs
+from workflows.tasks.models import Comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +93,23 @@ class Question:
     votes: list[Vote]
     groups: str
     history: list[Line]
+    later: list[Escalation]
+    comments: list[Comment]
+    asked: list[Asked]
+    may_ask: bool
     may_vote: bool
     why_not: str
+    voters: list[Voter]
     runs: list[Run]
     documents: list[Document]
 
 
 def question_for(approval: Approval, user: User) -> Question:
     """Return one approval as this person sees it; ``why_not`` says why they may not vote, in words."""
-    votes = list(approval.votes.select_related("user"))
+    votes = list(approval.votes.select_related("user", "on_behalf_of", "through"))
     runs = runs_of(approval, user)
-    why_not = why_not_vote(approval, user, votes)
+    voters = voters_of(approval, user)
+    why_not = "" if voters else why_nobody(approval, user, votes)
     return Question(
         approval=approval,
         matter=_MATTERS.get(approval.subject_kind, _of_anything)(approval),
@@ -109,8 +117,13 @@ def question_for(approval: Approval, user: User) -> Question:
         votes=votes,
         groups=" and ".join(group.name for group in approval.approver_groups.all()),
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
+        comments=list(approval.task.comments.all()),
+        asked=questions_of(approval.task),
+        may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
+        later=list(approval.escalations.select_related("group", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,
+        voters=voters,
         runs=runs,
         documents=documents_of(runs, user),
     )
@@ -133,29 +146,6 @@ def runs_of(approval: Approval, user: User) -> list[Run]:
     if action.task_id:
         part_of |= Q(task=action.task_id)
     return list(visible_runs(user).filter(pk__in=Step.objects.filter(part_of).values("run"))[:1])
-
-
-_OVER: dict[str, str] = {
-    Approval.State.EXPIRED: "Nobody decided in time, so it counts as refused. Whoever asked may ask again.",
-    Approval.State.WITHDRAWN: "Whoever asked took it back. There is nothing left to decide.",
-    Approval.State.SUPERSEDED: "It was asked anew in another form. There is nothing left to decide here.",
-}
-
-
-def why_not_vote(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
-    """Say why this person may not vote now; empty when they may. The service decides, this explains."""
-    if approval.state != Approval.State.PENDING:
-        return _OVER.get(approval.state, f"Already {approval.get_state_display().lower()}.")
-    if approval.expires_at <= timezone.now():
-        return "The time to decide is over. Whoever asked may ask again."
-    if str(user.pk) == approval.requester_id or str(user.pk) in approval.excluded_ids:
-        return "You asked for this, or it was asked for you, so another person decides."
-    if any(vote.user_id == user.pk for vote in votes):
-        return "You have voted. It still needs another person."
-    if not is_approver(str(user.pk), approval):
-        groups = " and ".join(group.name for group in approval.approver_groups.all())
-        return f"Only members of {groups} decide this."
-    return ""
 
 
 def _of_action(approval: Approval) -> Matter:

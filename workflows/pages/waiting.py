@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents.models import User
 from workflows.approvals.models import Approval
-from workflows.approvals.selectors import pending_for
+from workflows.approvals.selectors import asked_through_others, pending_for
 from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.pages.words import without_verdict
 from workflows.runs.models import Run
@@ -59,16 +59,23 @@ def count_for(user: User) -> int:
 def keys_for(user: User) -> list[str]:
     """Return what tells one state of a person's list from another."""
     tasks = work_for(user).order_by("pk").values_list("pk", "epoch", "reminded_at")
-    approvals = pending_for(user).values_list("pk", flat=True)
-    return [*(str(key) for key in approvals), *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks)]
+    approvals = pending_for(user).values_list("pk", "reminded_at", "clock_stopped_at")
+    return [
+        *(f"{key}:{at}:{stood}" for key, at, stood in approvals),
+        *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks),
+    ]
 
 
 def rows_of(user: User, shelf: str, most: int) -> list[Row]:
     """Return at most so many rows of a shelf: what is due soonest first, what is decided newest first."""
     approvals = list(_approvals(user, shelf)[:most])
     runs = _runs_of(approvals, user)
+    whom = asked_through_others(user, approvals) if shelf == "mine" else {}
     found = [
-        *(_of_approval(approval, shelf, runs.get(_run_id(approval), "")) for approval in approvals),
+        *(
+            _of_approval(approval, shelf, runs.get(_run_id(approval), ""), whom.get(approval.pk, ""))
+            for approval in approvals
+        ),
         *(_of_task(task, user, shelf) for task in _tasks(user, shelf)[:most]),
     ]
     if shelf == "decided":
@@ -126,16 +133,20 @@ def _runs_of(approvals: list[Approval], user: User) -> dict[str, str]:
     return {str(key): label for key, label in runs.order_by().values_list("pk", "label")}
 
 
-def _of_approval(approval: Approval, shelf: str, run: str) -> Row:
+def _of_approval(approval: Approval, shelf: str, run: str, whom: str) -> Row:
     why = without_verdict(approval.sentence)
     who = f"{approval.requester_label}, for {run}" if run else approval.requester_label
+    if approval.clock_stopped_at and shelf != "decided":
+        why = f"{why} Its clock stands still."
+    elif approval.reminded_at and shelf != "decided":
+        why = f"{why} Reminded."
     decided = f", {approval.get_state_display().lower()}"
     told = f"{decided}: “{approval.reason}”" if approval.reason else decided
     return Row(
         key=str(approval.pk),
         icon="front_hand",
         title=approval.subject_label,
-        words=f"{who}{told if shelf == 'decided' else f': {why}'}",
+        words=f"{f'In place of {whom}. ' if whom else ''}{who}{told if shelf == 'decided' else f': {why}'}",
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
         link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",

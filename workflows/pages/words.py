@@ -131,6 +131,7 @@ ECHOES = (
     *("tasks.task_opened", "tasks.task_completed", "tasks.task_cancelled", "tasks.task_expired"),
     # What became of a question is told by what was asked about: an action, a change, a version.
     *(f"approvals.approval_{end}" for end in ("approved", "rejected", "expired", "withdrawn", "superseded")),
+    "approvals.approval_escalated",  # its task says whom
     # A version is a change that was proposed and decided.
     *(f"runs.version_{end}" for end in ("proposed", "approved", "rejected")),
 )

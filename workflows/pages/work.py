@@ -22,6 +22,7 @@ from audit.vocabulary import Refusal, RefusalKind
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
+from workflows.pages.asked import Asked, questions_of
 from workflows.pages.clocks import ClockLine, clock_lines
 from workflows.pages.inbox import listed
 from workflows.pages.lines import PROCESSES, Line, lines_of
@@ -38,17 +39,6 @@ from workflows.tasks.models import Task
 from workflows.tasks.selectors import may_do, visible_to, waiting_for
 
 PREFIX = "answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that was asked for a task. What was answered is text that nobody has checked."""
-
-    question: str
-    whom: str
-    tag: Tag
-    answer: list[Fact]
-    why_none: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +251,7 @@ def work_for(found: Task, user: User, form: Any = None) -> Work:
         history=lines_of(timeline("tasks.task", str(found.pk), user)),
         form=None if why_not else given or _form(found, user),
         others=_others(found, user, form) if not why_not else {},
-        questions=_questions(found),
+        questions=questions_of(found),
         passed_on=[
             {**passing, "by": PROCESSES.get(passing["by"], passing["by"])} for passing in found.passed_on
         ],
@@ -277,24 +267,6 @@ def _others(found: Task, user: User, form: Any) -> dict[str, Any]:
     sent = {"pass_on": PassOnForm, "ask": AskForm}
     offered = offered_forms(found, user)
     return {name: form if isinstance(form, sent[name]) else fresh for name, fresh in offered.items()}
-
-
-def _questions(found: Task) -> list[Asked]:
-    asked = found.questions.select_related("role", "claimed_by").order_by("pk")
-    return [_asked(one) for one in asked.prefetch_related("candidate_groups", "candidate_users")]
-
-
-def _asked(one: Task) -> Asked:
-    people = [str(user) for user in one.candidate_users.all()]
-    groups = [group.name for group in one.candidate_groups.all()]
-    whom = people or ([f"agents of {one.role.name}"] if one.role else groups)
-    return Asked(
-        question=str(one.input.get("question", "")),
-        whom=" and ".join(whom),
-        tag=state_tag(one.state, one.get_state_display()),
-        answer=facts_of(one.answer or {}, one.answer_schema),
-        why_none=str(one.failure.get("message", "")) if one.answer is None else "",
-    )
 
 
 def _form(found: Task, user: User, data: Any = None) -> SchemaForm | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
@@ -12,6 +14,8 @@ from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
 from workflows.approvals.models import Approval
+from workflows.approvals.policies import Shape, may_go_together
+from workflows.approvals.selectors import asked_of, handed_to
 
 
 def visible_to(user: User) -> QuerySet[Action]:
@@ -28,8 +32,12 @@ def visible_to(user: User) -> QuerySet[Action]:
     if user.has_perm("actions.view_action"):
         return actions
     mine = list(user.groups.values_list("pk", flat=True))
-    asked = Approval.objects.filter(approver_groups__in=mine, subject_kind="actions.action").values("pk")
-    return actions.filter(Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user))
+    of_mine = Q(approver_groups__in=mine) | Q(escalations__group__in=mine, escalations__done_at__isnull=False)
+    asked = Approval.objects.filter(of_mine, subject_kind="actions.action").values("pk")
+    shown = Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user)
+    if handed_to(user):
+        shown |= Q(approval__in=asked_of(user).values("pk"))
+    return actions.filter(shown)
 
 
 def visible_ids(user: User) -> QuerySet[Action, Any]:
@@ -51,6 +59,24 @@ def shown_arguments(action: Action) -> dict[str, Any]:
 def amount_words(action: Action) -> str:
     """Return the amount of an action for people, or nothing."""
     return money_words(action.amount_minor, action.currency)
+
+
+def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
+    """Return in what held actions are alike, by the key of their approval; without those to look at alone."""
+    wanted = {str(approval.pk): approval for approval in approvals}
+    found: dict[UUID, Shape] = {}
+    for action in Action.objects.filter(approval__in=list(wanted)).select_related("agent", "operation"):
+        approval = wanted[str(action.approval_id)]
+        effect = action.operation.effect if action.operation else ""
+        if may_go_together(effect=effect, risk_tier=action.agent.risk_tier, quorum=approval.quorum):
+            found[approval.pk] = Shape(
+                operation=action.operation_code,
+                code=str(approval.explanation.get("code", "")),
+                rules=tuple(sorted(approval.explanation.get("deciding", ()))),
+                quorum=approval.quorum,
+                groups=tuple(sorted(group.name for group in approval.approver_groups.all())),
+            )
+    return found
 
 
 def approval_description(approval: Approval) -> dict[str, Any]:

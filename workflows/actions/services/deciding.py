@@ -38,6 +38,7 @@ from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
+from workflows.approvals.policies import Level
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
 
@@ -288,9 +289,14 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
         "rules": [_columns(rule) for rule in decision.rules],
         "deciding": list(decision.deciding),
         "grants": list(decision.grants),
-        "obligations": _columns(decision.obligations),
+        "obligations": _duties(decision.obligations),
     }
     return {**found, **_read(request)} if request else found
+
+
+def _duties(told: Obligations) -> dict[str, Any]:
+    later = [[one.group, one.minutes, one.to] for one in told.escalations]
+    return {**_columns(told), "escalations": later}
 
 
 def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
@@ -342,6 +348,8 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         binding=decision.binding,
         quorum=decision.obligations.quorum,
         approver_groups=decision.obligations.approver_groups,
+        remind_seconds=decision.obligations.remind_minutes * 60,
+        escalations=[Level(one.group, one.to, one.minutes * 60) for one in decision.obligations.escalations],
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
         excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action)],

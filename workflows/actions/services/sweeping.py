@@ -12,7 +12,7 @@ from agents.services import containment, heartbeat
 from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
-from workflows.actions.services import ending, turns
+from workflows.actions.services import clocks, ending, turns
 from workflows.actions.services.executing_together import hint_actions
 from workflows.approvals import services as approvals
 from workflows.tasks import services as tasks
@@ -29,6 +29,11 @@ def sweep_due() -> dict[str, int]:
     Losing a sweep, or running two at once, changes nothing but time: every row is locked and asked again.
     """
     duties: dict[str, Callable[[], int]] = {
+        # Before anything is late: what is stopped does not run down.
+        "clocks_stopped": clocks.stand_stopped,
+        "clocks_started": clocks.let_go_on,
+        "approvals_reminded": approvals.remind_due,
+        "approvals_escalated": approvals.escalate_due,
         "approvals_expired": approvals.expire_due,
         "actions_expired": ending.expire_due,
         "claims_lapsed": tasks.release_lapsed,

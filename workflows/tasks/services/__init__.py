@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.tasks.services.asking import ask_question, sweep_questions
+from workflows.tasks.services.asking import ask_agent, ask_question, sweep_questions
 from workflows.tasks.services.claiming import (
     claim_next,
     claim_task,
@@ -29,12 +29,13 @@ from workflows.tasks.services.escalating import (
     remind_task,
 )
 from workflows.tasks.services.handing import Recipients, hand_off_task, recipients_of
-from workflows.tasks.services.opening import comment, open_task
+from workflows.tasks.services.opening import comment, note_comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
 
 __all__ = [
     "Recipients",
+    "ask_agent",
     "ask_question",
     "cancel_task",
     "claim_next",
@@ -50,6 +51,7 @@ __all__ = [
     "heartbeat_task",
     "hurry_task",
     "move_clocks",
+    "note_comment",
     "offer_to_all",
     "open_task",
     "reassign_task",

@@ -12,15 +12,16 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.models import Agent
 from audit.vocabulary import Actor, Ref, RefusalKind
 from connectors.policies.schemas import hidden_characters, plain_text, schema_problems
 from workflows.tasks import broadcast, selectors
 from workflows.tasks.models import Task
 from workflows.tasks.services.claiming import release_task, wake_waiting
 from workflows.tasks.services.closing import close_task
-from workflows.tasks.services.handing import Recipient, Wanted, held, recipient_of
+from workflows.tasks.services.handing import Recipient, Wanted, agents_at_work, held, recipient_of
 from workflows.tasks.services.opening import open_task
-from workflows.tasks.services.records import record, refused
+from workflows.tasks.services.records import locked, record, refused, require_waiting
 
 MOST_OPEN, MOST_OF_ONE = 5, 20
 MOST_SCHEMA = 4_000  # characters
@@ -66,6 +67,42 @@ def ask_question(
     if wait:
         awaited = Ref(KIND, str(found.pk), f"an answer of {asked.label}")
         release_task(actor=actor, task_id=task.pk, epoch=epoch, reason="", wait_for=awaited)
+    return found
+
+
+@transaction.atomic
+def ask_agent(
+    *,
+    actor: Actor,
+    task_id: UUID | str,
+    agent: Agent,
+    question: str,
+    about: Mapping[str, str],
+    within_seconds: int = 86_400,
+) -> Task:
+    """Put a question to one agent about a task it does not have; the task waits on meanwhile.
+
+    For higher sub-packages, which have asked whether the actor may. The agent is offered the question like work
+    of its role, sees ``about`` beside it, and answers in words. Raises Refusal not_eligible, task_closed,
+    too_many_questions, question_invalid.
+    """
+    task = locked(task_id)
+    require_waiting(task)
+    _require_room(task)
+    if agent not in agents_at_work(agent.role):
+        raise refused(
+            "not_eligible",
+            f"{agent.name} was not asked: it is paused, suspended or retired, and would not answer.",
+            "Decide on what there is, or have it let go on.",
+            kind=RefusalKind.CONFLICT,
+        )
+    if not task.has_asked:
+        task.has_asked = True
+        task.save(update_fields=["has_asked"])
+    asked = Recipient(agent.name, role=agent.role, agent=agent)
+    found = _open(actor, task, asked, _words(question), dict(ANSWER), within_seconds, about)
+    sentence = f"{actor.label} asked {agent.name}: {task.title}"
+    record(actor, "tasks.question_asked", task, sentence, question[:500])
     return found
 
 
@@ -157,7 +194,13 @@ def _sound(schema: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _open(
-    actor: Actor, task: Task, asked: Recipient, words: str, schema: Mapping[str, Any], within_seconds: int
+    actor: Actor,
+    task: Task,
+    asked: Recipient,
+    words: str,
+    schema: Mapping[str, Any],
+    within_seconds: int,
+    about: Mapping[str, str] | None = None,
 ) -> Task:
     """Open the question. It is no step of the run, so that whoever answers sees neither run nor documents."""
     one = asked.agent.user if asked.agent else asked.person
@@ -170,7 +213,7 @@ def _open(
         groups=[asked.group] if asked.group else [],
         users=[one] if one else [],
         role=asked.role,
-        work={"question": words, "asked_by": actor.label},
+        work={"question": words, "asked_by": actor.label, **(about or {})},
         answer_schema=schema,
         due_at=selectors.database_now() + timedelta(seconds=seconds),
         priority=task.priority,

@@ -17,7 +17,11 @@ from workflows.tasks.models import Task
 from workflows.tasks.services.closing import close_task
 from workflows.tasks.services.records import locked, note_passing, record, require_waiting
 
-WORDS = {"start": "nobody has taken it in time", "complete": "it was not done in time"}
+WORDS = {
+    "start": "nobody has taken it in time",
+    "complete": "it was not done in time",
+    "decide": "nobody has decided it in time",
+}
 HIGHEST = 1
 
 

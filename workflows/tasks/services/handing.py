@@ -157,7 +157,9 @@ def recipients_of(task: Task, user: User) -> Recipients:
     return Recipients(
         groups=list(Group.objects.filter(name__in=circle.groups).order_by("name")),
         people=list(people.exclude(pk=user.pk).distinct().order_by("username")),
-        roles=[role for role in Role.objects.filter(code__in=circle.roles).order_by("name") if _at_work(role)],
+        roles=[
+            role for role in Role.objects.filter(code__in=circle.roles).order_by("name") if agents_at_work(role)
+        ],
     )
 
 
@@ -181,7 +183,7 @@ def _to_role(task: Task, name: str, circle: registry.Circle, wanted: Wanted) -> 
     role = Role.objects.select_related("group").filter(code=name).first()
     if role is None or role.code not in circle.roles:
         raise _not_eligible(f"the role {name}", "it takes no part in this work", circle)
-    able = [agent for agent in _at_work(role) if wanted.fits(agent)]
+    able = [agent for agent in agents_at_work(role) if wanted.fits(agent)]
     if not able:
         raise _not_eligible(f"the role {name}", "none of its agents may take it now", circle)
     return Recipient(f"agents of {role.name}", role=role)
@@ -198,7 +200,7 @@ def _to_agent(task: Task, name: str, circle: registry.Circle, wanted: Wanted) ->
             "Pass it to somebody else, to people for instance; a person may give it back.",
             kind=RefusalKind.CONFLICT,
         )
-    if agent not in _at_work(agent.role) or not wanted.fits(agent):
+    if agent not in agents_at_work(agent.role) or not wanted.fits(agent):
         raise _not_eligible(f"the agent {name}", "it may not work now, or not at this", circle)
     return Recipient(agent.name, role=agent.role, agent=agent)
 
@@ -221,7 +223,7 @@ def _to_person(task: Task, name: str, circle: registry.Circle, wanted: Wanted) -
 _FINDERS = {"role": _to_role, "agent": _to_agent, "group": _to_group, "person": _to_person}
 
 
-def _at_work(role: Role) -> list[Agent]:
+def agents_at_work(role: Role) -> list[Agent]:
     """Return the agents of a role that may work."""
     able = {"lifecycle": Agent.Lifecycle.ACTIVE, "brake": Agent.Brake.NONE, "user__is_active": True}
     return list(Agent.objects.select_related("user", "department", "role").filter(role=role, **able))

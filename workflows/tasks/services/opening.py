@@ -98,6 +98,11 @@ def comment(*, actor: Actor, task_id: UUID | str, text: str) -> Comment:
         and not selectors.visible_to(user_of(actor)).filter(pk=task.pk).exists()
     ):
         raise not_found(task_id)
+    return note_comment(actor=actor, task=task, text=text)
+
+
+def note_comment(*, actor: Actor, task: Task, text: str) -> Comment:
+    """Keep what somebody said about a task. For higher sub-packages, which ask who may see it."""
     said = Comment(task=task, author_id=actor.id, author_label=actor.label[:300], text=text)
     said.full_clean(exclude=["created_at"])
     said.save(force_insert=True)

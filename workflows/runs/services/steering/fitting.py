@@ -177,7 +177,9 @@ def _decided(at: Standing) -> QuerySet[User]:
     counts = Q(references__step_id__in=[str(key) for key in same.values_list("pk", flat=True)])
     counts |= ~Q(state__in=FINAL)
     approvals = Approval.objects.filter(pk__in=asked.filter(counts).values("approval"))
-    return User.objects.filter(Exists(Vote.objects.filter(user=OuterRef("pk"), approval__in=approvals)))
+    somebody = OuterRef("pk")
+    whose = Q(user=somebody) | Q(on_behalf_of=somebody) | Q(through=somebody)
+    return User.objects.filter(Exists(Vote.objects.filter(whose, approval__in=approvals)))
 
 
 def _node(at: Standing) -> engine.Node:

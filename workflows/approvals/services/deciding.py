@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,9 @@ from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Ballot, why_not_vote
+from workflows.approvals.policies import Ballot, Level, Seat, why_not_vote
+from workflows.approvals.services.escalating import foresee, reminder_at
+from workflows.approvals.services.standing_in import seat_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
@@ -38,8 +40,13 @@ def request_approval(
     explanation: Mapping[str, Any] | None = None,
     excluded_ids: Iterable[str] = (),
     references: Mapping[str, str] | None = None,
+    remind_seconds: int = 0,
+    escalations: Collection[Level] = (),
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
+
+    ``remind_seconds`` (0: as in the company) and ``escalations``, what each rule that asks for a group says of
+    it ('' for the company's ordinary approvers), are worked out here too, and fixed.
 
     ``digest`` is the SHA-256 of what they will see, ``binding`` of the rules that asked for them. Opens the
     task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
@@ -74,25 +81,37 @@ def request_approval(
         references=dict(references or {}),
         expires_at=expires_at,
         task=task,
+        remind_at=reminder_at(expires_at, remind_seconds),
     )
     approval.full_clean(exclude=["created_at"])
     approval.save(force_insert=True)
     approval.approver_groups.set(groups)
+    foresee(approval, escalations)
     sentence = f"{_names(groups)} must decide: {subject.label}"
     _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)
     return approval
 
 
-def cast_vote(*, actor: Actor, approval_id: UUID | str, verdict: str, reason: str, digest: str) -> Approval:
+def cast_vote(
+    *,
+    actor: Actor,
+    approval_id: UUID | str,
+    verdict: str,
+    reason: str,
+    digest: str,
+    on_behalf_of: UUID | str = "",
+) -> Approval:
     """Vote once, with a reason, on exactly what was shown (``digest``). Refused votes are in the ledger too.
 
-    The vote that reaches the quorum, or the first rejection, decides; the subject acts on it in the same
+    ``on_behalf_of`` is the id of who is away and has handed it on; left out, the vote is the voter's own. The
+    vote that reaches the quorum, or the first rejection, decides; the subject acts on it in the same
     transaction. Raises Refusal: people_only, approval_closed, approval_expired, four_eyes, already_voted,
-    not_an_approver, digest_changed, reason_missing.
+    not_an_approver, not_a_delegate, digest_changed, reason_missing.
     """
     try:
         with transaction.atomic():
-            return _cast(actor, approval_id, Vote.Verdict(verdict), reason.strip(), digest)
+            said = Vote.Verdict(verdict), reason.strip(), digest
+            return _cast(actor, approval_id, str(on_behalf_of), *said)
     except Refusal as refusal:
         _record_refused_vote(actor, approval_id, refusal)
         raise
@@ -115,7 +134,7 @@ def expire_due(*, limit: int = 100) -> int:
     """Expire what nobody decided in time, by the database's clock; return how many. Run by the sweeper."""
     due = (
         Approval.objects.select_for_update(of=("self",), skip_locked=True)
-        .filter(state=Approval.State.PENDING, expires_at__lte=Now())
+        .filter(state=Approval.State.PENDING, clock_stopped_at=None, expires_at__lte=Now())
         .order_by("id")[:limit]
     )
     for approval in due:
@@ -146,15 +165,24 @@ def use(*, approval: Approval) -> None:
         )
 
 
-def _cast(actor: Actor, approval_id: UUID | str, verdict: Vote.Verdict, reason: str, digest: str) -> Approval:
+def _cast(
+    actor: Actor, approval_id: UUID | str, whom: str, verdict: Vote.Verdict, reason: str, digest: str
+) -> Approval:
     approval = lock(approval_id)
-    _require_vote_allowed(actor, approval, reason, digest)
-    Vote.objects.create(
-        approval=approval, user_id=actor.id, verdict=verdict, reason=reason[:1000], digest=digest
+    seat = _require_vote_allowed(actor, approval, whom, reason, digest)
+    vote = Vote.objects.create(
+        approval=approval,
+        user_id=actor.id,
+        on_behalf_of_id=None if seat.is_own else seat.counts_for,
+        through_id=seat.through or None,
+        verdict=verdict,
+        reason=reason[:1000],
+        digest=digest,
     )
     word = "approved" if verdict == Vote.Verdict.APPROVE else "rejected"
-    sentence = f"{actor.label} {word}: {approval.subject_label}"
-    _record(actor, "approvals.vote_cast", approval, sentence, reason, code=verdict)
+    who = actor.label if seat.is_own else vote.whose
+    sentence = f"{who} {word}: {approval.subject_label}"
+    _record(actor, "approvals.vote_cast", approval, sentence, reason, code=verdict, people=list(seat.people))
     if verdict == Vote.Verdict.REJECT:
         _decide(actor, approval, Approval.State.REJECTED, reason)
         registry.subject_of(approval.subject_kind).on_rejected(actor, approval)
@@ -164,16 +192,18 @@ def _cast(actor: Actor, approval_id: UUID | str, verdict: Vote.Verdict, reason: 
     return approval
 
 
-def _require_vote_allowed(actor: Actor, approval: Approval, reason: str, digest: str) -> None:
+def _require_vote_allowed(actor: Actor, approval: Approval, whom: str, reason: str, digest: str) -> Seat:
     """Ask whether there is anything to decide before the form of the reason: no reason would help then."""
-    is_member = selectors.is_approver(actor.id, approval)
-    refusal = why_not_vote(actor, _ballot(approval), digest=digest, is_member=is_member)
+    seat = Seat((actor.id,)) if whom in ("", actor.id) else seat_of(actor, approval, whom)
+    is_member = selectors.is_approver(seat.counts_for, approval)
+    refusal = why_not_vote(actor, _ballot(approval, seat), digest=digest, is_member=is_member, seat=seat)
     if refusal:
         raise refusal
     require_reason(reason)
+    return seat
 
 
-def _ballot(approval: Approval) -> Ballot:
+def _ballot(approval: Approval, seat: Seat) -> Ballot:
     return Ballot(
         label=approval.subject_label,
         state=approval.state,
@@ -181,9 +211,10 @@ def _ballot(approval: Approval) -> Ballot:
         expires_at=approval.expires_at,
         requester_id=approval.requester_id,
         excluded_ids=approval.excluded_ids,
-        voted=[str(user_id) for user_id in approval.votes.values_list("user_id", flat=True)],
+        voted=selectors.taken_in(approval),
         groups=_names(approval.approver_groups.all()),
-        now=database_now(),
+        now=approval.clock_stopped_at or database_now(),
+        names={} if seat.is_own else selectors.names_of(seat.people),
     )
 
 
@@ -225,7 +256,13 @@ def _names(groups: Iterable[Group]) -> str:
 
 
 def _record(
-    actor: Actor, verb: str, approval: Approval, sentence: str, reason: str = "", code: str = ""
+    actor: Actor,
+    verb: str,
+    approval: Approval,
+    sentence: str,
+    reason: str = "",
+    code: str = "",
+    people: list[str] | None = None,
 ) -> None:
     record_event(
         actor=actor,
@@ -234,7 +271,11 @@ def _record(
         sentence=sentence[:500],
         reason=reason,
         code=code,
-        payload={"digest": approval.digest, "binding": approval.binding},
+        payload={
+            "digest": approval.digest,
+            "binding": approval.binding,
+            **({"people": people} if people and len(people) > 1 else {}),
+        },
         **approval.event_refs(),
     )
 

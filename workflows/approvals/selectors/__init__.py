@@ -1,0 +1,53 @@
+"""Read-only questions about approvals, and about who decides for whom."""
+
+from __future__ import annotations
+
+from workflows.approvals.selectors.approvals import (
+    alike_for,
+    approver_groups,
+    asked_of,
+    asked_through_others,
+    description,
+    is_approver,
+    names_of,
+    pending_for,
+    seats_open_to,
+    shapes_of,
+    stood_in_for,
+    taken_in,
+    visible_to,
+    voters_for,
+)
+from workflows.approvals.selectors.delegations import (
+    absences,
+    company_day,
+    handed_to,
+    in_force,
+    seats_for,
+    visible_delegations,
+)
+from workflows.tasks.selectors import database_now
+
+__all__ = [
+    "absences",
+    "alike_for",
+    "approver_groups",
+    "asked_of",
+    "asked_through_others",
+    "company_day",
+    "database_now",
+    "description",
+    "handed_to",
+    "in_force",
+    "is_approver",
+    "names_of",
+    "pending_for",
+    "seats_for",
+    "seats_open_to",
+    "shapes_of",
+    "stood_in_for",
+    "taken_in",
+    "visible_delegations",
+    "visible_to",
+    "voters_for",
+]

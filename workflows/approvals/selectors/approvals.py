@@ -1,0 +1,186 @@
+"""Read-only questions about approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from agents.models import User
+from workflows.approvals import registry
+from workflows.approvals.models import Approval, Escalation, Vote
+from workflows.approvals.policies import Seat, Shape, open_seats
+from workflows.approvals.selectors.delegations import seats_for
+
+MOST_LOOKED_AT = 500
+
+
+def visible_to(user: User) -> QuerySet[Approval]:
+    """Return the approvals a user may see: their group's, those of who is away and they decide for, what they
+    voted on, what their subject shows them, or all by permission.
+
+    Agents see none: they read the action, which carries the decision and its reason.
+    """
+    if not user.is_active or user.kind != User.Kind.PERSON:
+        return Approval.objects.none()
+    if user.has_perm("approvals.view_approval"):
+        return Approval.objects.all()
+    shown = asked_of_any(seats_for(user)) | Q(requester_id=str(user.pk))
+    shown |= Q(Exists(_votes_of([str(user.pk)])))
+    for kind, subject in registry.subject_kinds().items():
+        if (extra := subject.visible_to(user)) is not None:
+            shown |= Q(subject_kind=kind) & extra
+    return Approval.objects.filter(shown)
+
+
+def pending_for(user: User) -> QuerySet[Approval]:
+    """Return what a user could decide now, for themselves or for who is away, soonest first."""
+    if user.kind != User.Kind.PERSON:
+        return Approval.objects.none()
+    return (
+        Approval.objects.filter(any_of(map(_open_to, seats_for(user))), state=Approval.State.PENDING)
+        .select_related("task")
+        .prefetch_related("approver_groups")
+        .order_by("expires_at", "id")
+    )
+
+
+def asked_of(user: User) -> QuerySet[Approval]:
+    """Return the approvals that are or were for a person to decide, or for who is away and they decide for."""
+    if not user.is_active or user.kind != User.Kind.PERSON:
+        return Approval.objects.none()
+    return Approval.objects.filter(asked_of_any(seats_for(user)))
+
+
+def asked_through_others(user: User, among: Iterable[Approval]) -> dict[Any, str]:
+    """Return for whom a person would decide these, by key: of those they cannot decide for themselves."""
+    own, *others = seats_for(user)
+    if not others:
+        return {}
+    keys = [approval.pk for approval in among]
+    names = names_of([seat.counts_for for seat in others])
+    mine = set(Approval.objects.filter(_open_to(own), pk__in=keys).values_list("pk", flat=True))
+    found: dict[Any, str] = {}
+    for seat in others:
+        for key in Approval.objects.filter(_open_to(seat), pk__in=keys).values_list("pk", flat=True):
+            if key not in mine:
+                found.setdefault(key, names[seat.counts_for])
+    return found
+
+
+def seats_open_to(user: User, approval: Approval) -> tuple[Seat, ...]:
+    """Return from which seats a person could vote on this now; whether it is still open is another question."""
+    seats = seats_for(user)
+    return open_seats(
+        seats,
+        barred={approval.requester_id, *approval.excluded_ids},
+        taken=taken_in(approval),
+        may_decide={seat.counts_for for seat in seats if is_approver(seat.counts_for, approval)},
+    )
+
+
+def voters_for(user: User, approval: Approval) -> list[str]:
+    """Return the user names of whom a person could vote for now, their own first."""
+    order = [seat.counts_for for seat in seats_open_to(user, approval)]
+    names = {str(key): name for key, name in User.objects.filter(pk__in=order).values_list("pk", "username")}
+    return [names[key] for key in order]
+
+
+def taken_in(approval: Approval) -> set[str]:
+    """Return the ids of everybody a vote on this went through already."""
+    votes = approval.votes.values_list("user_id", "on_behalf_of_id", "through_id")
+    return {str(person) for vote in votes for person in vote if person}
+
+
+def stood_in_for(approval: Approval, user_id: str) -> User | None:
+    """Return for whom somebody voted on this, None for themselves."""
+    vote = approval.votes.filter(user_id=user_id).select_related("on_behalf_of").first()
+    return vote.on_behalf_of if vote else None
+
+
+def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of people by their ids."""
+    return {str(user.pk): str(user) for user in User.objects.filter(pk__in=list(user_ids))}
+
+
+def approver_groups(names: Iterable[str]) -> list[Group]:
+    """Return the groups an obligation names; no name means the company's ordinary approvers."""
+    return list(
+        Group.objects.filter(name__in=list(names) or [settings.DEFAULT_APPROVER_GROUP]).order_by("name")
+    )
+
+
+def is_approver(user_id: str, approval: Approval) -> bool:
+    """Say whether somebody is active and in every group of an approval, or stands in for it, now."""
+    return (
+        User.objects.filter(pk=user_id, is_active=True).exists()
+        and Approval.objects.filter(_asked(user_id), pk=approval.pk).exists()
+    )
+
+
+def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
+    """Return in what approvals are alike, by their keys; without those that are decided by themselves."""
+    found: dict[UUID, Shape] = {}
+    for kind, subject in registry.subject_kinds().items():
+        if some := [one for one in approvals if one.subject_kind == kind]:
+            found |= subject.shapes_of(some)
+    return found
+
+
+def alike_for(user: User) -> list[list[Approval]]:
+    """Return what a person could vote on together now: lists of two and more that are alike, soonest first."""
+    own, *_ = seats_for(user)
+    waiting = pending_for(user).filter(_open_to(own), clock_stopped_at=None, expires_at__gt=Now())
+    approvals = list(waiting[:MOST_LOOKED_AT])
+    shapes = shapes_of(approvals)
+    lists: dict[str, list[Approval]] = {}
+    for approval in approvals:
+        if shape := shapes.get(approval.pk):
+            lists.setdefault(shape.key, []).append(approval)
+    return [some for some in lists.values() if len(some) > 1]
+
+
+def description(approval: Approval) -> dict[str, Any]:
+    """Return what a voter must see, as its subject describes it."""
+    return registry.subject_of(approval.subject_kind).describe(approval)
+
+
+def asked_of_any(seats: Iterable[Seat]) -> Q:
+    """Return what is for the people of these seats to decide."""
+    return any_of(_asked(seat.counts_for) for seat in seats)
+
+
+def any_of(conditions: Iterable[Q]) -> Q:
+    """Return what one of these conditions holds for."""
+    return reduce(or_, conditions)
+
+
+def _open_to(seat: Seat) -> Q:
+    """What may be decided from a seat: nobody in it asked for it, is barred, or has voted."""
+    barred = Q(requester_id__in=seat.people) | Q(Exists(_votes_of(seat.people)))
+    for person in seat.people:
+        barred |= Q(excluded_ids__contains=person)
+    return _asked(seat.counts_for) & ~barred
+
+
+def _asked(user_id: str) -> Q:
+    """For a person to decide: of every group of an approval they are, or stand in for it since it was late."""
+    mine = User.groups.through.objects.filter(user_id=user_id).values("group")
+    asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
+    later = Escalation.objects.filter(
+        approval=OuterRef("approval"), stands_for=OuterRef("group"), done_at__isnull=False
+    )
+    stands_in = Exists(later) & ~Exists(later.exclude(group__in=mine))
+    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(stands_in)))
+
+
+def _votes_of(people: Collection[str]) -> QuerySet[Vote]:
+    through = Q(user__in=people) | Q(on_behalf_of__in=people) | Q(through__in=people)
+    return Vote.objects.filter(through, approval=OuterRef("pk"))

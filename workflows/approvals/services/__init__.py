@@ -1,0 +1,50 @@
+"""Ask people, count their votes, and keep who decides for whom while somebody is away."""
+
+from __future__ import annotations
+
+from workflows.approvals.services.clocks import go_on, stand_still
+from workflows.approvals.services.deciding import (
+    cast_vote,
+    expire_due,
+    lock,
+    request_approval,
+    use,
+    withdraw,
+)
+from workflows.approvals.services.delegating import (
+    FOR_OTHERS,
+    GIVE,
+    give_delegation,
+    propose_delegation,
+    register_change_kinds,
+    withdraw_delegation,
+)
+from workflows.approvals.services.escalating import escalate_due, remind_due
+from workflows.approvals.services.talking import ask_back, comment_on
+from workflows.approvals.services.together import MOST_TOGETHER, SEVERAL, Choice, Outcome, cast_together
+
+__all__ = [
+    "FOR_OTHERS",
+    "GIVE",
+    "MOST_TOGETHER",
+    "SEVERAL",
+    "Choice",
+    "Outcome",
+    "ask_back",
+    "cast_together",
+    "cast_vote",
+    "comment_on",
+    "escalate_due",
+    "expire_due",
+    "give_delegation",
+    "go_on",
+    "lock",
+    "propose_delegation",
+    "register_change_kinds",
+    "remind_due",
+    "request_approval",
+    "stand_still",
+    "use",
+    "withdraw",
+    "withdraw_delegation",
+]

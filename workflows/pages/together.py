@@ -1,0 +1,130 @@
+"""Several requests that are alike, decided with one reason: each is shown, chosen, and voted on by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from agents.models import User
+from audit.services import refusals_recorded
+from audit.vocabulary import Refusal
+from workflows.actions.models import Action
+from workflows.actions.selectors import shown_arguments
+from workflows.approvals import services
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import alike_for, visible_to
+from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.words import Fact, facts_of, without_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request as it is shown: the whole of what its digest is about."""
+
+    approval: Approval
+    facts: list[Fact]
+    who: str
+    is_picked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Requests for the same operation, held by the same rules."""
+
+    title: str
+    why: str
+    rows: list[Row]
+    is_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one vote, in words."""
+
+    label: str
+    key: str
+    words: str
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_people
+def together(request: HttpRequest) -> HttpResponse:
+    """Show what is alike; vote on what was chosen of one list, and say what became of each."""
+    if request.method != "POST":
+        return _page(request)
+    picked = [one.partition(":") for one in request.POST.getlist("pick")[: services.MOST_TOGETHER + 1]]
+    choices = [services.Choice(str(key), digest) for text, _, digest in picked if (key := _uuid(text))]
+    verdict, reason = request.POST.get("verdict", ""), request.POST.get("reason", "")
+    if verdict not in Vote.Verdict.values or not choices:
+        return _page(
+            request, 422, refused="Choose at least one request, then Approve or Reject.", reason=reason
+        )
+    try:
+        actor = _user(request).as_actor()
+        with refusals_recorded(actor=actor, subject=services.SEVERAL):
+            outcomes = services.cast_together(actor=actor, choices=choices, verdict=verdict, reason=reason)
+    except Refusal as refusal:
+        status = STATUS_OF_KIND.get(refusal.kind, 403)
+        return _page(request, status, refused=refusal.in_full(), reason=reason)
+    return _page(request, **_told(_user(request), outcomes))
+
+
+def _told(user: User, outcomes: list[services.Outcome]) -> dict[str, Any]:
+    keys = [outcome.approval_id for outcome in outcomes]
+    seen = visible_to(user).filter(pk__in=keys).values_list("pk", "subject_label")
+    labels = {str(key): label for key, label in seen}
+    voted = [outcome for outcome in outcomes if outcome.approval]
+    return {
+        "done": f"{len(voted)} of {len(outcomes)} voted on." if voted else "",
+        "left_out": [
+            Told(labels.get(one.approval_id, "A request"), one.approval_id, one.refusal.in_full())
+            for one in outcomes
+            if one.refusal
+        ],
+    }
+
+
+def _page(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
+    picked = set(request.POST.getlist("pick")) if status >= 400 else set()
+    lists = [_alike(some, picked) for some in alike_for(_user(request))]
+    return page(request, "portal/together.html", "Several alike", status, lists=lists, **said)
+
+
+def _alike(approvals: list[Approval], picked: set[str]) -> Alike:
+    keys = [approval.pk for approval in approvals[: services.MOST_TOGETHER]]
+    found = Action.objects.filter(approval__in=keys).select_related("agent", "operation__system", "revision")
+    actions = {action.approval_id: action for action in found}
+    rows = [_row(approval, actions[approval.pk], picked) for approval in approvals if approval.pk in actions]
+    first = actions[rows[0].approval.pk]
+    return Alike(
+        title=first.operation.name if first.operation else first.operation_code,
+        why=without_verdict(approvals[0].sentence).split(" This one is ")[0],
+        rows=rows,
+        is_sent=any(row.is_picked for row in rows),
+    )
+
+
+def _row(approval: Approval, action: Action, picked: set[str]) -> Row:
+    return Row(
+        approval=approval,
+        facts=facts_of(shown_arguments(action), action.revision.input_schema if action.revision else None),
+        who=action.agent.name,
+        is_picked=f"{approval.pk}:{approval.digest}" in picked,
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _user(request: HttpRequest) -> User:
+    return request.user  # type: ignore[return-value]
