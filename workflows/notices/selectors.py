@@ -16,7 +16,7 @@ from agents.models import User
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words
 from workflows.approvals.models import Approval
-from workflows.approvals.selectors import pending_for
+from workflows.approvals.selectors import in_force, pending_for
 from workflows.notices.choices import WINDOW_MINUTES, How, State, Why
 from workflows.notices.models import Channel, Line, Mail, Notice, Post, Preference
 from workflows.notices.policies import Item
@@ -122,7 +122,11 @@ def _ready() -> QuerySet[Channel]:
 
 
 def _asked(task: Task) -> Q:
-    return Q(groups__in=task.candidate_groups.values("pk")) | Q(pk__in=task.candidate_users.values("pk"))
+    """Return who may be meant: of an approval also those who decide for somebody who is away."""
+    found = Q(groups__in=task.candidate_groups.values("pk")) | Q(pk__in=task.candidate_users.values("pk"))
+    if task.kind == Task.Kind.APPROVAL:
+        found |= Q(pk__in=in_force().values("delegate"))
+    return found
 
 
 def _action_of(task: Task) -> Action | None:

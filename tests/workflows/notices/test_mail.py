@@ -17,6 +17,8 @@ from audit.vocabulary import Refusal
 from tests.company import person
 from tests.workflows.conftest import _would_ring, ask, hold_above
 from workflows.actions.models import Action
+from workflows.approvals.models import Delegation
+from workflows.approvals.selectors.delegations import company_day
 from workflows.approvals.services import cast_vote
 from workflows.notices import dispatch, services
 from workflows.notices.models import Line, Mail, Notice
@@ -216,3 +218,12 @@ def test_without_a_mail_server_nothing_is_kept_and_the_page_says_so(client, cler
     assert Notice.objects.count() == 0
     client.force_login(bob)
     assert "No mail is sent" in client.get(reverse("notifications")).content.decode()
+
+
+def test_who_decides_for_somebody_who_is_away_is_told_too(office, clerk, bob, carol):
+    day = company_day()
+    Delegation.objects.create(giver=bob, given_by=bob, delegate=carol, first_day=day, last_day=day)
+    hold_above(100_000)
+    ask(clerk, minor=150_000)
+    services.tell()
+    assert sorted(office.recipients) == ["bob@northwind.example", "carol@northwind.example"]
