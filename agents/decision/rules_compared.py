@@ -25,7 +25,19 @@ _VERDICTS = {
 }
 # What is said by a sentence of its own, what only names a rule, and what the condition stands for already.
 _SAID = frozenset({"scope_kind", "scope_id", "operations", "effects", "condition", "verdict", "mode", "quorum"})
-_SAID_TOO = frozenset({"approver_group", "note", "redact", "field", "comparison", "value", "also"})
+_SAID_TOO = frozenset(
+    {
+        "approver_group",
+        "note",
+        "redact",
+        "field",
+        "comparison",
+        "value",
+        "also",
+        "escalate_to",
+        "escalate_minutes",
+    }
+)
 _NAMES = frozenset({"rule_id", "policy_id", "policy_code", "name", "sentence", "version"})
 
 
@@ -282,6 +294,20 @@ def _people(case: RuleCase, old: RuleFacts, new: RuleFacts, both: Sequence[Agent
         is_looser = bool(old.approver_group) or old.verdict != "none"
         text = f"{asks[0]} instead of {asks[1]} must agree for {who(both)}: {_words(new)}"
         yield (looser if is_looser else tighter)(text)
+    yield from _next_level(old, new, both)
+
+
+def _next_level(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:
+    before, after = (old.escalate_to, old.escalate_minutes), (new.escalate_to, new.escalate_minutes)
+    if before == after:
+        return
+    if new.escalate_to:
+        is_later = old.escalate_to == new.escalate_to and new.escalate_minutes > old.escalate_minutes
+        text = f"{new.escalate_to} may decide for {who(both)}, too, after {new.escalate_minutes} minutes"
+        yield (tighter if is_later else looser)(f"{text}: {_words(new)}")
+    else:
+        text = f"Who else may decide for {who(both)}, and after how long, is what the company says"
+        yield looser(f"{text}: {_words(new)}")
 
 
 def _duties(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:
