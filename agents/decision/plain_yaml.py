@@ -5,6 +5,7 @@ Aliases (a bomb), tags, dates and doubled keys are refused, as is what is larger
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,11 +48,17 @@ class PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-# A date in a definition is a text: JSON knows none.
+# A date in a definition is a text: JSON knows none. A number is one as JSON writes it, of a length that is read
+# in no time; what YAML takes for one besides (1:30, 0x10, 1_000) is a text.
+_OTHER = frozenset({f"tag:yaml.org,2002:{name}" for name in ("timestamp", "int", "float")})
 PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, rule) for tag, rule in rules if tag not in _OTHER]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_NUMBERS = {"int": r"-?[0-9]{1,100}", "float": r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?"}
+for _tag, _rule in _NUMBERS.items():
+    _written = re.compile(rf"^(?:{_rule})$")
+    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _written, list("-0123456789"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def read_documents(text: str, most_bytes: int) -> list[Document]:
             found.append(_document(loader, loader.get_node()))
     except RecursionError:
         raise NotPlainError("It is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, ArithmeticError) as error:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or error
         raise NotPlainError(f"It is no plain YAML: {why}.", mark.line + 1 if mark else 0) from None

@@ -356,7 +356,11 @@ def _same_proposal(
     if waiting is None:
         return None
     plain = {name: getattr(value, "pk", value) for name, value in wanted.items()}
-    same = all(waiting.payload.get(name, "") == value for name, value in plain.items() if name != "sentence")
+    # The form writes these two itself. A proposal of more than this is another one.
+    written = {"sentence", "condition"}
+    same = (waiting.payload.keys() | written) == (plain.keys() | written)
+    shared = waiting.payload.keys() & plain.keys() - {"sentence"}
+    same = same and all(waiting.payload[name] == plain[name] for name in shared)
     return waiting if same else None
 
 

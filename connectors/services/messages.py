@@ -48,8 +48,9 @@ def post_message(
             status = client.send("POST", query=asked, headers=headers, body=body).status
     except DriverError as error:
         return Answer(problem=error.message)
-    except ValueError as error:
-        return Answer(problem=f"The address cannot be read: {error}.")
+    except ValueError:
+        # Not what is wrong with it: the address is the key to the place.
+        return Answer(problem="The address cannot be read: what follows the ? is not name=value.")
     return Answer(status, "" if 200 <= status < 300 else f"It answered {status}.")
 
 

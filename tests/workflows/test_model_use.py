@@ -103,8 +103,8 @@ def test_a_run_that_has_spent_its_budget_is_paused_midway(
     assert (event.actor_label, event.run_id) == ("limits", str(run.pk))
     beat = post(clerk.user, f"{task['id']}/heartbeat", {"epoch": task["epoch"]})
     assert code(beat) == (429, "budget_spent")
-    assert report(clerk, "k3").json()["budgets"] == []  # outside of the run it does not count
-    assert ModelUse.objects.filter(run_id=str(run.pk)).count() == 2
+    assert report(clerk, "k3").json()["budgets"][0]["used"] == 300  # what is at hand is what it is spent on
+    assert ModelUse.objects.filter(run_id=str(run.pk)).count() == 3
     assert Task.objects.get(pk=task["id"]).state == Task.State.CLAIMED
 
 
@@ -123,6 +123,7 @@ def test_a_report_names_only_a_task_of_ones_own_and_a_cost_that_can_be_counted(
         assert report(clerk, cost=wrong).status_code == 422, wrong
     told = report(clerk, cost={"amount": "0.0042", "currency": "EUR"}).json()["budgets"]
     assert [it["used"] for it in told if it["code"] == "cost"] == [4200]
+    assert report(clerk, input_tokens=10**9).status_code == 422
     task = work(clerk)
     assert code(report(clerk, "k2", task=str(task.pk))) == (403, "task_not_claimed")
 

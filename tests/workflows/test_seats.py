@@ -78,6 +78,9 @@ def test_a_seat_is_a_chain_of_at_most_two_links_that_were_given(handings, voter)
 
 def test_a_delegation_of_a_delegation_counts_and_one_more_does_not():
     line = [Handing("a", "b"), Handing("b", "c"), Handing("c", "d")]
+    agreed = [Handing("a", "b", by_others=True), Handing("b", "c")]
+    assert [seat.people for seat in seats_of("b", agreed)] == [("b",), ("a", "b")]
+    assert [seat.people for seat in seats_of("c", agreed)] == [("c",), ("b", "c")]
     assert Seat(("a", "b", "c")) in seats_of("c", line)
     assert {seat.counts_for for seat in seats_of("d", line)} == {"d", "c", "b"}
 

@@ -15,20 +15,21 @@ from agents.models import Agent
 from agents.selectors import agent_facts, authority_snapshot
 from agents.services import measures
 from agents.services.model_use import Budget, Spent, report_model_use
-from audit.vocabulary import Refusal
+from audit.vocabulary import Refusal, RefusalKind
 from workflows.api.serializers import StrictSerializer
 from workflows.api.tasks import REFUSALS, problem
 from workflows.permissions import IsAgent, caller
 from workflows.tasks.models import Task
 
-MOST_TOKENS = 10**12
+# What one report may say: one that is wrong by far is refused, and does not stop whoever shares a budget.
+MOST_TOKENS = 10**8
 
 
 class CostSerializer(StrictSerializer):
     """What it cost."""
 
     amount = serializers.RegexField(
-        r"^[0-9]{1,12}(\.[0-9]{1,9})?\Z", help_text="In whole units of the currency, as text: 0.0042."
+        r"^[0-9]{1,4}(\.[0-9]{1,9})?\Z", help_text="In whole units of the currency, as text: 0.0042."
     )
     currency = serializers.RegexField(r"^[A-Z]{3}\Z", help_text="ISO 4217 code.")
 
@@ -41,7 +42,10 @@ class ModelUseSerializer(StrictSerializer):
     input_tokens = serializers.IntegerField(min_value=0, max_value=MOST_TOKENS, default=0)
     output_tokens = serializers.IntegerField(min_value=0, max_value=MOST_TOKENS, default=0)
     cost = CostSerializer(required=False, help_text="What it cost, if you know.")
-    task = serializers.UUIDField(required=False, help_text="The task it was spent on, which you claimed.")
+    task = serializers.UUIDField(
+        required=False,
+        help_text="The task it was spent on; left out, the one you have.",
+    )
 
 
 class BudgetSerializer(serializers.Serializer):
@@ -113,7 +117,7 @@ def _agent(request: Request) -> Agent:
 
 def _task(agent: Agent, task_id: Any) -> Task | None:
     if task_id is None:
-        return None
+        return _only_one(agent)
     task = Task.objects.filter(pk=task_id).first()
     if task is None or task.role_id != agent.role_id:
         raise Http404
@@ -121,9 +125,23 @@ def _task(agent: Agent, task_id: Any) -> Task | None:
         raise Refusal(
             "task_not_claimed",
             f"The report was refused: {agent.name} has not claimed the task {task.title!r}.",
-            next_step="Report it without a task, or under the task that you claimed.",
+            next_step="Report it under the task that you claimed.",
         )
     return task
+
+
+def _only_one(agent: Agent) -> Task | None:
+    """Return the task of a run that the agent is at work on: what it takes meanwhile is spent on that."""
+    held = Task.objects.filter(claimed_by=agent.user, state=Task.State.CLAIMED, references__has_key="run_id")
+    found = list(held[:2])
+    if len(found) > 1:
+        raise Refusal(
+            "task_needed",
+            f"The report was refused: {agent.name} has claimed several tasks, and it names none.",
+            kind=RefusalKind.INVALID,
+            next_step="Say which task it was spent on.",
+        )
+    return found[0] if found else None
 
 
 def _answer(budgets: list[Budget], code: int) -> Response:

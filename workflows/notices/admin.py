@@ -51,8 +51,17 @@ class ChannelAdmin(WorkforceAdmin):
         newest = Post.objects.order_by("channel_id", "-id").distinct("channel_id")
         return super().get_queryset(request).prefetch_related(Prefetch("posts", newest, to_attr="newest"))
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever knows the address can write there: who may not change it reads its host."""
+        found = list(super().get_fieldsets(request, obj))
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        shown = tuple("shown_host" if name == "address" else name for name in found[0][1]["fields"])
+        return [(found[0][0], {**found[0][1], "fields": shown}), *found[1:]]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), "shown_ready", "shown_log", "shown_trail")
+        closed = super().get_readonly_fields(request, obj)
+        return (*closed, "shown_host", "shown_ready", "shown_log", "shown_trail")
 
     def create(self, request: HttpRequest, form: Any) -> Channel:
         return services.save_channel(

@@ -152,7 +152,7 @@ class Channel(KeyedModel):
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    history = tracked(excluded_fields=["secret"], m2m_fields=["groups"])
+    history = tracked(excluded_fields=["secret", "address"], m2m_fields=["groups"])
 
     class Meta:
         ordering = ["name"]

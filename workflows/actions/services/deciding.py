@@ -25,6 +25,7 @@ from agents.decision import (
     Verdict,
     decide,
 )
+from agents.decision.budgets import is_budget
 from agents.models import Agent, Reservation
 from agents.selectors import agent_facts, authority_snapshot, money_facts
 from agents.services import measures
@@ -117,7 +118,8 @@ def _brake_if_a_limit_says_so(action: Action, judgement: Judgement) -> None:
     """After the commit: whoever stops an agent waits for what is just being decided about it."""
     deciding = set(judgement.decision.deciding)
     for limit in judgement.snapshot.measures:
-        if limit.on_exceed == "pause" and limit.measure_id in deciding:
+        # A budget pauses whoever spends it, when that is reported, and nobody else.
+        if limit.on_exceed == "pause" and limit.measure_id in deciding and not is_budget(limit):
             transaction.on_commit(partial(pause_for_limit, action.agent_id, limit.name))
 
 

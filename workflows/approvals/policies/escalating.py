@@ -23,7 +23,8 @@ def levels_of(said: Iterable[Level], *, company: Level, within: float) -> list[L
     """Return what counts of what every voice says of its group, in the order of groups.
 
     Who says nothing says what the company does (``company``, whose group does not matter). All who ask for a
-    group must let others in; where they name several, who stands in belongs to each; the latest time counts.
+    group must let others in; where they name several, who stands in belongs to each; the latest time counts,
+    and where one says never (0), it is never.
     What comes no sooner than the end, ``within`` so many seconds, never comes.
     """
     by_group: dict[str, set[Level]] = {}
@@ -33,8 +34,9 @@ def levels_of(said: Iterable[Level], *, company: Level, within: float) -> list[L
     found: list[Level] = []
     for group, voices in sorted(by_group.items()):
         others = {one.to for one in voices}
-        seconds = max(one.seconds for one in voices)
-        if not others & {"", group} and 0 < seconds < within:
+        times = {one.seconds for one in voices}
+        seconds = max(times)
+        if not others & {"", group} and min(times) > 0 and seconds < within:
             found += [Level(group, to, seconds) for to in sorted(others)]
     return found
 

@@ -14,10 +14,14 @@ LONGEST = 2  # links: a delegation, and a delegation of it
 
 @dataclass(frozen=True, slots=True)
 class Handing:
-    """Somebody who is away now, and who decides for them. Both are ids of people with active accounts."""
+    """Somebody who is away now, and who decides for them. Both are ids of people with active accounts.
+
+    ``by_others``: two others agreed on it, for somebody who could not say so.
+    """
 
     giver: str
     delegate: str
+    by_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Seat:
 def seats_of(voter: str, handings: Iterable[Handing]) -> tuple[Seat, ...]:
     """Return every seat somebody may sit on: their own first, then those of who is away, nearest first.
 
-    A chain longer than ``LONGEST`` counts for nothing, and none comes back to somebody who is in it.
+    A chain longer than ``LONGEST`` counts for nothing, and none comes back to somebody who is in it. What
+    others agreed on for somebody is not handed on: they agreed on one person, and on nobody that person names.
     """
     known = tuple(handings)
     found = last = [Seat((voter,))]
@@ -59,7 +64,9 @@ def seats_of(voter: str, handings: Iterable[Handing]) -> tuple[Seat, ...]:
             Seat((one.giver, *seat.people))
             for seat in last
             for one in known
-            if one.delegate == seat.counts_for and one.giver not in seat.people
+            if one.delegate == seat.counts_for
+            and one.giver not in seat.people
+            and (seat.is_own or not one.by_others)
         ]
         found = [*found, *last]
     return tuple(dict.fromkeys(found))

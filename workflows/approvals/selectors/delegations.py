@@ -57,7 +57,10 @@ def handed_to(user: User) -> list[Delegation]:
 
 def seats_for(user: User) -> tuple[Seat, ...]:
     """Return every seat somebody may vote from today, their own first."""
-    handings = [Handing(str(one.giver_id), str(one.delegate_id)) for one in handed_to(user)]
+    handings = [
+        Handing(str(one.giver_id), str(one.delegate_id), one.given_by_id != one.giver_id)
+        for one in handed_to(user)
+    ]
     return seats_of(str(user.pk), handings)
 
 

@@ -42,6 +42,8 @@ def foresee(approval: Approval, said: Collection[Level]) -> None:
         return
     names = {name for one in found for name in (one.group, one.to)}
     groups = {group.name: group for group in Group.objects.filter(name__in=names)}
+    # Who stands in belongs to all that are named: where one of them does not exist, nobody does.
+    broken = {one.group for one in found if not {one.group, one.to} <= groups.keys()}
     Escalation.objects.bulk_create(
         Escalation(
             approval=approval,
@@ -50,7 +52,7 @@ def foresee(approval: Approval, said: Collection[Level]) -> None:
             at=now + timedelta(seconds=one.seconds),
         )
         for one in found
-        if {one.group, one.to} <= groups.keys()
+        if one.group not in broken
     )
 
 

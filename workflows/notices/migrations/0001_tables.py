@@ -44,7 +44,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(db_index=True, default=uuid_utils.compat.uuid7, editable=False)),
                 ('name', models.CharField(db_index=True, help_text='What people call it, e.g. Finance chat.', max_length=120)),
-                ('address', models.CharField(help_text='The address its incoming webhook was given, https://. Whoever knows it can write there.', max_length=500)),
                 ('private_networks', models.JSONField(blank=True, default=list, help_text='Networks inside the company the address may lead to, e.g. 10.2.0.0/16.')),
                 ('is_enabled', models.BooleanField(default=True, help_text='Off: nothing is sent there.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 MOST_LABEL = 200
 MOST_SHOWN = 50
+# A dot between a letter or digit and letters: most programs make a link of what looks like a domain.
+_DOMAIN = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2})")
 _INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ʼ"})
 
 
@@ -37,14 +40,16 @@ def one_line(text: str, most: int = MOST_LABEL) -> str:
 
 def inert(text: str) -> str:
     """Return a label as one line that no mail program and no chat makes a link, a mention or markup of."""
-    plain = one_line(text).replace("://", ": //").replace("](", "] (")
-    return plain.translate(_INERT).replace("www.", "www .")
+    plain = one_line(text).replace("://", ": //").replace("](", "] (").translate(_INERT)
+    return _DOMAIN.sub(" .", plain)
 
 
 def subject_of(items: Sequence[Item]) -> str:
     """Return the subject of a mail: what waits, or how much of it."""
     if len(items) == 1:
-        return one_line(f"{'Reminder: ' if items[0].is_reminder else ''}{items[0].kind}: {items[0].what}", 150)
+        return one_line(
+            f"{'Reminder: ' if items[0].is_reminder else ''}{items[0].kind}: {inert(items[0].what)}", 150
+        )
     return f"{len(items)} things wait for you"
 
 
@@ -82,7 +87,7 @@ def outcome_of(*, message_id: str, at: str, label: str, link: str, data: Mapping
         "kind": "Action",
         "subject": one_line(label),
         "link": link,
-        "text": f"{one_line(label)}: {data['state']}. {one_line(data['sentence'], 500)}",
+        "text": f"{inert(label)}: {data['state']}. {inert(one_line(data['sentence'], 500))}",
         "data": dict(data),
     }
 
