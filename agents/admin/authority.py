@@ -300,8 +300,8 @@ class ChangeRequestAdmin(WorkforceAdmin):
             "Change",
             {
                 "fields": (
-                    "summary",
                     "shown_authority",
+                    "summary",
                     "reason",
                     "shown_proposer",
                     "created_at",

@@ -330,8 +330,8 @@ class MeasureForm(ScopedForm):
         required=False,
         max_length=30,
         widget=UnfoldAdminTextInputWidget,
-        help_text="The most that is allowed, inclusive: 120 calls, or 10,000.00 of money. "
-        "Empty: counted, not limited.",
+        help_text="The most that is allowed, inclusive: 120 calls, 100000 tokens, or 10,000.00 of money or "
+        "cost. Empty: counted, not limited.",
     )
 
     class Meta:
@@ -357,10 +357,13 @@ class MeasureForm(ScopedForm):
             "amount": "Each action adds",
             "key": "Counted apart for",
             "on_exceed": "Above the ceiling",
+            "window_seconds": "Length in seconds",
         }
         help_texts = {
-            "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money.",
+            "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money. "
+            "Of model use: leave it empty.",
             "key": "As CEL, e.g. args.supplier. Empty: one counter for all. Of model use: empty, or run.",
+            "operations": "Which operations it counts: an exact code or a pattern (erp.*). Of model use: *.",
             "window_seconds": "Only for the last so many seconds: how many.",
         }
 

@@ -28,3 +28,7 @@ class ChannelForm(ReasonModelForm):
             "agent": "Or: the agent that listens",
             "is_enabled": "Switched on",
         }
+        help_texts = {
+            "private_networks": "Networks inside the company the address may lead to, as a list: "
+            '["10.2.0.0/16"]. [] names none: for a chat on the internet.',
+        }

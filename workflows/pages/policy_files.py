@@ -132,7 +132,7 @@ def _told(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     done = len(outcome.lines) - waiting
     messages.success(request, f"Imported: {done} changed at once, {outcome.same} were so already.")
     if waiting:
-        messages.warning(request, f"{waiting} of it gives more authority and waits for a second person.")
+        messages.warning(request, f"Waiting for a second person, because it gives more authority: {waiting}.")
     return redirect("admin:agents_policy_changelist")
 
 
