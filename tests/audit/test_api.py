@@ -91,5 +91,5 @@ def test_the_number_of_queries_does_not_grow_with_the_page(
     ledger, auditor, client_of, django_assert_max_num_queries
 ):
     client = client_of(auditor)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(14):
         assert len(client.get(URL).json()["events"]) == 5
