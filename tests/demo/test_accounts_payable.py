@@ -27,7 +27,7 @@ from workflows.approvals.models import Approval
 from workflows.demo import company
 from workflows.runs import engine
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full]
 POST = "erp.supplier_invoice.post"
 ON_FILE, NOT_ON_FILE = "LT107300010073119834", "DE89370400440532013000"
 _numbers = itertools.count(time.time_ns())
