@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle bench-policy
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -64,6 +64,9 @@ bench-idle: .venv/.installed-dev ## Measure what a portal costs while nothing ha
 
 bench-policy: .venv/.installed-dev ## Measure a decision with 10, 100 and 1,000 rules, and a back-test; last line JSON
 	@$(BIN)/python -m tests.benchmarks.policy
+
+bench-actions: .venv/.installed-dev ## Measure what an accepted action costs over HTTP beside a bare view; last line JSON
+	@$(BIN)/python -m tests.benchmarks.actions
 
 # The baseline's packages are never in the product's environment.
 var/bench-venv/.installed: tests/benchmarks/requirements.lock | .venv/.python
