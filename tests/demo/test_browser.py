@@ -88,7 +88,7 @@ def hire(page: Page, company: Company) -> dict[str, str]:
 
 
 def approve(page: Page, reason: str) -> None:
-    page.locator("[data-detail] [name=reason], [data-detail] textarea").first.fill(reason)
+    page.locator("[data-detail] [name=reason]").first.fill(reason)
     page.get_by_role("button", name="Approve").click()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.test import Client
 
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -59,6 +61,37 @@ def test_an_open_task_goes_on_and_its_answer_is_followed_by_the_new_version(
     (told,) = Event.objects.filter(verb="runs.run_migrated", run_id=str(run.pk))
     assert (told.reason, told.payload.data["before"]["version"]) == (why, 1)
     assert told.payload.data["after"]["nodes"] == {"read": "scan"}
+
+
+def test_a_step_that_the_new_version_does_not_have_stays_as_it_was(
+    clerk: Any, alice: Any, bob: Any, dave: Any
+) -> None:
+    publish(alice, bob)
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="order")
+    content = letters()
+    content["nodes"]["scan"], content["start"] = content["nodes"].pop("read"), "scan"
+    for name, node in content["nodes"].items():
+        content["nodes"][name] = json.loads(json.dumps(node).replace("steps.read.", "steps.scan."))
+    version = second(alice, bob, content)
+    services.migrate_run(
+        actor=dave.as_actor(), run=run, version=version, nodes={}, reason="we scan from now on"
+    )
+    run.refresh_from_db()
+    read = run.steps.get(node="read")
+    for verb in (
+        services.Rerun(),
+        services.Skip(),
+        services.Override(answer={"kind": "order"}),
+        services.Retry(),
+    ):
+        with pytest.raises(Refusal, match="has no such step") as refused:
+            services.preview_steering(actor=dave.as_actor(), run=run, verb=verb, step=read)
+        assert refused.value.code == f"cannot_{verb.name}"
+    client = Client()
+    client.force_login(dave)
+    assert client.get(f"/runs/{run.pk}/").status_code == 200
+    assert signed_in(dave).get(f"/api/v1/runs/{run.pk}").status_code == 200
 
 
 def test_what_hinders_a_move_is_said_in_words(clerk: Any, alice: Any, bob: Any, dave: Any) -> None:

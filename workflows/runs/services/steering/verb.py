@@ -14,6 +14,7 @@ from agents.policies import require_reason
 from audit.services import refusals_recorded
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from workflows.runs.models import Intervention, Run, Step
+from workflows.runs.services.definitions import definition_of
 from workflows.runs.services.moving import lock_run, note, require_open
 from workflows.runs.services.steering.effects import Change, Effect
 
@@ -160,8 +161,16 @@ def _standing(actor: Actor, run: Run, verb: Verb, step: Step | None, reason: str
     if found is None:
         raise Refusal("not_found", f"{run.label} has no step {step.pk}.", kind=RefusalKind.NOT_FOUND)
     at = Standing(actor, run, found, reason)
+    _require_known(verb, at)
     _require_newest(verb, at)
     return at
+
+
+def _require_known(verb: Verb, at: Standing) -> None:
+    """What ended before a migration may be of a node that the new version does not have: it stays as it was."""
+    if not at.run.is_compensating and at.named.node not in definition_of(at.run.version).nodes:
+        why = f"version {at.run.version.number} of its workflow, which the run follows now, has no such step."
+        raise refuse(verb.name, at, why, "Choose a step that it has.")
 
 
 def _require_newest(verb: Verb, at: Standing) -> None:
