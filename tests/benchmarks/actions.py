@@ -182,7 +182,7 @@ def _latency(client: httpx.Client) -> dict[str, float]:
     from tests.benchmarks.company import ACTOR
     from workflows.runs.services import find_verb
 
-    Throttle.objects.all().delete()
+    Throttle.objects.update(is_enabled=False)
     time.sleep(2)
     asked = [_act(client, wait=10) for _ in range(ONE_BY_ONE)]
     direct = []
