@@ -21,18 +21,16 @@ from agents.admin import previews
 from agents.admin.agent import link
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
 from agents.decision import lines
-from agents.decision.facts import Line, RuleFacts
+from agents.decision.facts import Line
 from agents.decision.patterns import pattern_matches
 from agents.forms import MeasureForm, PolicyForm, ceiling_of, counted, scope_label
 from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
-from agents.selectors import rule_facts
 from agents.services import policies
 from audit.adminkit import actor_of, holds, reason_action
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
-FORM_FIELDS = ("field", "comparison", "value")
-WHEN = (*FORM_FIELDS, "also", "sentence", "condition")
+WHEN = (*policies.FORM_FIELDS, "sentence", "condition")
 
 
 @admin.register(Policy)
@@ -207,7 +205,7 @@ class RuleAdmin(WorkforceAdmin):
         outcome = policies.propose_rule_change(
             actor=actor_of(request),
             rule=stored,
-            changes=_with_fresh_sentence(stored, changed_values(form)),
+            changes=changed_values(form),
             reason=form.cleaned_data["reason"],
         )
         self.waits(request, outcome.change_request)
@@ -221,7 +219,7 @@ class RuleAdmin(WorkforceAdmin):
         form = self.get_form(request, stored, change=stored is not None)(
             request.POST, instance=copy.copy(stored) if stored else None
         )
-        lets = previews.authority_of(request, lambda: previews.of_rule(stored, form, _with_fresh_sentence))
+        lets = previews.authority_of(request, lambda: previews.of_rule(stored, form))
         return render(request, "agents/rule_preview_parts.html", {**preview_of(request.POST), **lets})
 
     @display(description="Mode", ordering="mode", label=MODE)
@@ -369,23 +367,6 @@ def _with_scope(values: dict[str, Any]) -> dict[str, Any]:
         return values
     kind, _, scope_id = values.pop("scope").partition(":")
     return {**values, "scope_kind": kind, "scope_id": scope_id}
-
-
-def _with_fresh_sentence(rule: Rule, changes: dict[str, Any]) -> dict[str, Any]:
-    """Let the sentence follow the comparison, unless a person wrote one of their own."""
-    if "sentence" in changes or not {*FORM_FIELDS, "also", "verdict"} & changes.keys():
-        return changes
-    written = _sentence_of(rule_facts(rule))
-    return {**changes, "sentence": ""} if rule.sentence in ("", written) else changes
-
-
-def _sentence_of(rule: RuleFacts) -> str:
-    """Return the sentence the portal writes for the comparisons of a rule, '' when it cannot."""
-    try:
-        built = lines.known(lines.lines_of(rule), _matching(rule.operations))
-        return lines.sentence_of(built, selectors.company_currency(), rule.verdict) if built else ""
-    except ValueError:
-        return ""
 
 
 def preview_of(data: Any) -> dict[str, Any]:

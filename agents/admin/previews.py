@@ -48,8 +48,8 @@ def _undone() -> Any:
         transaction.set_rollback(True)
 
 
-def of_rule(stored: Rule | None, form: Any, fresh: Callable[[Rule, dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return (waits, sentences) for a rule as typed; ``fresh`` lets its sentence follow the comparison."""
+def of_rule(stored: Rule | None, form: Any) -> Any:
+    """Return (waits, sentences) for a rule as typed."""
     values = _typed(form, policies.RULE_FIELDS)
     if stored is None:
         facts = policies.rule_as_created(_policy(form), values)
@@ -57,9 +57,10 @@ def of_rule(stored: Rule | None, form: Any, fresh: Callable[[Rule, dict[str, Any
     changes = {name: value for name, value in values.items() if name in form.changed_data}
     if not changes:
         return False, ()
-    edits = fresh(stored, changes)
-    direction, _ = policies.preview_rule_change(stored, edits)
-    return direction is Direction.LOOSENS, selectors.difference_of_rules(policies.rule_as_edited(stored, edits))
+    direction, _ = policies.preview_rule_change(stored, changes)
+    return direction is Direction.LOOSENS, selectors.difference_of_rules(
+        policies.rule_as_edited(stored, changes)
+    )
 
 
 def of_limit(stored: Measure | None, form: Any) -> Any:

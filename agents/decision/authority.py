@@ -132,11 +132,7 @@ class _Comparison:
         return [
             rule
             for rule in self.after.snapshot.rules
-            if rule.mode != Mode.DRAFT
-            and any(
-                path.parts[0] == "measures" and (len(path.parts) < 2 or path.parts[1] in (code, "[]"))
-                for path in expressions.paths(rule.condition)
-            )
+            if rule.mode != Mode.DRAFT and expressions.reads_measure(rule.condition, code)
         ]
 
     def _scope(self, bound: RuleFacts | MeasureDefinition | None) -> str:

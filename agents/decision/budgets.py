@@ -7,16 +7,44 @@ Tokens are whole numbers; cost is in millionths of the company currency, because
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
-from agents.decision.facts import AgentFacts, MeasureDefinition, Mode
-from agents.decision.money import INT64_MAX, exponent
+from agents.decision.facts import AgentFacts, MeasureDefinition, MeasureFacts, Mode
+from agents.decision.money import INT64_MAX, MILLION, exponent
 from agents.decision.patterns import scope_binds
 
 TOKENS, COST = "tokens", "cost"
 UNITS = frozenset({TOKENS, COST})
 PER_RUN = "run"
-MILLION = 1_000_000
+_STOPPING = ("deny", "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One budget as it stands, in tokens or in millionths of the company currency; ``added``: by a report."""
+
+    definition: MeasureDefinition
+    facts: MeasureFacts
+    added: int = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether nothing is left."""
+        return self.facts.exceeded
+
+    @property
+    def is_crossed(self) -> bool:
+        """Tell whether this report has spent it; the counter is locked, so exactly one can say so."""
+        ceiling = self.facts.ceiling
+        used = self.facts.reserved + self.facts.settled
+        return ceiling is not None and used - self.added < ceiling <= used
+
+    @property
+    def stops_work(self) -> bool:
+        """Tell whether work stops for it now."""
+        definition = self.definition
+        return self.is_spent and definition.mode == Mode.ENFORCED and definition.on_exceed in _STOPPING
 
 
 def is_budget(measure: MeasureDefinition) -> bool:

@@ -49,7 +49,7 @@ def direction_of_rule(old: RuleFacts | None, new: RuleFacts | None, *, currency:
         _of_group(old, new),
         _of_text(old.note, new.note),
         _of_set(frozenset(old.redact), frozenset(new.redact)),
-        _of_escalation(old, new),
+        of_escalation(old, new),
     )
 
 
@@ -103,7 +103,7 @@ def _of_number(old: int | Decimal, new: int | Decimal) -> Direction:
     return _SAME if new == old else _TIGHTER if new > old else _LOOSER
 
 
-def _of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
+def of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
     """Others that may approve, or sooner, loosen; to leave it to the company may let in anybody it names."""
     if (old.escalate_to, old.escalate_minutes) == (new.escalate_to, new.escalate_minutes):
         return _SAME

@@ -114,6 +114,14 @@ def paths(expression: str) -> list[Path]:
     return list(_paths(tokens(expression)))
 
 
+def reads_measure(expression: str, code: str) -> bool:
+    """Tell whether a text reads a limit, or may: one that reads all of them, or by a computed name, does."""
+    return any(
+        path.parts[0] == "measures" and (len(path.parts) < 2 or path.parts[1] in (code, "[]"))
+        for path in paths(expression)
+    )
+
+
 def _paths(words: tuple[Token, ...]) -> Iterator[Path]:
     at = 0
     while at < len(words):

@@ -155,7 +155,8 @@ def as_built(rule: RuleFacts, currency: str) -> list[Known] | None:
 
 def _candidates(line: Line, condition: str, currency: str) -> Iterator[Known]:
     """Yield what a field may be, so that its comparison stands in the condition at all: one or two of ten."""
-    for kind, optional in product(Kind, (True, False)):
+    kinds = (Kind.MONEY,) if line.field == "amount" else tuple(it for it in Kind if it != Kind.MONEY)
+    for kind, optional in product(kinds, (True, False)):
         found = Known(line, FieldFacts(kind, optional))
         try:
             written = _condition(found, currency)

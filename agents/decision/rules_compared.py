@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from agents.decision import lines
-from agents.decision.direction import Direction, direction_of_rule
+from agents.decision.direction import Direction, direction_of_rule, of_escalation
 from agents.decision.facts import AgentFacts, Mode, OperationFacts, RuleFacts
 from agents.decision.money import format_minor, major_to_minor
 from agents.decision.said import NOTHING, Said, deeds, looser, shown, tighter, who
@@ -298,16 +298,13 @@ def _people(case: RuleCase, old: RuleFacts, new: RuleFacts, both: Sequence[Agent
 
 
 def _next_level(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:
-    before, after = (old.escalate_to, old.escalate_minutes), (new.escalate_to, new.escalate_minutes)
-    if before == after:
+    direction = of_escalation(old, new)
+    if direction is Direction.NONE:
         return
+    text = f"Who else may decide for {who(both)}, and after how long, is what the company says"
     if new.escalate_to:
-        is_later = old.escalate_to == new.escalate_to and new.escalate_minutes > old.escalate_minutes
         text = f"{new.escalate_to} may decide for {who(both)}, too, after {new.escalate_minutes} minutes"
-        yield (tighter if is_later else looser)(f"{text}: {_words(new)}")
-    else:
-        text = f"Who else may decide for {who(both)}, and after how long, is what the company says"
-        yield looser(f"{text}: {_words(new)}")
+    yield (tighter if direction is Direction.TIGHTENS else looser)(f"{text}: {_words(new)}")
 
 
 def _duties(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:

@@ -24,7 +24,7 @@ from agents.selectors.difference import (
     present_authority,
 )
 from agents.selectors.model_use import model_use_panel
-from agents.selectors.money import money_facts, to_company_minor
+from agents.selectors.money import money_facts, rate_on, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
     visible_agents,
@@ -60,6 +60,7 @@ __all__ = [
     "model_use_panel",
     "money_facts",
     "present_authority",
+    "rate_on",
     "rule_facts",
     "signing_of",
     "throttles_of",

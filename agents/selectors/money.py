@@ -20,16 +20,17 @@ def to_company_minor(currency: str, minor: int, on_date: date) -> int | None:
         return None
     if currency == own:
         return minor
-    rate = (
-        ExchangeRate.objects.filter(currency=currency, valid_from__lte=on_date)
-        .order_by("-valid_from")
-        .values_list("rate", flat=True)
-        .first()
-    )
+    rate = rate_on(currency, on_date)
     if rate is None:
         return None
     converted = convert_minor(minor, currency, rate, own)
     return converted if abs(converted) <= INT64_MAX else None
+
+
+def rate_on(currency: str, on_date: date) -> int | None:
+    """Return what one unit of a currency is worth in company currency that day, in millionths, or None."""
+    rates = ExchangeRate.objects.filter(currency=currency, valid_from__lte=on_date).order_by("-valid_from")
+    return rates.values_list("rate", flat=True).first()
 
 
 def money_facts(operation: OperationFacts, arguments: Mapping[str, Any], on_date: date) -> MoneyFacts | None:

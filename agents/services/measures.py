@@ -6,7 +6,7 @@ One row per measure, key and window is the lock and the sum; rows are taken in o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q, Sum
 
 from agents.decision import cel, decide, wording
-from agents.decision.budgets import budgets_of, is_budget, key_of
+from agents.decision.budgets import Budget, budgets_of, is_budget, key_of
 from agents.decision.context import NotDecidable, build_context
 from agents.decision.facts import (
     AgentFacts,
@@ -117,35 +117,36 @@ def release(*, action_id: str) -> int:
 
 def count_model_use(
     *, report_id: str, agent: AgentFacts, run_id: str, spent: Mapping[str, int], snapshot: Snapshot
-) -> list[tuple[MeasureDefinition, MeasureFacts, int]]:
-    """Add what a report says to every budget that counts for the agent; return them as they stand then,
-    with what was added.
+) -> list[Budget]:
+    """Add what a report says to every budget that counts for the agent; return them as they stand then.
 
     ``spent``: how much by unit (tokens; cost in millionths of the company currency). No ceiling keeps it
     out: it has been spent. Must run inside the transaction that keeps the report.
     """
-    now = database_now()
     found = []
-    for budget in budgets_of(snapshot.measures, agent):
-        key = key_of(budget, run_id)
-        if key is None:
-            continue
-        share = _Share(budget, key, spent[budget.unit], _window_start(budget, now))
-        if share.amount:
-            _count_spent(report_id, share)
-        found.append((budget, _reading(replace(share, amount=1), _standing(share, now)), share.amount))
+    for share, now in _budget_shares(agent, run_id, snapshot):
+        added = spent[share.definition.unit]
+        if added:
+            _count_spent(report_id, replace(share, amount=added))
+        found.append(Budget(share.definition, _reading(share, _standing(share, now)), added))
     return found
 
 
-def budgets(agent: AgentFacts, run_id: str, snapshot: Snapshot) -> list[tuple[MeasureDefinition, MeasureFacts]]:
+def budgets(agent: AgentFacts, run_id: str, snapshot: Snapshot) -> list[Budget]:
     """Return every budget that counts for an agent, in a run or outside of any, with what stands against it."""
-    found, now = [], None
+    return [
+        Budget(share.definition, _reading(share, _standing(share, now)))
+        for share, now in _budget_shares(agent, run_id, snapshot)
+    ]
+
+
+def _budget_shares(agent: AgentFacts, run_id: str, snapshot: Snapshot) -> Iterator[tuple[_Share, datetime]]:
+    """Yield what asks each budget of an agent whether anything is left, with the time it is asked for."""
+    now: datetime | None = None
     for budget in budgets_of(snapshot.measures, agent):
-        if (key := key_of(budget, run_id)) is not None:
+        if key_of(budget, run_id) is not None:
             now = now or database_now()
-            share = _Share(budget, key, 1, _window_start(budget, now))
-            found.append((budget, _reading(share, _standing(share, now))))
-    return found
+            yield _left_of(budget, run_id, now), now
 
 
 def _standing(share: _Share, now: datetime) -> tuple[int, int]:
@@ -368,8 +369,8 @@ def _rolling_used(share: _Share, at: datetime, action_id: str) -> tuple[int, int
 
 
 def _limit_refusal(share: _Share, request: DecisionRequest, snapshot: Snapshot) -> Refusal:
-    definition, now = share.definition, database_now()
-    facts = _reading(share, _counted([share], now, "").get(share.order(), (0, 0)))
+    definition = share.definition
+    facts = _reading(share, _standing(share, database_now()))
     words = wording.measure_words(definition, facts, snapshot.company_currency)
     detail = {"measure": definition.code, "headroom": facts.headroom}
     if definition.on_exceed == "hold":

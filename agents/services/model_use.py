@@ -11,10 +11,10 @@ from django.db import transaction
 from agents import registry
 from agents.decision import budgets as rules
 from agents.decision import wording
-from agents.decision.budgets import COST, TOKENS
-from agents.decision.facts import AgentFacts, MeasureDefinition, MeasureFacts, Mode
-from agents.models import Agent, ExchangeRate, ModelUse
-from agents.selectors import agent_facts, authority_snapshot, company_currency
+from agents.decision.budgets import COST, TOKENS, Budget
+from agents.decision.facts import AgentFacts
+from agents.models import Agent, ModelUse
+from agents.selectors import agent_facts, authority_snapshot, company_currency, rate_on
 from agents.services import measures
 from agents.services.lifecycle import pause_agent
 from audit.selectors import database_now
@@ -22,34 +22,6 @@ from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 LIMITS = "limits"  # who brakes when a limit says so
-STOPPING = ("deny", "pause")
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """One budget as it stands: in tokens, or in millionths of the company currency."""
-
-    definition: MeasureDefinition
-    facts: MeasureFacts
-    added: int = 0
-
-    @property
-    def is_spent(self) -> bool:
-        """Tell whether nothing is left."""
-        return self.facts.exceeded
-
-    @property
-    def is_crossed(self) -> bool:
-        """Tell whether this report has spent it; the counter is locked, so exactly one can say so."""
-        ceiling = self.facts.ceiling
-        used = self.facts.reserved + self.facts.settled
-        return ceiling is not None and used - self.added < ceiling <= used
-
-    @property
-    def stops_work(self) -> bool:
-        """Tell whether work stops for it now."""
-        definition = self.definition
-        return self.is_spent and definition.mode == Mode.ENFORCED and definition.on_exceed in STOPPING
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +48,15 @@ def report_model_use(
         facts, snapshot = agent_facts(agent), authority_snapshot()
         wanted = _wanted(agent, key, spent, task_id, run_id)
         if earlier := _earlier(wanted):
-            return earlier, [Budget(*it) for it in measures.budgets(facts, run_id, snapshot)]
+            return earlier, measures.budgets(facts, run_id, snapshot)
         wanted.save(force_insert=True)
-        counted = measures.count_model_use(
+        found = measures.count_model_use(
             report_id=f"use:{wanted.pk}",
             agent=facts,
             run_id=run_id,
             spent={TOKENS: wanted.tokens, COST: wanted.cost},
             snapshot=snapshot,
         )
-        found = [Budget(*it) for it in counted]
         for budget in found:
             if budget.is_crossed:
                 _tell_spent(actor, agent, budget, run_id)
@@ -95,8 +66,7 @@ def report_model_use(
 def require_budget(agent: AgentFacts, run_id: str) -> None:
     """Refuse new work when a budget of model use that stops work is spent; raises Refusal ``budget_spent``."""
     snapshot = authority_snapshot()
-    for found in measures.budgets(agent, run_id, snapshot):
-        budget = Budget(*found)
+    for budget in measures.budgets(agent, run_id, snapshot):
         if budget.stops_work:
             words = wording.measure_words(budget.definition, budget.facts, snapshot.company_currency)
             raise Refusal(
@@ -146,16 +116,14 @@ def _millionths(spent: Spent) -> int:
 
 
 def _rate(currency: str) -> int:
-    today = database_now().date()
-    rates = ExchangeRate.objects.filter(currency=currency, valid_from__lte=today).order_by("-valid_from")
-    if (rate := rates.values_list("rate", flat=True).first()) is None:
+    if (rate := rate_on(currency, database_now().date())) is None:
         raise Refusal(
             "no_rate",
             f"The report was refused: the company has no exchange rate for {currency}.",
             kind=RefusalKind.INVALID,
             next_step=f"State the cost in {company_currency() or 'the company currency'}.",
         )
-    return int(rate)
+    return rate
 
 
 def _earlier(wanted: ModelUse) -> ModelUse | None:

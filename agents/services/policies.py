@@ -393,11 +393,7 @@ def _write_measure(actor: Actor, measure: Measure, values: Mapping[str, Any], re
 
 def _is_read(measure: Measure) -> bool:
     conditions = Rule.objects.exclude(mode=Rule.Mode.DRAFT).values_list("condition", flat=True)
-    return any(
-        path.parts[0] == "measures" and (len(path.parts) < 2 or path.parts[1] in (measure.code, "[]"))
-        for condition in conditions
-        for path in expressions.paths(condition)
-    )
+    return any(expressions.reads_measure(condition, measure.code) for condition in conditions)
 
 
 # --- What a second person applies.

@@ -11,10 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents.decision.budgets import Budget
 from agents.models import Agent
 from agents.selectors import agent_facts, authority_snapshot
 from agents.services import measures
-from agents.services.model_use import Budget, Spent, report_model_use
+from agents.services.model_use import Spent, report_model_use
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.api.serializers import StrictSerializer
 from workflows.api.tasks import REFUSALS, problem
@@ -78,8 +79,7 @@ class ModelUseView(APIView):
     def get(self, request: Request) -> Response:
         """Return what is left of your budgets of model use, outside of any run."""
         agent = _agent(request)
-        found = measures.budgets(agent_facts(agent), "", authority_snapshot())
-        return _answer([Budget(*it) for it in found], status.HTTP_200_OK)
+        return _answer(measures.budgets(agent_facts(agent), "", authority_snapshot()), status.HTTP_200_OK)
 
     @extend_schema(
         operation_id="report_model_use",

@@ -12,13 +12,14 @@ from workflows.actions.selectors.showing import (
     visible_ids,
     visible_to,
 )
-from workflows.actions.selectors.under_way import calls_under_way
+from workflows.actions.selectors.under_way import calls_under_way, hit_by
 
 __all__ = [
     "Violation",
     "amount_words",
     "approval_description",
     "calls_under_way",
+    "hit_by",
     "in_doubt",
     "shapes_of",
     "shown_arguments",

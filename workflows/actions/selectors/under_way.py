@@ -15,17 +15,22 @@ Kind = Stop.ScopeKind
 
 def calls_under_way(stop: Stop) -> int:
     """Return how many actions that a stop hits are out in a system: none began after the stop committed."""
+    return Action.objects.filter(hit_by(stop), state=State.DISPATCHED).count()
+
+
+def hit_by(stop: Stop) -> Q:
+    """Return which actions a stop keeps from being done: where agents may read again, not readings; where
+    people approve every write again, none."""
     if stop.stage == Stop.Stage.HELD:
-        return 0  # its agents work again
-    out = Action.objects.filter(_hit_by(stop), state=State.DISPATCHED)
+        return Q(pk__in=[])
     if stop.stage == Stop.Stage.LOOK:
-        out = out.exclude(operation__effect=Effect.READ)
-    return out.count()
+        return _in_scope(stop) & ~Q(operation__effect=Effect.READ)
+    return _in_scope(stop)
 
 
-def _hit_by(stop: Stop) -> Q:
+def _in_scope(stop: Stop) -> Q:
     if stop.scope_kind == Kind.EVERYTHING:
-        return Q()
+        return ~Q(pk__in=[])  # an empty Q would be lost beside others
     if stop.scope_kind == Kind.SYSTEM:
         return Q(operation__system_id=stop.scope_id)
     if stop.scope_kind == Kind.OPERATION:

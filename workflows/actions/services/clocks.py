@@ -2,65 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from uuid import UUID
 
-from django.db import connection
+from django.db.models import Q, QuerySet
 
+from agents.models import Stop
+from workflows.actions.models import Action
+from workflows.actions.selectors import hit_by
 from workflows.approvals import services as approvals
+from workflows.approvals.models import Approval
 
 BATCH = 500
-# A stop that lets agents read lets a held reading pass; one that has everything approved lets people decide.
-_HIT = """
-  s.lifted_at IS NULL AND (s.stage = 'stop' OR s.stage = 'look' AND o.effect IS DISTINCT FROM 'read')
-  AND (s.scope_kind = 'everything'
-    OR (s.scope_kind = 'agent' AND s.scope_id = g.id::text)
-    OR (s.scope_kind = 'role' AND s.scope_id = g.role_id::text)
-    OR (s.scope_kind = 'system' AND s.scope_id = o.system_id::text)
-    OR (s.scope_kind = 'operation' AND s.scope_id = a.operation_code)
-    OR (s.scope_kind = 'workflow' AND s.scope_id = a."references" ->> 'workflow_id')
-    OR (s.scope_kind = 'department' AND s.scope_id IN (
-          WITH RECURSIVE above (id) AS (
-              SELECT g.department_id
-              UNION
-              SELECT d.parent_id FROM above JOIN agents_department d ON d.id = above.id)
-          SELECT id::text FROM above)))
-"""
-_HELD = """
-  FROM approvals_approval q
-  JOIN actions_action a ON a.approval_id = q.id
-  JOIN agents_agent g ON g.id = a.agent_id
-  LEFT JOIN connectors_operation o ON o.id = a.operation_id
-"""
-_STOPPED = f"""
-SELECT DISTINCT ON (q.expires_at, q.id) q.id, s.raised_at,
-       s.raised_by || ' stopped ' || coalesce(nullif(s.scope_label, ''), s.scope_kind) || ': ' || s.reason
-{_HELD}
-  JOIN agents_stop s ON {_HIT}
- WHERE q.state = 'pending' AND q.clock_stopped_at IS NULL AND q.expires_at > s.raised_at
- ORDER BY q.expires_at, q.id, s.raised_at
- LIMIT {BATCH}
-"""
-_FREE = f"""
-SELECT q.id {_HELD}
- WHERE q.state = 'pending' AND q.clock_stopped_at IS NOT NULL
-   AND NOT EXISTS (SELECT FROM agents_stop s WHERE {_HIT})
- ORDER BY q.id LIMIT {BATCH}
-"""
 
 
 def stand_stopped() -> int:
     """Let the clocks of approvals stand whose action is stopped, since then; return how many."""
-    found = _rows(_STOPPED)
-    return approvals.stand_still(since={key: (at, why) for key, at, why in found}) if found else 0
+    since: dict[UUID, tuple[datetime, str]] = {}
+    going = _held().filter(approval__clock_stopped_at=None)
+    for stop in Stop.objects.filter(lifted_at=None).order_by("raised_at"):
+        hit = going.filter(hit_by(stop), approval__expires_at__gt=stop.raised_at).order_by(
+            "approval__expires_at"
+        )
+        why = f"{stop.raised_by} stopped {stop.scope_label or stop.scope_kind}: {stop.reason}"
+        for key in hit.values_list("approval", flat=True)[:BATCH]:
+            since.setdefault(key, (stop.raised_at, why))
+    return approvals.stand_still(since=since) if since else 0
 
 
 def let_go_on() -> int:
     """Let the clocks go on of approvals whose action no stop hits any more; return how many."""
-    found = _rows(_FREE)
-    return approvals.go_on(approvals=[key for (key,) in found]) if found else 0
+    standing = _held().filter(approval__clock_stopped_at__isnull=False).order_by("approval")
+    if not standing.exists():
+        return 0
+    hit = reduce(or_, map(hit_by, Stop.objects.filter(lifted_at=None)), Q(pk__in=[]))
+    found = list(standing.exclude(hit).values_list("approval", flat=True)[:BATCH])
+    return approvals.go_on(approvals=found) if found else 0
 
 
-def _rows(statement: str) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return list(cursor.fetchall())
+def _held() -> QuerySet[Action]:
+    return Action.objects.filter(approval__state=Approval.State.PENDING)

@@ -18,7 +18,6 @@ from django.urls import reverse
 
 from agents.models import User
 from workflows.notices import selectors
-from workflows.notices.choices import State
 from workflows.notices.models import Line, Mail
 from workflows.notices.policies import Item, body_of, subject_of
 from workflows.notices.services import outgoing
@@ -88,11 +87,7 @@ def written(mail: Mail, address: str, items: list[Item]) -> EmailMessage:
 
 def due_mails(now: datetime) -> Iterable[UUID]:
     """Return which mails are to be tried now, the oldest first."""
-    if not selectors.mail_is_set_up():
-        return []
-    return list(
-        Mail.objects.filter(state=State.WAITING, next_at__lte=now).order_by("pk").values_list("pk", flat=True)
-    )
+    return outgoing.due(Mail, now) if selectors.mail_is_set_up() else []
 
 
 def _alone() -> bool:

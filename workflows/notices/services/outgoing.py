@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -25,11 +25,17 @@ SENDER = Actor.system("notices")
 T = TypeVar("T", bound=Outgoing)
 
 
+def due(model: type[T], now: datetime) -> list[UUID]:
+    """Return the keys of what is to be tried now, the oldest first."""
+    waiting = model._default_manager.filter(state=State.WAITING, next_at__lte=now)
+    return list(waiting.order_by("pk").values_list("pk", flat=True))
+
+
 @transaction.atomic
 def claim(model: type[T], key: UUID) -> T | None:
     """Take what is due for one attempt, so that nobody else tries it at the same time; None: nothing to do."""
-    due = model._default_manager.select_for_update(of=("self",), skip_locked=True)
-    found: T | None = due.filter(pk=key, state=State.WAITING, next_at__lte=Now()).first()
+    free = model._default_manager.select_for_update(of=("self",), skip_locked=True)
+    found: T | None = free.filter(pk=key, state=State.WAITING, next_at__lte=Now()).first()
     if found is None:
         return None
     if wait_before(found.attempts) is None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID
 
 from audit.vocabulary import Refusal
 from connectors.services.messages import Answer, post_message
 from connectors.services.secrets import open_secret
-from workflows.notices.choices import State
 from workflows.notices.models import Channel, Post
 from workflows.notices.services import outgoing
 from workflows.tasks.models import Task
@@ -51,12 +48,6 @@ def signed(key: bytes, message_id: str, at: int, body: bytes) -> dict[str, str]:
         "webhook-timestamp": str(at),
         "webhook-signature": signature(key, message_id, str(at), body),
     }
-
-
-def due_posts(now: datetime) -> Iterable[UUID]:
-    """Return which messages are to be tried now, the oldest first."""
-    due = Post.objects.filter(state=State.WAITING, next_at__lte=now)
-    return list(due.order_by("pk").values_list("pk", flat=True))
 
 
 def purpose_of(channel: Channel) -> str:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from workflows.notices.models import Post
+from workflows.notices.services import outgoing
 from workflows.notices.services.mailing import bundle_lines, due_mails, send_mail
 from workflows.notices.services.outbox import spread_notices
-from workflows.notices.services.posting import due_posts, send_post
+from workflows.notices.services.posting import send_post
 from workflows.tasks.selectors import database_now
 
 # A round ends before its job would be killed; what is left is for the next one.
@@ -25,7 +27,7 @@ def tell() -> None:
     _guarded(bundle_lines)
     now = database_now()
     for duty in (*(partial(send_mail, key) for key in due_mails(now)),
-                 *(partial(send_post, key) for key in due_posts(now))):  # fmt: skip
+                 *(partial(send_post, key) for key in outgoing.due(Post, now))):  # fmt: skip
         if time.monotonic() > until:
             return
         _guarded(duty)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.decision import AgentFacts
 from agents.models import Agent
 from agents.selectors import agent_facts
 from agents.services import stops
@@ -21,7 +22,11 @@ def agent_of(actor: Actor) -> Agent:
 
 def require_may_work(agent: Agent, task: Task | None = None) -> None:
     """Refuse an agent that is braked or stopped, or whose task belongs to a stopped workflow."""
-    scopes = stops.agent_scopes(agent_facts(agent))
+    _require_not_stopped(agent_facts(agent), task)
+
+
+def _require_not_stopped(facts: AgentFacts, task: Task | None) -> None:
+    scopes = stops.agent_scopes(facts)
     if task and (workflow := task.references.get("workflow_id")):
         scopes.append(Ref("workflow", str(workflow)))
     stops.lock_and_check(scopes)
@@ -29,8 +34,9 @@ def require_may_work(agent: Agent, task: Task | None = None) -> None:
 
 def require_may_begin(agent: Agent, task: Task | None = None) -> None:
     """Refuse new work to an agent that may not work, or whose budget of model use is spent."""
-    require_may_work(agent, task)
-    require_budget(agent_facts(agent), str(task.references.get("run_id", "")) if task else "")
+    facts = agent_facts(agent)
+    _require_not_stopped(facts, task)
+    require_budget(facts, str(task.references.get("run_id", "")) if task else "")
 
 
 def require_standing(actor: Actor, task: Task) -> None:

@@ -78,14 +78,10 @@ class Pause(Verb):
 def pause_for_budget(run_id: str, limit: str) -> None:
     """Let nothing new begin in a run that has spent its budget; people raise it, or let the run go on."""
     with transaction.atomic():
-        run = Run.objects.filter(pk=run_id, state__in=OPEN_RUNS, is_paused=False).first()
-        if run is None:
-            return
-        verb, actor = Pause(), Actor.system("limits")
-        run = lock_run(run.pk)
-        verb.keep_out(run)
+        run, verb, actor = lock_run(UUID(run_id)), Pause(), Actor.system("limits")
         if run.is_paused or run.state not in OPEN_RUNS:
             return
+        verb.keep_out(run)
         at = Standing(actor, run, None, f"The limit {limit!r} was reached in it.")
         note(actor=actor, run=run, verb=verb.fact, sentence=verb.sentence(at), reason=at.reason)
         verb.carry_out(at)
