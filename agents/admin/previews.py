@@ -96,7 +96,11 @@ def _policy(form: Any) -> Policy:
 
 def _typed(form: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """Return what was typed; what cannot be read says so, and the reason may still be missing."""
-    wrong = [message for name, errors in form.errors.items() if name != "reason" for message in errors]
+    wrong = [f"{_label(form, name)}{errors[0]}" for name, errors in form.errors.items() if name != "reason"]
     if wrong:
-        raise Refusal("incomplete", str(wrong[0]))
+        raise Refusal("incomplete", wrong[0])
     return {name: form.cleaned_data[name] for name in names if name in form.cleaned_data}
+
+
+def _label(form: Any, name: str) -> str:
+    return f"{form[name].label}: " if name in form.fields else ""
