@@ -68,7 +68,6 @@ def require_nothing_lost(found: dict[str, Any]) -> None:
     assert found["effects"] > 0
 
 
-@pytest.mark.full
 @pytest.mark.timeout(400)
 def test_each_part_is_killed_once_and_nothing_is_lost(dump: Path, told: Any) -> None:
     found = told(played(dump, 0, "--agents", "1", "--at-once", "5"))

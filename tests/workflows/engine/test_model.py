@@ -219,7 +219,7 @@ def _check(examples: int, steps: int) -> None:
 
 
 def test_whatever_happens_the_rules_hold() -> None:
-    _check(250, 20)
+    _check(500, 20)
 
 
 @pytest.mark.full
