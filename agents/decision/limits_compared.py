@@ -16,11 +16,6 @@ _COUNTING = (
     "key", "amount", "unit", "window", "window_seconds", "operations", "scope_kind", "scope_id", "ceiling",
 )  # fmt: skip
 _STRICT = {"hold": 1, "deny": 2, "pause": 3}
-_BEYOND = {
-    "hold": "waits for a person",
-    "deny": "is refused",
-    "pause": "is refused, and the agent is paused",
-}
 _LABELS = {
     "key": "counted apart for each",
     "amount": "what each call adds",
@@ -78,7 +73,7 @@ def _nobody(measure: MeasureDefinition, *, is_looser: bool) -> Said:
 
 
 def _words(measure: MeasureDefinition, currency: str) -> str:
-    more = _BEYOND.get(measure.on_exceed, "is refused")
+    more = wording.beyond_words(measure.on_exceed)
     return f"{measure.name}, at most {_ceiling(measure, currency)}; what is more {more}"
 
 
@@ -125,7 +120,7 @@ def _how_much(
         yield (looser if more else tighter)(text)
     if old.on_exceed != new.on_exceed:
         is_looser = _STRICT.get(new.on_exceed, -1) < _STRICT.get(old.on_exceed, 9)
-        now, until_now = (_BEYOND.get(it.on_exceed, "is refused") for it in (new, old))
+        now, until_now = (wording.beyond_words(it.on_exceed) for it in (new, old))
         text = f"What {who(both)} would do above the limit {now}; until now it {until_now}: {new.name}"
         yield (looser if is_looser else tighter)(text)
 

@@ -10,7 +10,6 @@ from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.reach import Reach
 from agents.decision.speech import people, sentence, series, span, spoken
 
-_BEYOND = {"hold": "waits for a person", "pause": "is refused, and the agent is paused"}
 BROKEN = "It cannot be checked as it is written, so what it might concern is refused until it is corrected."
 
 
@@ -52,7 +51,7 @@ class Terms:
             details.append(f"Counted apart for each {apart}.")
         if measure.scope_kind != "agent" and counted:
             details.append(f"Counted together for {self._scope(measure.scope_kind, measure.scope_id)}.")
-        more = _BEYOND.get(measure.on_exceed, "is refused")
+        more = wording.beyond_words(measure.on_exceed)
         details.append(f"What is more {more}." if counted else f"A second time {more}.")
         text = (
             f"{measure.name}: {counted[0]}" if counted else f"{measure.name}: never twice for the same {apart}"

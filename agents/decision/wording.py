@@ -114,6 +114,14 @@ def number_words(unit: str, value: int, company_currency: str) -> str:
     return f"{value:,} tokens" if unit == TOKENS else f"{value:,}"
 
 
+def beyond_words(on_exceed: str) -> str:
+    """Return what happens above a ceiling, to follow what is more: ``waits for a person``."""
+    return _BEYOND.get(on_exceed, "is refused")
+
+
+_BEYOND = {"hold": "waits for a person", "pause": "is refused, and the agent is paused"}
+
+
 def next_after_denial(code: str) -> str:
     """Return the legal next move after a refusal; it explains, and teaches no way around."""
     return _NEXT.get(code, _ASK_SPONSOR)

@@ -150,7 +150,9 @@ class _Import:
                     ),
                     "whom it binds",
                 )
-        known = {rule.name: rule for rule in policy.rules.select_related("policy", "approver_group")}
+        known = {
+            rule.name: rule for rule in policy.rules.select_related("policy", "approver_group", "escalate_to")
+        }
         for rule in entry.rules:
             self._attempt(rule.place, self._rule, policy, known.get(rule.values["name"]), rule)
         named = {rule.values["name"] for rule in entry.rules}
