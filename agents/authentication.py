@@ -83,18 +83,21 @@ def _text_of(presented: bytes) -> str:
 
 def _live_token(text: str) -> AccessToken:
     found = (
-        AccessToken.objects.select_related("user", "secret", "application__agent__user")
+        AccessToken.objects.select_related("user", "secret", "application__agent")
         .annotate(is_anything_stopped=Exists(stops.stops_of_agents()))
         .filter(token_checksum=hashlib.sha256(text.encode()).hexdigest())
         .first()
     )
     if found is None or found.user is None:
         raise _refusal("token_unknown", "The token is unknown or was revoked. Fetch a new one.")
+    agent = found.application.agent
+    if agent.user_id == found.user_id:
+        found.user.agent = agent  # they were read together; whoever asks for the other one has it
     if found.expires <= timezone.now():
         raise _refusal("token_expired", "The token has expired. Fetch a new one.", found)
     if found.secret.revoked_at is not None:
         raise _refusal("token_unknown", "The secret behind the token was revoked. Ask for a new one.", found)
-    if refusal := policies.may_authenticate(found.application.agent):
+    if refusal := policies.may_authenticate(agent):
         raise _AccessRefused(refusal, found.application)
     return found
 

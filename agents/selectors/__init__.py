@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from agents.selectors.affected import agents_affected, agents_in_scope, departments_around, visible_events
 from agents.selectors.authority import (
+    PresentAuthority,
     agent_facts,
+    authority_now,
     authority_snapshot,
     company_currency,
     facts_by_key,
@@ -38,10 +40,12 @@ from agents.selectors.visible import (
 
 __all__ = [
     "Foreseen",
+    "PresentAuthority",
     "Signing",
     "agent_facts",
     "agents_affected",
     "agents_in_scope",
+    "authority_now",
     "authority_snapshot",
     "company_currency",
     "containment_of",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -13,12 +15,14 @@ from agents import registry
 from agents.decision.facts import (
     AgentFacts,
     MeasureDefinition,
+    OperationFacts,
     RuleFacts,
     Snapshot,
     StopFacts,
 )
 from agents.decision.lines import lines_on_record
 from agents.models import Agent, CompanySettings, Department, Measure, Policy, Rule, Stop, User
+from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
 _TRIES = 5
@@ -34,9 +38,64 @@ WITH RECURSIVE upward(id, code, parent_id, depth) AS (
 SELECT id, code FROM upward ORDER BY depth
 """
 
-# The newest snapshot of this process. The stamp is unique to one committed or rolled-back change, so what was
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """All authority at one version, and what else was read since then that only changes with it."""
+
+    stamp: UUID | None
+    snapshot: Snapshot
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+
+
+# The newest edition of this process. The stamp is unique to one committed or rolled-back change, so what was
 # read inside a transaction that later rolled back can never be mistaken for anything that happened.
-_newest: tuple[UUID, Snapshot] | None = None
+_newest: _Edition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresentAuthority:
+    """All authority at its present version, read at ``now`` of the database's clock.
+
+    Who an agent is and what an operation is move with the version, too: both are read once for each.
+    """
+
+    now: datetime
+    _edition: _Edition
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return policies, limits, grants and stops."""
+        return self._edition.snapshot
+
+    def agent(self, agent: Agent) -> AgentFacts:
+        """Return what a decision reads about an agent. A name is no authority: the one given is told."""
+        found = self.kept(("agent", agent.pk), lambda: agent_facts(agent))
+        return found if found.name == agent.name else replace(found, name=agent.name)
+
+    def operation(self, code: str) -> OperationFacts | None:
+        """Return what a decision reads about an operation; None when it is unknown or switched off."""
+        return self.kept(("operation", code), lambda: registry.find_operation(code))
+
+    def kept(self, name: Hashable, read: Callable[[], T]) -> T:
+        """Return what ``read`` finds, and read it once for this version: what it reads must move with it.
+
+        A None is asked for again: names of what is not there are anybody's to invent.
+        """
+        kept = self._edition.kept
+        if name in kept:
+            return cast("T", kept[name])
+        found = read()
+        # Read after the version: it belongs to it only if the version is still the same.
+        if found is not None and self._edition.stamp is not None and self._is_newest():
+            kept[name] = found
+        return found
+
+    def _is_newest(self) -> bool:
+        present = _version()
+        return present is not None and present[1] == self._edition.stamp
 
 
 def authority_snapshot() -> Snapshot:
@@ -45,20 +104,26 @@ def authority_snapshot() -> Snapshot:
     Nothing loaded (no version row) is the empty snapshot, which denies everything. Raises Refusal
     ``authority_changing`` when it changes faster than it can be read.
     """
+    return authority_now().snapshot
+
+
+def authority_now() -> PresentAuthority:
+    """Return the same with the database's clock, and with the facts that move with it."""
     global _newest
     for _ in range(_TRIES):
         found = _version()
         if found is None:
-            return Snapshot()
-        version, stamp = found
+            return PresentAuthority(database_now(), _Edition(None, Snapshot()))
+        version, stamp, now = found
         cached = _newest
-        if cached is not None and cached[0] == stamp:
-            return cached[1]
-        snapshot = _load(version)
+        if cached is not None and cached.stamp == stamp:
+            return PresentAuthority(now, cached)
+        edition = _Edition(stamp, _load(version))
         # The tables were read one after the other: only if nothing changed meanwhile do they belong together.
-        if _version() == found:
-            _newest = (stamp, snapshot)
-            return snapshot
+        again = _version()
+        if again is not None and again[1] == stamp:
+            _newest = edition
+            return PresentAuthority(now, edition)
     raise Refusal(
         "authority_changing",
         "Nothing was decided: policies and grants are being changed at this moment.",
@@ -67,10 +132,10 @@ def authority_snapshot() -> Snapshot:
     )
 
 
-def _version() -> tuple[int, UUID] | None:
+def _version() -> tuple[int, UUID, datetime] | None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT version, stamp FROM agents_authorityversion WHERE id = 1")
-        row: tuple[int, UUID] | None = cursor.fetchone()
+        cursor.execute("SELECT version, stamp, clock_timestamp() FROM agents_authorityversion WHERE id = 1")
+        row: tuple[int, UUID, datetime] | None = cursor.fetchone()
     return row
 
 

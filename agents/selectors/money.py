@@ -7,7 +7,7 @@ from typing import Any
 from agents.decision.facts import MoneyFacts, OperationFacts
 from agents.decision.money import INT64_MAX, convert_minor, money_at
 from agents.models import ExchangeRate
-from agents.selectors.authority import company_currency
+from agents.selectors.authority import PresentAuthority, company_currency
 
 
 def to_company_minor(currency: str, minor: int, on_date: date) -> int | None:
@@ -33,10 +33,20 @@ def rate_on(currency: str, on_date: date) -> int | None:
     return rates.values_list("rate", flat=True).first()
 
 
-def money_facts(operation: OperationFacts, arguments: Mapping[str, Any], on_date: date) -> MoneyFacts | None:
-    """Return the amount an action moves, in its own and in company currency; None when it states none."""
+def money_facts(
+    operation: OperationFacts,
+    arguments: Mapping[str, Any],
+    on_date: date,
+    authority: PresentAuthority | None = None,
+) -> MoneyFacts | None:
+    """Return the amount an action moves, in its own and in company currency; None when it states none.
+
+    With ``authority`` nothing is asked about the company's own currency.
+    """
     found = money_at(arguments, operation.money_path) if operation.money_path else None
     if found is None:
         return None
     currency, minor = found
+    if authority and currency == authority.snapshot.company_currency:
+        return MoneyFacts(currency, minor, minor)
     return MoneyFacts(currency, minor, to_company_minor(currency, minor, on_date))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from agents.decision.facts import (
 )
 from agents.decision.money import INT64_MAX
 from agents.decision.patterns import pattern_matches, scope_binds
-from agents.models import Measure, MeasureCounter, Reservation
+from agents.models import Measure, Reservation
 from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -36,6 +37,7 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_KEY = 300
 
 # Takes the row lock and adds in one statement; no row comes back when the ceiling (inclusive) would be passed.
+# What is reserved is written with it; it says who has it.
 _ADD = """
 INSERT INTO agents_measurecounter AS counter (measure_id, key, window_start, reserved, settled)
 SELECT %(measure)s, %(key)s, %(start)s, %(amount)s, 0
@@ -43,6 +45,21 @@ ON CONFLICT (measure_id, key, window_start) DO UPDATE SET reserved = counter.res
  WHERE %(ceiling)s::bigint IS NULL
     OR counter.settled::numeric + counter.reserved + excluded.reserved <= %(ceiling)s::bigint
 RETURNING clock_timestamp()
+"""
+_RESERVE = f"""
+WITH added AS ({_ADD} AS at)
+INSERT INTO agents_reservation AS kept (id, action_id, measure_id, key, window_start, amount, state, created_at)
+SELECT %(id)s, %(action)s, %(measure)s, %(key)s, %(start)s, %(amount)s, 'reserved', at FROM added
+ON CONFLICT (action_id, measure_id) DO UPDATE
+   SET key = excluded.key, window_start = excluded.window_start, amount = excluded.amount,
+       state = excluded.state, created_at = excluded.created_at, closed_at = NULL
+RETURNING id, created_at
+"""
+_COUNTERS = """
+SELECT measure_id, key, window_start, reserved, settled
+  FROM agents_measurecounter
+  JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS wanted (measure_id, key, window_start)
+ USING (measure_id, key, window_start)
 """
 _CLOSE = """
 UPDATE agents_reservation SET state = %s, closed_at = clock_timestamp()
@@ -74,8 +91,12 @@ class _Share:
         return self.definition.measure_id, self.key, self.window_start
 
 
-def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> list[Reservation]:
+def reserve(
+    *, action_id: str, request: DecisionRequest, snapshot: Snapshot, is_first: bool = False
+) -> list[Reservation]:
     """Reserve what this action adds to every measure that binds it; the ceiling is inclusive.
+
+    ``is_first``: nothing was ever reserved for it, so that nobody asks.
 
     Must run inside the deciding transaction; a refusal leaves nothing reserved. Raises Refusal
     ``limit_reached`` (LIMITED), ``duplicate`` (CONFLICT: window for ever, ceiling 1), ``limit_hold`` (CONFLICT:
@@ -87,12 +108,17 @@ def reserve(*, action_id: str, request: DecisionRequest, snapshot: Snapshot) -> 
     if not _binding(request, snapshot):
         return []
     # What a model took is counted when it is reported, not here.
-    found = _shares(request, snapshot, database_now())
+    found = _shares(request, snapshot, request.now)
     counted = (it for it in found if not is_budget(it.definition) and _counts(it.definition, request))
     shares = sorted(counted, key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
-    with transaction.atomic():
-        already = {row.measure_id: row for row in Reservation.objects.filter(action_id=action_id)}
+    if not shares:
+        return []
+    # One statement that adds nothing leaves nothing behind; several need a way back to before the first.
+    is_all_or_nothing = len(shares) == 1 and shares[0].definition.window != Measure.Window.ROLLING
+    with nullcontext() if is_all_or_nothing else transaction.atomic():
+        rows = () if is_first else Reservation.objects.filter(action_id=action_id)
+        already = {str(row.measure_id): row for row in rows}
         return [
             reservation
             for share in shares
@@ -184,7 +210,7 @@ def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "
     """
     if not _binding(request, snapshot):
         return {}
-    now = database_now()
+    now = request.now
     shares = _shares(request, snapshot, now)
     counted = _counted([share for share in shares if not share.error], now, action_id)
     return {share.definition.code: _reading(share, counted.get(share.order(), (0, 0))) for share in shares}
@@ -288,7 +314,7 @@ def _covered_by_approval(request: DecisionRequest, snapshot: Snapshot) -> frozen
 def _reserve_one(
     action_id: str,
     share: _Share,
-    already: dict[Any, Reservation],
+    already: Mapping[str, Reservation],
     covered: frozenset[str],
     request: DecisionRequest,
     snapshot: Snapshot,
@@ -298,24 +324,17 @@ def _reserve_one(
     if share.error:
         _refuse_uncounted(share, enforced, request)
         return None
-    held = {str(key): row for key, row in already.items()}.get(definition.measure_id)
+    held = already.get(definition.measure_id)
     if held is not None and held.state != Reservation.State.RELEASED:
         return held
     free = not enforced or definition.measure_id in covered
-    at = _add(share, None if free or definition.window == "rolling" else definition.ceiling)
-    if at is None or (definition.window == "rolling" and not free and _rolling_exceeded(share, at)):
-        raise _limit_refusal(share, request, snapshot)
-    values = {
-        "key": share.key,
-        "window_start": share.window_start,
-        "amount": share.amount,
-        "state": Reservation.State.RESERVED,
-        "created_at": at,
-        "closed_at": None,
-    }
-    reservation, _ = Reservation.objects.update_or_create(
-        action_id=action_id, measure_id=definition.measure_id, defaults=values
+    reservation = _take(
+        action_id, share, None if free or definition.window == "rolling" else definition.ceiling
     )
+    if reservation is None or (
+        definition.window == "rolling" and not free and _rolling_exceeded(share, reservation)
+    ):
+        raise _limit_refusal(share, request, snapshot)
     return reservation
 
 
@@ -331,28 +350,51 @@ def _refuse_uncounted(share: _Share, enforced: bool, request: DecisionRequest) -
     )
 
 
+def _take(action_id: str, share: _Share, ceiling: int | None) -> Reservation | None:
+    """Add to the counter, which stays locked, and write who has it; None when the ceiling would be passed."""
+    found = Reservation(
+        action_id=action_id,
+        measure_id=share.definition.measure_id,
+        key=share.key,
+        window_start=share.window_start,
+        amount=share.amount,
+    )
+    row = _added(_RESERVE, share, ceiling, id=found.pk, action=action_id)
+    if row is None:
+        return None
+    found.pk, found.created_at = row
+    found._state.adding, found._state.db = False, connection.alias
+    return found
+
+
 def _add(share: _Share, ceiling: int | None) -> datetime | None:
     """Add to the counter, which stays locked; return the time, or None when the ceiling would be passed."""
+    row = _added(_ADD, share, ceiling)
+    return row[0] if row else None
+
+
+def _added(statement: str, share: _Share, ceiling: int | None, **more: Any) -> tuple[Any, ...] | None:
     if ceiling is not None and share.amount > ceiling:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
-            _ADD,
+            statement,
             {
                 "measure": share.definition.measure_id,
                 "key": share.key,
                 "start": share.window_start,
                 "amount": share.amount,
                 "ceiling": ceiling,
+                **more,
             },
         )
-        row = cursor.fetchone()
-    return row[0] if row else None
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
 
 
-def _rolling_exceeded(share: _Share, at: datetime) -> bool:
-    ceiling = share.definition.ceiling
-    return ceiling is not None and sum(_rolling_used(share, at, "")) + share.amount > ceiling
+def _rolling_exceeded(share: _Share, taken: Reservation) -> bool:
+    ceiling, before = share.definition.ceiling, _rolling_used(share, taken.created_at, taken.action_id)
+    return ceiling is not None and sum(before) + share.amount > ceiling
 
 
 def _rolling_used(share: _Share, at: datetime, action_id: str) -> tuple[int, int]:
@@ -411,13 +453,11 @@ def _counted(
 ) -> dict[tuple[str, str, datetime], tuple[int, int]]:
     fixed = [share for share in shares if share.definition.window != Measure.Window.ROLLING]
     found = {share.order(): (0, 0) for share in fixed}
-    wanted = Q(pk__in=[])
-    for share in fixed:
-        wanted |= Q(measure_id=share.definition.measure_id, key=share.key, window_start=share.window_start)
     if fixed:
-        for counter in MeasureCounter.objects.filter(wanted):
-            place = (str(counter.measure_id), counter.key, counter.window_start)
-            found[place] = (counter.reserved, counter.settled)
+        wanted = [list(column) for column in zip(*(share.order() for share in fixed), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNTERS, wanted)
+            found.update({(str(row[0]), row[1], row[2]): (row[3], row[4]) for row in cursor.fetchall()})
     own = Reservation.objects.filter(action_id=action_id, state=Reservation.State.RESERVED) if action_id else ()
     for row in own:
         place = (str(row.measure_id), row.key, row.window_start)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,14 +39,19 @@ def insert_values(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) 
     """Insert rows in their order that are given as values by the names of attributes, the same in each."""
     if not rows:
         return
-    _require_plain(model)
-    fields = _fields(model, list(rows[0]))
-    columns = ", ".join(_quoted(one.column) for one in fields)
+    fields, statement = _insertion(model, tuple(rows[0]))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) SELECT {columns} FROM {_given(fields)}",
-            [_dumped([_by_column(fields, row) for row in rows])],
-        )
+        cursor.execute(statement, [_dumped([_by_column(fields, row) for row in rows])])
+
+
+@lru_cache(maxsize=256)
+def _insertion(model: type[models.Model], names: tuple[str, ...]) -> tuple[list[Any], str]:
+    """Return the fields of these names, and the statement that inserts rows of them."""
+    _require_plain(model)
+    fields = _fields(model, names)
+    columns = ", ".join(_quoted(one.column) for one in fields)
+    table = _quoted(model._meta.db_table)
+    return fields, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {_given(fields)}"
 
 
 def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
@@ -56,19 +62,24 @@ def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
     """
     if not rows:
         return 0
-    model = type(rows[0])
+    found, statement = _change(type(rows[0]), tuple(fields))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement, [_dumped([{one.column: getattr(row, one.attname) for one in found} for row in rows])]
+        )
+        return int(cursor.rowcount)
+
+
+@lru_cache(maxsize=256)
+def _change(model: type[models.Model], names: tuple[str, ...]) -> tuple[list[Any], str]:
+    """Return the key and the fields of these names, and the statement that writes them."""
     _require_plain(model)
     assert model._meta.pk is not None  # noqa: S101
     key = _quoted(str(model._meta.pk.column))
-    found = _fields(model, [model._meta.pk.attname, *fields])
+    found = _fields(model, [model._meta.pk.attname, *names])
     sets = ", ".join(f"{_quoted(one.column)} = given.{_quoted(one.column)}" for one in found[1:])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {_quoted(model._meta.db_table)} AS old SET {sets} FROM {_given(found)}"
-            f" WHERE old.{key} = given.{key}",
-            [_dumped([{one.column: getattr(row, one.attname) for one in found} for row in rows])],
-        )
-        return int(cursor.rowcount)
+    table = _quoted(model._meta.db_table)
+    return found, f"UPDATE {table} AS old SET {sets} FROM {_given(found)} WHERE old.{key} = given.{key}"
 
 
 def _require_plain(model: type[models.Model]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -46,15 +47,15 @@ def mint_authorization(
     return mint_authorizations([Leave(action_id, operation, revision, arguments_digest, agent_id)], ttl=ttl)[0]
 
 
-def mint_authorizations(leaves: Sequence[Leave], *, ttl: timedelta) -> list[Authorization]:
-    """Write a pass for each, for ``ttl`` by the database's clock; must run in the transaction that decides."""
-    numbers = Q(pk__in=[])
-    for operation_id, number in {(leave.operation.pk, leave.revision) for leave in leaves}:
-        numbers |= Q(operation=operation_id, number=number)
-    revisions = {
-        (found.operation_id, found.number): found for found in OperationRevision.objects.filter(numbers)
-    }
-    until = database_now() + ttl
+def mint_authorizations(
+    leaves: Sequence[Leave], *, ttl: timedelta, now: datetime | None = None
+) -> list[Authorization]:
+    """Write a pass for each, for ``ttl`` by the database's clock; must run in the transaction that decides.
+
+    ``now``: what that clock has just said.
+    """
+    revisions = _revisions(leaves)
+    until = (now or database_now()) + ttl
     minted = [
         Authorization(
             action_id=leave.action_id,
@@ -68,6 +69,19 @@ def mint_authorizations(leaves: Sequence[Leave], *, ttl: timedelta) -> list[Auth
     ]
     insert_rows(minted)
     return minted
+
+
+def _revisions(leaves: Sequence[Leave]) -> dict[tuple[Any, int], OperationRevision]:
+    """Return the revisions they are for, by operation and number; one that was read with its operation is."""
+    found, numbers = {}, Q(pk__in=[])
+    for operation, number in {(leave.operation, leave.revision) for leave in leaves}:
+        current = operation._state.fields_cache.get("current_revision")
+        if current is not None and current.number == number:
+            found[operation.pk, number] = current
+        else:
+            numbers |= Q(operation=operation.pk, number=number)
+    missing = OperationRevision.objects.filter(numbers) if len(numbers) > 1 else ()
+    return {**found, **{(one.operation_id, one.number): one for one in missing}}
 
 
 def claim_authorization(authorization_id: str, arguments: dict[str, object]) -> Authorization:

@@ -19,7 +19,7 @@ from agents.models import (
     Stop,
     User,
 )
-from agents.selectors import agent_facts, authority_snapshot, to_company_minor
+from agents.selectors import agent_facts, authority_now, authority_snapshot, to_company_minor
 from tests.agents.authority import catalogue
 from tests.agents.facts import GRANT
 
@@ -140,6 +140,53 @@ def test_agent_facts_are_fresh_and_look_up_the_tree(working, finance, alice):
     Agent.objects.filter(pk=working.pk).update(brake="paused")
     facts = agent_facts(working)
     assert (facts.sponsor_active, facts.brake) == (False, "paused")
+
+
+def test_what_moves_with_the_version_is_read_once_for_it(working, django_assert_num_queries):
+    authority_now().agent(working)
+    with django_assert_num_queries(1):
+        found = authority_now().agent(working)
+    assert found == agent_facts(working)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda agent: Agent.objects.filter(pk=agent.pk).update(brake="paused"),
+        lambda agent: Agent.objects.filter(pk=agent.pk).update(autonomy="read_only"),
+        lambda agent: User.objects.filter(pk=agent.sponsor_id).update(is_active=False),
+        lambda agent: User.objects.filter(pk=agent.user_id).update(is_active=False),
+        lambda agent: agent.user.groups.clear(),
+        lambda agent: agent.user.groups.add(Group.objects.create(name="More")),
+        lambda agent: Department.objects.filter(pk=agent.department_id).update(code="elsewhere"),
+    ],
+)
+def test_facts_of_an_agent_change_with_whatever_they_are_read_from(working, change):
+    assert authority_now().agent(working) == agent_facts(working)
+    change(working)
+    assert authority_now().agent(working) == agent_facts(working)
+
+
+def test_a_name_is_told_as_it_is_given_though_it_is_no_authority(working):
+    authority_now().agent(working)
+    Agent.objects.filter(pk=working.pk).update(name="Renamed")
+    working.name = "Renamed"
+    assert authority_now().agent(working).name == "Renamed"
+
+
+def test_what_was_read_while_authority_changed_is_not_kept(working):
+    authority = authority_now()
+    Agent.objects.filter(pk=working.pk).update(brake="paused")
+    assert authority.agent(working).brake == "paused"
+    Agent.objects.filter(pk=working.pk).update(brake="none")
+    assert authority.agent(working).brake == authority_now().agent(working).brake == "none"
+
+
+def test_what_is_not_there_is_looked_for_again(working):
+    found, asked = authority_now(), []
+    assert found.kept("x", lambda: asked.append(1)) is None
+    assert found.kept("x", lambda: asked.append(1)) is None
+    assert asked == [1, 1]
 
 
 def test_a_department_cannot_lie_below_itself(finance):

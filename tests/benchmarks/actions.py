@@ -3,11 +3,12 @@
     python -m tests.benchmarks.actions [REQUESTS]
 
 Accepted means: authenticated, its key claimed, decided, what a limit counts reserved, everything recorded in
-one transaction, and answered with 202. A throttle keeps all of them waiting for their turn, so that nothing is
-executed meanwhile. The bare view (``bare.py``) runs in the same server with the same authentication and client,
-and keeps one row of the same size. Counted is the CPU time of the portal and of both servers; the two take
-turns, and medians of rounds are compared. Then, without the throttle, how long it takes from asking until it is
-confirmed, against doing the same directly. The last line is one JSON object.
+one transaction, and answered with 202. The pool of the system is full, as when it is slow, so that each is left
+to a worker, and none is there: nothing is executed meanwhile. The bare view (``bare.py``) runs in the same
+server with the same authentication and client, and keeps one row of the same size. Counted is the CPU time of
+the portal and of both servers; the two take turns, and medians of rounds are compared. Then, with the pool free
+again, how long it takes from asking until it is confirmed, against doing the same directly. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tests.benchmarks.house import House, open_house
 REQUESTS, ROUNDS, CLIENTS = 400, 5, 4
 ONE_BY_ONE = 100
 READY_SECONDS = 60
-OPERATION = "portal.run.find"
+OPERATION, SYSTEM = "portal.run.find", "portal"
 ARGUMENTS = {"workflow": "governed", "key": "none"}
 
 
@@ -48,7 +49,7 @@ def main() -> int:
 def _prepared(house: House) -> httpx.Client:
     """Hire an agent, start a portal that has the bare view, too, and return a client with a token."""
     from agents.models import Agent, OAuthApplication
-    from agents.services import policies, throttles
+    from agents.services import policies
     from agents.services.credentials import issue_client_secret
     from tests.benchmarks import bare, company
 
@@ -58,14 +59,6 @@ def _prepared(house: House) -> httpx.Client:
     company.settle(agents=1)
     counted = {"code": "asked", "name": "Asked", "operations": OPERATION, "ceiling": 10**9, "mode": "enforced"}
     policies.create_measure(actor=company.ACTOR, content=counted, reason=company.WHY)
-    throttles.add_throttle(
-        actor=company.ACTOR,
-        name="Keeps them waiting",
-        scope_kind="operation",
-        scope_id=OPERATION,
-        content={"most": 1, "per_seconds": 86_400},
-        reason=company.WHY,
-    )
     agent = Agent.objects.get(code="robo0")
     OAuthApplication.objects.create(agent=agent, user=agent.user, name=agent.code)
     secret = issue_client_secret(actor=company.ACTOR, agent=agent, reason=company.WHY)
@@ -117,7 +110,8 @@ def _bare(client: httpx.Client, size: int) -> float:
 
 def _costs(house: House, client: httpx.Client, requests: int) -> dict[str, Any]:
     for _ in range(20):
-        _free(client)
+        _act(client, wait=10)
+    client.post("/api/v1/occupied", json={"system": SYSTEM}).raise_for_status()
     size = _row_size()
     rounds = []
     for _ in range(ROUNDS):
@@ -136,12 +130,6 @@ def _costs(house: House, client: httpx.Client, requests: int) -> dict[str, Any]:
         "p99_ms": round(quantiles(latencies, n=100)[98] * 1000, 2),
         "row_bytes": size,
     }
-
-
-def _free(client: httpx.Client) -> None:
-    """Ask without looking at the answer: the first one has its turn, and the server warms up."""
-    headers = {"Idempotency-Key": str(uuid.uuid4()), "Prefer": "wait=1"}
-    client.post("/api/v1/actions", json={"operation": OPERATION, "arguments": ARGUMENTS}, headers=headers)
 
 
 def _row_size() -> int:
@@ -178,12 +166,10 @@ def _spent(house: House) -> float:
 
 def _latency(client: httpx.Client) -> dict[str, float]:
     """Return how much longer the way through the portal takes than doing the same directly, in the middle."""
-    from agents.models import Throttle
     from tests.benchmarks.company import ACTOR
     from workflows.runs.services import find_verb
 
-    Throttle.objects.update(is_enabled=False)
-    time.sleep(2)
+    client.delete("/api/v1/occupied").raise_for_status()
     asked = [_act(client, wait=10) for _ in range(ONE_BY_ONE)]
     direct = []
     for _ in range(ONE_BY_ONE):

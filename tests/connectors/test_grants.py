@@ -10,7 +10,7 @@ from agents import registry
 from agents.decision.authority import authority_difference
 from agents.decision.said import NOTHING
 from agents.models import Agent, AuthorityVersion, ChangeRequest, User
-from agents.selectors import present_authority
+from agents.selectors import authority_now, present_authority
 from agents.services import changes
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -18,6 +18,7 @@ from connectors.models import (
     Operation,
     OperationGroupObjectPermission,
     OperationUserObjectPermission,
+    System,
 )
 from connectors.selectors import (
     grant_facts,
@@ -220,6 +221,26 @@ def test_what_is_switched_off_is_unknown(book: dict[str, Any], robot: Agent, ali
     set_operation_enabled(actor=alice.as_actor(), operation=book["post"], enabled=False, reason="broken")
     assert registry.find_operation("fake.invoice.post") is None
     assert not operations_for_agent(robot).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda operation: Operation.objects.filter(pk=operation.pk).update(is_enabled=False),
+        lambda operation: Operation.objects.filter(pk=operation.pk).update(effect="destructive"),
+        lambda operation: System.objects.filter(pk=operation.system_id).update(is_enabled=False),
+        lambda operation: System.objects.filter(pk=operation.system_id).update(environment="sandbox"),
+    ],
+)
+def test_what_a_decision_reads_of_an_operation_moves_with_the_version(
+    book: dict[str, Any], change: Any
+) -> None:
+    code = book["post"].code
+    before = authority_now().operation(code)
+    assert before == registry.find_operation(code)
+    change(book["post"])
+    assert authority_now().operation(code) == registry.find_operation(code) != before
 
 
 @pytest.mark.django_db

@@ -41,6 +41,19 @@ def test_the_trigger_and_the_code_read_the_same_table() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("state", sorted(set(State) - {State.REQUESTED} - set(TRANSITIONS[State.REQUESTED])))
+def test_an_action_is_born_as_what_was_decided_and_as_nothing_else(robo: Any, book: Any, state: str) -> None:
+    action = ask(robo)
+    Action.objects.bulk_create([Action(**_copied(action))])
+    with pytest.raises(IntegrityError, match="an action begins as"), transaction.atomic():
+        Action.objects.bulk_create([Action(**{**_copied(action), "state": state})])
+
+
+def _copied(action: Action) -> dict[str, Any]:
+    return {one.attname: getattr(action, one.attname) for one in Action._meta.fields if one.name != "id"}
+
+
+@pytest.mark.django_db
 def test_the_code_refuses_a_transition_that_is_not_in_the_table(robo: Any, book: Any) -> None:
     action = ask(robo)
     assert action.state == State.DENIED

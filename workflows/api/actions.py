@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from functools import cache
 from typing import Any
 
 from django.http import Http404
@@ -24,6 +25,7 @@ from workflows.api.serializers import (
     ProblemSerializer,
     ResolutionSerializer,
     WithdrawalSerializer,
+    ask_of,
     require_choice,
 )
 from workflows.permissions import IsAgent, IsKnown, IsPerson, caller
@@ -88,12 +90,11 @@ class Actions(generics.ListAPIView):
     )
     def post(self, request: Request) -> Response:
         """Ask for an action. It is decided at once; what is allowed is begun and waited for as preferred."""
-        body = AskSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        ask = ask_of(_asking().run_validation(request.data))
         key = _idempotency_key(request)
         preferred = preferred_wait(request.headers.get("Prefer", ""))
         action = services.request_action(
-            actor=caller(request).as_actor(), agent=caller(request).agent, key=key, ask=body.ask()
+            actor=caller(request).as_actor(), agent=caller(request).agent, key=key, ask=ask
         )
         action = _begin_and_wait(action, DEFAULT_WAIT if preferred is None else preferred)
         response = answer(action)
@@ -167,6 +168,12 @@ class Resolution(APIView):
             actor=caller(request).as_actor(), action_id=action_id, **body.validated_data
         )
         return Response(ActionSerializer(action).data)
+
+
+@cache
+def _asking() -> AskSerializer:
+    """Return one to check every body with: what it keeps while it checks is none of the body."""
+    return AskSerializer()
 
 
 def preferred_wait(header: str) -> int | None:

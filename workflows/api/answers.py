@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from rest_framework import status
 from rest_framework.response import Response
 
@@ -29,9 +31,15 @@ def answer(action: Action) -> Response:
     """Return the answer to whoever asked for this action; raise Refusal for what will not be done."""
     if action.state not in STATUS:
         raise refusal_of(action)
-    response = Response(ActionSerializer(action).data, status=STATUS[State(action.state)])
+    response = Response(_shown().to_representation(action), status=STATUS[State(action.state)])
     response["Location"] = action_url(action)
     return response
+
+
+@cache
+def _shown() -> ActionSerializer:
+    """Return one to show every action with; it keeps nothing of what it shows."""
+    return ActionSerializer()
 
 
 def refusal_of(action: Action) -> Refusal:

@@ -87,19 +87,23 @@ class AskSerializer(StrictSerializer):
 
     def ask(self) -> Ask:
         """Return the validated body as the service takes it."""
-        asked = self.validated_data
-        return Ask(
-            operation=asked["operation"],
-            arguments=asked["arguments"],
-            reason=asked.get("reason", ""),
-            evidence=tuple(asked.get("evidence", ())),
-            confidence=asked.get("confidence", ""),
-            on_behalf_of=str(asked.get("on_behalf_of", "")),
-            provenance=asked.get("provenance", {}),
-            task_id=str(asked.get("task", "")),
-            task_epoch=asked.get("task_epoch"),
-            correlation_id=asked.get("correlation_id", ""),
-        )
+        return ask_of(self.validated_data)
+
+
+def ask_of(asked: dict[str, Any]) -> Ask:
+    """Return a validated body as the service takes it."""
+    return Ask(
+        operation=asked["operation"],
+        arguments=asked["arguments"],
+        reason=asked.get("reason", ""),
+        evidence=tuple(asked.get("evidence", ())),
+        confidence=asked.get("confidence", ""),
+        on_behalf_of=str(asked.get("on_behalf_of", "")),
+        provenance=asked.get("provenance", {}),
+        task_id=str(asked.get("task", "")),
+        task_epoch=asked.get("task_epoch"),
+        correlation_id=asked.get("correlation_id", ""),
+    )
 
 
 class PreviewSerializer(AskSerializer):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from agents.decision.gates import first_shut
 from agents.models import Agent, User
-from agents.registry import find_operation
+from agents.selectors import PresentAuthority, authority_now
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, ActorKind, Ref, Refusal, RefusalKind
 from connectors.models import Operation
@@ -23,6 +24,12 @@ from workflows.actions.services.deciding import Judgement, carry_out, judge
 from workflows.tasks.models import Task
 
 KEY_CHARACTERS = 255
+_TAKE = """
+INSERT INTO actions_idempotencykey (agent_id, key, fingerprint, action_id)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
+ON CONFLICT (agent_id, key) DO NOTHING
+RETURNING action_id
+"""
 NOT_CLEANED = ["requested_at", "arguments", "agent", "operation", "revision", "on_behalf_of"]
 
 
@@ -120,7 +127,7 @@ def preview_decision(*, actor: Actor, agent: Agent, ask: Ask) -> Judgement:
             f"{actor.label} may not preview decisions.",
             next_step="Ask a manager for the permission to preview decisions.",
         )
-    return _judged(agent, ask)
+    return _judged(agent, ask, authority_now())
 
 
 def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
@@ -134,9 +141,9 @@ def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
     if answered := _asked_before(agent, key, ask) or _claim_key(agent, key, ask.fingerprint(), action):
         return answered
     task = _task(agent, ask)
-    judgement = _judged(agent, ask, task)
-    fill(action, ask, judgement, task, operation_named(ask.operation))
-    action.save(force_insert=True)
+    authority = authority_now()
+    judgement = _judged(agent, ask, authority, task)
+    fill(action, ask, judgement, task, operation_named(ask.operation, authority))
     return carry_out(actor=actor, action=action, judgement=judgement)
 
 
@@ -157,15 +164,22 @@ def _claim_key(agent: Agent, key: str, fingerprint: str, action: Action) -> Acti
 
     A twin that is being decided right now blocks this insert until its transaction ends.
     """
-    IdempotencyKey.objects.bulk_create(
-        [IdempotencyKey(agent=agent, key=key, fingerprint=fingerprint, action=action)], ignore_conflicts=True
-    )
-    holder = IdempotencyKey.objects.get(agent=agent, key=key)
-    if holder.action_id == action.pk:
+    if take_keys([(str(agent.pk), key, fingerprint, str(action.pk))]):
         return None
+    holder = IdempotencyKey.objects.get(agent=agent, key=key)
     if holder.fingerprint != fingerprint:
         raise _reused(key, holder)
     return _not_in_flight(holder.action_id)
+
+
+def take_keys(rows: Sequence[tuple[str, str, str, str]]) -> set[UUID]:
+    """Take idempotency keys, each (agent, key, fingerprint, action); return the actions that have theirs.
+
+    Others have the rest. In one order everywhere, so that no two wait for each other in a circle.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [list(column) for column in zip(*sorted(rows), strict=True)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _asked_before(agent: Agent, key: str, ask: Ask) -> Action | None:
@@ -209,9 +223,9 @@ def _reused(key: str, holder: IdempotencyKey) -> Refusal:
     )
 
 
-def _judged(agent: Agent, ask: Ask, task: Task | None = None) -> Judgement:
+def _judged(agent: Agent, ask: Ask, authority: PresentAuthority, task: Task | None = None) -> Judgement:
     """Decide on arguments that passed the operation's schema; without a grant nobody learns of the schema."""
-    operation = find_operation(ask.operation)
+    operation = authority.operation(ask.operation)
     wrong = argument_errors(operation.input_schema or {}, ask.arguments) if operation else []
     references = _references(ask, task)
     judgement = judge(
@@ -222,6 +236,7 @@ def _judged(agent: Agent, ask: Ask, task: Task | None = None) -> Judgement:
         provenance=ask.provenance,
         workflow_id=references.get("workflow_id", ""),
         run_id=references.get("run_id", ""),
+        authority=authority,
     )
     if wrong and _may_know(judgement):
         raise _invalid(ask.operation, wrong)
@@ -245,9 +260,10 @@ def _invalid(code: str, wrong: list[dict[str, str]]) -> Refusal:
     )
 
 
-def operation_named(code: str) -> Operation | None:
-    """Return an operation with what an action keeps of it."""
-    return Operation.objects.select_related("system", "current_revision").filter(code=code).first()
+def operation_named(code: str, authority: PresentAuthority) -> Operation | None:
+    """Return an operation with what an action keeps of it; it is for reading, and others read it, too."""
+    found = Operation.objects.select_related("system", "current_revision").filter(code=code)
+    return authority.kept(("row of operation", code), found.first)
 
 
 def fill(
@@ -276,6 +292,7 @@ def fill(
     action.provenance = dict(ask.provenance)
     action.on_behalf_of = _person(ask.on_behalf_of)
     action.task = task
+    action.requested_at = judgement.request.now
     action.references = _references(ask, task)
     action.correlation_id = (
         ask.correlation_id or str(action.references.get("correlation_id", "")) or str(action.pk)

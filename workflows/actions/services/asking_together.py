@@ -9,31 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 
-from agents.decision import AgentFacts, DecisionRequest, OperationFacts, Snapshot, Verdict, decide
+from agents.decision import DecisionRequest, Verdict, decide
 from agents.models import Agent
-from agents.registry import find_operation
-from agents.selectors import authority_snapshot, facts_by_key, money_facts
+from agents.selectors import PresentAuthority, authority_now, money_facts
 from agents.services import measures
-from audit.services import insert_rows
 from audit.vocabulary import Refusal
 from connectors.policies.schemas import argument_errors
 from workflows.actions.models import Action
-from workflows.actions.services.asking import Ask, checked_key, fill, operation_named, request_within
+from workflows.actions.services.asking import (
+    Ask,
+    checked_key,
+    fill,
+    operation_named,
+    request_within,
+    take_keys,
+)
 from workflows.actions.services.deciding import Judgement, allowed, mint_all
 from workflows.actions.services.moving import move_together
-from workflows.tasks.selectors import database_now
-
-_CLAIM = """
-INSERT INTO actions_idempotencykey (agent_id, key, fingerprint, action_id)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
-ON CONFLICT (agent_id, key) DO NOTHING
-RETURNING action_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +40,6 @@ class Wish:
     ask: Ask
 
 
-@dataclass(frozen=True, slots=True)
-class _Authority:
-    """What all are decided by. The snapshot is read first: what changes after it is found at dispatch."""
-
-    snapshot: Snapshot
-    now: datetime
-    facts: Mapping[UUID, AgentFacts]
-    known: Mapping[str, OperationFacts | None]
-
-
 def request_together(*, wishes: Sequence[Wish]) -> list[Action | Refusal]:
     """Decide on each wish as ``request_within`` does, and return what came of it, in their order.
 
@@ -63,7 +48,8 @@ def request_together(*, wishes: Sequence[Wish]) -> list[Action | Refusal]:
     """
     if not connection.in_atomic_block:
         raise RuntimeError("What is asked together belongs to the transaction of whoever asks.")
-    made = _ask_plain(_plain(wishes)) if wishes else {}
+    authority = authority_now()
+    made = _ask_plain(_plain(wishes, authority), authority) if wishes else {}
     return [
         made.get(place)
         or request_within(actor=wish.agent.user.as_actor(), agent=wish.agent, key=wish.key, ask=wish.ask)
@@ -71,31 +57,29 @@ def request_together(*, wishes: Sequence[Wish]) -> list[Action | Refusal]:
     ]
 
 
-def _plain(wishes: Sequence[Wish]) -> dict[int, tuple[Wish, Judgement]]:
-    """Return those that nothing stands in the way of, each with its decision."""
-    snapshot = authority_snapshot()
-    codes = {wish.ask.operation for wish in wishes}
-    facts = facts_by_key(wish.agent.pk for wish in wishes)
-    authority = _Authority(snapshot, database_now(), facts, {code: find_operation(code) for code in codes})
+def _plain(wishes: Sequence[Wish], authority: PresentAuthority) -> dict[int, tuple[Wish, Judgement]]:
+    """Return those that nothing stands in the way of, each with its decision.
+
+    The authority is read first: what changes after it is found at dispatch.
+    """
     found = {place: (wish, _judged(wish, authority)) for place, wish in enumerate(wishes)}
     return {place: (wish, judgement) for place, (wish, judgement) in found.items() if judgement is not None}
 
 
-def _judged(wish: Wish, authority: _Authority) -> Judgement | None:
-    ask, operation = wish.ask, authority.known[wish.ask.operation]
-    facts = authority.facts.get(wish.agent.pk)
+def _judged(wish: Wish, authority: PresentAuthority) -> Judgement | None:
+    ask, operation = wish.ask, authority.operation(wish.ask.operation)
     is_simple = not ask.task_id and not ask.on_behalf_of and not ask.provenance
-    if operation is None or facts is None or not is_simple:
+    if operation is None or not is_simple:
         return None
     if argument_errors(operation.input_schema or {}, ask.arguments):
         return None
     request = DecisionRequest(
-        agent=facts,
+        agent=authority.agent(wish.agent),
         operation_code=ask.operation,
         operation=operation,
         arguments=ask.arguments,
         now=authority.now,
-        money=money_facts(operation, ask.arguments, authority.now.date()),
+        money=money_facts(operation, ask.arguments, authority.now.date(), authority),
         workflow_id=str(ask.references.get("workflow_id", "")),
         run_id=str(ask.references.get("run_id", "")),
     )
@@ -105,16 +89,16 @@ def _judged(wish: Wish, authority: _Authority) -> Judgement | None:
     return Judgement(request, authority.snapshot, decision) if decision.verdict is Verdict.ALLOW else None
 
 
-def _ask_plain(plain: Mapping[int, tuple[Wish, Judgement]]) -> dict[int, Action]:
+def _ask_plain(plain: Mapping[int, tuple[Wish, Judgement]], authority: PresentAuthority) -> dict[int, Action]:
     """Take the keys, and write action, authorization and event of those whose key nobody had."""
     actions = {place: Action(agent=wish.agent) for place, (wish, _) in plain.items()}
     mine = _claim_keys({place: (wish, actions[place]) for place, (wish, _) in plain.items()})
-    operations = {code: operation_named(code) for code in {plain[place][0].ask.operation for place in mine}}
+    codes = {plain[place][0].ask.operation for place in mine}
+    operations = {code: operation_named(code, authority) for code in codes}
     for place in mine:
         wish, judgement = plain[place]
         fill(actions[place], wish.ask, judgement, None, operations[wish.ask.operation])
     made = [actions[place] for place in mine]
-    insert_rows(made)
     move_together([
         allowed(
             actor=plain[place][0].agent.user.as_actor(),
@@ -131,11 +115,9 @@ def _claim_keys(wanted: Mapping[int, tuple[Wish, Action]]) -> list[int]:
     """Take the keys that are free; a twin that is being decided right now is waited for."""
     if not wanted:
         return []
-    rows = sorted(
+    rows = [
         (str(wish.agent.pk), checked_key(wish.key), wish.ask.fingerprint(), str(action.pk))
         for wish, action in wanted.values()
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [list(column) for column in zip(*rows, strict=True)])
-        mine = {row[0] for row in cursor.fetchall()}
+    ]
+    mine = take_keys(rows)
     return [place for place, (_, action) in wanted.items() if action.pk in mine]

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from agents import registry
 from agents.decision import (
     ApprovalFacts,
     Decision,
@@ -27,7 +26,7 @@ from agents.decision import (
 )
 from agents.decision.budgets import is_budget
 from agents.models import Agent, Reservation
-from agents.selectors import agent_facts, authority_snapshot, money_facts
+from agents.selectors import PresentAuthority, authority_now, authority_snapshot, money_facts
 from agents.services import measures
 from agents.services.model_use import pause_for_limit
 from audit.vocabulary import Actor, Refusal
@@ -65,20 +64,23 @@ def judge(
     action: Action | None = None,
     workflow_id: str = "",
     run_id: str = "",
+    authority: PresentAuthority | None = None,
 ) -> Judgement:
-    """Decide on the present authority. Pass the action to count its approval, and not its own reservation."""
-    operation = registry.find_operation(operation_code)
-    now = database_now()
-    snapshot = authority_snapshot()
+    """Decide on the present authority. Pass the action to count its approval, and not its own reservation.
+
+    ``authority``: as it was just read.
+    """
+    authority = authority or authority_now()
+    operation, now, snapshot = authority.operation(operation_code), authority.now, authority.snapshot
     request = DecisionRequest(
-        agent=agent_facts(agent),
+        agent=authority.agent(agent),
         operation_code=operation_code,
         operation=operation,
         arguments=arguments,
         now=now,
         on_behalf_of=on_behalf_of,
         provenance=provenance or {},
-        money=money_facts(operation, arguments, now.date()) if operation else None,
+        money=money_facts(operation, arguments, now.date(), authority) if operation else None,
         approved=_approval_facts(action) if action else None,
         workflow_id=workflow_id,
         run_id=run_id,
@@ -165,11 +167,16 @@ def hold(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
 def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
     """Reserve what it adds to every limit, mint its one-time authorization, and note that it may go."""
     try:
-        with transaction.atomic():
-            measures.reserve(action_id=str(action.pk), request=judgement.request, snapshot=judgement.snapshot)
+        measures.reserve(
+            action_id=str(action.pk),
+            request=judgement.request,
+            snapshot=judgement.snapshot,
+            is_first=action.state == State.REQUESTED,
+        )
     except Refusal as refusal:
         return _limited(actor, action, judgement, refusal)
-    move_together([allowed(actor=actor, action=action, judgement=judgement, minted=mint(action))])
+    (minted,) = mint_all([action], judgement.request.now)
+    move_together([allowed(actor=actor, action=action, judgement=judgement, minted=minted)])
     return action
 
 
@@ -211,8 +218,8 @@ def mint(action: Action) -> dict[str, Any]:
     return mint_all([action])[0]
 
 
-def mint_all(actions: Sequence[Action]) -> list[dict[str, Any]]:
-    """Give each of these actions one; return the columns in their order."""
+def mint_all(actions: Sequence[Action], now: datetime | None = None) -> list[dict[str, Any]]:
+    """Give each of these actions one; return the columns in their order. ``now``: by the database, just now."""
     leaves = [
         Leave(
             action_id=str(action.pk),
@@ -223,7 +230,7 @@ def mint_all(actions: Sequence[Action]) -> list[dict[str, Any]]:
         )
         for action in actions
     ]
-    minted = mint_authorizations(leaves, ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS))
+    minted = mint_authorizations(leaves, ttl=timedelta(seconds=settings.AUTHORIZATION_SECONDS), now=now)
     return [
         {"authorization_id": one.pk, "expires_at": one.expires_at, "attempt": action.attempt + 1}
         for action, one in zip(actions, minted, strict=True)

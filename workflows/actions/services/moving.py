@@ -13,7 +13,7 @@ from django.db import transaction
 
 from agents.models import Agent
 from audit.lookups import attach
-from audit.services import Fact, record_events, update_rows
+from audit.services import Fact, insert_rows, record_events, update_rows
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from connectors.models import Operation, OperationRevision
 from workflows.actions import broadcast, registry
@@ -106,16 +106,21 @@ def move_together(moves: Sequence[Move]) -> None:
     now = database_now() if ended else None
     for one in moves:
         _change(one, now)
-    for columns in {one.columns(): None for one in moves}:
-        alike = [one.action for one in moves if one.columns() == columns]
+    # What was just asked for is written with what was decided, in one go; its id was told to nobody yet.
+    born = [one for one in moves if one.action._state.adding]
+    known = [one for one in moves if not one.action._state.adding]
+    insert_rows([one.action for one in born])
+    for columns in {one.columns(): None for one in known}:
+        alike = [one.action for one in known if one.columns() == columns]
         update_rows(alike, ["state", "code", "sentence", "next_step", *sorted(columns)])
     record_events([one.fact() for one in moves])
     if ended:
         Lease.objects.filter(action__pk__any_of=[action.pk for action in ended]).delete()
         wake_waiting(*(Ref("actions.action", str(action.pk)) for action in ended))
         registry.tell_ended(ended)
-    changed = [(one.action.pk, one.to.value) for one in moves]
-    transaction.on_commit(partial(broadcast.tell_all_changed, changed))
+    if known:
+        changed = [(one.action.pk, one.to.value) for one in known]
+        transaction.on_commit(partial(broadcast.tell_all_changed, changed))
 
 
 def _change(one: Move, now: datetime | None) -> None:
