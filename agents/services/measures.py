@@ -107,10 +107,7 @@ def reserve(
         raise RuntimeError("A reservation belongs to the transaction that decides.")
     if not _binding(request, snapshot):
         return []
-    # What a model took is counted when it is reported, not here.
-    found = _shares(request, snapshot, request.now)
-    counted = (it for it in found if not is_budget(it.definition) and _counts(it.definition, request))
-    shares = sorted(counted, key=_Share.order)
+    shares = sorted(_counted_shares(request, snapshot), key=_Share.order)
     covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     if not shares:
         return []
@@ -239,6 +236,19 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
         else _share(measure if _counts(measure, request) else _as_read(measure), context, now)
         for measure in binding
     ]
+
+
+def _counted_shares(request: DecisionRequest, snapshot: Snapshot) -> list[_Share]:
+    """Return what a request adds where it counts. What was worked out for its reading is not worked out again.
+
+    What a model took is counted when it is reported, not here.
+    """
+    counting = [it for it in _binding(request, snapshot) if not is_budget(it) and _counts(it, request)]
+    read = [(it, request.measures.get(it.code)) for it in counting]
+    if any(facts is None or facts.error for _, facts in read):
+        wanted = {it.measure_id for it in counting}
+        return [it for it in _shares(request, snapshot, request.now) if it.definition.measure_id in wanted]
+    return [_Share(it, facts.key, facts.amount, _window_start(it, request.now)) for it, facts in read if facts]
 
 
 def _as_read(measure: MeasureDefinition) -> MeasureDefinition:

@@ -10,11 +10,12 @@ from audit.services.recording import (
     record_refusal,
     refusals_recorded,
 )
-from audit.services.rows import insert_rows, update_rows
+from audit.services.rows import in_one_message, insert_rows, update_rows
 from audit.services.sequencing import sequence_pending
 
 __all__ = [
     "Fact",
+    "in_one_message",
     "insert_rows",
     "record_event",
     "record_events",

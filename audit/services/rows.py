@@ -6,7 +6,9 @@ They travel as one JSON text, which costs less than a parameter for each value, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -40,8 +42,39 @@ def insert_values(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) 
     if not rows:
         return
     fields, statement = _insertion(model, tuple(rows[0]))
+    _send(statement, _dumped([_by_column(fields, row) for row in rows]))
+
+
+@contextmanager
+def in_one_message() -> Iterator[None]:
+    """Send what is inserted inside in one message to the database, in its order, when it ends.
+
+    Nothing inside may read what is inserted inside. Where it raises nothing was sent. Within another it is part
+    of that one.
+    """
+    if getattr(_kept_back, "messages", None) is not None:
+        yield
+        return
+    _kept_back.messages = messages = []
+    try:
+        yield
+    finally:
+        _kept_back.messages = None
+    if messages:
+        with connection.cursor() as cursor:
+            cursor.execute(";\n".join(statement for statement, _ in messages), [rows for _, rows in messages])
+
+
+_kept_back = threading.local()
+
+
+def _send(statement: str, rows: str) -> None:
+    messages = getattr(_kept_back, "messages", None)
+    if messages is not None:
+        messages.append((statement, rows))
+        return
     with connection.cursor() as cursor:
-        cursor.execute(statement, [_dumped([_by_column(fields, row) for row in rows])])
+        cursor.execute(statement, [rows])
 
 
 @lru_cache(maxsize=256)
@@ -62,6 +95,8 @@ def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
     """
     if not rows:
         return 0
+    if getattr(_kept_back, "messages", None) is not None:
+        raise RuntimeError("Only what is new is sent in one message.")
     found, statement = _change(type(rows[0]), tuple(fields))
     with connection.cursor() as cursor:
         cursor.execute(

@@ -14,10 +14,12 @@ class Authorization(models.Model):
     """Leave for one effect: exactly these arguments, once, until it expires. The database sets consumed_at."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    action_id = models.CharField(max_length=64, db_index=True)
+    action_id = models.CharField(max_length=64)
     agent_id = models.CharField(max_length=64, blank=True)
     operation = models.ForeignKey(Operation, models.PROTECT, related_name="authorizations")
-    revision = models.ForeignKey(OperationRevision, models.PROTECT, related_name="authorizations")
+    revision = models.ForeignKey(
+        OperationRevision, models.PROTECT, related_name="authorizations", db_index=False
+    )
     arguments_digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
@@ -25,6 +27,7 @@ class Authorization(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["action_id"], name="authorization_of_action")]
 
     def __str__(self) -> str:
         return f"{self.operation} for action {self.action_id}"

@@ -23,16 +23,21 @@ class Action(models.Model):
     Outcome = Outcome
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="actions")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="actions", db_index=False)
     on_behalf_of = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     operation_code = models.CharField(max_length=120, help_text="As the agent asked for it.")
     operation = models.ForeignKey(
         Operation, on_delete=models.PROTECT, null=True, blank=True, related_name="actions"
     )
     revision = models.ForeignKey(
-        OperationRevision, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        OperationRevision, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     arguments = models.JSONField(help_text="What the operation is to be done with. Never changed.")
     arguments_digest = models.CharField(max_length=64, help_text="SHA-256 of the RFC 8785 arguments.")
@@ -48,6 +53,7 @@ class Action(models.Model):
         null=True,
         blank=True,
         related_name="actions",
+        db_index=False,
         help_text="Within which work.",
     )
     currency = models.CharField(max_length=3, blank=True)
@@ -69,6 +75,7 @@ class Action(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         help_text="The last one asked.",
     )
     authorization_id = models.UUIDField(null=True, blank=True)
@@ -98,7 +105,7 @@ class Action(models.Model):
     outcome = models.CharField(max_length=8, choices=Outcome, blank=True, help_text="What read-back found.")
     result = models.JSONField(null=True, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True, help_text="Which record it is in the system.")
-    correlation_id = models.CharField(max_length=64, blank=True, db_index=True)
+    correlation_id = models.CharField(max_length=64, blank=True)
     references = models.JSONField(
         default=dict, blank=True, help_text="Run, step and workflow it belongs to, as text."
     )
@@ -142,7 +149,14 @@ class Action(models.Model):
                 condition=Q(outcome="") | Q(state="confirmed"), name="action_outcome_when_done"
             ),
         ]
+        # Most actions have none of what may be left out; an index of what has keeps an ask cheap.
         indexes = [
+            models.Index(fields=["correlation_id"], name="action_correlation"),
+            models.Index(
+                fields=["on_behalf_of"], condition=Q(on_behalf_of__isnull=False), name="action_on_behalf_of"
+            ),
+            models.Index(fields=["task"], condition=Q(task__isnull=False), name="action_of_task"),
+            models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="action_of_approval"),
             models.Index(fields=["agent", "-id"], name="action_of_agent"),
             # What an agent has to do, however much it has done.
             models.Index(fields=["agent"], condition=Q(finished_at__isnull=True), name="action_open_of_agent"),

@@ -16,6 +16,7 @@ from agents.decision import DecisionRequest, Verdict, decide
 from agents.models import Agent
 from agents.selectors import PresentAuthority, authority_now, money_facts
 from agents.services import measures
+from audit.services import in_one_message
 from audit.vocabulary import Refusal
 from connectors.policies.schemas import argument_errors
 from workflows.actions.models import Action
@@ -99,15 +100,17 @@ def _ask_plain(plain: Mapping[int, tuple[Wish, Judgement]], authority: PresentAu
         wish, judgement = plain[place]
         fill(actions[place], wish.ask, judgement, None, operations[wish.ask.operation])
     made = [actions[place] for place in mine]
-    move_together([
-        allowed(
-            actor=plain[place][0].agent.user.as_actor(),
-            action=actions[place],
-            judgement=plain[place][1],
-            minted=minted,
-        )
-        for place, minted in zip(mine, mint_all(made), strict=True)
-    ])  # fmt: skip
+    with in_one_message():
+        minted = dict(zip(mine, mint_all(made, authority.now), strict=True))
+        move_together([
+            allowed(
+                actor=plain[place][0].agent.user.as_actor(),
+                action=actions[place],
+                judgement=plain[place][1],
+                minted=minted[place],
+            )
+            for place in mine
+        ])  # fmt: skip
     return {place: actions[place] for place in mine}
 
 

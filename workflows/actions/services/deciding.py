@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from agents.models import Agent, Reservation
 from agents.selectors import PresentAuthority, authority_now, authority_snapshot, money_facts
 from agents.services import measures
 from agents.services.model_use import pause_for_limit
+from audit.services import in_one_message
 from audit.vocabulary import Actor, Refusal
 from connectors.policies.digests import canonical_digest, digest_of
 from connectors.services.authorizations import Leave, mint_authorizations
@@ -175,8 +177,9 @@ def authorize(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
         )
     except Refusal as refusal:
         return _limited(actor, action, judgement, refusal)
-    (minted,) = mint_all([action], judgement.request.now)
-    move_together([allowed(actor=actor, action=action, judgement=judgement, minted=minted)])
+    with in_one_message() if action._state.adding else nullcontext():
+        (minted,) = mint_all([action], judgement.request.now)
+        move_together([allowed(actor=actor, action=action, judgement=judgement, minted=minted)])
     return action
 
 
