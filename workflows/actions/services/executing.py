@@ -15,8 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.decision import OperationFacts
-from agents.registry import find_operation
-from agents.selectors import facts_by_key
+from agents.selectors import PresentAuthority, authority_now
 from agents.services import measures, stops
 from audit.vocabulary import Actor, Ref, Refusal
 from connectors import services as connectors
@@ -102,13 +101,11 @@ def take_lease(action: Action, scopes: Sequence[Ref] | None = None) -> Claim:
     seconds = action.target.system.total_timeout + LEASE_MARGIN_SECONDS
     action.epoch += 1
     action.save(update_fields=["epoch"])
-    Lease.objects.update_or_create(
-        action=action,
-        defaults={
-            "holder": HOLDER,
-            "until": database_now() + timedelta(seconds=seconds),
-            "epoch": action.epoch,
-        },
+    lease = Lease(
+        action=action, holder=HOLDER, until=database_now() + timedelta(seconds=seconds), epoch=action.epoch
+    )
+    Lease.objects.bulk_create(
+        [lease], update_conflicts=True, unique_fields=["action"], update_fields=["holder", "until", "epoch"]
     )
     return Claim(action, action.epoch, list(scopes_of(action) if scopes is None else scopes))
 
@@ -120,20 +117,19 @@ def scopes_of(action: Action) -> list[Ref]:
 
 def scopes_of_all(actions: Sequence[Action]) -> dict[UUID, list[Ref]]:
     """Return the same of several actions, by their keys. Raises Refusal ``unknown_operation``."""
-    facts = facts_by_key(action.agent_id for action in actions)
-    known = {code: _known(code) for code in {action.operation_code for action in actions}}
+    authority = authority_now()
     return {
         action.pk: stops.stop_scopes(
-            facts[action.agent_id],
-            known[action.operation_code],
+            authority.agent(action.agent),
+            _known(authority, action.operation_code),
             workflow_id=str(action.references.get("workflow_id", "")),
         )
         for action in actions
     }
 
 
-def _known(code: str) -> OperationFacts:
-    operation = find_operation(code)
+def _known(authority: PresentAuthority, code: str) -> OperationFacts:
+    operation = authority.operation(code)
     if operation is None:
         raise Refusal(
             "unknown_operation",
