@@ -5,6 +5,7 @@ from django.db.models.signals import post_migrate
 
 VERBS = {
     "agents.agent_registered": "An agent was taken on as a draft.",
+    "agents.agent_cloned": "An agent was copied into another department, as a draft.",
     "agents.agent_updated": "The file of an agent was changed, without a change of its authority.",
     "agents.agent_reassigned": "An agent got another sponsor, department, role, risk tier or attestation date.",
     "agents.agent_activated": "An agent started work, approved by a second person.",
@@ -26,6 +27,7 @@ VERBS = {
     "agents.department_changed": "A department was changed or moved.",
     "agents.role_created": "A role was added.",
     "agents.role_changed": "The description of a role was changed.",
+    "agents.role_taken": "A role was taken from a template, with its rules and limits.",
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
     "agents.policy_created": "A policy was created.",

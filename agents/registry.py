@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, ChangeRequest, Stop, Throttle, User
+from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
 from audit.vocabulary import Actor
 
 
@@ -54,11 +54,14 @@ FindTarget = Callable[[str], "StopTarget | None"]
 ListTargets = Callable[[], Sequence[StopTarget]]
 ApplyFn = Callable[[Actor, ChangeRequest], None]
 CurrentFn = Callable[[ChangeRequest], str]
+ProposeGrantFn = Callable[[Actor, str, "Agent | Role", str], ChangeRequest]
+WaitingGrantFn = Callable[[str, "Agent | Role"], "ChangeRequest | None"]
 ForeseeFn = Callable[[ChangeRequest, Authority], Authority]
 
 _find_operation: list[Callable[[str], OperationFacts | None]] = []
 _list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
 _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
+_granting: list[tuple[ProposeGrantFn, WaitingGrantFn]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
 _foreseen: dict[str, ForeseeFn] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
@@ -100,6 +103,24 @@ def register_grants_provider(provider: Callable[[], Iterable[GrantFacts]]) -> No
 def grants() -> frozenset[GrantFacts]:
     """Return every grant of every provider."""
     return frozenset(grant for provider in _grant_providers for grant in provider())
+
+
+def register_granting(propose: ProposeGrantFn, waiting: WaitingGrantFn) -> None:
+    """Say how a grant is proposed to a second person, and how one that waits already is found."""
+    _granting[:] = [(propose, waiting)]
+
+
+def propose_grant(actor: Actor, operation: str, holder: Agent | Role, reason: str) -> ChangeRequest:
+    """Ask a second person to let an agent or a role use an operation, by its code; nothing is given by it.
+
+    Raises Refusal: not allowed, ``already_granted``, ``already_proposed``, or no such operation.
+    """
+    return _granting[0][0](actor, operation, holder, reason)
+
+
+def waiting_grant(operation: str, holder: Agent | Role) -> ChangeRequest | None:
+    """Return the proposal that waits already for just this grant."""
+    return _granting[0][1](operation, holder)
 
 
 def register_change_kind(kind: str, apply_fn: ApplyFn, current_fn: CurrentFn | None = None) -> None:
