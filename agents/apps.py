@@ -116,7 +116,7 @@ class AgentsConfig(AppConfig):
         from agents import registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
-        from agents.selectors import targets
+        from agents.selectors import clones, targets
         from agents.services import foreseeing, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
@@ -129,6 +129,7 @@ class AgentsConfig(AppConfig):
         throttles.register_change_kinds()
         foreseeing.register_foresights()
         registry.register_agent_panel("model_use", selectors.model_use_panel)
+        registry.register_agent_panel("original", clones.clone_panel)
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)

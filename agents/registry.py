@@ -10,6 +10,7 @@ from django.db import transaction
 
 from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts, OperationFacts
+from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
 from audit.vocabulary import Actor
 
@@ -58,12 +59,15 @@ ProposeGrantFn = Callable[[Actor, str, "Agent | Role", str], ChangeRequest]
 WaitingGrantFn = Callable[[str, "Agent | Role"], "ChangeRequest | None"]
 ForeseeFn = Callable[[ChangeRequest, Authority], Authority]
 
+RemarkFn = Callable[[ChangeRequest, Authority], Sequence[Said]]
+
 _find_operation: list[Callable[[str], OperationFacts | None]] = []
 _list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
 _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
 _granting: list[tuple[ProposeGrantFn, WaitingGrantFn]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
 _foreseen: dict[str, ForeseeFn] = {}
+_remarks: dict[str, RemarkFn] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
@@ -148,6 +152,17 @@ def register_foresight(kind: str, foresee_fn: ForeseeFn) -> None:
 def foresight(kind: str) -> ForeseeFn | None:
     """Return how a kind of change is foreseen; None when it says nothing about what agents may do."""
     return _foreseen.get(kind)
+
+
+def register_remark(kind: str, remark_fn: RemarkFn) -> None:
+    """Say what else whoever decides on a kind of change should read: ``remark_fn(change, now)``."""
+    _remarks[kind] = remark_fn
+
+
+def remarks(change: ChangeRequest, now: Authority) -> tuple[Said, ...]:
+    """Return what else is to be read before a change is decided."""
+    remark = _remarks.get(change.kind)
+    return tuple(remark(change, now)) if remark else ()
 
 
 def on_change_request(

@@ -44,7 +44,7 @@ class Terms:
 
     def of_limit(self, measure: MeasureDefinition, reach: Reach, mark: str = "") -> Clause:
         """Return the clause of a limit; ``mark`` says that it is not in force."""
-        counted = [] if wording.is_no_duplicate(measure) else [self._counted(measure)]
+        counted = [] if wording.is_no_duplicate(measure) else [counted_words(measure, self.currency)]
         apart = spoken(measure.key) if measure.key.strip() else ""
         details = [BROKEN] if reach.broken else [about] if (about := self._about(reach)) else []
         if counted and apart:
@@ -135,19 +135,20 @@ class Terms:
         label = self.names.scopes.get((kind, key), "")
         return f"the {kind} {label}".rstrip()
 
-    def _counted(self, measure: MeasureDefinition) -> str:
-        ceiling = measure.ceiling or 0
-        number = wording.number_words(measure.unit, ceiling, self.currency)
-        window = {
-            "hour": "per hour (UTC)",
-            "day": "per day (UTC)",
-            "month": "per month (UTC)",
-            "ever": "in all, for ever",
-            "rolling": f"in any {span(measure.window_seconds or 0)}",
-        }.get(measure.window, "")
-        plain = measure.amount.strip() in ("1", "amount")
-        adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
-        return f"at most {number} {window}{adds}"
+
+def counted_words(measure: MeasureDefinition, currency: str) -> str:
+    """Return how much a limit lets through: ``at most 20 per day (UTC)``."""
+    number = wording.number_words(measure.unit, measure.ceiling or 0, currency)
+    window = {
+        "hour": "per hour (UTC)",
+        "day": "per day (UTC)",
+        "month": "per month (UTC)",
+        "ever": "in all, for ever",
+        "rolling": f"in any {span(measure.window_seconds or 0)}",
+    }.get(measure.window, "")
+    plain = measure.amount.strip() in ("1", "amount")
+    adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
+    return f"at most {number} {window}{adds}"
 
 
 def of_throttle(throttle: ThrottleFacts) -> Clause:

@@ -1,4 +1,4 @@
-"""A role from a template: looked at first, taken by the ways of every change; taken twice it changes nothing."""
+"""A role from a template: looked at, taken by the ways of every change; taken twice it changes nothing."""
 
 from __future__ import annotations
 
