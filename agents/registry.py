@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,8 @@ from agents.decision.facts import GrantFacts, OperationFacts
 from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
 from audit.vocabulary import Actor
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ _stop_duties: dict[str, StopDuty] = {}
 _throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
 _loosened: list[Callable[[Throttle], None]] = []
 _eased: list[Callable[[Stop], None]] = []
+_agent_changed: list[Callable[[Agent, str], None]] = []
+_stop_changed: list[Callable[[Stop], None]] = []
 _run_spent: list[Callable[[str, str], None]] = []
 
 
@@ -264,6 +269,39 @@ def tell_stop_eased(stop: Stop) -> None:
     """Tell that a stop keeps back less, or nothing more, once the transaction has committed."""
     for listener in _eased:
         transaction.on_commit(partial(listener, stop), robust=True)
+
+
+def on_agent_changed(listener: Callable[[Agent, str], None]) -> None:
+    """Call ``listener(agent, verb)`` in the transaction of every change of an agent's file or brake."""
+    if listener not in _agent_changed:
+        _agent_changed.append(listener)
+
+
+def tell_agent_changed(agent: Agent, verb: str) -> None:
+    """Tell everybody who listens; ``verb`` is that of the event."""
+    for listener in _agent_changed:
+        _keep_going(partial(listener, agent, verb))
+
+
+def on_stop_changed(listener: Callable[[Stop], None]) -> None:
+    """Call ``listener(stop)`` in the transaction that raises, eases, tightens or lifts a stop."""
+    if listener not in _stop_changed:
+        _stop_changed.append(listener)
+
+
+def tell_stop_changed(stop: Stop) -> None:
+    """Tell everybody who listens, in this transaction."""
+    for listener in _stop_changed:
+        _keep_going(partial(listener, stop))
+
+
+def _keep_going(tell: Callable[[], None]) -> None:
+    """A brake and a stop take hold, whatever becomes of telling of them."""
+    try:
+        with transaction.atomic():
+            tell()
+    except Exception:
+        logger.exception("Somebody could not be told of a brake or a stop.")
 
 
 def on_run_spent(listener: Callable[[str, str], None]) -> Callable[[str, str], None]:

@@ -128,6 +128,8 @@ def next_after_denial(code: str) -> str:
 
 
 _NEXT = {
+    "denied_by_rule": _ASK_SPONSOR,
+    "unknown_effect": "Stop. Whoever published the operation must say what it does; tell your sponsor.",
     "no_policy": "Stop. An administrator must load the company's policies first.",
     "unknown_operation": "List your operations and use one of their codes.",
     "no_grant": "Stop, or ask your sponsor for a grant on this operation.",

@@ -1,4 +1,4 @@
-"""An agent copied into another department: the file at once, its authority agreed to anew, the original untouched."""
+"""An agent copied into another department: its authority is agreed to anew, the original stays as it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from agents.models import (
 from agents.registry import agent_file_panels
 from agents.selectors import agent_facts, authority_snapshot, foreseen
 from agents.selectors.clones import difference_to_original
-from agents.services import changes, credentials, lifecycle, organisation, policies, throttles
+from agents.services import changes, lifecycle, organisation, policies, throttles
 from agents.services.cloning import Cloned, clone_agent
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -101,7 +101,6 @@ def test_the_copy_is_a_draft_with_the_same_job_and_nothing_of_its_own(
     bound: Policy, logistics: Department, alice: Any
 ) -> None:
     original = robo()
-    credentials.issue_client_secret(actor=alice.as_actor(), agent=original, reason="For its program")
     before = model_to_dict(original), ClientSecret.objects.count()
     rules = list(Rule.objects.filter(policy=bound).order_by("pk").values())
     found = copy(alice, logistics)
