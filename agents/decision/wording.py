@@ -102,7 +102,8 @@ def measure_words(definition: MeasureDefinition, facts: MeasureFacts, company_cu
 
 def is_no_duplicate(definition: MeasureDefinition) -> bool:
     """Tell whether a measure means "never twice": counted for ever, per key, one at most."""
-    return definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
+    once = definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
+    return once and not is_budget(definition)
 
 
 def number_words(unit: str, value: int, company_currency: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agents.decision import wording
-from agents.decision.budgets import PER_RUN, is_budget
-from agents.decision.speech import people, sentence
-from agents.decision.terms import counted_words
+from agents.decision.budgets import is_budget
+from agents.decision.speech import minutes, people, sentence
+from agents.decision.terms import budget_words, counted_words
 from agents.models import Measure, Rule
 from agents.selectors.authority import company_currency, measure_definition
 
@@ -38,15 +38,7 @@ def limit_words(measure: Measure) -> str:
     beyond = wording.beyond_words(measure.on_exceed)
     if wording.is_no_duplicate(definition):
         return f"{measure.name}: never twice for the same. A second time {beyond}."
+    if is_budget(definition):
+        return " ".join(budget_words(definition, company_currency()))
     most = counted_words(definition, company_currency())
-    if is_budget(definition) and measure.key.strip() == PER_RUN:
-        most = most.replace("in all, for ever", "in each run")
     return f"{sentence(f'{measure.name}: {most}')} What is more {beyond}."
-
-
-def minutes(count: int) -> str:
-    """Return a number of minutes in the largest whole unit: ``2 hours``."""
-    for size, name in ((1440, "day"), (60, "hour")):
-        if count % size == 0:
-            return f"{count // size} {name}{'' if count == size else 's'}"
-    return f"{count} minute{'' if count == 1 else 's'}"
