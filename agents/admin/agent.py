@@ -360,7 +360,8 @@ class AgentAdmin(WorkforceAdmin):
     )
     def clone(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
         """Copy it; say what was and what was not."""
-        found = cloning.clone_agent(actor=actor_of(request), agent=obj, **data)
+        given = {name: data[name] for name in CloneForm.field_order}
+        found = cloning.clone_agent(actor=actor_of(request), agent=obj, **given)
         messages.warning(request, f"Not copied: {' '.join(found.not_copied)}")
         address = reverse("admin:agents_agent_change", args=[found.agent.pk])
         return format_html(

@@ -326,7 +326,8 @@ def test_a_budget_of_one_is_no_rule_against_doing_something_twice() -> None:
 def test_a_sequence_rule_says_what_has_to_have_been_done_before() -> None:
     checked = measure(
         measure_id="m-7", code="checked", name="Invoices checked", operations="erp.party.create",
-        key="args.name", window="ever", ceiling=None, read_for="erp.supplier_invoice.post", read_key="args.supplier",
+        key="args.name", window="ever", ceiling=None, read_for="erp.supplier_invoice.post",
+        read_key="args.supplier",
     )  # fmt: skip
     after = replace(
         by_hand("measures.checked.settled < 1", verdict="deny"),
