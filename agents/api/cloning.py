@@ -30,18 +30,18 @@ class CloneSerializer(ReasonSerializer):
 
     name = serializers.CharField(max_length=120)
     code = serializers.SlugField(max_length=60)
-    department = serializers.SlugRelatedField(  # type: ignore[var-annotated]
+    department = serializers.SlugRelatedField(
         slug_field="code", queryset=Department.objects.all(), help_text="Where it works, by code."
     )
-    role = serializers.SlugRelatedField(  # type: ignore[var-annotated]
+    role = serializers.SlugRelatedField(
         slug_field="code", queryset=Role.objects.all(), required=False, help_text="Left out: the same role."
     )
-    sponsor = serializers.SlugRelatedField(  # type: ignore[var-annotated]
+    sponsor = serializers.SlugRelatedField(
         slug_field="username",
         queryset=_people(),
         help_text="Who answers for it: somebody of that department or above it, or its manager.",
     )
-    deputy = serializers.SlugRelatedField(  # type: ignore[var-annotated]
+    deputy = serializers.SlugRelatedField(
         slug_field="username", queryset=_people(), required=False, help_text="Who answers when they are away."
     )
     sponsor_from_elsewhere = serializers.BooleanField(

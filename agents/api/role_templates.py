@@ -66,7 +66,7 @@ class TemplateWishSerializer(serializers.Serializer[Any]):
         help_text="For a group that the template names: which group of this company stands for it.",
     )
     grants = serializers.BooleanField(default=True, help_text="Also propose the grants that it suggests.")
-    update = serializers.BooleanField(
+    update = serializers.BooleanField(  # type: ignore[assignment]
         default=False, help_text="Bring a role that exists already to what the template says."
     )
 

@@ -150,7 +150,7 @@ class _RoleReader(Reader):
                 pattern_matches(given["operations"], "")
             except ValueError as error:
                 self._wrong(document, (*path, "operations"), f"{error}.")
-            value = document.content["grants"][path[1]].get("effects")
+            value = document.content["grants"][path[-1]].get("effects")
             effects = self._list(document, (*path, "effects"), value)
             for effect in effects:
                 if effect not in frozenset(Effect):
@@ -163,9 +163,9 @@ class _RoleReader(Reader):
         self, document: Document, name: str, fields: Mapping[str, int]
     ) -> list[tuple[Path, dict[str, str]]]:
         """Return the entries of a list of mappings, with where each stands; what is wrong is kept."""
-        found: list[tuple[tuple[str, int], dict[str, str]]] = []
+        found: list[tuple[Path, dict[str, str]]] = []
         for at, each in enumerate(self._entries_of(document, name)):
-            path = (name, at)
+            path: Path = (name, at)
             if not isinstance(each, Mapping):
                 self._wrong(document, path, f"This is no mapping. Write {', '.join(fields)} below each other.")
                 continue

@@ -12,7 +12,7 @@ from unfold.widgets import (
 )
 
 from agents.forms import active_people
-from agents.models import Agent, Department, Role
+from agents.models import Agent, Department, Role, User
 from audit.adminkit import ReasonForm
 
 
@@ -33,7 +33,7 @@ class CloneForm(ReasonForm):
         help_text="Leave it empty to keep the role.",
     )
     sponsor = forms.ModelChoiceField(
-        queryset=None,
+        queryset=User.objects.none(),
         widget=UnfoldAdminSelectWidget,
         help_text="Who answers for the copy: somebody of that department, or its manager.",
     )
@@ -47,7 +47,7 @@ class CloneForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["sponsor"].queryset = active_people()  # type: ignore[attr-defined]
+        self.fields["sponsor"].queryset = active_people()
 
     def clean_code(self) -> str:
         """Refuse a code that is taken, where it is typed."""

@@ -22,6 +22,7 @@ from agents.decision.facts import OperationFacts
 from agents.decision.patterns import pattern_matches
 from agents.decision.policy_file import Entry, PolicyEntry, PolicyFile
 from agents.decision.role_template import RoleTemplate, Suggestion, role_document, target_document
+from agents.decision.said import NOTHING, Said, tighter
 from agents.models import ChangeRequest, Measure, Policy, PolicyScope, Role, Rule
 from agents.services import organisation, policies
 from agents.services.policy_files import limit_fields, rule_fields
@@ -135,6 +136,7 @@ class _Taking:
             self._policy(entry)
         self._grants()
         compare_authority(self.taken.outcome, before)
+        self.taken.outcome.at_once = _briefly(self.taken.outcome.at_once)
         return self.taken
 
     # --- Whom the rules ask.
@@ -306,6 +308,12 @@ class _Taking:
     def _line(self, what: str, state: str, words: str = "", change: ChangeRequest | None = None) -> None:
         lets = tuple(change.authority) if change else ()
         self.taken.outcome.lines.append(Line(what, state, words, lets, change))
+
+
+def _briefly(said: tuple[Said, ...]) -> tuple[Said, ...]:
+    """Say once that nobody is concerned, not of each rule: a role that is new is nobody's yet."""
+    about = tuple(it for it in said if not it.text.startswith(NOTHING))
+    return about or (tighter(f"{NOTHING}: no agent at work has this role"),) if said else ()
 
 
 def _fits(suggestion: Suggestion, operation: OperationFacts) -> bool:

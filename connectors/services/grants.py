@@ -77,7 +77,7 @@ def propose_grant(actor: Actor, code: str, holder: Agent | Role, reason: str) ->
             next_step="Publish it first.",
         )
     to = {"agent": holder} if isinstance(holder, Agent) else {"role": holder}
-    found = grant_operation(actor=actor, operation=operation, reason=reason, waits=True, **to)  # type: ignore[arg-type]
+    found = grant_operation(actor=actor, operation=operation, reason=reason, waits=True, **to)
     if not isinstance(found, ChangeRequest):
         raise TypeError("A grant that waits is a change request.")
     return found

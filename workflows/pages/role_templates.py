@@ -95,7 +95,9 @@ def _of(request: HttpRequest, code: str, text: str) -> HttpResponse:
     asked = request.method == "POST" and "mode" in request.POST
     try:
         found = template_of(text)
-        form = TakeForm(request.POST if asked else None, found.groups, initial={"grants": True})
+        form = TakeForm(
+            request.POST if asked else None, found.groups, initial={"grants": True, "mode": MODES[0][0]}
+        )
         if asked and not form.is_valid():
             return _shown(request, code, text, form, preview_template(actor=actor, text=text), 422)
         wish = form.wish() if asked else _first_wish(form)

@@ -7,6 +7,7 @@ It is written in the transaction in which it happens, like everything that is to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from django.db import transaction
 
@@ -60,7 +61,7 @@ def note_offered(task: Task) -> None:
 
 def note_holder(task: Task, user_id: str, what: str, code: str) -> None:
     """Note that what an agent has was paused, resumed, taken back or closed, or its question answered."""
-    agent_ids = Agent.objects.filter(user=user_id).values_list("pk", flat=True)
+    agent_ids = Agent.objects.filter(user__id=UUID(user_id)).values_list("pk", flat=True)
     for channel in selectors.channels_of_agents(agent_ids):
         about, kind, told = task.pk, f"task.{what}", _of_task(task, code)
         if what == "answered":

@@ -130,7 +130,7 @@ def on_closed(actor: Actor, task: Task) -> None:
 
 def _asker(question: Task) -> str:
     """Return who waits for an answer: who has the task, or else who is not offered its own question."""
-    has_it = Task.objects.filter(pk=question.asked_for_id).values_list("claimed_by", flat=True).first()
+    has_it = question.asked_for.claimed_by_id if question.asked_for else None
     alone = question.not_offered_to[0] if len(question.not_offered_to) == 1 else ""
     return str(has_it) if has_it else alone
 

@@ -49,7 +49,8 @@ def _revoke_some(stop: Stop) -> int:
         holder = task.claimed_by
         task.epoch += 1  # whoever still works on it finds its claim over
         give_back(task, "epoch")
-        registry.tell_holder(task, str(holder.pk if holder else ""), "taken_back", "stopped")
+        if holder:
+            registry.tell_holder(task, str(holder.pk), "taken_back", "stopped")
         sentence = f"The task was taken back from {holder}, who is stopped: {task.title}"
         record(actor, "tasks.task_released", task, sentence, stop.reason, code="stopped")
     return len(found)
