@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from agents.decision.role_template import Target, target_document, target_of
 from agents.forms import CodedForm
@@ -29,6 +29,7 @@ class RoleForm(CodedForm):
     class Meta:
         model = Role
         fields = ["name", "code", "job_description", "responsibilities", "labels", "expected_performance"]
+        widgets = {"labels": UnfoldAdminTextInputWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,7 +8,8 @@ from django import forms
 from django.contrib.auth.models import Group
 
 from agents.api.policy_files import MOST_CHARACTERS
-from agents.models import Rule
+from agents.decision.role_template import RoleTemplate
+from agents.models import Role, Rule
 from agents.policies import REASON_MAX_LENGTH
 from agents.services.role_templates import Wish
 
@@ -70,22 +71,22 @@ class TakeForm(forms.Form):
         help_text="For the record; needed to take it, not to look.",
     )
 
-    def __init__(self, data: Any, groups: tuple[str, ...], *, existed: bool = True, **options: Any) -> None:
+    def __init__(self, data: Any, template: RoleTemplate, **options: Any) -> None:
         super().__init__(data, **options)
-        self.named = groups
+        self.named = groups = template.groups
+        stored = Role.objects.filter(code=template.role.code).first()
+        chosen = stored.template.get("groups", {}) if stored else {}
         known = list(Group.objects.filter(role__isnull=True).order_by("name").values_list("name", flat=True))
         for at, name in enumerate(groups):
             field = forms.ChoiceField(
                 label=f"Who is asked as {name}",
                 choices=[("", "Choose a group of people"), *((it, it) for it in known)],
                 required=False,
-                initial=name if name in known else "",
+                initial=chosen.get(name, name) if chosen.get(name, name) in known else "",
             )
             self.fields[f"group_{at}"] = field
         order = ["mode", *(f"group_{at}" for at in range(len(groups))), "grants", "update", "reason"]
         self.order_fields(order)
-        if not existed:
-            del self.fields["update"]
 
     def wish(self) -> Wish:
         """Return how it is to be taken."""

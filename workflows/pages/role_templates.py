@@ -95,9 +95,7 @@ def _of(request: HttpRequest, code: str, text: str) -> HttpResponse:
     asked = request.method == "POST" and "mode" in request.POST
     try:
         found = template_of(text)
-        form = TakeForm(
-            request.POST if asked else None, found.groups, initial={"grants": True, "mode": MODES[0][0]}
-        )
+        form = TakeForm(request.POST if asked else None, found, initial={"grants": True, "mode": MODES[0][0]})
         if asked and not form.is_valid():
             return _shown(request, code, text, form, preview_template(actor=actor, text=text), 422)
         wish = form.wish() if asked else _first_wish(form)
@@ -154,9 +152,8 @@ def _shown(
 def _told(request: HttpRequest, taken: Taken) -> HttpResponse:
     waiting = len(taken.outcome.waiting)
     done = len(taken.outcome.lines) - waiting
-    messages.success(
-        request, f"{taken.template.role.name}: {done} done at once, {taken.outcome.same} were so already."
-    )
+    already = f", {taken.outcome.same} were so already" if taken.outcome.same else ""
+    messages.success(request, f"{taken.template.role.name}: {done} done at once{already}.")
     if waiting:
         messages.warning(request, f"Waiting for a second person: {waiting}.")
     if taken.waits_for_system:
