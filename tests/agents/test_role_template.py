@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.decision.policy_file import PolicyFileError
-from agents.decision.role_template import RoleTemplate, target_of, write_role_template
+from agents.decision.role_template import (
+    Approvers,
+    RoleEntry,
+    RoleTemplate,
+    Suggestion,
+    Target,
+    target_of,
+    write_role_template,
+)
 from agents.decision.role_template_file import read_role_template
 from agents.services.policy_files import limit_fields, rule_fields
 
@@ -120,3 +131,44 @@ def test_a_figure_is_read_as_it_is_said() -> None:
             )
     with pytest.raises(ValueError, match="names no figure"):
         target_of("fast")
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
+CODES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
+NUMBERS = st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", fullmatch=True)
+TARGETS = st.builds(Target, CODES, WORDS, st.sampled_from(["higher", "lower"]), NUMBERS, WORDS)
+ROLES = st.builds(
+    RoleEntry,
+    code=CODES,
+    name=WORDS,
+    version=st.integers(1, 1000),
+    summary=WORDS,
+    job_description=st.lists(WORDS, min_size=1, max_size=3).map("\n".join),
+    responsibilities=st.lists(WORDS, max_size=3).map(tuple),
+    labels=st.sets(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,10}", fullmatch=True), max_size=3).map(
+        lambda found: tuple(sorted(found))
+    ),
+    expected_performance=WORDS,
+    performance=st.lists(TARGETS, max_size=3, unique_by=lambda it: it.code).map(tuple),
+    approvers=st.lists(st.builds(Approvers, WORDS, WORDS), max_size=2).map(tuple),
+    grants=st.lists(
+        st.builds(
+            Suggestion,
+            st.sampled_from(["*", "erp.*", "*.find", "erp.invoice.post"]),
+            st.sampled_from([(), ("read",), ("read", "write")]),
+            WORDS,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
+
+@given(ROLES)
+def test_whatever_role_is_written_is_read_as_it_was(role: RoleEntry) -> None:
+    assert read(write_role_template(role, ())).role == role
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    with suppress(PolicyFileError):
+        read(f"kind: role\n{text}")

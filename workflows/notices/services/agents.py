@@ -44,19 +44,25 @@ def note_actions(actions: Sequence[Action]) -> None:
 
 def note_offered(task: Task) -> None:
     """Note that a task, or a question, is offered: to each agent that could take it and has a program."""
-    if not Channel.objects.filter(agent__isnull=False).exists():
+    channels = list(selectors.channels_of_role(task.role_id)) if task.role_id else []
+    if not channels:
         return
-    able = Agent.objects.filter(role=task.role_id, labels__contains=task.needs)
-    able = able.exclude(user__in=task.not_offered_to)
-    if task.department_id:
-        able = able.filter(department=task.department_id)
-    if task.preferred_agent_id:
-        able = able.filter(pk=task.preferred_agent_id)
-    if named := list(task.candidate_users.values_list("pk", flat=True)):
-        able = able.filter(user__in=named)
+    named = set(task.candidate_users.values_list("pk", flat=True))
     kind = "question.asked" if task.asked_for_id else "task.offered"
-    for channel in selectors.channels_of_agents(able.values_list("pk", flat=True)):
-        _tell(channel, kind, _of_task(task, ""), f"/api/v1/tasks/{task.pk}")
+    for channel in channels:
+        if channel.agent and _could_take(channel.agent, task, named):
+            _tell(channel, kind, _of_task(task, ""), f"/api/v1/tasks/{task.pk}")
+
+
+def _could_take(agent: Agent, task: Task, named: set[UUID]) -> bool:
+    """Tell whether a task may be offered to an agent of its role; whether it may work now is asked when it claims."""
+    return (
+        set(task.needs) <= set(agent.labels)
+        and str(agent.user_id) not in task.not_offered_to
+        and task.department_id in (None, agent.department_id)
+        and task.preferred_agent_id in (None, agent.pk)
+        and (not named or agent.user_id in named)
+    )
 
 
 def note_holder(task: Task, user_id: str, what: str, code: str) -> None:
