@@ -55,7 +55,7 @@ def note_offered(task: Task) -> None:
 
 
 def _could_take(agent: Agent, task: Task, named: set[UUID]) -> bool:
-    """Tell whether a task may be offered to an agent of its role; whether it may work now is asked when it claims."""
+    """Tell whether a task may be offered to an agent of its role; whether it may work is asked later."""
     return (
         set(task.needs) <= set(agent.labels)
         and str(agent.user_id) not in task.not_offered_to
