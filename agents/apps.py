@@ -5,6 +5,7 @@ from django.db.models.signals import post_migrate
 
 VERBS = {
     "agents.agent_registered": "An agent was taken on as a draft.",
+    "agents.agent_cloned": "An agent was copied into another department, as a draft.",
     "agents.agent_updated": "The file of an agent was changed, without a change of its authority.",
     "agents.agent_reassigned": "An agent got another sponsor, department, role, risk tier or attestation date.",
     "agents.agent_activated": "An agent started work, approved by a second person.",
@@ -26,6 +27,7 @@ VERBS = {
     "agents.department_changed": "A department was changed or moved.",
     "agents.role_created": "A role was added.",
     "agents.role_changed": "The description of a role was changed.",
+    "agents.role_taken": "A role was taken from a template, with its rules and limits.",
     "agents.company_changed": "The company's name or currency was changed.",
     "agents.exchange_rate_set": "An exchange rate was set.",
     "agents.policy_created": "A policy was created.",
@@ -114,7 +116,7 @@ class AgentsConfig(AppConfig):
         from agents import registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
-        from agents.selectors import targets
+        from agents.selectors import clones, targets
         from agents.services import foreseeing, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
@@ -127,6 +129,7 @@ class AgentsConfig(AppConfig):
         throttles.register_change_kinds()
         foreseeing.register_foresights()
         registry.register_agent_panel("model_use", selectors.model_use_panel)
+        registry.register_agent_panel("original", clones.clone_panel)
         for kind, model in (("department", Department), ("role", Role)):
             registry.register_stop_targets(kind, targets.finder(model), targets.lister(model))
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,11 @@ from django.db import transaction
 
 from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, ChangeRequest, Stop, Throttle, User
+from agents.decision.said import Said
+from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
 from audit.vocabulary import Actor
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,19 @@ FindTarget = Callable[[str], "StopTarget | None"]
 ListTargets = Callable[[], Sequence[StopTarget]]
 ApplyFn = Callable[[Actor, ChangeRequest], None]
 CurrentFn = Callable[[ChangeRequest], str]
+ProposeGrantFn = Callable[[Actor, str, "Agent | Role", str], ChangeRequest]
+WaitingGrantFn = Callable[[str, "Agent | Role"], "ChangeRequest | None"]
 ForeseeFn = Callable[[ChangeRequest, Authority], Authority]
+
+RemarkFn = Callable[[ChangeRequest, Authority], Sequence[Said]]
 
 _find_operation: list[Callable[[str], OperationFacts | None]] = []
 _list_operations: list[Callable[[], Sequence[OperationFacts]]] = []
 _grant_providers: list[Callable[[], Iterable[GrantFacts]]] = []
+_granting: list[tuple[ProposeGrantFn, WaitingGrantFn]] = []
 _change_kinds: dict[str, tuple[ApplyFn, CurrentFn | None]] = {}
 _foreseen: dict[str, ForeseeFn] = {}
+_remarks: dict[str, RemarkFn] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
@@ -70,6 +80,8 @@ _stop_duties: dict[str, StopDuty] = {}
 _throttle_counts: dict[str, Callable[[Throttle], int | None]] = {}
 _loosened: list[Callable[[Throttle], None]] = []
 _eased: list[Callable[[Stop], None]] = []
+_agent_changed: list[Callable[[Agent, str], None]] = []
+_stop_changed: list[Callable[[Stop], None]] = []
 _run_spent: list[Callable[[str, str], None]] = []
 
 
@@ -102,6 +114,24 @@ def grants() -> frozenset[GrantFacts]:
     return frozenset(grant for provider in _grant_providers for grant in provider())
 
 
+def register_granting(propose: ProposeGrantFn, waiting: WaitingGrantFn) -> None:
+    """Say how a grant is proposed to a second person, and how one that waits already is found."""
+    _granting[:] = [(propose, waiting)]
+
+
+def propose_grant(actor: Actor, operation: str, holder: Agent | Role, reason: str) -> ChangeRequest:
+    """Ask a second person to let an agent or a role use an operation, by its code; nothing is given by it.
+
+    Raises Refusal: not allowed, ``already_granted``, ``already_proposed``, or no such operation.
+    """
+    return _granting[0][0](actor, operation, holder, reason)
+
+
+def waiting_grant(operation: str, holder: Agent | Role) -> ChangeRequest | None:
+    """Return the proposal that waits already for just this grant."""
+    return _granting[0][1](operation, holder)
+
+
 def register_change_kind(kind: str, apply_fn: ApplyFn, current_fn: CurrentFn | None = None) -> None:
     """Say how a kind of change is applied, and how the present version of its target is named.
 
@@ -127,6 +157,17 @@ def register_foresight(kind: str, foresee_fn: ForeseeFn) -> None:
 def foresight(kind: str) -> ForeseeFn | None:
     """Return how a kind of change is foreseen; None when it says nothing about what agents may do."""
     return _foreseen.get(kind)
+
+
+def register_remark(kind: str, remark_fn: RemarkFn) -> None:
+    """Say what else whoever decides on a kind of change should read: ``remark_fn(change, now)``."""
+    _remarks[kind] = remark_fn
+
+
+def remarks(change: ChangeRequest, now: Authority) -> tuple[Said, ...]:
+    """Return what else is to be read before a change is decided."""
+    remark = _remarks.get(change.kind)
+    return tuple(remark(change, now)) if remark else ()
 
 
 def on_change_request(
@@ -228,6 +269,39 @@ def tell_stop_eased(stop: Stop) -> None:
     """Tell that a stop keeps back less, or nothing more, once the transaction has committed."""
     for listener in _eased:
         transaction.on_commit(partial(listener, stop), robust=True)
+
+
+def on_agent_changed(listener: Callable[[Agent, str], None]) -> None:
+    """Call ``listener(agent, verb)`` in the transaction of every change of an agent's file or brake."""
+    if listener not in _agent_changed:
+        _agent_changed.append(listener)
+
+
+def tell_agent_changed(agent: Agent, verb: str) -> None:
+    """Tell everybody who listens; ``verb`` is that of the event."""
+    for listener in _agent_changed:
+        _keep_going(partial(listener, agent, verb))
+
+
+def on_stop_changed(listener: Callable[[Stop], None]) -> None:
+    """Call ``listener(stop)`` in the transaction that raises, eases, tightens or lifts a stop."""
+    if listener not in _stop_changed:
+        _stop_changed.append(listener)
+
+
+def tell_stop_changed(stop: Stop) -> None:
+    """Tell everybody who listens, in this transaction."""
+    for listener in _stop_changed:
+        _keep_going(partial(listener, stop))
+
+
+def _keep_going(tell: Callable[[], None]) -> None:
+    """A brake and a stop take hold, whatever becomes of telling of them."""
+    try:
+        with transaction.atomic():
+            tell()
+    except Exception:
+        logger.exception("Somebody could not be told of a brake or a stop.")
 
 
 def on_run_spent(listener: Callable[[str, str], None]) -> Callable[[str, str], None]:

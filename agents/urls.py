@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.api import contracts, policy_files, schema, throttles, workforce
+from agents.api import cloning, contracts, policy_files, role_templates, schema, throttles, workforce
 from agents.api.oauth import TokenView
 
 __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
@@ -20,11 +20,19 @@ api_urlpatterns = [
     path("agents/<uuid:pk>/pause", workforce.PauseView.as_view(), name="agent-pause"),
     path("agents/<uuid:pk>/suspend", workforce.SuspendView.as_view(), name="agent-suspend"),
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
+    path("agents/<uuid:pk>/clone", cloning.CloneView.as_view(), name="agent-clone"),
     path("agents/<uuid:pk>/labels", workforce.LabelsView.as_view(), name="agent-labels"),
     path("policies.yaml", policy_files.PoliciesFileView.as_view(), name="policies-file"),
     path("policies/<slug:code>.yaml", policy_files.PolicyFileView.as_view(), name="policy-file"),
     path("policies/preview", policy_files.PreviewPoliciesView.as_view(), name="policies-preview"),
     path("policies/import", policy_files.ImportPoliciesView.as_view(), name="policies-import"),
+    path("role-templates", role_templates.RoleTemplatesView.as_view(), name="role-templates"),
+    path(
+        "role-templates/<slug:code>.yaml", role_templates.RoleTemplateFileView.as_view(), name="role-template"
+    ),
+    path("role-templates/preview", role_templates.PreviewTemplateView.as_view(), name="role-templates-preview"),
+    path("role-templates/apply", role_templates.TakeTemplateView.as_view(), name="role-templates-apply"),
+    path("roles/<slug:code>.yaml", role_templates.RoleFileView.as_view(), name="role-file"),
     path("stops", workforce.StopsView.as_view(), name="stops"),
     path("stops/<uuid:pk>/containment", workforce.ContainmentView.as_view(), name="stop-containment"),
     path("stops/<uuid:pk>/stage", workforce.StageView.as_view(), name="stop-stage"),

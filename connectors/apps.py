@@ -67,6 +67,7 @@ class ConnectorsConfig(AppConfig):
         registry.register_stop_targets("system", finder(System), lister(System))
         registry.register_stop_targets("operation", selectors.operation_to_stop, selectors.operations_to_stop)
         registry.register_grants_provider(selectors.grant_facts)
+        registry.register_granting(grants.propose_grant, grants.waiting_grant)
         registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)
         registry.register_foresight(grants.CHANGE_KIND, grants.foresee_grant)

@@ -40,6 +40,14 @@ STEERING: dict[str, dict[str, Any]] = {
     "deadline": {"due_at": "2099-01-01T00:00:00Z"},
 }
 POLICY_FILE = "kind: policy\ncode: matrix\nname: Asked by the matrix\n"
+ROLE_TEMPLATE = "kind: role\nformat: 1\ncode: matrix\nname: Asked by the matrix\n"
+COPY = {
+    "name": "A copy",
+    "code": "copy",
+    "department": "finance",
+    "sponsor": "sam",
+    "sponsor_from_elsewhere": True,
+}
 TALK = {
     "comments": {"text": "the matrix says"},
     "say": {"text": "the matrix says", "deed": "comment"},
@@ -143,6 +151,9 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/policies/preview": {"text": POLICY_FILE},
         "api/v1/policies/import": {"text": POLICY_FILE, **reason},
         "policies/import/": {"text": POLICY_FILE},
+        "api/v1/role-templates/preview": {"text": ROLE_TEMPLATE},
+        "api/v1/role-templates/apply": {"text": ROLE_TEMPLATE, **reason},
+        "api/v1/agents/<uuid:pk>/clone": {**COPY, **reason},
         "api/v1/approvals/votes": {"verdict": "approve", "approvals": [_choice(world)], **reason},
         "inbox/together/": {"verdict": "approve", "pick": ":".join(_choice(world).values()), **reason},
         "api/v1/delegations": {"delegate": "bob", **AWAY, **reason},

@@ -13,6 +13,9 @@ from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
 from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
+from workflows.pages.role_templates import export as export_role
+from workflows.pages.role_templates import template as role_template
+from workflows.pages.role_templates import template_file, templates
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.start import start, startable
@@ -63,6 +66,10 @@ page_urlpatterns = [
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
+    path("roles/templates/", templates, name="role-templates"),
+    path("roles/templates/<slug:code>.yaml", template_file, name="role-template-file"),
+    path("roles/templates/<slug:code>/", role_template, name="role-template"),
+    path("roles/<slug:code>/export/", export_role, name="role-export"),
     path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
     path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),

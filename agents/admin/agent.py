@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -22,8 +22,9 @@ from unfold.enums import ActionVariant
 from agents import registry, selectors
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
 from agents.forms import AutonomyForm, CodedForm, LifetimeForm, ReassignForm, active_people, ceiling_of, wanted
+from agents.forms.cloning import CloneForm
 from agents.models import Agent, ClientSecret
-from agents.services import credentials, lifecycle
+from agents.services import cloning, credentials, lifecycle
 from audit.adminkit import ReadOnlyAdmin, actor_of, holds, reason_action
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
@@ -92,6 +93,7 @@ class AgentAdmin(WorkforceAdmin):
                 "suspend",
                 "autonomy",
                 "reassign",
+                "clone",
                 "rotate_secret",
                 "revoke_tokens",
                 "revoke_secrets",
@@ -346,6 +348,29 @@ class AgentAdmin(WorkforceAdmin):
             actor=actor_of(request), agent=obj, changes_wanted=wanted(data), reason=data["reason"]
         )
         return it_waits(request, change)
+
+    @reason_action(
+        title="Copy it into another department",
+        description="Copy to a department",
+        text="A draft with the same job. What it may use is agreed to anew; no secret, no history.",
+        submit="Copy",
+        permission="agents.add_agent",
+        form_class=CloneForm,
+        icon="content_copy",
+    )
+    def clone(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Copy it; say what was and what was not."""
+        given = {name: data[name] for name in CloneForm.field_order}
+        found = cloning.clone_agent(actor=actor_of(request), agent=obj, **given)
+        messages.warning(request, f"Not copied: {' '.join(found.not_copied)}")
+        address = reverse("admin:agents_agent_change", args=[found.agent.pk])
+        return format_html(
+            '<a class="portal-link" href="{}">{}</a> is a draft. Grants that wait for a second person: {}. '
+            "Then ask for its activation.",
+            address,
+            found.agent.name,
+            len(found.waiting),
+        )
 
     @reason_action(
         title="Issue a client secret",

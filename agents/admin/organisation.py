@@ -9,12 +9,16 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of
 from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
+from agents.forms.roles import RoleForm
 from agents.models import CompanySettings, Department, ExchangeRate, Role
 from agents.services import organisation
+from agents.services.role_catalogue import shipped_texts, targets_of
 from audit.adminkit import actor_of
 
 
@@ -65,32 +69,63 @@ class DepartmentAdmin(WorkforceAdmin):
 class RoleAdmin(WorkforceAdmin):
     """Jobs that agents have: what they are for and what good work looks like."""
 
-    form = CodedForm
+    form = RoleForm
     list_display = ("name", "code", "shown_agents")
     search_fields = ("name", "code")
-    fields = ("name", "code", "job_description", "responsibilities", "expected_performance")
+    list_before_template = "agents/role_list.html"
+    empty_title = "No role yet"
+    empty_step = "A role is a job that agents are given. Take one from a template, or write your own."
+    fields = (
+        "name", "code", "job_description", "responsibilities", "labels", "expected_performance", "figures",
+    )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Role]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), *(("code", "shown_trail") if obj else ()))
+        return (
+            *super().get_readonly_fields(request, obj),
+            *(("code", "shown_template", "shown_trail") if obj else ()),
+        )
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        return fields_with_trail(self, request, obj)
+        found = fields_with_trail(self, request, obj)
+        return (*found[:-1], "shown_template", found[-1]) if obj else found
 
     def create(self, request: HttpRequest, form: Any) -> Role:
         return organisation.create_role(
-            actor=actor_of(request), reason=form.cleaned_data["reason"], **values_of(form)
+            actor=actor_of(request), reason=form.cleaned_data["reason"], **form.content()
         )
 
     def update(self, request: HttpRequest, obj: models.Model, form: Any) -> Role:
         return organisation.update_role(
             actor=actor_of(request),
             role=obj,  # type: ignore[arg-type]
-            values=changed_values(form),
+            values=form.changed_content(),
             reason=form.cleaned_data["reason"],
         )
+
+    @display(description="Figures of good work")
+    def figures(self, role: Role) -> SafeString:
+        return format_html_join("", "<p>{}</p>", ((target.words,) for target in targets_of(role)))
+
+    @display(description="As a template")
+    def shown_template(self, role: Role) -> SafeString:
+        origin = role.template
+        words = f"Taken from {origin['code']}, version {origin['version']}." if origin else "Written here."
+        parts = [format_html("<p>{}</p>", words)]
+        if origin and origin["code"] in shipped_texts():
+            address = reverse("role-template", args=[origin["code"]])
+            parts.append(
+                format_html(
+                    '<p><a class="portal-link" href="{}">What differs from the template</a></p>', address
+                )
+            )
+        address = reverse("role-export", args=[role.code])
+        parts.append(
+            format_html('<p><a class="portal-link" href="{}">Export this role as a template</a></p>', address)
+        )
+        return mark_safe("".join(parts))  # noqa: S308
 
     @display(description="Agents", ordering="agent_count")
     def shown_agents(self, role: Any) -> int:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agents.decision import wording
+from agents.decision.budgets import is_budget
 from agents.decision.contract import Clause, Contract, ContractFacts, Section, ThrottleFacts, digest_of
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts, StopFacts
+from agents.decision.patterns import scope_binds
 from agents.decision.reach import Reach, granted, reach_of_limit, reach_of_rule
 from agents.decision.speech import day, sentence
 from agents.decision.terms import Terms, of_throttle
@@ -49,7 +51,7 @@ class _Writer:
             ((it, reach) for it, reach in reached_rules if reach.codes), key=lambda each: each[0].rule_id
         )
         self.limits = sorted(
-            ((it, reach) for it, reach in reached_limits if reach.codes and it.ceiling is not None),
+            ((it, reach) for it, reach in reached_limits if it.ceiling is not None and self._binds(it, reach)),
             key=lambda each: each[0].measure_id,
         )
 
@@ -71,6 +73,12 @@ class _Writer:
             pending=tuple(self._pending()),
             digest=digest_of(self.agent.agent_id, sections),
         )
+
+    def _binds(self, limit: MeasureDefinition, reach: Reach) -> bool:
+        """A budget binds by its scope alone; any other limit through the granted operations it counts."""
+        if is_budget(limit) and not reach.broken:
+            return scope_binds(limit.scope_kind, limit.scope_id, self.agent)
+        return bool(reach.codes)
 
     def _who(self) -> Iterator[Clause]:
         agent, names = self.agent, self.names

@@ -103,7 +103,7 @@ def read_policy_file(text: str, rule: Sequence[FieldSpec], limit: Sequence[Field
         documents = read_documents(text, MOST_BYTES)
     except NotPlainError as error:
         raise PolicyFileError([Problem(error.line, "", str(error))]) from None
-    reader = _Reader(rule, limit)
+    reader = Reader(rule, limit)
     for document in documents:
         reader.read(document)
     if not documents:
@@ -132,7 +132,11 @@ def written(values: Mapping[str, Any], specs: Sequence[FieldSpec]) -> dict[str, 
     return found
 
 
-class _Reader:
+class Reader:
+    """Takes in the documents of a file one by one, and keeps everything that is wrong in them."""
+
+    kinds = "kind: policy or kind: limits"
+
     def __init__(self, rule: Sequence[FieldSpec], limit: Sequence[FieldSpec]) -> None:
         self.rule, self.limit = {it.name: it for it in rule}, {it.name: it for it in limit}
         self.file, self.problems = PolicyFile(), list[Problem]()
@@ -144,13 +148,17 @@ class _Reader:
                 self._wrong(document, path, "It holds a character that nobody can see. Remove it.")
         content = document.content
         if not isinstance(content, Mapping):
-            self._wrong(document, (), "A document is a mapping. Begin it with kind: policy or kind: limits.")
-        elif content.get("kind") == "policy":
+            self._wrong(document, (), f"A document is a mapping. Begin it with {self.kinds}.")
+        else:
+            self._of_kind(document, content.get("kind"))
+
+    def _of_kind(self, document: Document, kind: Any) -> None:
+        if kind == "policy":
             self._policy(document)
-        elif content.get("kind") == "limits":
+        elif kind == "limits":
             self._limits(document)
         else:
-            self._wrong(document, ("kind",), "No such kind. Write kind: policy or kind: limits.")
+            self._wrong(document, ("kind",), f"No such kind. Write {self.kinds}.")
 
     def _policy(self, document: Document) -> None:
         content = document.content

@@ -32,6 +32,12 @@ def span(seconds: int) -> str:
     return name if count == 1 else f"{count:,} {name}s"
 
 
+def minutes(count: int) -> str:
+    """Return a number of minutes in the largest whole unit: ``2 hours``, ``90 minutes``."""
+    size, name = next(it for it in ((1440, "day"), (60, "hour"), (1, "minute")) if count % it[0] == 0)
+    return f"{count // size:,} {name}{'' if count == size else 's'}"
+
+
 def spoken(expression: str) -> str:
     """Return what a CEL text reads, in words: ``supplier and number``; never the CEL itself."""
     found = (

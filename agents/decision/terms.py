@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from agents.decision import expressions, lines, wording
+from agents.decision.budgets import COST, PER_RUN, is_budget
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.reach import Reach
-from agents.decision.speech import people, sentence, series, span, spoken
+from agents.decision.speech import minutes, people, sentence, series, span, spoken
 
+_WINDOW = {
+    "hour": "per hour (UTC)",
+    "day": "per day (UTC)",
+    "month": "per month (UTC)",
+    "ever": "in all, for ever",
+}
 BROKEN = "It cannot be checked as it is written, so what it might concern is refused until it is corrected."
 
 
@@ -18,6 +25,7 @@ class Terms:
 
     def __init__(self, facts: ContractFacts, granted: Mapping[str, OperationFacts]) -> None:
         self.agent, self.names, self.granted = facts.agent, facts.names, granted
+        self.measures = {it.code: it for it in facts.snapshot.measures}
         self.currency, self.time_zone = facts.snapshot.company_currency, facts.snapshot.time_zone
 
     def of_rule(self, rule: RuleFacts, reach: Reach, mark: str = "") -> Clause:
@@ -37,6 +45,7 @@ class Terms:
                 "note": rule.note,
                 "redact": sorted(rule.redact),
                 **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
+                **({"goes_by": [self._counter(it) for it in read]} if (read := self._read_by(rule)) else {}),
             },
             tuple(self._details(rule, reach)),
             origin=f"{self._policy(rule)}{mark}",
@@ -44,7 +53,9 @@ class Terms:
 
     def of_limit(self, measure: MeasureDefinition, reach: Reach, mark: str = "") -> Clause:
         """Return the clause of a limit; ``mark`` says that it is not in force."""
-        counted = [] if wording.is_no_duplicate(measure) else [self._counted(measure)]
+        if is_budget(measure):
+            return self._of_budget(measure, mark)
+        counted = [] if wording.is_no_duplicate(measure) else [counted_words(measure, self.currency)]
         apart = spoken(measure.key) if measure.key.strip() else ""
         details = [BROKEN] if reach.broken else [about] if (about := self._about(reach)) else []
         if counted and apart:
@@ -75,6 +86,27 @@ class Terms:
             origin=f"Limit{mark}" if mark else "",
         )
 
+    def _of_budget(self, measure: MeasureDefinition, mark: str) -> Clause:
+        """A budget counts model use, so that it binds whatever the agent may use."""
+        text, *details = budget_words(measure, self.currency)
+        if measure.scope_kind != "agent" and not measure.key.strip():
+            details.append(f"Counted together for {self._scope(measure.scope_kind, measure.scope_id)}.")
+        return Clause(
+            text,
+            {
+                "budget": measure.name,
+                "scope": [measure.scope_kind, measure.scope_id],
+                "key": measure.key.strip(),
+                "unit": measure.unit,
+                "window": [measure.window, measure.window_seconds or 0],
+                "ceiling": str(measure.ceiling),
+                "read_in": [self.currency] if measure.unit == COST else [],
+                "on_exceed": measure.on_exceed,
+            },
+            tuple(details),
+            origin=f"Limit{mark}" if mark else "",
+        )
+
     def voters(self, quorum: int, group: str) -> str:
         """Return who must agree: ``two people of Approvers must agree``."""
         who = group or self.names.ordinary_approvers or "those who may approve"
@@ -92,6 +124,8 @@ class Terms:
         elif about := self._about(reach):
             yield about
         yield from self._exactly(rule)
+        for counter in self._read_by(rule):
+            yield self._goes_by(counter)
         if "clock" in {path.parts[0] for path in expressions.paths(rule.condition)}:
             yield f"Days and hours are those of {self.time_zone}."
         if rule.verdict == "hold":
@@ -99,7 +133,8 @@ class Terms:
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
             yield sentence(f"If a person is asked, {self.voters(rule.quorum, rule.approver_group)}")
         if rule.escalate_to and rule.verdict != "deny":
-            yield f"Undecided after {rule.escalate_minutes} minutes, {rule.escalate_to} may decide it, too."
+            later = minutes(rule.escalate_minutes)
+            yield f"Undecided after {later}, {rule.escalate_to} may decide it, too."
         if rule.note:
             yield f"They are asked to look at this: {sentence(rule.note)}"
         if rule.redact:
@@ -107,6 +142,26 @@ class Terms:
                 " ".join(path.split(".")[1:] or [path]).replace("_", " ") for path in sorted(rule.redact)
             )
             yield f"Hidden in records and on pages: {hidden}."
+
+    def _read_by(self, rule: RuleFacts) -> list[MeasureDefinition]:
+        """Return what a rule goes by: how often, how much, or whether something was done before."""
+        read = [path.parts[1] for path in expressions.paths(rule.condition) if path.parts[0] == "measures"][:20]
+        return [self.measures[code] for code in sorted(set(read)) if code in self.measures]
+
+    def _goes_by(self, counter: MeasureDefinition) -> str:
+        """Return what a counter counts: of a sequence, what has to have been done before, and for what."""
+        window = _WINDOW.get(counter.window, f"in any {span(counter.window_seconds or 0)}")
+        apart = f", apart for each {spoken(counter.key)}" if counter.key.strip() else ""
+        here = spoken(counter.read_key)
+        read = f", and read here for its {here}" if counter.read_for and here else ""
+        return f"It goes by what is counted as “{counter.name}”: {window}{apart}{read}."
+
+    def _counter(self, counter: MeasureDefinition) -> list[str]:
+        """Return what a counter means to the rules that read it; its ceiling is a clause of its own."""
+        return [
+            counter.name, counter.scope_kind, counter.scope_id, counter.operations, counter.key, counter.amount,
+            counter.unit, counter.window, str(counter.window_seconds or 0), counter.read_for, counter.read_key,
+        ]  # fmt: skip
 
     def _exactly(self, rule: RuleFacts) -> Iterator[str]:
         if not rule.condition:
@@ -135,19 +190,29 @@ class Terms:
         label = self.names.scopes.get((kind, key), "")
         return f"the {kind} {label}".rstrip()
 
-    def _counted(self, measure: MeasureDefinition) -> str:
-        ceiling = measure.ceiling or 0
-        number = wording.number_words(measure.unit, ceiling, self.currency)
-        window = {
-            "hour": "per hour (UTC)",
-            "day": "per day (UTC)",
-            "month": "per month (UTC)",
-            "ever": "in all, for ever",
-            "rolling": f"in any {span(measure.window_seconds or 0)}",
-        }.get(measure.window, "")
-        plain = measure.amount.strip() in ("1", "amount")
-        adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
-        return f"at most {number} {window}{adds}"
+
+def counted_words(measure: MeasureDefinition, currency: str) -> str:
+    """Return how much a limit lets through: ``at most 20 per day (UTC)``."""
+    number = wording.number_words(measure.unit, measure.ceiling or 0, currency)
+    window = _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
+    plain = measure.amount.strip() in ("1", "amount")
+    adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
+    return f"at most {number} {window}{adds}"
+
+
+def budget_words(measure: MeasureDefinition, currency: str) -> tuple[str, str]:
+    """Return what a budget of model use says, and what happens once it is spent."""
+    number = wording.number_words(measure.unit, measure.ceiling or 0, currency)
+    per_run = measure.key.strip() == PER_RUN
+    window = _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
+    if per_run:
+        window = "in each run" if measure.window == "ever" else f"in each run, {window}"
+    where = "that run" if per_run else "that time"
+    beyond = wording.beyond_words(measure.on_exceed)
+    return (
+        sentence(f"{measure.name}: at most {number} of model use {window}"),
+        f"Once it is spent, whatever it asks for in {where} {beyond}.",
+    )
 
 
 def of_throttle(throttle: ThrottleFacts) -> Clause:

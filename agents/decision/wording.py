@@ -102,7 +102,8 @@ def measure_words(definition: MeasureDefinition, facts: MeasureFacts, company_cu
 
 def is_no_duplicate(definition: MeasureDefinition) -> bool:
     """Tell whether a measure means "never twice": counted for ever, per key, one at most."""
-    return definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
+    once = definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
+    return once and not is_budget(definition)
 
 
 def number_words(unit: str, value: int, company_currency: str) -> str:
@@ -128,6 +129,8 @@ def next_after_denial(code: str) -> str:
 
 
 _NEXT = {
+    "denied_by_rule": _ASK_SPONSOR,
+    "unknown_effect": "Stop. Whoever published the operation must say what it does; tell your sponsor.",
     "no_policy": "Stop. An administrator must load the company's policies first.",
     "unknown_operation": "List your operations and use one of their codes.",
     "no_grant": "Stop, or ask your sponsor for a grant on this operation.",

@@ -2,17 +2,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from agents.models.organisation import Department, Role
-from agents.models.tracked import KeyedModel, tracked
-
-label_form = RegexValidator(
-    r"^[a-z0-9][a-z0-9._-]*\Z", "A label is lower-case letters, digits, dots, dashes and underscores."
-)
+from agents.models.tracked import KeyedModel, label_form, tracked
 
 
 class Agent(KeyedModel):
@@ -116,6 +111,15 @@ class Agent(KeyedModel):
         null=True,
         blank=True,
         help_text="By this day the sponsor must confirm that it is still needed. After it, it may not act.",
+    )
+    cloned_from = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="clones",
+        help_text="The agent whose file and authority it was copied from.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

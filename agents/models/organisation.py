@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from agents.models.tracked import KeyedModel, tracked
+from agents.models.tracked import KeyedModel, label_form, tracked
 
 
 class Department(KeyedModel):
@@ -64,6 +65,24 @@ class Role(KeyedModel):
     responsibilities = models.TextField(blank=True, help_text="What this job answers for, one line each.")
     expected_performance = models.TextField(
         blank=True, help_text="What good work looks like: quality, speed, volume, in plain words."
+    )
+    performance = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The same as named figures: code, name, better (higher or lower), target and unit.",
+    )
+    labels = ArrayField(
+        models.CharField(max_length=60, validators=[label_form]),
+        default=list,
+        blank=True,
+        size=50,
+        help_text="What an agent in this job should be able to do, e.g. german, scans. It gives no right.",
+    )
+    template = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="From which template it was taken, and what that suggests: grants, who approves.",
     )
     group = models.OneToOneField(
         "auth.Group",

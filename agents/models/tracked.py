@@ -8,6 +8,7 @@ from operator import and_
 from typing import Any
 
 from django.core.exceptions import FieldError
+from django.core.validators import RegexValidator
 from django.db import models, router
 from django.db.models import CheckConstraint, Q
 from django.db.models.constraints import BaseConstraint
@@ -15,6 +16,10 @@ from simple_history.models import HistoricalRecords
 from uuid_utils.compat import uuid7
 
 from audit.vocabulary import Ref
+
+label_form = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]*\Z", "A label is lower-case letters, digits, dots, dashes and underscores."
+)
 
 
 def tracked(**options: Any) -> HistoricalRecords:

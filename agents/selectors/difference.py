@@ -58,7 +58,7 @@ def difference_of_change(change_request: ChangeRequest, present: Authority | Non
     if foresee is None:
         return ()
     now = present or present_authority()
-    return authority_difference(now, foresee(change_request, now))
+    return (*authority_difference(now, foresee(change_request, now)), *registry.remarks(change_request, now))
 
 
 def foreseen(change_request: ChangeRequest, present: Authority | None = None) -> Foreseen:

@@ -14,6 +14,7 @@ from agents.decision.facts import AgentFacts
 from agents.models import Agent, ChangeRequest, Department, Measure, Rule
 from agents.selectors import departments_around, measure_definition, rule_facts
 from agents.selectors.authority import facts_of_agents
+from agents.selectors.clones import remark_on_activation
 from agents.selectors.difference import with_limits, with_rules, with_scope, without_rule
 from agents.services import lifecycle, organisation, policies
 
@@ -27,6 +28,7 @@ def register_foresights() -> None:
     registry.register_foresight(policies.CHANGE_MEASURE, _limit_changed)
     registry.register_foresight(policies.MOVE_POLICY, _policy_moved)
     registry.register_foresight(lifecycle.ACTIVATE, _agent_starts)
+    registry.register_remark(lifecycle.ACTIVATE, remark_on_activation)
     registry.register_foresight(lifecycle.LOOSEN_AUTONOMY, _autonomy_changed)
     registry.register_foresight(lifecycle.REASSIGN, _agent_reassigned)
     registry.register_foresight(organisation.MOVE_DEPARTMENT, _department_moved)

@@ -369,6 +369,7 @@ def _record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) -
         reason=reason,
         payload={"lifecycle": agent.lifecycle, "autonomy": agent.autonomy, "brake": agent.brake},
     )
+    registry.tell_agent_changed(agent, verb)
 
 
 def _require_people(*people: User | None) -> None:

@@ -20,7 +20,9 @@ from audit.vocabulary import Actor, ActorKind, Ref
 MOVE_DEPARTMENT = "agents.department.move"
 CHANGE_CURRENCY = "agents.company.currency"
 SET_RATE = "agents.exchange_rate.set"
-ROLE_FIELDS = ("name", "job_description", "responsibilities", "expected_performance")
+ROLE_FIELDS = (
+    "name", "job_description", "responsibilities", "expected_performance", "performance", "labels", "template",
+)  # fmt: skip
 
 
 def create_department(
@@ -66,12 +68,13 @@ def update_department(
         )
 
 
-def create_role(*, actor: Actor, code: str, name: str, reason: str, **texts: str) -> Role:
-    """Add a role, with the permission group that carries its rights."""
+def create_role(*, actor: Actor, code: str, name: str, reason: str, **content: Any) -> Role:
+    """Add a role, with the permission group that carries its rights. ``content``: any of ROLE_FIELDS."""
     policies.require(policies.may(actor, "agents.add_role", "add a role"))
     with transaction.atomic():
         group, _ = Group.objects.get_or_create(name=f"Role: {code}")
-        return _created(actor, Role(code=code, name=name, group=group, **texts), reason, "agents.role_created")
+        role = Role(code=code, name=name, group=group, **content)
+        return _created(actor, role, reason, "agents.role_created")
 
 
 def update_role(*, actor: Actor, role: Role, values: Mapping[str, Any], reason: str) -> Role:

@@ -22,6 +22,7 @@ from agents.decision.policy_file import (
     FieldSpec,
     Place,
     PolicyEntry,
+    PolicyFile,
     PolicyFileError,
     Problem,
     read_policy_file,
@@ -72,7 +73,17 @@ def import_policies(*, actor: Actor, text: str, reason: str, remove_missing: boo
     with transaction.atomic():
         questions.require(questions.may_publish_rule(actor))
         questions.require_reason(reason)
-        return _Import(actor, reason).run(text, remove_missing=remove_missing)
+        return _Import(actor, reason).run(_read(text), remove_missing=remove_missing)
+
+
+def import_read(*, actor: Actor, file: PolicyFile, reason: str) -> Outcome:
+    """Do what ``import_policies`` does with a file that was read already, in the caller's transaction.
+
+    What it lets whom do is not compared: the caller imports in several parts.
+    """
+    questions.require(questions.may_publish_rule(actor))
+    questions.require_reason(reason)
+    return _Import(actor, reason).run(file, remove_missing=False, compare=False)
 
 
 def preview_import(*, actor: Actor, text: str, remove_missing: bool = False) -> Outcome:
@@ -88,12 +99,8 @@ class _Import:
         self.actor, self.reason = actor, reason
         self.outcome, self.problems = Outcome(), list[Problem]()
 
-    def run(self, text: str, *, remove_missing: bool) -> Outcome:
-        try:
-            file = read_policy_file(text, rule_fields(), limit_fields())
-        except PolicyFileError as error:
-            raise _refused(error.problems) from None
-        before = selectors.present_authority()
+    def run(self, file: PolicyFile, *, remove_missing: bool, compare: bool = True) -> Outcome:
+        before = selectors.present_authority() if compare else None
         # Limits first: a rule may read one that is new.
         for entry in file.limits or ():
             self._attempt(entry.place, self._limit, entry)
@@ -102,8 +109,9 @@ class _Import:
         if remove_missing and file.limits is not None:
             self._drop_limits({str(entry.values.get("code")) for entry in file.limits})
         if self.problems:
-            raise _refused(self.problems)
-        self._compare(before)
+            raise refused_file(self.problems)
+        if before is not None:
+            compare_authority(self.outcome, before)
         return self.outcome
 
     def _attempt(self, place: Place, step: Callable[..., None], *arguments: Any) -> None:
@@ -171,11 +179,11 @@ class _Import:
     def _rule(self, policy: Policy, rule: Rule | None, entry: Entry) -> None:
         what = f"Rule {entry.values['name']} of {policy.name}"
         if rule is None:
-            content = _resolved(Rule, rule_fields(), entry.values)
+            content = resolved(Rule, rule_fields(), entry.values)
             made = policies.create_rule(actor=self.actor, policy=policy, content=content, reason=self.reason)
             self._line(what, "added", f"{made.sentence} ({made.mode})")
             return
-        wanted = _rule_edits(rule, entry)
+        wanted = rule_edits(rule, entry)
         if not wanted:
             self.outcome.same += 1
             return
@@ -209,7 +217,7 @@ class _Import:
         code = entry.values["code"]
         measure = Measure.objects.filter(code=code).first()
         kind, scope_id = _scope(entry.binds, measure)
-        given = _resolved(Measure, limit_fields(), entry.values)
+        given = resolved(Measure, limit_fields(), entry.values)
         scoped = {"scope_kind": kind, "scope_id": scope_id}
         if measure is None:
             made = policies.create_measure(actor=self.actor, content={**given, **scoped}, reason=self.reason)
@@ -267,25 +275,33 @@ class _Import:
         lets = tuple(change_request.authority) if change_request else ()
         self.outcome.lines.append(Line(what, state, words, lets, change_request))
 
-    def _compare(self, before: Authority) -> None:
-        """Say what it all lets whom do: what is done, and what the proposals would add together."""
-        if not self.outcome.lines:
-            return
-        now = selectors.present_authority()
-        if any(line.state not in ("waits", "waits_already") for line in self.outcome.lines):
-            self.outcome.at_once = authority_difference(before, now)
-        agreed = now
-        for line in self.outcome.waiting:
-            foresee = registry.foresight(line.change_request.kind) if line.change_request else None
-            if foresee and line.change_request:
-                agreed = foresee(line.change_request, agreed)
-        if agreed is not now:
-            self.outcome.once_agreed = authority_difference(now, agreed)
+
+def compare_authority(outcome: Outcome, before: Authority) -> None:
+    """Say what it all lets whom do: what is done, and what the proposals would add together."""
+    if not outcome.lines:
+        return
+    now = selectors.present_authority()
+    if any(line.state not in ("waits", "waits_already") for line in outcome.lines):
+        outcome.at_once = authority_difference(before, now)
+    agreed = now
+    for line in outcome.waiting:
+        foresee = registry.foresight(line.change_request.kind) if line.change_request else None
+        if foresee and line.change_request:
+            agreed = foresee(line.change_request, agreed)
+    if agreed is not now:
+        outcome.once_agreed = authority_difference(now, agreed)
 
 
-def _rule_edits(rule: Rule, entry: Entry) -> dict[str, Any]:
+def _read(text: str) -> PolicyFile:
+    try:
+        return read_policy_file(text, rule_fields(), limit_fields())
+    except PolicyFileError as error:
+        raise refused_file(error.problems) from None
+
+
+def rule_edits(rule: Rule, entry: Entry) -> dict[str, Any]:
     """Return what of a stored rule is not as the file says; a condition that the form builds is left to it."""
-    given = _resolved(Rule, rule_fields(), entry.values)
+    given = resolved(Rule, rule_fields(), entry.values)
     wanted = {**_defaults(rule_fields()), **given}
     built = bool(wanted["field"] and wanted["comparison"])
     if built:
@@ -309,10 +325,10 @@ def _defaults(specs: Iterable[FieldSpec]) -> dict[str, Any]:
     return {spec.name: None if spec.kind == "name" else copy(spec.default) for spec in specs}
 
 
-def _resolved(
+def resolved(
     model: type[Rule | Measure], specs: Iterable[FieldSpec], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return values as the services take them: what is named is looked up."""
+    """Return values as the services take them: what is named is looked up. Raises Refusal ``name_unknown``."""
     found = dict(values)
     for spec in specs:
         if spec.kind != "name" or spec.name not in found:
@@ -366,11 +382,12 @@ def _same_proposal(
     return waiting if same else None
 
 
-def _refused(problems: Iterable[Problem]) -> Refusal:
+def refused_file(problems: Iterable[Problem], code: str = "policy_file_invalid") -> Refusal:
+    """Return the refusal of a file, with every problem, its line and its path."""
     found = list(problems)
     more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
     return Refusal(
-        "policy_file_invalid",
+        code,
         f"Nothing was changed: {found[0]}{more}",
         detail={
             "errors": [

@@ -309,3 +309,4 @@ def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> 
         payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id, "stage": stop.stage},
         **({column: stop.scope_id} if column else {}),
     )
+    registry.tell_stop_changed(stop)

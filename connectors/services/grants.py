@@ -30,13 +30,19 @@ Grant = OperationUserObjectPermission | OperationGroupObjectPermission
 
 
 def grant_operation(
-    *, actor: Actor, operation: Operation, reason: str, agent: Agent | None = None, role: Role | None = None
+    *,
+    actor: Actor,
+    operation: Operation,
+    reason: str,
+    agent: Agent | None = None,
+    role: Role | None = None,
+    waits: bool = False,
 ) -> Grant | ChangeRequest:
     """Let an agent, or every agent of a role, use an operation.
 
-    A draft agent gets it at once: its activation is what a second person looks at. Everything else becomes a
-    ChangeRequest ``connectors.grant`` that another person applies. The portal itself (Actor.system) sets up
-    directly. Returns the grant or the request. Raises Refusal ``already_granted``.
+    A draft agent gets it at once, unless ``waits``: its activation is what a second person looks at. Everything
+    else becomes a ChangeRequest ``connectors.grant`` that another person applies. The portal itself
+    (Actor.system) sets up directly. Returns the grant or the request. Raises Refusal ``already_granted``.
     """
     with transaction.atomic():
         holder = _holder(agent, role)
@@ -47,7 +53,7 @@ def grant_operation(
             raise Refusal(
                 "already_granted", f"{holder} may already use {operation.code}.", kind=RefusalKind.CONFLICT
             )
-        if _at_once(actor, holder):
+        if not waits and _at_once(actor, holder):
             return _grant(actor, operation, holder, reason)
         return changes.propose_change(
             actor=actor,
@@ -58,6 +64,34 @@ def grant_operation(
             reason=reason,
             target_version=_version(operation),
         )
+
+
+def propose_grant(actor: Actor, code: str, holder: Agent | Role, reason: str) -> ChangeRequest:
+    """Ask a second person for a grant, whoever it is for; raises Refusal ``operation_unknown``."""
+    operation = Operation.objects.filter(code=code).first()
+    if operation is None:
+        raise Refusal(
+            "operation_unknown",
+            f"Nothing was proposed: there is no operation {code[:200]}.",
+            kind=RefusalKind.NOT_FOUND,
+            next_step="Publish it first.",
+        )
+    to = {"agent": holder} if isinstance(holder, Agent) else {"role": holder}
+    found = grant_operation(actor=actor, operation=operation, reason=reason, waits=True, **to)
+    if not isinstance(found, ChangeRequest):
+        raise TypeError("A grant that waits is a change request.")
+    return found
+
+
+def waiting_grant(code: str, holder: Agent | Role) -> ChangeRequest | None:
+    """Return the proposal of just this grant that waits for a second person already."""
+    operation = Operation.objects.filter(code=code).first()
+    if operation is None:
+        return None
+    target = _target(operation, holder)
+    return ChangeRequest.objects.filter(
+        kind=CHANGE_KIND, target_id=target.id, state=ChangeRequest.State.PENDING
+    ).first()
 
 
 def revoke_grant(

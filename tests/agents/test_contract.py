@@ -288,3 +288,63 @@ def test_lengths_of_time_and_keys_are_spoken() -> None:
         "day",
     ]
     assert spoken("agent.code + args.supplier.name") == "agent code and supplier name"
+
+
+def test_a_budget_binds_without_any_grant_and_says_what_becomes_of_more() -> None:
+    tokens = measure(
+        measure_id="m-9", code="tokens", name="Model use", operations="*", key="run", unit="tokens", amount="1",
+        window="ever", ceiling=400_000, on_exceed="pause",
+    )  # fmt: skip
+    cost = replace(
+        tokens, measure_id="m-8", code="cost", name="Cost of models", key="", unit="cost", window="day",
+        ceiling=5_000_000, on_exceed="hold",
+    )  # fmt: skip
+    contract = written(measures=(tokens, cost), grants=frozenset())
+    assert says(contract, "limits") == [
+        "Cost of models: at most 5.00 EUR of model use per day (UTC). "
+        "Once it is spent, whatever it asks for in that time waits for a person. "
+        "Counted together for the whole company.",
+        "Model use: at most 400,000 tokens of model use in each run. "
+        "Once it is spent, whatever it asks for in that run is refused, and the agent is paused.",
+    ]
+    elsewhere = replace(tokens, scope_kind="agent", scope_id="another")
+    assert says(written(measures=(elsewhere,)), "limits") == []
+    more = written(measures=(replace(tokens, ceiling=500_000),), grants=frozenset())
+    assert more.digest != written(measures=(tokens,), grants=frozenset()).digest
+
+
+def test_a_budget_of_one_is_no_rule_against_doing_something_twice() -> None:
+    one = measure(
+        measure_id="m-9", code="tokens", name="Model use", operations="*", key="run", unit="tokens", amount="1",
+        window="ever", ceiling=1,
+    )  # fmt: skip
+    assert says(written(measures=(one,)), "limits")[0].startswith(
+        "Model use: at most 1 tokens of model use in each"
+    )
+
+
+def test_a_sequence_rule_says_what_has_to_have_been_done_before() -> None:
+    checked = measure(
+        measure_id="m-7", code="checked", name="Invoices checked", operations="erp.party.create",
+        key="args.name", window="ever", ceiling=None, read_for="erp.supplier_invoice.post",
+        read_key="args.supplier",
+    )  # fmt: skip
+    after = replace(
+        by_hand("measures.checked.settled < 1", verdict="deny"),
+        sentence="An invoice is posted only after it was checked",
+    )
+    contract = written(after, measures=(checked,))
+    (said,) = [it for it in says(contract, "never") if "only after" in it]
+    assert (
+        "It goes by what is counted as “Invoices checked”: in all, for ever, apart for each name, "
+        "and read here for its supplier." in said
+    )
+    other = written(after, measures=(replace(checked, key="args.number"),))
+    assert other.digest != contract.digest, "what it goes by binds, too"
+    assert written(after, measures=(replace(checked, measure_id="m-1"),)).digest == contract.digest
+
+
+def test_who_decides_later_is_said_in_words_of_time() -> None:
+    later = replace(rule(), escalate_minutes=1440, escalate_to="Managers")
+    (said,) = [it for it in says(written(later), "ask") if "Undecided" in it]
+    assert "Undecided after 1 day, Managers may decide it, too." in said

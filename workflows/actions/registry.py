@@ -14,6 +14,7 @@ Ended = Callable[[Sequence[Action]], None]
 Kept = Callable[[Sequence[Action]], Iterable[UUID]]
 _behind: list[Behind] = []
 _ended: list[Ended] = []
+_on_their_way: list[Ended] = []
 _waits: list[tuple[Kept, Callable[[], Q]]] = []
 
 
@@ -26,6 +27,18 @@ def on_actions_ended(listener: Ended) -> None:
 def tell_ended(actions: Sequence[Action]) -> None:
     """Tell everybody who listens."""
     for listener in _ended:
+        listener(actions)
+
+
+def on_actions_waiting_or_approved(listener: Ended) -> None:
+    """Call ``listener(actions)`` in the transaction that holds actions for people, or in which people agree."""
+    if listener not in _on_their_way:
+        _on_their_way.append(listener)
+
+
+def tell_waiting_or_approved(actions: Sequence[Action]) -> None:
+    """Tell everybody who listens."""
+    for listener in _on_their_way:
         listener(actions)
 
 

@@ -25,17 +25,22 @@ class NoticesConfig(AppConfig):
     verbose_name = "Notices"
 
     def ready(self) -> None:
-        from agents.registry import register_role_permissions
+        from agents.registry import on_agent_changed, on_stop_changed, register_role_permissions
         from audit import visibility
         from audit.registry import register_verbs
-        from workflows.actions.registry import on_actions_ended
+        from workflows.actions.registry import on_actions_ended, on_actions_waiting_or_approved
         from workflows.notices import selectors, services
-        from workflows.tasks.registry import on_people_asked, on_reminder
+        from workflows.tasks.registry import on_agents_offered, on_holder_told, on_people_asked, on_reminder
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_verbs(VERBS)
         visibility.register("notices", selectors.visible_events)
-        on_actions_ended(services.note_ended)
+        on_actions_ended(services.note_actions)
+        on_actions_waiting_or_approved(services.note_actions)
+        on_agent_changed(services.note_agent)
+        on_stop_changed(services.note_stop)
+        on_agents_offered(services.note_offered)
+        on_holder_told(services.note_holder)
         on_people_asked(services.note_asked)
         on_reminder(services.note_reminded)

@@ -139,7 +139,7 @@ class Channel(KeyedModel):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Instead of groups: the agent that listens there; it is told what came of its actions.",
+        help_text="Instead of groups: the agent that listens there; it is told what concerns it.",
     )
     private_networks = models.JSONField(
         default=list,

@@ -73,6 +73,11 @@ def channels_of_agents(agents: Iterable[UUID]) -> QuerySet[Channel]:
     return _ready().filter(agent__in=list(agents))
 
 
+def channels_of_role(role_id: UUID) -> QuerySet[Channel]:
+    """Return the channels of the agents of a role that a message can go to now, with their agents."""
+    return _ready().filter(agent__role=role_id).select_related("agent")
+
+
 def lines_due(now: datetime) -> QuerySet[Line]:
     """Return what may go into a mail now: due, and its person has had none within the window."""
     busy = Mail.objects.filter(person=OuterRef("person")).filter(

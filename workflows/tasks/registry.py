@@ -37,6 +37,10 @@ _awaited: dict[str, AwaitedFn] = {}
 _circles: dict[str, CircleFn] = {}
 _reminded: list[RemindedFn] = []
 _asked: list[Callable[[Task], None]] = []
+_offered: list[Callable[[Task], None]] = []
+# Hears (task, id of the user who has it or asked it, what happened, code) in that transaction.
+HolderFn = Callable[[Task, str, str, str], None]
+_holders: list[HolderFn] = []
 
 
 def on_task_closed(subject_kind: str, listener: ClosedFn) -> None:
@@ -88,10 +92,28 @@ def on_people_asked(listener: Callable[[Task], None]) -> None:
 
 
 def tell_asked(task: Task) -> None:
-    """Tell whoever passes it on, if it is people who are asked."""
-    if task.kind != Task.Kind.AGENT_WORK:
-        for listener in _asked:
-            listener(task)
+    """Tell whoever passes it on: that people are asked, or that agents are offered it."""
+    for listener in _offered if task.kind == Task.Kind.AGENT_WORK else _asked:
+        listener(task)
+
+
+def on_agents_offered(listener: Callable[[Task], None]) -> None:
+    """Call ``listener(task)`` in the transaction that offers a task to agents."""
+    _offered.append(listener)
+
+
+def on_holder_told(listener: HolderFn) -> None:
+    """Call ``listener(task, user_id, what, code)`` when what somebody has, or asked, changes by other hands.
+
+    ``what``: paused, resumed, taken_back, a final state of the task, or answered (of a question, its asker).
+    """
+    _holders.append(listener)
+
+
+def tell_holder(task: Task, user_id: str, what: str, code: str = "") -> None:
+    """Tell whoever passes it on to the program of an agent."""
+    for listener in _holders:
+        listener(task, user_id, what, code)
 
 
 def register_circle(subject_kind: str, circle: CircleFn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.actions.policies.next_steps import next_step_of
 from workflows.actions.policies.remedies import Remedy, remedy
 from workflows.actions.policies.words import business_words, money_words, plain_text, redacted
 
@@ -9,6 +10,7 @@ __all__ = [
     "Remedy",
     "business_words",
     "money_words",
+    "next_step_of",
     "plain_text",
     "redacted",
     "remedy",

@@ -19,6 +19,7 @@ from connectors.models import Operation, OperationRevision
 from workflows.actions import broadcast, registry
 from workflows.actions.choices import FINAL, TRANSITIONS, State
 from workflows.actions.models import Action, Lease
+from workflows.actions.policies import next_step_of
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import wake_waiting
 
@@ -103,6 +104,7 @@ def move_together(moves: Sequence[Move]) -> None:
         if one.to not in TRANSITIONS[State(one.action.state)]:
             raise RuntimeError(f"action {one.action.pk}: {one.action.state} -> {one.to} is not a transition")
     ended = [one.action for one in moves if one.to in FINAL]
+    people = [one.action for one in moves if _by_people(one)]
     now = database_now() if ended else None
     for one in moves:
         _change(one, now)
@@ -118,15 +120,23 @@ def move_together(moves: Sequence[Move]) -> None:
         Lease.objects.filter(action__pk__any_of=[action.pk for action in ended]).delete()
         wake_waiting(*(Ref("actions.action", str(action.pk)) for action in ended))
         registry.tell_ended(ended)
+    if people:
+        registry.tell_waiting_or_approved(people)
     if known:
         changed = [(one.action.pk, one.to.value) for one in known]
         transaction.on_commit(partial(broadcast.tell_all_changed, changed))
 
 
+def _by_people(one: Move) -> bool:
+    """Tell whether people are asked now, or have just let it go."""
+    return one.to == State.HELD or (one.to == State.AUTHORIZED and one.action.state == State.HELD)
+
+
 def _change(one: Move, now: datetime | None) -> None:
     action = one.action
     action.state, action.code = one.to, one.code
-    action.sentence, action.next_step = one.sentence[:500], one.next_step[:500]
+    action.sentence = one.sentence[:500]
+    action.next_step = (one.next_step or next_step_of(one.to, one.code))[:500]
     for name, value in one.fields.items():
         setattr(action, name, value)
     if one.to in FINAL:

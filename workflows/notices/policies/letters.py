@@ -92,6 +92,46 @@ def outcome_of(*, message_id: str, at: str, label: str, link: str, data: Mapping
     }
 
 
+_WORDS = {
+    "task.offered": "Work is offered to you.",
+    "task.paused": "The run of a task you have was paused. Finish what you have begun; nothing new begins.",
+    "task.resumed": "The run of a task you have goes on.",
+    "task.taken_back": "A task you had was taken back. What you still send for it is refused.",
+    "task.cancelled": "A task you had is not needed any more.",
+    "task.expired": "A task you had was not done in time.",
+    "task.failed": "A task you had was closed as failed.",
+    "task.done": "A task you had was done by somebody else.",
+    "question.asked": "You are asked a question.",
+    "question.answered": "A question you asked is closed. Read its answer.",
+    "agent.activated": "You may start work.",
+    "agent.paused": "You are paused. Every call is refused until a person resumes you.",
+    "agent.suspended": "You are suspended. Your access is closed until a person lifts it.",
+    "agent.resumed": "Your brake is off. What was refused is not repeated by itself.",
+    "agent.retired": "You have been retired. Your access is closed for good.",
+    "agent.autonomy_set": "How freely you work was changed. Read your contract.",
+    "agent.stopped": "A stop holds you. Read what it lets pass.",
+    "agent.released": "A stop that held you was lifted. Ask again for what was refused.",
+}
+
+
+def agent_message(*, message_id: str, at: str, kind: str, link: str, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body of a message to an agent's own program about something else than an action.
+
+    It holds identifiers, a state and a code, and no word that anybody wrote.
+    """
+    about = kind.partition(".")[0].capitalize()
+    return {
+        "type": kind,
+        "timestamp": at,
+        "id": message_id,
+        "kind": about,
+        "subject": about,
+        "link": link,
+        "text": _WORDS.get(kind, f"{about}: {data['state']}."),
+        "data": dict(data),
+    }
+
+
 def test_message(*, message_id: str, at: str, name: str) -> Mapping[str, Any]:
     """Return the body of a message that only shows that the way is open."""
     return {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from workflows.notices.services.agents import note_actions, note_agent, note_holder, note_offered, note_stop
 from workflows.notices.services.channels import (
     IssuedSecret,
     issue_channel_secret,
     save_channel,
     send_test,
 )
-from workflows.notices.services.outbox import note_asked, note_ended, note_reminded, spread_notices
+from workflows.notices.services.outbox import note_asked, note_reminded, spread_notices
 from workflows.notices.services.outgoing import try_again
 from workflows.notices.services.preferences import choose_how
 from workflows.notices.services.telling import tell
@@ -17,9 +18,13 @@ __all__ = [
     "IssuedSecret",
     "choose_how",
     "issue_channel_secret",
+    "note_actions",
+    "note_agent",
     "note_asked",
-    "note_ended",
+    "note_holder",
+    "note_offered",
     "note_reminded",
+    "note_stop",
     "save_channel",
     "send_test",
     "spread_notices",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from workflows.actions.models import Action
 from workflows.notices import dispatch, selectors
 from workflows.notices.choices import Why
-from workflows.notices.models import Channel, Line, Notice, Post
-from workflows.notices.policies import due_at, message_of, outcome_of
+from workflows.notices.models import Line, Notice, Post
+from workflows.notices.policies import due_at, message_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 
@@ -29,17 +27,6 @@ def note_reminded(task: Task, deadline: str) -> None:
     """Note, in the transaction that reminds the people of a task, that they are to be told."""
     if task.kind != Task.Kind.AGENT_WORK:
         _note(task, Why.REMINDED)
-
-
-def note_ended(actions: Sequence[Action]) -> None:
-    """Note, in the transaction in which actions end, what their agents' own programs are told.
-
-    It says what the agent reads over the API: state, code, sentence and the next legal move, never a result.
-    """
-    channels = {it.agent_id: it for it in selectors.channels_of_agents({one.agent_id for one in actions})}
-    for action in actions:
-        if channel := channels.get(action.agent_id):
-            _to_agent(channel, action)
 
 
 def spread_notices() -> int:
@@ -83,20 +70,6 @@ def _to_people(notice: Notice, now: datetime) -> None:
         when = due_at(selectors.how_of(person), now, zone)
         if when is not None:
             Line.objects.create(notice=notice, person=person, due_at=when)
-
-
-def _to_agent(channel: Channel, action: Action) -> None:
-    post = Post(channel=channel)
-    told = {"action": str(action.pk), "operation": action.operation_code, "state": str(action.state)}
-    post.body = outcome_of(
-        message_id=str(post.pk),
-        at=database_now().isoformat(),
-        label=action.label,
-        link=selectors.address_of(f"/api/v1/actions/{action.pk}"),
-        data={**told, "code": action.code, "sentence": action.sentence, "next_step": action.next_step},
-    )
-    post.save(force_insert=True)
-    transaction.on_commit(dispatch.hint_tell)
 
 
 def _to_channels(notice: Notice, now: datetime) -> None:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from agents.models import Agent
 from audit.vocabulary import Actor, Ref, RefusalKind
 from connectors.policies.schemas import hidden_characters, plain_text, schema_problems
-from workflows.tasks import broadcast, selectors
+from workflows.tasks import broadcast, registry, selectors
 from workflows.tasks.models import Task
 from workflows.tasks.services.claiming import release_task, wake_waiting
 from workflows.tasks.services.closing import close_task
@@ -123,7 +123,16 @@ def on_closed(actor: Actor, task: Task) -> None:
     """A question is closed: whoever asks hears of it."""
     if task.asked_for_id is not None:
         wake_waiting(task.as_ref())
+        if asker := _asker(task):
+            registry.tell_holder(task, asker, "answered", task.state)
         transaction.on_commit(partial(broadcast.tell_answered, task.asked_for_id))
+
+
+def _asker(question: Task) -> str:
+    """Return who waits for an answer: who has the task, or else who is not offered its own question."""
+    has_it = question.asked_for.claimed_by_id if question.asked_for else None
+    alone = question.not_offered_to[0] if len(question.not_offered_to) == 1 else ""
+    return str(has_it) if has_it else alone
 
 
 @transaction.atomic

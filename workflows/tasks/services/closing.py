@@ -166,6 +166,8 @@ def close_task(*, actor: Actor, task: Task, state: str, verb: str, reason: str, 
     code = str(task.failure.get("code", "")) if task.state == Task.State.FAILED else code
     record(actor, verb, task, f"{task.title}: {task.get_state_display().lower()}", reason, code[:60])
     registry.tell_closed(actor, task)
+    if task.claimed_by_id and str(task.claimed_by_id) != actor.id:
+        registry.tell_holder(task, str(task.claimed_by_id), task.state, code[:60])
     if task.has_asked:
         _end_questions(actor, task)
     return task

@@ -31,6 +31,8 @@ def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason
         task.kind, task.role = Task.Kind.AGENT_WORK, agent.role
     elif task.kind == Task.Kind.AGENT_WORK:
         task.kind, task.role, task.department = Task.Kind.HUMAN_WORK, None, None
+    if task.claimed_by_id and str(task.claimed_by_id) != actor.id:
+        registry.tell_holder(task, str(task.claimed_by_id), "taken_back", "redirected")
     task.preferred_agent = None
     task.state, task.claimed_by, task.lease_until = Task.State.OPEN, None, None
     task.epoch += 1

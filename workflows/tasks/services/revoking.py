@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from agents.models import Stop, User
 from agents.selectors import agents_in_scope
 from audit.vocabulary import Actor
+from workflows.tasks import registry
 from workflows.tasks.models import Task
 from workflows.tasks.services.claiming import give_back
 from workflows.tasks.services.records import record
@@ -48,6 +49,8 @@ def _revoke_some(stop: Stop) -> int:
         holder = task.claimed_by
         task.epoch += 1  # whoever still works on it finds its claim over
         give_back(task, "epoch")
+        if holder:
+            registry.tell_holder(task, str(holder.pk), "taken_back", "stopped")
         sentence = f"The task was taken back from {holder}, who is stopped: {task.title}"
         record(actor, "tasks.task_released", task, sentence, stop.reason, code="stopped")
     return len(found)
