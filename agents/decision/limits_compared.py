@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from agents.decision import wording
+from agents.decision.counting import FAILURES, RUNNING
 from agents.decision.direction import Direction, direction_of_measure
 from agents.decision.facts import AgentFacts, MeasureDefinition, Mode, RuleFacts
 from agents.decision.said import NOTHING, Said, looser, shown, tighter, who
@@ -80,7 +81,11 @@ def _words(measure: MeasureDefinition, currency: str) -> str:
 def _ceiling(measure: MeasureDefinition, currency: str) -> str:
     ceiling = measure.ceiling or 0
     number = wording.number_words(measure.unit, ceiling, currency)
+    if measure.unit == RUNNING or (measure.unit == FAILURES and measure.window == "ever"):
+        return number
     window = {
+        "call": "a call",
+        "minute": "a minute",
         "hour": "an hour",
         "day": "a day",
         "month": "a month",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
+from agents.decision.counting import FAILURES, RUNNING
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.reach import Reach
 from agents.decision.speech import people, sentence, series, span, spoken
@@ -139,12 +140,16 @@ class Terms:
         ceiling = measure.ceiling or 0
         number = wording.number_words(measure.unit, ceiling, self.currency)
         window = {
-            "hour": "per hour (UTC)",
-            "day": "per day (UTC)",
-            "month": "per month (UTC)",
+            "call": "per call",
+            "minute": "per minute",
+            "hour": "per hour",
+            "day": "per day",
+            "month": "per month",
             "ever": "in all, for ever",
             "rolling": f"in any {span(measure.window_seconds or 0)}",
         }.get(measure.window, "")
+        if measure.unit == RUNNING or (measure.unit == FAILURES and measure.window == "ever"):
+            return f"at most {number}"
         plain = measure.amount.strip() in ("1", "amount")
         adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
         return f"at most {number} {window}{adds}"

@@ -37,7 +37,7 @@ from workflows.actions.services.executing import (
     scopes_of_all,
 )
 from workflows.actions.services.moving import lock_all, move_together
-from workflows.actions.services.outcome import confirmed
+from workflows.actions.services.outcome import confirmed, records_in
 from workflows.tasks.selectors import database_now
 
 # How long calls are made without asking whether somebody has stopped them meanwhile.
@@ -214,7 +214,10 @@ def _record_plain(begun: Sequence[Begun], results: Sequence[CallResult]) -> set[
         for one, result in zip(begun, results, strict=True)
         if one.claim.action.pk in ours and _is_plain(result, one.claim.action)
     ]
-    measures.settle_all(action_ids=[str(action.pk) for action, _ in plain])
+    told = {str(action.pk): records_in(result.output) for action, result in plain}
+    measures.settle_all(
+        action_ids=[*told], records={key: count for key, count in told.items() if count is not None}
+    )
     move_together([
         confirmed(action, result.output, result.remote_ref, outcome=Outcome.UNKNOWN)
         for action, result in plain

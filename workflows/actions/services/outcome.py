@@ -30,6 +30,8 @@ from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
 
 LOOK_AGAIN_SECONDS = 30
+# What an answer may say that it touched; more is taken for nonsense, and what was asked counts.
+MOST_RECORDS = 10**9
 DONE_STATES = (State.DISPATCHED, State.IN_DOUBT)
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def record_confirmed(
         locked = _fenced(action_id, epoch)
         if locked is None:
             return
-        measures.settle(action_id=str(action_id))
+        measures.settle(action_id=str(action_id), records=records_in(output))
         move_together([confirmed(locked, output, remote_ref, outcome, differences, how=how)])
         close_incidents(locked, "The system has it.")
         if outcome == Outcome.DIFFERS:
@@ -83,6 +85,14 @@ def confirmed(
     )
 
 
+def records_in(output: Mapping[str, Any]) -> int | None:
+    """Return how many records a system says it touched (``records`` of its answer); None: it says nothing."""
+    told = output.get("records")
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= MOST_RECORDS:
+        return None
+    return told
+
+
 def record_failed(
     action_id: UUID | str, epoch: int, *, code: str, sentence: str, temporary: bool = False
 ) -> None:
@@ -91,7 +101,7 @@ def record_failed(
         action = _fenced(action_id, epoch)
         if action is None:
             return
-        measures.release(action_id=str(action_id))
+        measures.fail(action_id=str(action_id))
         move(
             actor=Actor.system("portal"),
             action=action,
