@@ -138,6 +138,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
             "since": "2020-01-01T00:00:00Z",
             "until": "2099-01-01T00:00:00Z",
         },
+        "api/v1/appeals/<uuid:appeal_id>/answer": {"decision": "upheld", **reason},
+        "appeals/<uuid:appeal_id>/answer/": {"decision": "upheld", **reason},
         "notifications/": {"how": "daily"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
         "api/v1/policies/preview": {"text": POLICY_FILE},

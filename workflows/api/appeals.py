@@ -80,8 +80,8 @@ class AppealSerializer(serializers.ModelSerializer[Appeal]):
     class Meta:
         model = Appeal
         fields = [
-            "id", "action", "agent", "operation_code", "label", "denied", "reason", "grounds", "state", "answer",
-            "answered_by", "answered_at", "next", "created_at", "is_open",
+            "id", "action", "agent", "operation_code", "label", "denied", "reason", "grounds", "state",
+            "answer", "answered_by", "answered_at", "next", "created_at", "is_open",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -47,9 +47,10 @@ class Wait:
 async def wait_for_answer(app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Answer a request that wants to wait through ``app`` when there is something to say, or its time is over.
 
-    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``.../appeal`` for the answer of people, ``GET /api/v1/tasks/{id}?wait=N`` for
-    the answers to the questions of a task, ``POST /api/v1/tasks/claim?wait=N`` for work. Anything else is
-    answered as it comes. A wake-up over Redis is a hint; without Redis it looks every other second.
+    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``.../appeal?wait=N`` for what people
+    say, ``GET /api/v1/tasks/{id}?wait=N`` for the answers to the questions of a task, ``POST
+    /api/v1/tasks/claim?wait=N`` for work. Anything else is answered as it comes. A wake-up over Redis is a
+    hint; without Redis it looks every other second.
     """
     wait = _wanted(scope)
     if wait is None:
