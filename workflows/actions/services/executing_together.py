@@ -26,6 +26,7 @@ from connectors.vocabulary import CallResult
 from workflows.actions import dispatch, registry
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
+from workflows.actions.policies.words import records_in
 from workflows.actions.services import turns
 from workflows.actions.services.executing import (
     HOLDER,
@@ -37,7 +38,7 @@ from workflows.actions.services.executing import (
     scopes_of_all,
 )
 from workflows.actions.services.moving import lock_all, move_together
-from workflows.actions.services.outcome import confirmed, records_in
+from workflows.actions.services.outcome import confirmed
 from workflows.tasks.selectors import database_now
 
 # How long calls are made without asking whether somebody has stopped them meanwhile.

@@ -22,7 +22,7 @@ from connectors import services as connectors
 from connectors.vocabulary import Probe
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
-from workflows.actions.policies.words import record_words
+from workflows.actions.policies.words import record_words, records_in
 from workflows.actions.services import turns
 from workflows.actions.services.moving import Move, lock, move, move_together, references
 from workflows.tasks.models import Task
@@ -30,8 +30,6 @@ from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
 
 LOOK_AGAIN_SECONDS = 30
-# What an answer may say that it touched; more is taken for nonsense, and what was asked counts.
-MOST_RECORDS = 10**9
 DONE_STATES = (State.DISPATCHED, State.IN_DOUBT)
 
 logger = logging.getLogger(__name__)
@@ -83,14 +81,6 @@ def confirmed(
         },
         fields={"result": dict(output), "remote_ref": remote_ref[:200], "outcome": outcome},
     )
-
-
-def records_in(output: Mapping[str, Any]) -> int | None:
-    """Return how many records a system says it touched (``records`` of its answer); None: it says nothing."""
-    told = output.get("records")
-    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= MOST_RECORDS:
-        return None
-    return told
 
 
 def record_failed(
