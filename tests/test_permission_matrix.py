@@ -142,6 +142,12 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "appeals/<uuid:appeal_id>/answer/": {"decision": "upheld", **reason},
         "notifications/": {"how": "daily"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
+        "limits/<uuid:limit_id>/backtest/": {
+            "days": "30",
+            "ceiling": "5",
+            "window": "day",
+            "on_exceed": "deny",
+        },
         "api/v1/policies/preview": {"text": POLICY_FILE},
         "api/v1/policies/import": {"text": POLICY_FILE, **reason},
         "policies/import/": {"text": POLICY_FILE},

@@ -7,7 +7,7 @@ from django.urls import path
 from workflows.pages.activity import activity, activity_rows
 from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
-from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
+from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
@@ -67,6 +67,7 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
+    path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
     path("backtests/<uuid:backtest_id>/", backtest, name="backtest"),

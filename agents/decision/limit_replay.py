@@ -2,7 +2,8 @@
 
 Two counters run beside each other, one for the limit as it stands and one for the draft. A call reserves when
 it was let go, and its reservation ends when it ended: done, failed, or never begun. What another rule or a
-person kept out reserves in neither. What a draft would have held counts as if people had agreed, when it was let go.
+person kept out reserves in neither. What a draft would have held counts as if people had agreed, when it was
+let go.
 """
 
 from __future__ import annotations

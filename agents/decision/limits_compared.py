@@ -74,7 +74,7 @@ def _nobody(measure: MeasureDefinition, *, is_looser: bool) -> Said:
 
 
 def limit_words(measure: MeasureDefinition, currency: str) -> str:
-    """Return a limit with a ceiling in words: ``Invoices posted, at most 20 a day; what is more is refused``."""
+    """Return a limit with a ceiling in words: ``Invoices, at most 20 a day; what is more is refused``."""
     more = wording.beyond_words(measure.on_exceed)
     return f"{measure.name}, at most {_ceiling(measure, currency)}; what is more {more}"
 

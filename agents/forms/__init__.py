@@ -410,7 +410,7 @@ class MeasureForm(ScopedForm):
             cleaned["window"] = Measure.Window.EVER  # until it ends: nothing else can be meant
         if "ceiling" in self.fields:
             try:
-                cleaned["ceiling"] = _ceiling(cleaned.get("ceiling", ""), unit)
+                cleaned["ceiling"] = ceiling_in(cleaned.get("ceiling", ""), unit)
             except ValueError as error:
                 self.add_error("ceiling", f"{error}.")
         return cleaned
@@ -436,7 +436,7 @@ def _units() -> list[tuple[str, str]]:
     return list(labels.items())
 
 
-def _ceiling(text: str, unit: str) -> int | None:
+def ceiling_in(text: str, unit: str) -> int | None:
     """Return a ceiling as it is stored: minor units for money, millionths for cost; raises ValueError."""
     if not text.strip():
         return None

@@ -153,7 +153,7 @@ def begin_limit(actor, measure, **more):
 
 @pytest.mark.parametrize("most", [1, 3, services.SLICE])
 def test_a_limit_is_tried_with_another_ceiling(clerk, alice, most):
-    """Seven invoices, of which the limit of five refused two; what was let go and not done yet stays counted."""
+    """Seven invoices, of which the limit of five refused two; what was let go and is not done stays counted."""
     per_day = limit("per_day", 5)
     answers = [ask(clerk, number=f"RE-{number}", minor=10_000).state for number in range(7)]
     assert answers == ["authorized"] * 5 + ["denied"] * 2
