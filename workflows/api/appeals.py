@@ -90,7 +90,7 @@ class AppealSerializer(serializers.ModelSerializer[Appeal]):
         return str(appeal.answered_by) if appeal.answered_by else None
 
 
-class ProposalSerializer(serializers.ModelSerializer[Proposal]):
+class ContestedRuleSerializer(serializers.ModelSerializer[Proposal]):
     """The smallest change that several appeals ask for."""
 
     decided_by = serializers.SerializerMethodField()
@@ -200,7 +200,7 @@ class ContestedRules(generics.ListAPIView[Proposal]):
     """What several appeals propose."""
 
     permission_classes = [IsPerson]
-    serializer_class = ProposalSerializer
+    serializer_class = ContestedRuleSerializer
 
     def get_queryset(self) -> QuerySet[Proposal]:
         """Return the proposals about rules and limits this person may see, newest first."""
@@ -223,7 +223,7 @@ class TakeUp(_Proposed):
     @extend_schema(
         operation_id="take_up_proposal",
         request=TakeUpSerializer,
-        responses={200: ProposalSerializer, **REFUSED},
+        responses={200: ContestedRuleSerializer, **REFUSED},
         tags=["appeals"],
     )
     def post(self, request: Request, proposal_id: UUID) -> Response:
@@ -234,7 +234,7 @@ class TakeUp(_Proposed):
         proposal, _ = services.take_up_proposal(
             actor=caller(request).as_actor(), proposal_id=proposal_id, **body.validated_data
         )
-        return Response(ProposalSerializer(proposal).data)
+        return Response(ContestedRuleSerializer(proposal).data)
 
 
 class Dismissal(_Proposed):
@@ -243,7 +243,7 @@ class Dismissal(_Proposed):
     @extend_schema(
         operation_id="dismiss_proposal",
         request=DismissSerializer,
-        responses={200: ProposalSerializer, **REFUSED},
+        responses={200: ContestedRuleSerializer, **REFUSED},
         tags=["appeals"],
     )
     def post(self, request: Request, proposal_id: UUID) -> Response:
@@ -254,4 +254,4 @@ class Dismissal(_Proposed):
         proposal = services.dismiss_proposal(
             actor=caller(request).as_actor(), proposal_id=proposal_id, **body.validated_data
         )
-        return Response(ProposalSerializer(proposal).data)
+        return Response(ContestedRuleSerializer(proposal).data)
