@@ -71,7 +71,7 @@ class AppealSerializer(serializers.ModelSerializer[Appeal]):
 
     action = serializers.UUIDField(source="action_id", read_only=True)
     agent = serializers.CharField(source="agent.code", read_only=True)
-    label = serializers.CharField(source="action.label", read_only=True)
+    asked = serializers.CharField(source="action.label", read_only=True, help_text="In business words.")
     denied = serializers.CharField(source="action.sentence", read_only=True)
     grounds = GroundSerializer(many=True, read_only=True)
     next = serializers.CharField(source="next_step", read_only=True, help_text="What the agent may do now.")
@@ -80,7 +80,7 @@ class AppealSerializer(serializers.ModelSerializer[Appeal]):
     class Meta:
         model = Appeal
         fields = [
-            "id", "action", "agent", "operation_code", "label", "denied", "reason", "grounds", "state",
+            "id", "action", "agent", "operation_code", "asked", "denied", "reason", "grounds", "state",
             "answer", "answered_by", "answered_at", "next", "created_at", "is_open",
         ]  # fmt: skip
         read_only_fields = fields

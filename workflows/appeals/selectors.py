@@ -107,12 +107,13 @@ def loosening_of(cluster: Cluster) -> Loosening | None:
 
 def rule_of(key: str) -> Rule | None:
     """Return a rule that is still there."""
-    return Rule.objects.select_related("policy", "approver_group", "escalate_to").filter(pk=as_key(key)).first()
+    found = Rule.objects.select_related("policy", "approver_group", "escalate_to")
+    return found.filter(pk=key).first() if as_key(key) else None
 
 
 def limit_of(key: str) -> Measure | None:
     """Return a limit that is still there."""
-    return Measure.objects.filter(pk=as_key(key)).first()
+    return Measure.objects.filter(pk=key).first() if as_key(key) else None
 
 
 def kind_of(rule: RuleFacts) -> Kind | None:

@@ -55,11 +55,16 @@ class BacktestForm(forms.Form):
     value = forms.CharField(label="Try it with this value", required=False, max_length=200)
 
     def __init__(self, rule: Rule, data: Any = None, value: str = "") -> None:
+        self.rule = rule
         super().__init__(data, initial={"value": value[:200] or rule.value})
         if not rule.field:
             del self.fields["value"]  # written by hand: it is tried as it stands
             return
         self.fields["value"].help_text = f"It stands at {rule.value}. Trying another one changes nothing."
+
+    def ask(self, **asked: Any) -> Backtest:
+        """Begin it."""
+        return ask_backtest(rule=self.rule, edits=self.edits(self.rule), **asked)
 
     def edits(self, rule: Rule) -> dict[str, str]:
         """Return what is to be tried otherwise, as ``propose_rule_change`` takes it."""
@@ -107,6 +112,10 @@ class LimitBacktestForm(forms.Form):
             return ceiling_in(self.cleaned_data["ceiling"], self.limit.unit)
         except ValueError as error:
             raise forms.ValidationError(f"{error}.") from None
+
+    def ask(self, **asked: Any) -> Backtest:
+        """Begin it."""
+        return ask_limit_backtest(limit=self.limit, edits=self.edits(self.limit), **asked)
 
     def edits(self, limit: Measure) -> dict[str, Any]:
         """Return what is to be tried otherwise, as ``propose_measure_change`` takes it."""
@@ -163,10 +172,7 @@ def _asked(
         "until": now,
     }
     try:
-        if isinstance(subject, Rule):
-            backtest = ask_backtest(rule=subject, edits=form.edits(subject), **asked)
-        else:
-            backtest = ask_limit_backtest(limit=subject, edits=form.edits(subject), **asked)
+        backtest = form.ask(**asked)
     except Refusal as refusal:
         return _ask(request, subject, form, STATUS_OF_KIND.get(refusal.kind, 403), refused=refusal.in_full())
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -75,6 +76,7 @@ def on_task_closed(actor: Actor, task: Task) -> None:
     appeal.answered_at = database_now()
     appeal.save(update_fields=["state", "answer", "answered_by", "answered_at"])
     words = _WORDS.get(State(appeal.state), "closed it without an answer")
+    about: dict[str, Any] = references(appeal.action)
     record_event(
         actor=actor,
         verb="appeals.appeal_answered" if is_answered else "appeals.appeal_lapsed",
@@ -82,7 +84,7 @@ def on_task_closed(actor: Actor, task: Task) -> None:
         sentence=f"{actor.label} {words}: {appeal.action.label}",
         reason=appeal.answer,
         code=appeal.state,
-        **references(appeal.action),
+        **about,
     )
     ripen(appeal)
     transaction.on_commit(partial(tell_changed, appeal.action_id, appeal.state))

@@ -44,7 +44,7 @@ def contest_action(*, actor: Actor, action_id: UUID | str, reason: str) -> Appea
     except Refusal as refusal:
         own = (
             Action.objects.select_related("agent", "operation")
-            .filter(pk=action_id, agent__user=actor.id)
+            .filter(pk=action_id, agent__user__pk=actor.id)
             .first()
         )
         if own:
