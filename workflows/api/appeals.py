@@ -35,7 +35,7 @@ class ContestSerializer(StrictSerializer):
     )
 
 
-class AnswerSerializer(StrictSerializer):
+class AppealAnswerSerializer(StrictSerializer):
     """What a person says about an appeal."""
 
     decision = serializers.ChoiceField(
@@ -58,7 +58,7 @@ class DismissSerializer(ReasonedSerializer):
     """Why a proposed change is put aside."""
 
 
-class GroundSerializer(serializers.Serializer[Any]):
+class AppealGroundSerializer(serializers.Serializer[Any]):
     """What denied it. An agent is told the name, as in the denial."""
 
     kind = serializers.ChoiceField(choices=["rule", "limit", "grant"])
@@ -73,7 +73,7 @@ class AppealSerializer(serializers.ModelSerializer[Appeal]):
     agent = serializers.CharField(source="agent.code", read_only=True)
     asked = serializers.CharField(source="action.label", read_only=True, help_text="In business words.")
     denied = serializers.CharField(source="action.sentence", read_only=True)
-    grounds = GroundSerializer(many=True, read_only=True)
+    grounds = AppealGroundSerializer(many=True, read_only=True)
     next = serializers.CharField(source="next_step", read_only=True, help_text="What the agent may do now.")
     answered_by = serializers.SerializerMethodField()
 
@@ -181,14 +181,14 @@ class AppealAnswer(APIView):
 
     @extend_schema(
         operation_id="answer_appeal",
-        request=AnswerSerializer,
+        request=AppealAnswerSerializer,
         responses={200: AppealSerializer, **REFUSED},
         tags=["appeals"],
     )
     def post(self, request: Request, appeal_id: UUID) -> Response:
         """Answer an appeal that is put to you. The denied action stays denied, whatever you say."""
         get_object_or_404(visible_to(caller(request)), pk=appeal_id)
-        body = AnswerSerializer(data=request.data)
+        body = AppealAnswerSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         appeal = services.answer_appeal(
             actor=caller(request).as_actor(), appeal_id=appeal_id, **body.validated_data
