@@ -153,7 +153,7 @@ UNITS = [
 @pytest.mark.parametrize(("given", "passes"), UNITS)
 def test_of_500_at_once_exactly_as_many_pass_in_every_unit(live_db, working, given, passes):
     limit(**{"ceiling": 37, **given})
-    request, snapshot = asked(working, lines=LINES, days=2), authority_snapshot()
+    request, snapshot = asked(working, minor=1_250_000, lines=LINES, days=2), authority_snapshot()
 
     def one(number: int) -> str:
         with transaction.atomic():
@@ -203,3 +203,29 @@ class TestWithoutADatabase:
             given = measure(unit="failures", window="ever", ceiling=3, on_exceed=on_exceed)
             found = {given.code: replace(reading(settled=3), ceiling=3, unit="failures", amount=1)}
             assert decide(request(measures=found), snapshot(measures=(given,))).verdict == verdict
+
+    def test_contract_and_differences_say_it_in_words(self):
+        from agents.decision.limits_compared import limit_words
+        from tests.agents.test_contract import says, written
+
+        limits = (
+            measure(unit="failures", window="ever", key="agent.code", ceiling=3, on_exceed="pause"),
+            measure("measure-2", unit="running", window="ever", ceiling=5),
+            measure("measure-3", unit="records", amount="size(args.lines)", window="call", ceiling=100),
+            measure("measure-4", window="minute", ceiling=10),
+        )
+        said = " ".join(says(written(measures=limits), "limits"))
+        for words in (
+            "at most 3 failures in a row. Counted apart for each agent code.",
+            "What is more is refused, and the agent is paused.",
+            "at most 5 at the same time.",
+            "at most 100 records per call, where each call adds its lines.",
+            "at most 10 per minute.",
+        ):
+            assert words in said
+        assert [limit_words(one, "EUR").partition(";")[0] for one in limits] == [
+            "Invoices posted, at most 3 failures in a row",
+            "Invoices posted, at most 5 at the same time",
+            "Invoices posted, at most 100 records a call",
+            "Invoices posted, at most 10 a minute",
+        ]

@@ -50,7 +50,7 @@ class AnswerForm(forms.Form):
     """One of three answers, and why."""
 
     decision = forms.ChoiceField(
-        label="Your answer",
+        label="What do you say?",
         choices=[(state.value, SAID[state]) for state in ANSWERS],
         widget=forms.RadioSelect,
         help_text="Whatever you answer, this action stays denied.",
