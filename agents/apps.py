@@ -38,6 +38,7 @@ VERBS = {
     "agents.rule_removed": "A rule was removed.",
     "agents.measure_added": "A limit or counter was added.",
     "agents.measure_changed": "A limit or counter was changed.",
+    "agents.failures_forgiven": "A limit of failures in a row counts from zero again: a person said so.",
     "agents.budget_spent": "An agent has spent a budget of model use.",
     "agents.change_proposed": "A change that gives more authority was proposed and waits for a second person.",
     "agents.change_applied": "A second person approved a change, and it was made.",

@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "workflows.runs",
     "workflows.triggers",
     "workflows.backtests",
+    "workflows.appeals",
     "workflows.notices",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
@@ -364,6 +365,11 @@ CELERY_BEAT_SCHEDULE = {
 UNCLAIMED_SECONDS = env.int("UNCLAIMED_SECONDS", default=60)
 AUTHORIZATION_SECONDS = env.int("AUTHORIZATION_SECONDS", default=300)
 APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
+# How many denials an agent may contest in any 24 hours, after how many days an answer is due, and how many
+# appeals on one ground (by two agents, or on two days) become a proposed change.
+APPEALS_PER_DAY = env.int("APPEALS_PER_DAY", default=20)
+APPEAL_DAYS = env.int("APPEAL_DAYS", default=7)
+APPEALS_FOR_A_PROPOSAL = env.int("APPEALS_FOR_A_PROPOSAL", default=3)
 # What a rule does not say itself: after which share (percent) of the time people are reminded, 0 never; after
 # how many seconds which group may approve in place of the one that is asked, 0 never.
 APPROVAL_REMIND_SHARE = env.int("APPROVAL_REMIND_SHARE", default=50)

@@ -13,6 +13,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from workflows.pages.access import is_person
+from workflows.pages.appeals import may_see_contested
 from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
@@ -90,6 +91,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _below(request, "Runs", "route", "runs"),
                 _below(request, "Agents at work", "smart_toy", "agents"),
                 _below(request, "Activity", "timeline", "activity"),
+                *_contested(request),
                 *_group("", request, WORK)["items"],
             ],
         },
@@ -98,6 +100,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         _group("Records", request, RECORDS),
         _group("Company", request, COMPANY),
     ]
+
+
+def _contested(request: HttpRequest) -> list[Entry]:
+    return [_below(request, "Contested rules", "balance", "contested")] if may_see_contested(request) else []
 
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:

@@ -78,6 +78,8 @@ WITHOUT_HISTORY = {
     "runs.Signal": EVIDENCE,
     "runs.Subscription": "which step waits for which signal; what comes of it are events",
     "backtests.Backtest": STATE,
+    "appeals.Appeal": EVIDENCE,
+    "appeals.Proposal": "what several appeals ask for; every step of it is an event",
     "notices.Notice": "that people are to be told; what waits is a task, whose steps are events",
     "notices.Preference": "a person's own choice; every one is an event",
     "notices.Line": "which thing goes into which mail",

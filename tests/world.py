@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule, Throttle
+from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
 from agents.services import credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
@@ -26,6 +26,8 @@ from tests.company import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from tests.workflows.test_runs import letters
 from workflows.actions.services import Ask, request_action
+from workflows.appeals.models import Appeal, Proposal
+from workflows.appeals.services.contesting import ANSWER_SCHEMA
 from workflows.approvals.services import give_delegation
 from workflows.backtests.services import ask_backtest
 from workflows.documents.services import store_document
@@ -122,7 +124,9 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "stops": stop,
         "rules": rule,
         "policies": rule.policy,
+        "limits": Measure.objects.get(code=LIMIT["code"]),
         "backtests": _backtest(proposer, rule),
+        **_appeal(agent, rule),
         "throttles": Throttle.objects.get(),
         "operations": code,
         "roles": agent.role,
@@ -143,6 +147,38 @@ def _away(giver: Any, delegate: Any) -> dict[str, Any]:
     actor = giver.as_actor()
     given = give_delegation(actor=actor, delegate=delegate, first_day=day, last_day=day, reason=WHY)
     return {"delegations": given, "away": given}
+
+
+def _appeal(agent: Agent, rule: Rule) -> dict[str, Any]:
+    """Return an appeal of an agent, and a proposal as several of them would make it."""
+    denied = request_action(
+        actor=agent.user.as_actor(),
+        agent=agent,
+        key=str(uuid.uuid4()),
+        ask=Ask(operation="fake.invoice.unknown", arguments={}),
+    )
+    appeal = Appeal.objects.create(
+        action=denied, agent=agent, operation_code=denied.operation_code, reason=WHY, grounds=[]
+    )
+    appeal.task = open_task(
+        actor=SET_UP,
+        kind="exception",
+        title="Answer an appeal",
+        subject=appeal.as_ref(),
+        groups=Group.objects.filter(name="Managers"),
+        answer_schema=ANSWER_SCHEMA,
+    )
+    appeal.save(update_fields=["task"])
+    proposal = Proposal.objects.create(
+        kind="rule",
+        subject_id=str(rule.pk),
+        subject_name=rule.name,
+        operation_code="fake.invoice.post",
+        words="Hold such cases",
+        changes={"note": "Look at it twice"},
+        cases=3,
+    )
+    return {"appeals": appeal, "contested": proposal, "contested-rules": proposal}
 
 
 def _backtest(person: Any, rule: Rule) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
+from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
-from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
+from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
@@ -41,6 +42,11 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("appeals/<uuid:appeal_id>/", appeal, name="appeal"),
+    path("appeals/<uuid:appeal_id>/answer/", answer, name="appeal-answer"),
+    path("contested/", contested, name="contested"),
+    path("contested/<uuid:proposal_id>/take-up/", take_up, name="proposal-take-up"),
+    path("contested/<uuid:proposal_id>/dismiss/", dismiss, name="proposal-dismiss"),
     path("away/", away, name="away"),
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),
@@ -64,6 +70,7 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
+    path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
     path("roles/templates/", templates, name="role-templates"),

@@ -267,7 +267,11 @@ def _plain(value: Any) -> str:
 
 def _backtest_of(change: Any) -> dict[str, str]:
     """Return the rule that this person may try on what is on record, with the value it is to have."""
-    if not change.kind.startswith("agents.rule.") or not change.viewer.has_perm("backtests.view_backtest"):
+    if not change.viewer.has_perm("backtests.view_backtest"):
+        return {}
+    if change.kind == "agents.measure.change":
+        return {"tried_limit": change.target_id}
+    if not change.kind.startswith("agents.rule."):
         return {}
     return {"tried": change.target_id, "value": str(change.payload.get("value", ""))}
 

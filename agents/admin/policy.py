@@ -26,7 +26,7 @@ from agents.decision.patterns import pattern_matches
 from agents.forms import MeasureForm, PolicyForm, ceiling_of, counted, scope_label
 from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
-from agents.services import policies
+from agents.services import policies, streaks
 from audit.adminkit import actor_of, holds, reason_action
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
@@ -249,11 +249,16 @@ class RuleAdmin(WorkforceAdmin):
         return HttpResponse(headers={"HX-Redirect": reverse("admin:agents_policy_change", args=[policy])})
 
 
+def _counts_failures(measure: Measure) -> bool:
+    return measure.unit == Measure.Unit.FAILURES
+
+
 @admin.register(Measure)
 class MeasureAdmin(WorkforceAdmin):
     """Limits and counters: so much, per key, in a window."""
 
     form = MeasureForm
+    actions_detail = ["count_anew"]
     list_display = (
         "name",
         "shown_ceiling",
@@ -360,6 +365,21 @@ class MeasureAdmin(WorkforceAdmin):
     @display(description="Trail")
     def shown_trail(self, measure: Measure) -> SafeString:
         return trail("agents.measure", measure)
+
+    @reason_action(
+        title="Let it count from zero",
+        description="Count failures anew",
+        text="What failed so far counts no more, for whomever it was counted. Do it when the cause is mended.",
+        submit="Count anew",
+        permission="agents.publish_rule",
+        available=_counts_failures,
+        icon="restart_alt",
+        variant=ActionVariant.WARNING,
+    )
+    def count_anew(self, request: HttpRequest, obj: Measure, data: Any) -> str:
+        """Let a limit of failures in a row count from zero."""
+        forgiven = streaks.forgive_failures(actor=actor_of(request), measure=obj, reason=data["reason"])
+        return f"{obj.name} counts from zero; it had counted {forgiven}."
 
 
 def _with_scope(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ about the rule. What differs then differs because of the rule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,11 +31,15 @@ MOST_NAMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One call as it was asked for, and what came of it in the end (the state of its action)."""
+    """One call as it was asked for, and what came of it in the end (the state of its action).
+
+    ``reversed_as``: what people did to it later: undone, edited or rejected; '' for nothing of the kind.
+    """
 
     action_id: str
     request: DecisionRequest
     came_to: str
+    reversed_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,16 @@ def _answer(decision: Decision) -> tuple[Any, ...]:
 class Tally:
     """What a draft would have changed, counted over many calls. Several are added up to one.
 
-    ``changes`` by (before, after); ``came_to`` by (before, after, state of the action); ``holds`` by (day,
-    group): what people would have been asked beside what they were asked; ``named``: some of each change.
+    ``changes`` by (before, after); ``came_to`` by (before, after, state of the action); ``reversed_as`` by
+    (before, after, what people did later); ``holds`` by (day, group): what people would have been asked beside
+    what they were asked; ``named``: some of each change.
     """
 
     looked_at: int = 0
     unjudged: int = 0
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
     came_to: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    reversed_as: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     holds: Counter[tuple[str, str]] = field(default_factory=Counter)
     named: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
 
@@ -113,16 +119,25 @@ class Tally:
                 self._count(past, *found)
 
     def _count(self, past: Past, before: Decision, after: Decision) -> None:
-        change = before.verdict.value, after.verdict.value
+        self.unjudged += after.code == "rule_error"
+        groups = after.obligations.approver_groups
+        self.note(past, before.verdict, after.verdict, after.sentence, groups)
+
+    def note(
+        self, past: Past, before: Verdict, after: Verdict, sentence: str, groups: Sequence[str] = ()
+    ) -> None:
+        """Count one call that would have been decided otherwise; ``groups``: who would have been asked."""
+        change = before.value, after.value
         self.changes[change] += 1
         self.came_to[*change, past.came_to] += 1
-        self.unjudged += after.code == "rule_error"
-        if after.verdict == Verdict.HOLD and before.verdict == Verdict.ALLOW:
+        if past.reversed_as:
+            self.reversed_as[*change, past.reversed_as] += 1
+        if after == Verdict.HOLD and before == Verdict.ALLOW:
             day = past.request.now.date().isoformat()
-            for group in after.obligations.approver_groups or ("",):
+            for group in groups or ("",):
                 self.holds[day, group] += 1
         named = self.named.setdefault(change, [])
-        named.append({"action": past.action_id, "came_to": past.came_to, "sentence": after.sentence})
+        named.append({"action": past.action_id, "came_to": past.came_to, "sentence": sentence})
         del named[:-MOST_NAMED]
 
     def add(self, other: Tally) -> None:
@@ -131,6 +146,7 @@ class Tally:
         self.unjudged += other.unjudged
         self.changes += other.changes
         self.came_to += other.came_to
+        self.reversed_as += other.reversed_as
         self.holds += other.holds
         for change, named in other.named.items():
             self.named[change] = [*self.named.get(change, []), *named][-MOST_NAMED:]
@@ -145,6 +161,8 @@ class Tally:
             found.named[key] = list(change["named"])
             for state, count in change["came_to"].items():
                 found.came_to[*key, state] = count
+            for how, count in change.get("reversed", {}).items():
+                found.reversed_as[*key, how] = count
         for hold in told.get("holds", ()):
             found.holds[hold["day"], hold["group"]] = hold["count"]
         return found
@@ -164,10 +182,12 @@ class Tally:
 
     def _change(self, change: tuple[str, str]) -> dict[str, Any]:
         came_to = ((state, count) for (*of, state), count in self.came_to.items() if tuple(of) == change)
+        later = ((how, count) for (*of, how), count in self.reversed_as.items() if tuple(of) == change)
         return {
             "before": change[0],
             "after": change[1],
             "count": self.changes[change],
             "came_to": dict(sorted(came_to)),
+            "reversed": dict(sorted(later)),
             "named": self.named.get(change, []),
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from agents.decision import wording
+from agents.decision.counting import FAILURES, RUNNING
 from agents.decision.direction import Direction, direction_of_measure
 from agents.decision.facts import AgentFacts, MeasureDefinition, Mode, RuleFacts
 from agents.decision.said import NOTHING, Said, looser, shown, tighter, who
@@ -65,14 +66,15 @@ def _whom(case: LimitCase, verb: str, measure: MeasureDefinition, *, is_looser: 
     agents = case.before if is_looser else case.after
     if not agents:
         return _nobody(measure, is_looser=is_looser)
-    return (looser if is_looser else tighter)(f"{verb} {who(agents)}: {_words(measure, case.currency)}")
+    return (looser if is_looser else tighter)(f"{verb} {who(agents)}: {limit_words(measure, case.currency)}")
 
 
 def _nobody(measure: MeasureDefinition, *, is_looser: bool) -> Said:
     return Said(f"{NOTHING}: no agent at work is bound by the limit “{measure.name}”.", is_looser)
 
 
-def _words(measure: MeasureDefinition, currency: str) -> str:
+def limit_words(measure: MeasureDefinition, currency: str) -> str:
+    """Return a limit with a ceiling in words: ``Invoices, at most 20 a day; what is more is refused``."""
     more = wording.beyond_words(measure.on_exceed)
     return f"{measure.name}, at most {_ceiling(measure, currency)}; what is more {more}"
 
@@ -80,7 +82,11 @@ def _words(measure: MeasureDefinition, currency: str) -> str:
 def _ceiling(measure: MeasureDefinition, currency: str) -> str:
     ceiling = measure.ceiling or 0
     number = wording.number_words(measure.unit, ceiling, currency)
+    if measure.unit == RUNNING or (measure.unit == FAILURES and measure.window == "ever"):
+        return number
     window = {
+        "call": "a call",
+        "minute": "a minute",
         "hour": "an hour",
         "day": "a day",
         "month": "a month",
@@ -96,9 +102,9 @@ def _changes(case: LimitCase, old: MeasureDefinition, new: MeasureDefinition) ->
     lost = [agent for agent in case.before if agent.agent_id not in kept]
     gained = [agent for agent in case.after if agent.agent_id not in kept]
     if lost:
-        yield looser(f"Removes the limit of {who(lost)}: {_words(old, case.currency)}")
+        yield looser(f"Removes the limit of {who(lost)}: {limit_words(old, case.currency)}")
     if gained:
-        yield tighter(f"Limits {who(gained)}: {_words(new, case.currency)}")
+        yield tighter(f"Limits {who(gained)}: {limit_words(new, case.currency)}")
     if not (both or lost or gained):
         yield _nobody(new, is_looser=direction_of_measure(old, new) is Direction.LOOSENS)
     if both:

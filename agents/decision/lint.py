@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agents.decision import cel, expressions
 from agents.decision.budgets import is_budget, why_not_a_budget
 from agents.decision.context import NAMES, schema_at, types_at
+from agents.decision.counting import why_not_countable
 from agents.decision.expressions import Path
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
 from agents.decision.patterns import pattern_matches
@@ -77,6 +78,8 @@ def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts
     if is_budget(measure):
         why = why_not_a_budget(measure)
         return [*findings, Finding(why[0], "budget_invalid", why[1])] if why else findings
+    if why := why_not_countable(measure.unit, measure.window, measure.amount):
+        findings.append(Finding(why[0], "not_countable", why[1]))
     if not measure.amount.strip():
         findings.append(Finding("amount", "amount_empty", "Say how much one action adds: 1, or amount."))
     for field, text in (("key", measure.key), ("amount", measure.amount)):

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from agents.decision import expressions, lines, wording
 from agents.decision.budgets import COST, PER_RUN, is_budget
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
+from agents.decision.counting import FAILURES, RUNNING
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
 from agents.decision.reach import Reach
 from agents.decision.speech import minutes, people, sentence, series, span, spoken
 
 _WINDOW = {
-    "hour": "per hour (UTC)",
-    "day": "per day (UTC)",
-    "month": "per month (UTC)",
+    "call": "per call",
+    "minute": "per minute",
+    "hour": "per hour",
+    "day": "per day",
+    "month": "per month",
     "ever": "in all, for ever",
 }
 BROKEN = "It cannot be checked as it is written, so what it might concern is refused until it is corrected."
@@ -192,19 +195,20 @@ class Terms:
 
 
 def counted_words(measure: MeasureDefinition, currency: str) -> str:
-    """Return how much a limit lets through: ``at most 20 per day (UTC)``."""
+    """Return how much a limit lets through: ``at most 20 per day``."""
     number = wording.number_words(measure.unit, measure.ceiling or 0, currency)
-    window = _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
+    if measure.unit == RUNNING or (measure.unit == FAILURES and measure.window == "ever"):
+        return f"at most {number}"
     plain = measure.amount.strip() in ("1", "amount")
     adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
-    return f"at most {number} {window}{adds}"
+    return f"at most {number} {_window_words(measure)}{adds}"
 
 
 def budget_words(measure: MeasureDefinition, currency: str) -> tuple[str, str]:
     """Return what a budget of model use says, and what happens once it is spent."""
     number = wording.number_words(measure.unit, measure.ceiling or 0, currency)
     per_run = measure.key.strip() == PER_RUN
-    window = _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
+    window = _window_words(measure)
     if per_run:
         window = "in each run" if measure.window == "ever" else f"in each run, {window}"
     where = "that run" if per_run else "that time"
@@ -213,6 +217,10 @@ def budget_words(measure: MeasureDefinition, currency: str) -> tuple[str, str]:
         sentence(f"{measure.name}: at most {number} of model use {window}"),
         f"Once it is spent, whatever it asks for in {where} {beyond}.",
     )
+
+
+def _window_words(measure: MeasureDefinition) -> str:
+    return _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
 
 
 def of_throttle(throttle: ThrottleFacts) -> Clause:

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.decision import expressions
 from agents.decision.budgets import COST, TOKENS, cost_words, is_budget
+from agents.decision.counting import FAILURES, RECORDS, RUNNING
 from agents.decision.facts import DecisionRequest, MeasureDefinition, MeasureFacts, MoneyFacts, RuleFacts
 from agents.decision.money import format_minor
 
@@ -83,13 +84,23 @@ def measure_words(definition: MeasureDefinition, facts: MeasureFacts, company_cu
     if is_no_duplicate(definition):
         key = f" ({shown(facts.key)})" if facts.key else ""
         return f"{definition.name}: this one was already done or is under way{key}"
+    if definition.unit in (FAILURES, RUNNING):
+        most = number_words(definition.unit, facts.ceiling or 0, company_currency)
+        return f"{definition.name}: at most {most}; {_standing_words(definition.unit, facts)}"
     window = {
+        "call": "per call",
+        "minute": "per minute",
         "hour": "per hour",
         "day": "per day",
         "month": "per month",
         "ever": "in all",
         "rolling": f"in {definition.window_seconds} seconds",
     }.get(definition.window, "")
+    if definition.window == "call":
+        most, adds = (
+            number_words(definition.unit, each, company_currency) for each in (facts.ceiling or 0, facts.amount)
+        )
+        return f"{definition.name}: at most {most} {window}; this one has {adds}"
     most, used, adds = (
         number_words(definition.unit, each, company_currency)
         for each in (facts.ceiling or 0, facts.reserved + facts.settled, facts.amount)
@@ -100,10 +111,17 @@ def measure_words(definition: MeasureDefinition, facts: MeasureFacts, company_cu
     return f"{definition.name}: at most {most} {window}; {used} used and this adds {adds}"
 
 
+def _standing_words(unit: str, facts: MeasureFacts) -> str:
+    if unit == RUNNING:
+        return f"{facts.reserved:,} are under way"
+    under_way = f", {facts.reserved:,} more under way could" if facts.reserved else ""
+    return f"{facts.settled:,} have failed{under_way}"
+
+
 def is_no_duplicate(definition: MeasureDefinition) -> bool:
     """Tell whether a measure means "never twice": counted for ever, per key, one at most."""
-    once = definition.window == "ever" and definition.ceiling == 1 and bool(definition.key.strip())
-    return once and not is_budget(definition)
+    lasts = definition.window == "ever" and definition.unit not in (FAILURES, RUNNING)
+    return lasts and definition.ceiling == 1 and bool(definition.key.strip()) and not is_budget(definition)
 
 
 def number_words(unit: str, value: int, company_currency: str) -> str:
@@ -112,7 +130,11 @@ def number_words(unit: str, value: int, company_currency: str) -> str:
         return format_minor(value, company_currency)
     if unit == COST:
         return cost_words(value, company_currency)
-    return f"{value:,} tokens" if unit == TOKENS else f"{value:,}"
+    return f"{value:,} {_ONE.get(unit, '') if value == 1 else _MANY.get(unit, '')}".rstrip()
+
+
+_ONE = {TOKENS: "tokens", RECORDS: "record", FAILURES: "failure in a row", RUNNING: "at the same time"}
+_MANY = {TOKENS: "tokens", RECORDS: "records", FAILURES: "failures in a row", RUNNING: "at the same time"}
 
 
 def beyond_words(on_exceed: str) -> str:

@@ -323,6 +323,16 @@ class PolicyForm(ScopedForm):
         fields = ["code", "name", "purpose"]
 
 
+PLAIN_PATH = re.compile(r"(?!args\b|amount$)[a-z_][A-Za-z0-9_]*(\.[a-z_][A-Za-z0-9_]*)*")
+KEYS_IN_WORDS = {
+    "agent": "agent.code",
+    "role": "agent.role",
+    "department": "agent.department",
+    "system": "system.code",
+    "operation": "operation.code",
+}
+
+
 class MeasureForm(ScopedForm):
     """A limit or a counter; a ceiling of money is written as people write money."""
 
@@ -360,9 +370,10 @@ class MeasureForm(ScopedForm):
             "window_seconds": "Length in seconds",
         }
         help_texts = {
-            "amount": "As CEL, a whole number. Empty: 1 for calls, the amount of the action for money. "
-            "Of model use: leave it empty.",
-            "key": "As CEL, e.g. args.supplier. Empty: one counter for all. Of model use: empty, or run.",
+            "amount": "Of records: the list of the call that holds them, e.g. lines. Otherwise a whole number "
+            "as CEL. Empty: 1, or the amount of the action for money.",
+            "key": "Apart for each agent, role, department, system or operation: write that word. Or as CEL, "
+            "e.g. args.supplier. Empty: one counter for all. Of model use: empty, or run.",
             "operations": "Which operations it counts: an exact code or a pattern (erp.*). Of model use: *.",
             "window_seconds": "Only for the last so many seconds: how many.",
         }
@@ -391,14 +402,30 @@ class MeasureForm(ScopedForm):
         """Read the ceiling in the unit that is counted: money as people write it, never in cents."""
         cleaned = super().clean() or self.cleaned_data
         unit = cleaned.get("unit", "")
-        if "amount" in self.fields and not cleaned.get("amount"):
-            cleaned["amount"] = "amount" if unit == Measure.Unit.MONEY else "1"
+        if "key" in self.fields:
+            cleaned["key"] = KEYS_IN_WORDS.get(str(cleaned.get("key", "")).strip(), cleaned.get("key", ""))
+        if "amount" in self.fields:
+            self._read_amount(cleaned, unit)
+        if unit == Measure.Unit.RUNNING and "window" in self.fields:
+            cleaned["window"] = Measure.Window.EVER  # until it ends: nothing else can be meant
         if "ceiling" in self.fields:
             try:
-                cleaned["ceiling"] = _ceiling(cleaned.get("ceiling", ""), unit)
+                cleaned["ceiling"] = ceiling_in(cleaned.get("ceiling", ""), unit)
             except ValueError as error:
                 self.add_error("ceiling", f"{error}.")
         return cleaned
+
+    def _read_amount(self, cleaned: dict[str, Any], unit: str) -> None:
+        """Complete what each action adds; of records the name of a list is enough."""
+        written = str(cleaned.get("amount", "")).strip()
+        if unit == Measure.Unit.RECORDS:
+            if not written:
+                said = "Say which list of the call holds the records, e.g. lines; or a whole number as CEL."
+                self.add_error("amount", said)
+            elif PLAIN_PATH.fullmatch(written):
+                cleaned["amount"] = f"size(args.{written})"
+        elif not written:
+            cleaned["amount"] = "amount" if unit == Measure.Unit.MONEY else "1"
 
 
 def _units() -> list[tuple[str, str]]:
@@ -409,7 +436,7 @@ def _units() -> list[tuple[str, str]]:
     return list(labels.items())
 
 
-def _ceiling(text: str, unit: str) -> int | None:
+def ceiling_in(text: str, unit: str) -> int | None:
     """Return a ceiling as it is stored: minor units for money, millionths for cost; raises ValueError."""
     if not text.strip():
         return None

@@ -17,14 +17,19 @@ class Measure(KeyedModel):
     class Unit(models.TextChoices):
         COUNT = "count", "Calls"
         MONEY = "money", "Company currency, in minor units"
+        RECORDS = "records", "Records"
+        RUNNING = "running", "Calls under way at the same time"
+        FAILURES = "failures", "Failures in a row"
         OTHER = "other", "Another whole number"
         TOKENS = "tokens", "Tokens of model use"
         COST = "cost", "Cost of model use"
 
     class Window(models.TextChoices):
-        HOUR = "hour", "Calendar hour (UTC)"
-        DAY = "day", "Calendar day (UTC)"
-        MONTH = "month", "Calendar month (UTC)"
+        CALL = "call", "Each call by itself"
+        MINUTE = "minute", "Minute"
+        HOUR = "hour", "Hour of the clock"
+        DAY = "day", "Calendar day"
+        MONTH = "month", "Calendar month"
         EVER = "ever", "For ever"
         ROLLING = "rolling", "The last so many seconds"
 
@@ -67,9 +72,12 @@ class Measure(KeyedModel):
         blank=True,
         help_text="Which of its counters they read, as CEL over their own arguments.",
     )
-    unit = models.CharField(max_length=6, choices=Unit, default=Unit.COUNT, help_text="What is counted.")
+    unit = models.CharField(max_length=8, choices=Unit, default=Unit.COUNT, help_text="What is counted.")
     window = models.CharField(
-        max_length=8, choices=Window, default=Window.DAY, help_text="When it starts anew."
+        max_length=8,
+        choices=Window,
+        default=Window.DAY,
+        help_text="When it starts anew, by the company's clock.",
     )
     window_seconds = models.PositiveIntegerField(
         null=True, blank=True, help_text="Length of a rolling window, in seconds."

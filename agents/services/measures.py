@@ -5,12 +5,12 @@ One row per measure, key and window is the lock and the sum; rows are taken in o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, Sum
@@ -18,6 +18,7 @@ from django.db.models import Q, Sum
 from agents.decision import cel, decide, wording
 from agents.decision.budgets import Budget, budgets_of, is_budget, key_of
 from agents.decision.context import NotDecidable, build_context
+from agents.decision.counting import counted_by
 from agents.decision.facts import (
     AgentFacts,
     DecisionRequest,
@@ -27,14 +28,11 @@ from agents.decision.facts import (
     Snapshot,
     Verdict,
 )
-from agents.decision.money import INT64_MAX
 from agents.decision.patterns import pattern_matches, scope_binds
-from agents.models import Measure, Reservation
+from agents.decision.windows import CALL, EVER, window_start
+from agents.models import Measure, MeasureCounter, Reservation
 from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
-
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_KEY = 300
 
 # Takes the row lock and adds in one statement; no row comes back when the ceiling (inclusive) would be passed.
 # What is reserved is written with it; it says who has it.
@@ -61,10 +59,25 @@ SELECT measure_id, key, window_start, reserved, settled
   JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS wanted (measure_id, key, window_start)
  USING (measure_id, key, window_start)
 """
+# What is under way ends with the call, whatever came of it. Of failures in a row only a failure stays.
 _CLOSE = """
-UPDATE agents_reservation SET state = %s, closed_at = clock_timestamp()
- WHERE action_id = ANY(%s) AND state = 'reserved'
-RETURNING measure_id, key, window_start, amount
+UPDATE agents_reservation AS held
+   SET closed_at = clock_timestamp(),
+       state = CASE WHEN measure.unit = 'running' THEN 'released'
+                    WHEN (measure.unit = 'failures') = (%(came_to)s = 'failed') AND %(came_to)s <> 'nothing'
+                    THEN 'settled' ELSE 'released' END
+  FROM agents_measure AS measure
+ WHERE measure.id = held.measure_id AND held.action_id = ANY(%(actions)s) AND held.state = 'reserved'
+RETURNING held.measure_id, held.key, held.window_start, held.amount, held.state, measure.unit, held.action_id
+"""
+_RECOUNT = "UPDATE agents_reservation SET amount = %s WHERE action_id = %s AND measure_id = %s"
+# Under the counter's lock: what failed before this success is no row any more.
+_ANEW = """
+UPDATE agents_measurecounter SET settled = 0 WHERE measure_id = %s AND key = %s AND window_start = %s
+"""
+_FORGIVEN = """
+UPDATE agents_reservation SET state = 'released'
+ WHERE measure_id = %s AND key = %s AND window_start = %s AND state = 'settled'
 """
 _SETTLE = """
 UPDATE agents_measurecounter SET reserved = reserved - %s, settled = settled + %s
@@ -123,19 +136,38 @@ def reserve(
         ]
 
 
-def settle(*, action_id: str) -> int:
-    """Count what the action reserved as done; returns how many reservations changed. Twice changes nothing."""
-    return settle_all(action_ids=[action_id])
+def settle(*, action_id: str, records: int | None = None) -> int:
+    """Count what the action reserved as done; returns how many reservations changed. Twice changes nothing.
+
+    ``records``: how many its system says were touched; limits of records count these, also above a ceiling.
+    A success also ends a row of failures.
+    """
+    return settle_all(action_ids=[action_id], records={} if records is None else {action_id: records})
 
 
-def settle_all(*, action_ids: Sequence[str]) -> int:
+def settle_all(*, action_ids: Sequence[str], records: Mapping[str, int] | None = None) -> int:
     """Do that for several actions."""
-    return _close(action_ids, Reservation.State.SETTLED)
+    return _close(action_ids, _DONE, records or {})
 
 
 def release(*, action_id: str) -> int:
     """Give back what the action reserved; what is settled stays. Twice changes nothing."""
-    return _close([action_id], Reservation.State.RELEASED)
+    return _close([action_id], _NOTHING)
+
+
+def fail(*, action_id: str) -> int:
+    """Give back what the action reserved, because it failed: only limits of failures in a row count it."""
+    return _close([action_id], _FAILED)
+
+
+def begin_anew(*, measure_id: UUID, key: str | None = None) -> int:
+    """End the rows of failures of a limit, under one key or all; return how many are no longer counted."""
+    counters = MeasureCounter.objects.select_for_update().filter(measure_id=measure_id, settled__gt=0)
+    found = list((counters if key is None else counters.filter(key=key)).order_by("key", "window_start"))
+    with connection.cursor() as cursor:
+        for row in found:
+            _count_anew(cursor, (measure_id, row.key, row.window_start))
+    return sum(row.settled for row in found)
 
 
 def count_model_use(
@@ -169,7 +201,7 @@ def _budget_shares(agent: AgentFacts, run_id: str, snapshot: Snapshot) -> Iterat
     for budget in budgets_of(snapshot.measures, agent):
         if key_of(budget, run_id) is not None:
             now = now or database_now()
-            yield _left_of(budget, run_id, now), now
+            yield _left_of(budget, run_id, now, snapshot.time_zone), now
 
 
 def _standing(share: _Share, now: datetime) -> tuple[int, int]:
@@ -229,11 +261,12 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
         bare = replace(request, measures={})
         context = cel.make_context(build_context(bare, request.operation, snapshot.time_zone))
     except (NotDecidable, cel.ConditionError) as error:
-        return [_Share(measure, "", 0, _EVER, str(error)) for measure in binding]
+        return [_Share(measure, "", 0, EVER, str(error)) for measure in binding]
+    zone = snapshot.time_zone
     return [
-        _left_of(measure, request.run_id, now)
+        _left_of(measure, request.run_id, now, zone)
         if is_budget(measure)
-        else _share(measure if _counts(measure, request) else _as_read(measure), context, now)
+        else _share(measure if _counts(measure, request) else _as_read(measure), context, now, zone)
         for measure in binding
     ]
 
@@ -248,16 +281,20 @@ def _counted_shares(request: DecisionRequest, snapshot: Snapshot) -> list[_Share
     if any(facts is None or facts.error for _, facts in read):
         wanted = {it.measure_id for it in counting}
         return [it for it in _shares(request, snapshot, request.now) if it.definition.measure_id in wanted]
-    return [_Share(it, facts.key, facts.amount, _window_start(it, request.now)) for it, facts in read if facts]
+    return [
+        _Share(it, facts.key, facts.amount, window_start(it.window, request.now, snapshot.time_zone))
+        for it, facts in read
+        if facts
+    ]
 
 
 def _as_read(measure: MeasureDefinition) -> MeasureDefinition:
     return replace(measure, key=measure.read_key, amount="0")
 
 
-def _left_of(budget: MeasureDefinition, run_id: str, now: datetime) -> _Share:
+def _left_of(budget: MeasureDefinition, run_id: str, now: datetime, zone: str) -> _Share:
     """Ask for one token, or a millionth: whether anything of a budget is left."""
-    return _Share(budget, key_of(budget, run_id) or "", 1, _window_start(budget, now))
+    return _Share(budget, key_of(budget, run_id) or "", 1, window_start(budget.window, now, zone))
 
 
 def _binding(request: DecisionRequest, snapshot: Snapshot) -> list[MeasureDefinition]:
@@ -283,31 +320,13 @@ def _is_only_read(measure: MeasureDefinition, request: DecisionRequest) -> bool:
     return bool(measure.read_for) and pattern_matches(measure.read_for, request.operation_code)
 
 
-def _share(measure: MeasureDefinition, context: Any, now: datetime) -> _Share:
-    start = _window_start(measure, now)
+def _share(measure: MeasureDefinition, context: Any, now: datetime, zone: str) -> _Share:
+    start = window_start(measure.window, now, zone)
     try:
-        key = cel.evaluate(measure.key, context) if measure.key.strip() else ""
-        amount = cel.evaluate(measure.amount, context)
+        key, amount = counted_by(measure, context)
     except cel.ConditionError as error:
         return _Share(measure, "", 0, start, str(error))
-    if isinstance(key, bool) or not isinstance(key, str | int):
-        return _Share(measure, "", 0, start, "its key is not a text")
-    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount <= INT64_MAX:
-        return _Share(measure, "", 0, start, "its amount is not a whole number of zero or more")
-    return _Share(measure, _stored_key(str(key)), amount, start)
-
-
-def _stored_key(key: str) -> str:
-    clean = key.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if len(clean) <= _MAX_KEY and clean == key:
-        return key
-    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
-
-
-def _window_start(measure: MeasureDefinition, now: datetime) -> datetime:
-    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    starts = {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(hour=0, day=1)}
-    return starts.get(measure.window, _EVER)
+    return _Share(measure, key, amount, start)
 
 
 # --- Reserving.
@@ -338,12 +357,13 @@ def _reserve_one(
     if held is not None and held.state != Reservation.State.RELEASED:
         return held
     free = not enforced or definition.measure_id in covered
-    reservation = _take(
-        action_id, share, None if free or definition.window == "rolling" else definition.ceiling
-    )
-    if reservation is None or (
-        definition.window == "rolling" and not free and _rolling_exceeded(share, reservation)
-    ):
+    if definition.window == CALL:
+        if not free and _reading(share, (0, 0)).exceeded:
+            raise _limit_refusal(share, request, snapshot)
+        return None
+    is_rolling = definition.window == Measure.Window.ROLLING
+    reservation = _take(action_id, share, None if free or is_rolling else definition.ceiling)
+    if reservation is None or (is_rolling and not free and _rolling_exceeded(share, reservation)):
         raise _limit_refusal(share, request, snapshot)
     return reservation
 
@@ -442,17 +462,31 @@ def _limit_refusal(share: _Share, request: DecisionRequest, snapshot: Snapshot) 
 # --- Closing.
 
 
-def _close(action_ids: Sequence[str], state: Reservation.State) -> int:
+_DONE, _FAILED, _NOTHING = "done", "failed", "nothing"
+
+
+def _close(action_ids: Sequence[str], came_to: str, records: Mapping[str, int] | None = None) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLOSE, [state.value, list(action_ids)])
+        cursor.execute(_CLOSE, {"came_to": came_to, "actions": list(action_ids)})
         # The same order as in reserve, so that no two actions ever wait for each other in a circle.
         rows = sorted(cursor.fetchall(), key=lambda row: (str(row[0]), row[1], row[2]))
-        for measure_id, key, start, amount in rows:
+        for *place, amount, state, unit, action_id in rows:
             if state == Reservation.State.SETTLED:
-                cursor.execute(_SETTLE, [amount, amount, measure_id, key, start])
+                counted = amount
+                if unit == Measure.Unit.RECORDS and (told := (records or {}).get(action_id)) is not None:
+                    counted = told
+                    cursor.execute(_RECOUNT, [counted, action_id, place[0]])
+                cursor.execute(_SETTLE, [amount, counted, *place])
             else:
-                cursor.execute(_RELEASE, [amount, measure_id, key, start])
+                cursor.execute(_RELEASE, [amount, *place])
+            if unit == Measure.Unit.FAILURES and came_to == _DONE:
+                _count_anew(cursor, place)
         return len(rows)
+
+
+def _count_anew(cursor: Any, place: Sequence[Any]) -> None:
+    cursor.execute(_ANEW, place)
+    cursor.execute(_FORGIVEN, place)
 
 
 # --- Reading.

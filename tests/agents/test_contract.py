@@ -120,8 +120,7 @@ def test_limits_have_units_windows_and_money_as_people_write_it() -> None:
     assert says(contract, "limits") == [
         "Invoices posted: at most 50,000.00 EUR in any 2 hours. Counted apart for each supplier. "
         "Counted together for the whole company. What is more waits for a person.",
-        "Invoices posted: at most 20 per day (UTC). Counted together for the whole company. "
-        "What is more is refused.",
+        "Invoices posted: at most 20 per day. Counted together for the whole company. What is more is refused.",
         "Calls of the ERP: at most 5 at once and 100 in any minute by all agents together. "
         "What is more waits for its turn.",
     ]
@@ -270,8 +269,7 @@ def test_a_difference_is_told_in_sentences() -> None:
     changed = difference(json.loads(json.dumps(signed)), written(looser, measures=(measure(ceiling=30),)))
     assert [text.split(" Exactly")[0] for text in changed.added] == [
         "Invoices above 20,000.00 EUR need a person.",
-        "Invoices posted: at most 30 per day (UTC). Counted together for the whole company. "
-        "What is more is refused.",
+        "Invoices posted: at most 30 per day. Counted together for the whole company. What is more is refused.",
     ]
     assert len(changed.removed) == 2
     behind = difference(as_signed(written(by_hand("amount > 1"))), written(by_hand("amount > 2")))

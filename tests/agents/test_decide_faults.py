@@ -64,8 +64,12 @@ def questions():
         rule("rule-3", mode="shadow", condition="true"),
         rule("rule-4", verdict="none", condition="true", note="Look twice", redact=("/supplier",)),
     )
-    loaded = snapshot(*rules, measures=(measure(ceiling=20),))
-    asked = request(900_000, measures={"invoices_per_day": reading(settled=2)})
+    in_a_row = measure(
+        measure_id="measure-2", code="failed", unit="failures", window="ever", key="agent.code", ceiling=3
+    )
+    loaded = snapshot(*rules, measures=(measure(ceiling=20), in_a_row))
+    read = {"invoices_per_day": reading(settled=2), "failed": reading(code="failed", settled=1, ceiling=3)}
+    asked = request(900_000, measures=read)
     assert decide(asked, loaded).verdict == Verdict.ALLOW
     return asked, loaded
 

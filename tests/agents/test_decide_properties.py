@@ -47,9 +47,10 @@ measures = st.builds(
     measure,
     measure_id=st.uuids().map(str),
     ceiling=st.sampled_from([None, 0, 1, 20]),
-    on_exceed=st.sampled_from(["deny", "hold", "strange"]),
+    on_exceed=st.sampled_from(["deny", "hold", "pause", "strange"]),
     mode=st.sampled_from(["draft", "shadow", "enforced", "strange"]),
-    window=st.sampled_from(["day", "ever", "strange"]),
+    unit=st.sampled_from(["count", "money", "records", "failures", "running", "strange"]),
+    window=st.sampled_from(["call", "minute", "day", "ever", "strange"]),
     scope_kind=st.sampled_from(["company", "strange"]),
 )
 agents = st.builds(
@@ -70,6 +71,7 @@ requests = st.builds(
             {},
             {"invoices_per_day": reading()},
             {"invoices_per_day": reading(settled=20)},
+            {"invoices_per_day": reading(settled=1, reserved=18)},
             {"invoices_per_day": reading(error="x")},
         ]
     ),

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -148,18 +148,6 @@ class TestOneAtATime:
                 measures.reserve(action_id="a1", request=asked(working), snapshot=authority_snapshot())
             assert not Reservation.objects.exists()
             assert sum(row.reserved for row in MeasureCounter.objects.all()) == 0
-
-    def test_calendar_windows_start_in_utc(self):
-        at = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
-        from tests.agents.facts import measure
-
-        starts = {w: measures._window_start(measure(window=w), at) for w in ("hour", "day", "month", "ever")}
-        assert starts == {
-            "hour": datetime(2026, 11, 30, 23, tzinfo=UTC),
-            "day": datetime(2026, 11, 30, tzinfo=UTC),
-            "month": datetime(2026, 11, 1, tzinfo=UTC),
-            "ever": datetime(1970, 1, 1, tzinfo=UTC),
-        }
 
     def test_a_rolling_window_forgets_what_is_older(self, working):
         limit(window="rolling", window_seconds=60, ceiling=1)

@@ -64,7 +64,7 @@ def test_the_contract_is_what_the_database_says(clerk: Agent, alice: Any) -> Non
         "Invoices above 10,000.00 EUR need a person.",
         "One person of Approvers must agree.",
         "From: Company rules, for the whole company",
-        "Invoices a day: at most 20 per day (UTC).",
+        "Invoices a day: at most 20 per day.",
         "Nobody has signed it yet.",
     ):
         assert words in text

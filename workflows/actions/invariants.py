@@ -140,7 +140,7 @@ INVARIANTS: dict[str, Invariant] = {
         SELECT k.id::text, m.code || ': ' || (k.reserved + k.settled)::text || ' of ' || m.ceiling::text
           FROM agents_measurecounter k JOIN agents_measure m ON m.id = k.measure_id
          WHERE m.mode = 'enforced' AND m.on_exceed = 'deny' AND m.version = 1 AND m.window <> 'rolling'
-           AND k.reserved + k.settled > m.ceiling
+           AND m.unit NOT IN ('tokens', 'cost', 'records') AND k.reserved + k.settled > m.ceiling
         UNION ALL
         SELECT r.id::text, 'still reserved although its action is ' || a.state
           FROM agents_reservation r JOIN actions_action a ON a.id::text = r.action_id
@@ -148,7 +148,14 @@ INVARIANTS: dict[str, Invariant] = {
         UNION ALL
         SELECT r.id::text, r.state || ' although its action is ' || a.state
           FROM agents_reservation r JOIN actions_action a ON a.id::text = r.action_id
+          JOIN agents_measure m ON m.id = r.measure_id
          WHERE (r.state = 'settled') <> (a.state = 'confirmed') AND a.finished_at IS NOT NULL
+           AND m.unit NOT IN ('failures', 'running')
+        UNION ALL
+        SELECT r.id::text, 'counts as a failure although its action is ' || a.state
+          FROM agents_reservation r JOIN actions_action a ON a.id::text = r.action_id
+          JOIN agents_measure m ON m.id = r.measure_id AND m.unit = 'failures'
+         WHERE r.state = 'settled' AND a.state <> 'failed'
         """,
     ),
     "I7": Invariant(

@@ -13,28 +13,36 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents.selectors import visible_rules
+from agents.selectors import visible_measures, visible_rules
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.api.runs import problem
 from workflows.api.serializers import JSONObjectField, StrictSerializer
 from workflows.backtests.models import Backtest
 from workflows.backtests.selectors import visible_to
-from workflows.backtests.services import ask_backtest
+from workflows.backtests.services import ask_backtest, ask_limit_backtest
 from workflows.permissions import IsPerson, caller
 
 REFUSED = dict.fromkeys((401, 403, 404, 422, 429), problem)
 
 
 class AskBacktestSerializer(StrictSerializer):
-    """Which rule, with which changes, on the actions of which period."""
+    """Which rule or limit, with which changes, on the actions of which period."""
 
-    rule = serializers.UUIDField(help_text="Id of a rule, in any mode.")
+    rule = serializers.UUIDField(required=False, help_text="Id of a rule, in any mode.")
+    limit = serializers.UUIDField(required=False, help_text="Or id of a limit, in any mode.")
     since = serializers.DateTimeField(help_text="From which moment on actions are looked at.")
     until = serializers.DateTimeField(help_text="Up to which moment, not included; at most now.")
     changes = JSONObjectField(
         required=False,
-        help_text='What of the rule is to be tried otherwise, e.g. {"condition": "amount > 500000"}.',
+        help_text='What of it is to be tried otherwise, e.g. {"condition": "amount > 500000"} of a rule, '
+        '{"ceiling": 200, "window": "day"} of a limit.',
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of both is tried."""
+        if ("rule" in attrs) == ("limit" in attrs):
+            raise serializers.ValidationError({"rule": ["Name a rule, or a limit: one of both."]})
+        return attrs
 
 
 class BacktestActionSerializer(serializers.Serializer[Any]):
@@ -52,6 +60,10 @@ class BacktestChangeSerializer(serializers.Serializer[Any]):
     after = serializers.CharField(help_text="The same with the rule enforced.")
     count = serializers.IntegerField()
     came_to = serializers.DictField(child=serializers.IntegerField(), help_text="Counts by state.")
+    reversed = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="How many of them people undid, edited or rejected later.",
+    )
     named = BacktestActionSerializer(many=True, help_text="Some of them, newest last, that the caller may see.")
 
 
@@ -82,8 +94,8 @@ class BacktestSerializer(serializers.ModelSerializer[Backtest]):
     class Meta:
         model = Backtest
         fields = [
-            "id", "rule", "rule_name", "sentence", "since", "until", "state", "total", "problem", "asked_by",
-            "asked_at", "finished_at", "result",
+            "id", "rule", "limit", "rule_name", "sentence", "since", "until", "state", "total", "problem",
+            "asked_by", "asked_at", "finished_at", "result",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -118,17 +130,22 @@ class Backtests(generics.ListAPIView[Backtest]):
         tags=["backtests"],
     )
     def post(self, request: Request) -> Response:
-        """Begin to count what a rule would have decided; read the back-test until its state is not running."""
+        """Begin to count what a rule or limit would have decided; read it until its state is not running."""
         body = AskBacktestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
-        backtest = ask_backtest(
-            actor=caller(request).as_actor(),
-            rule=get_object_or_404(visible_rules(caller(request)), pk=given["rule"]),
-            since=given["since"],
-            until=given["until"],
-            edits=given.get("changes"),
-        )
+        person = caller(request)
+        asked: dict[str, Any] = {
+            "actor": person.as_actor(),
+            "since": given["since"],
+            "until": given["until"],
+            "edits": given.get("changes"),
+        }
+        if "limit" in given:
+            limit = get_object_or_404(visible_measures(person), pk=given["limit"])
+            backtest = ask_limit_backtest(limit=limit, **asked)
+        else:
+            backtest = ask_backtest(rule=get_object_or_404(visible_rules(person), pk=given["rule"]), **asked)
         answer = BacktestSerializer(backtest, context={"request": request}).data
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 

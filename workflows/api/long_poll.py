@@ -29,6 +29,7 @@ Heard = Callable[[float], Awaitable[None]]
 POLL_SECONDS = 2.0
 MOST_BODY = 64 * 1024
 _ACTION = re.compile(r"/api/v1/actions/([0-9a-fA-F-]{36})/?$")
+_APPEAL = re.compile(r"/api/v1/actions/([0-9a-fA-F-]{36})/appeal/?$")
 _TASK = re.compile(r"/api/v1/tasks/([0-9a-fA-F-]{36})/?$")
 _CLAIM = re.compile(r"/api/v1/tasks/claim/?$")
 _WAKE = WAKE_HEADER.lower().encode()
@@ -46,9 +47,10 @@ class Wait:
 async def wait_for_answer(app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Answer a request that wants to wait through ``app`` when there is something to say, or its time is over.
 
-    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``GET /api/v1/tasks/{id}?wait=N`` for
-    the answers to the questions of a task, ``POST /api/v1/tasks/claim?wait=N`` for work. Anything else is
-    answered as it comes. A wake-up over Redis is a hint; without Redis it looks every other second.
+    ``GET /api/v1/actions/{id}?wait=N`` waits for the end of the action, ``.../appeal?wait=N`` for what people
+    say, ``GET /api/v1/tasks/{id}?wait=N`` for the answers to the questions of a task, ``POST
+    /api/v1/tasks/claim?wait=N`` for work. Anything else is answered as it comes. A wake-up over Redis is a
+    hint; without Redis it looks every other second.
     """
     wait = _wanted(scope)
     if wait is None:
@@ -96,6 +98,8 @@ def _wanted(scope: Any) -> Wait | None:
         return None
     if scope["method"] == "GET" and (action := _ACTION.match(scope["path"])):
         return Wait(seconds, lambda told: told.get("is_final") is False, channel_of(action[1].lower()))
+    if scope["method"] == "GET" and (contested := _APPEAL.match(scope["path"])):
+        return Wait(seconds, lambda told: told.get("is_open") is True, channel_of(contested[1].lower()))
     if scope["method"] == "GET" and (task := _TASK.match(scope["path"])):
         return Wait(seconds, _is_asking, channel_of_task(task[1].lower()))
     if scope["method"] == "POST" and _CLAIM.match(scope["path"]):

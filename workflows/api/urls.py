@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.api.actions import ActionDetail, Actions, Resolution, Withdrawal
+from workflows.api.appeals import ActionAppeal, AppealAnswer, Appeals, ContestedRules, Dismissal, TakeUp
 from workflows.api.approvals import ApprovalDetail, Approvals, Comments, Questions, Votes, VotesTogether
 from workflows.api.backtests import BacktestDetail, Backtests
 from workflows.api.decisions import Decisions
@@ -66,6 +67,12 @@ urlpatterns = [
     path("actions/<uuid:action_id>", ActionDetail.as_view(), name="action"),
     path("actions/<uuid:action_id>/withdraw", Withdrawal.as_view(), name="action-withdraw"),
     path("actions/<uuid:action_id>/resolve", Resolution.as_view(), name="action-resolve"),
+    path("actions/<uuid:action_id>/appeal", ActionAppeal.as_view(), name="action-appeal"),
+    path("appeals", Appeals.as_view(), name="api-appeals"),
+    path("appeals/<uuid:appeal_id>/answer", AppealAnswer.as_view(), name="api-appeal-answer"),
+    path("contested-rules", ContestedRules.as_view(), name="api-contested-rules"),
+    path("contested-rules/<uuid:proposal_id>/take-up", TakeUp.as_view(), name="api-proposal-take-up"),
+    path("contested-rules/<uuid:proposal_id>/dismiss", Dismissal.as_view(), name="api-proposal-dismiss"),
     path("operations", Operations.as_view(), name="operations"),
     path("operations/<str:code>", OperationDetail.as_view(), name="operation"),
     path("model-use", ModelUseView.as_view(), name="model-use"),

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from agents.models import Rule
+from agents.models import Measure, Rule
 from audit.vocabulary import Ref
 from workflows.backtests.choices import State
 
@@ -21,8 +21,11 @@ class Backtest(models.Model):
     rule = models.ForeignKey(
         Rule, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Which rule it is a draft of."
     )
-    rule_name = models.CharField(max_length=120)
-    draft = models.JSONField(help_text="The rule as it was tested.")
+    limit = models.ForeignKey(
+        Measure, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Or which limit."
+    )
+    rule_name = models.CharField(max_length=120, help_text="Name of the rule, or of the limit.")
+    draft = models.JSONField(help_text="The rule or limit as it was tested.")
     sentence = models.CharField(max_length=500, help_text="The same in words.")
     since = models.DateTimeField(help_text="From which moment on actions are looked at.")
     until = models.DateTimeField(help_text="Up to which moment, not included.")
@@ -32,6 +35,9 @@ class Backtest(models.Model):
     total = models.PositiveIntegerField(default=0, help_text="How many actions there are to look at.")
     reached = models.UUIDField(null=True, blank=True, help_text="The last action that was looked at.")
     result = models.JSONField(default=dict, help_text="What was counted so far.")
+    carried = models.JSONField(
+        default=dict, blank=True, help_text="Of a limit: what stands against it where the counting goes on."
+    )
     problem = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(db_default=Now(), editable=False)
     moved_at = models.DateTimeField(db_default=Now(), help_text="When it last came on.")
@@ -57,6 +63,11 @@ class Backtest(models.Model):
     def as_ref(self) -> Ref:
         """Return this back-test as the subject of an event."""
         return Ref("backtests.backtest", str(self.pk), str(self))
+
+    @property
+    def is_of_limit(self) -> bool:
+        """Whether it tries a limit, not a rule."""
+        return "measure_id" in self.draft
 
     @property
     def looked_at(self) -> int:

@@ -13,12 +13,22 @@ from uuid import UUID
 from django.db import transaction
 
 from agents import policies
-from agents.decision import RuleFacts
+from agents.decision import MeasureDefinition, RuleFacts, Snapshot
 from agents.decision.backtest import Tally, trial
+from agents.decision.budgets import is_budget
+from agents.decision.limit_replay import Replay
+from agents.decision.limits_compared import limit_words
 from agents.decision.lines import lines_on_record
-from agents.models import Rule, User
-from agents.selectors import authority_snapshot, visible_rules
-from agents.services.policies import rule_as_edited
+from agents.decision.windows import counted_since
+from agents.models import Measure, Rule, User
+from agents.selectors import (
+    authority_snapshot,
+    company_currency,
+    measure_definition,
+    visible_measures,
+    visible_rules,
+)
+from agents.services.policies import limit_as_edited, rule_as_edited
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.backtests import dispatch, selectors
@@ -47,10 +57,68 @@ def ask_backtest(
     Nothing is decided or changed. Raises Refusal: ``permission_missing``, ``not_found`` (of a rule one may
     not see), ``period_invalid``, ``rule_refused``, ``too_many_backtests``.
     """
-    policies.require(policies.may(actor, "backtests.add_backtest", "try a rule on recorded actions"))
-    person = User.objects.get(pk=actor.id)
+    person, until = _asker(actor, since, until)
     if not visible_rules(person).filter(pk=rule.pk).exists():
         raise Refusal("not_found", "There is no such rule for you.", kind=RefusalKind.NOT_FOUND)
+    draft = rule_as_edited(rule, edits or {})
+    backtest = Backtest(
+        rule=rule,
+        rule_name=draft.name,
+        draft=asdict(draft),
+        sentence=(draft.sentence or draft.name)[:500],
+        since=since,
+        until=until,
+        asked_by=person,
+        total=selectors.recorded(_codes(draft), since, until).count(),
+    )
+    return _begin(actor, backtest)
+
+
+@transaction.atomic
+def ask_limit_backtest(
+    *,
+    actor: Actor,
+    limit: Measure,
+    since: datetime,
+    until: datetime,
+    edits: Mapping[str, Any] | None = None,
+) -> Backtest:
+    """Begin to count what a limit, with ``edits`` as in ``propose_measure_change``, would have refused or held.
+
+    It is counted call by call as the services count, from the beginning of the window that was open at
+    ``since``. Raises Refusal as ``ask_backtest``, and ``limit_not_tried`` of model use and of no ceiling.
+    """
+    person, until = _asker(actor, since, until)
+    if not visible_measures(person).filter(pk=limit.pk).exists():
+        raise Refusal("not_found", "There is no such limit for you.", kind=RefusalKind.NOT_FOUND)
+    _, draft = limit_as_edited(limit, edits or {})
+    if is_budget(draft) or draft.ceiling is None:
+        why = "what models use is no action" if is_budget(draft) else "it has no ceiling to pass"
+        raise Refusal(
+            "limit_not_tried",
+            f"{draft.name} was not tried: {why}.",
+            kind=RefusalKind.INVALID,
+            next_step="Try it with a ceiling, on calls." if draft.ceiling is None else "Look at its counters.",
+        )
+    before = measure_definition(limit)
+    backtest = Backtest(
+        limit=limit,
+        rule_name=draft.name,
+        draft=asdict(draft),
+        sentence=limit_words(draft, company_currency())[:500],
+        since=since,
+        until=until,
+        asked_by=person,
+        carried={"before": asdict(before)},
+        total=selectors.decided(_codes_of_limits(before, draft), _from(before, draft, since), until).count(),
+    )
+    return _begin(actor, backtest)
+
+
+def _asker(actor: Actor, since: datetime, until: datetime) -> tuple[User, datetime]:
+    """Return who asks and up to when is looked at; refuse who may not, now or for this period."""
+    policies.require(policies.may(actor, "backtests.add_backtest", "try a rule on recorded actions"))
+    person = User.objects.get(pk=actor.id)
     until = min(until, database_now())
     if since >= until:
         raise Refusal(
@@ -66,21 +134,14 @@ def ask_backtest(
             kind=RefusalKind.LIMITED,
             next_step="Wait until one of them is done.",
         )
-    draft = rule_as_edited(rule, edits or {})
-    backtest = Backtest.objects.create(
-        rule=rule,
-        rule_name=draft.name,
-        draft=asdict(draft),
-        sentence=(draft.sentence or draft.name)[:500],
-        since=since,
-        until=until,
-        policy_version=str(authority_snapshot().version),
-        asked_by=person,
-        total=selectors.recorded(_codes(draft), since, until).count(),
-    )
-    _record(
-        actor, "backtests.backtest_asked", backtest, f"{actor.label} asked what {draft.name} would have done"
-    )
+    return person, until
+
+
+def _begin(actor: Actor, backtest: Backtest) -> Backtest:
+    backtest.policy_version = str(authority_snapshot().version)
+    backtest.save(force_insert=True)
+    asked = f"{actor.label} asked what {backtest.rule_name} would have done"
+    _record(actor, "backtests.backtest_asked", backtest, asked)
     transaction.on_commit(partial(dispatch.hint_come_on, backtest.pk))
     return backtest
 
@@ -108,25 +169,67 @@ def _count_some(backtest_id: UUID | str, most: int) -> None:
     backtest = Backtest.objects.select_for_update(skip_locked=True).filter(pk=backtest_id).first()
     if backtest is None or backtest.state != State.RUNNING:
         return
+    snapshot = authority_snapshot()
+    count = _count_limit if backtest.is_of_limit else _count_rule
+    tally = Tally.of_json(backtest.result)
+    found = count(backtest, snapshot, tally, most)
+    backtest.result = tally.as_json()
+    backtest.moved_at = database_now()
+    if str(snapshot.version) != backtest.policy_version:
+        backtest.problem = "Somebody changed a rule, a grant or a stop while this was counted."
+    if found < most:
+        _finish(backtest, tally)
+    backtest.save(update_fields=["result", "carried", "reached", "moved_at", "problem", "state", "finished_at"])
+    if backtest.state == State.RUNNING:
+        transaction.on_commit(partial(dispatch.hint_come_on, backtest.pk))
+
+
+def _count_rule(backtest: Backtest, snapshot: Snapshot, tally: Tally, most: int) -> int:
     draft = _draft(backtest)
     operations = _codes(draft)
     actions = selectors.recorded(operations, backtest.since, backtest.until)
     if backtest.reached:
         actions = actions.filter(pk__gt=backtest.reached)
-    snapshot = authority_snapshot()
     pasts = selectors.pasts(actions[:most], operations, {})
-    tally = Tally.of_json(backtest.result)
     tally.look_at(pasts, trial(snapshot, draft))
-    backtest.result = tally.as_json()
     backtest.reached = UUID(pasts[-1].action_id) if pasts else backtest.reached
-    backtest.moved_at = database_now()
-    if str(snapshot.version) != backtest.policy_version:
-        backtest.problem = "Somebody changed a rule, a grant or a stop while this was counted."
-    if len(pasts) < most:
-        _finish(backtest, tally)
-    backtest.save(update_fields=["result", "reached", "moved_at", "problem", "state", "finished_at"])
-    if backtest.state == State.RUNNING:
-        transaction.on_commit(partial(dispatch.hint_come_on, backtest.pk))
+    return len(pasts)
+
+
+def _count_limit(backtest: Backtest, snapshot: Snapshot, tally: Tally, most: int) -> int:
+    """Go on from what stood against the limit and its draft at the end of the last slice."""
+    before, after = MeasureDefinition(**backtest.carried["before"]), MeasureDefinition(**backtest.draft)
+    operations = _codes_of_limits(before, after)
+    last = backtest.carried.get("last")
+    place = (datetime.fromisoformat(last), str(backtest.reached)) if last else None
+    actions = selectors.decided(operations, _from(before, after, backtest.since), backtest.until, place)
+    attempts = selectors.attempts(actions[:most], operations, {}, before.measure_id)
+    replay = Replay(
+        before,
+        after,
+        since=backtest.since,
+        time_zone=snapshot.time_zone,
+        currency=snapshot.company_currency,
+    )
+    replay.go_on(backtest.carried.get("stands", {}))
+    replay.look_at(attempts, tally)
+    if attempts:
+        backtest.reached = UUID(attempts[-1].past.action_id)
+        last = attempts[-1].at.isoformat()
+    # Nobody goes on from where all is counted.
+    stands = replay.as_json() if len(attempts) == most else {}
+    backtest.carried = {"before": backtest.carried["before"], "last": last, "stands": stands}
+    return len(attempts)
+
+
+def _codes_of_limits(*limits: MeasureDefinition) -> dict[str, Any]:
+    return {code: facts for one in limits for code, facts in selectors.concerned(one.operations).items()}
+
+
+def _from(before: MeasureDefinition, after: MeasureDefinition, since: datetime) -> datetime:
+    """Return when the earlier of both windows began that were open at ``since``."""
+    zone = authority_snapshot().time_zone
+    return min(counted_since(one.window, one.window_seconds, since, zone) for one in (before, after))
 
 
 def _finish(backtest: Backtest, tally: Tally) -> None:

@@ -27,6 +27,7 @@ DECIDED_DAYS = 30
 # An approval is shown by itself, not by its task, and agents have a door of their own.
 FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
 PAGES = {"actions.action": "action", "runs.run": "run"}
+OWN_PAGES = {"appeals.appeal": "appeal"}
 SOMETIME = datetime.max.replace(tzinfo=UTC)
 ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
 
@@ -85,7 +86,8 @@ def rows_of(user: User, shelf: str, most: int) -> list[Row]:
 
 def page_of(task: Task) -> str:
     """Return where a task is dealt with: trouble on the page of its action or run, work in the inbox."""
-    name = PAGES.get(task.subject_kind, "") if task.kind in (Task.Kind.INCIDENT, Task.Kind.QUESTION) else ""
+    is_trouble = task.kind in (Task.Kind.INCIDENT, Task.Kind.QUESTION)
+    name = {**OWN_PAGES, **(PAGES if is_trouble else {})}.get(task.subject_kind, "")
     return reverse(name, args=[UUID(task.subject_id)]) if name else reverse("inbox-task", args=[task.pk])
 
 

@@ -12,6 +12,7 @@ from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import ask, hold_above, limit
+from workflows.approvals.services import cast_vote
 from workflows.backtests import services
 from workflows.backtests.models import Backtest
 from workflows.backtests.selectors import visible_to
@@ -143,3 +144,56 @@ def test_one_that_nobody_counts_for_a_while_is_hinted_at_again(alice, asked, mon
         assert cursor.fetchone()[0]
     services.sweep()
     assert hinted == [backtest.pk]
+
+
+def begin_limit(actor, measure, **more):
+    period = {"since": NOW() - A_DAY, "until": NOW() + A_DAY}
+    return services.ask_limit_backtest(actor=actor.as_actor(), limit=measure, **{**period, **more})
+
+
+@pytest.mark.parametrize("most", [1, 3, services.SLICE])
+def test_a_limit_is_tried_with_another_ceiling(clerk, alice, most):
+    """Seven invoices, of which the limit of five refused two; what was let go and is not done stays counted."""
+    per_day = limit("per_day", 5)
+    answers = [ask(clerk, number=f"RE-{number}", minor=10_000).state for number in range(7)]
+    assert answers == ["authorized"] * 5 + ["denied"] * 2
+    looser = counted(begin_limit(alice, per_day, edits={"ceiling": 6}), most)
+    assert (looser.state, looser.looked_at, looser.total) == ("done", 7, 7)
+    assert changes(looser) == {("deny", "allow"): 1}
+    tighter = counted(begin_limit(alice, per_day, edits={"ceiling": 2, "on_exceed": "hold"}), most)
+    assert changes(tighter) == {("allow", "hold"): 3, ("deny", "hold"): 2}
+    apart = counted(begin_limit(alice, per_day, edits={"ceiling": 1, "key": "args.number"}), most)
+    assert changes(apart) == {("deny", "allow"): 2}
+    per_day.refresh_from_db()
+    assert per_day.ceiling == 5
+    assert "at most 6 a day" in looser.sentence
+
+
+def test_what_a_limit_cannot_say_is_refused(clerk, alice, mallory):
+    per_day = limit("per_day", 5)
+    tokens = limit("tokens", 5, unit="tokens", operations="*")
+    for measure, edits, code in (
+        (per_day, {"ceiling": None}, "limit_not_tried"),
+        (tokens, {}, "limit_not_tried"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            begin_limit(alice, measure, edits=edits)
+        assert refused.value.code == code
+    with pytest.raises(Refusal) as refused:
+        begin_limit(mallory, per_day)
+    assert refused.value.code == "permission_missing"
+
+
+def test_what_people_rejected_later_is_counted_among_what_would_change(clerk, alice, bob, asked):
+    held = clerk.actions.get(state="held", amount_minor=200_000)
+    cast_vote(
+        actor=bob.as_actor(),
+        approval_id=held.approval_id,
+        verdict="reject",
+        reason="Not ours at all",
+        digest=held.approval.digest,
+    )
+    backtest = counted(begin(alice, asked, edits={"condition": "amount > 500000"}))
+    (change,) = backtest.result["changes"]
+    assert (change["before"], change["after"], change["count"]) == ("hold", "allow", 2)
+    assert change["reversed"] == {"rejected": 1}

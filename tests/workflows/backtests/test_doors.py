@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from tests.workflows.conftest import ask, hold_above, signed_in
+from tests.workflows.conftest import ask, hold_above, limit, signed_in
 from workflows.backtests import services
 from workflows.backtests.models import Backtest
 
@@ -79,3 +79,41 @@ def test_an_action_that_one_may_not_see_is_counted_and_not_named(alice, carol, r
     monkeypatch.setattr("workflows.api.backtests.visible_actions", lambda _: type(rule).objects.none())
     (change,) = signed_in(carol).get(f"/api/v1/backtests/{backtest.pk}").json()["result"]["changes"]
     assert (change["count"], change["named"]) == (1, [])
+
+
+def test_a_limit_is_tried_on_its_page_and_over_http(client, alice, clerk):
+    per_day = limit("per_day", 5)
+    for number in range(4):
+        ask(clerk, number=f"RE-{number}", minor=10_000)
+    client.force_login(alice)
+    address = reverse("limit-backtest", args=[per_day.pk])
+    assert "It stands at 5" in client.get(address).content.decode()
+    assert address in client.get(reverse("admin:agents_measure_change", args=[per_day.pk])).content.decode()
+    typed = {"days": "7", "ceiling": "1", "window": "day", "on_exceed": "hold", "key": ""}
+    answer = client.post(address, typed)
+    backtest = Backtest.objects.get()
+    assert answer.headers["Location"] == reverse("backtest", args=[backtest.pk])
+    services.come_on(backtest_id=backtest.pk)
+    text = client.get(reverse("backtest-parts", args=[backtest.pk])).content.decode()
+    assert "3 of 4 recorded actions would have been decided otherwise" in text
+    assert "Day by day" in text
+    assert "Try another ceiling or period" in text
+    for wrong, words in (
+        ({"ceiling": "many"}, "is not a whole number"),
+        ({"days": "9"}, "Correct what is marked"),
+    ):
+        refused = client.post(address, {**typed, **wrong})
+        assert refused.status_code == 422
+        assert words in refused.content.decode()
+    api = signed_in(alice)
+    body = {"limit": str(per_day.pk), "since": "2020-01-01T00:00:00Z", "until": "2099-01-01T00:00:00Z"}
+    told = api.post("/api/v1/backtests", {**body, "changes": {"ceiling": 2}}, format="json")
+    assert (told.status_code, told.json()["limit"]) == (202, str(per_day.pk))
+    services.come_on(backtest_id=told.json()["id"])
+    found = api.get(f"/api/v1/backtests/{told.json()['id']}").json()
+    assert [(one["before"], one["after"], one["count"]) for one in found["result"]["changes"]] == [
+        ("allow", "deny", 2)
+    ]
+    assert api.post("/api/v1/backtests", {**body, "rule": str(per_day.pk)}, format="json").status_code == 422
+    none = {name: value for name, value in body.items() if name != "limit"}
+    assert api.post("/api/v1/backtests", none, format="json").status_code == 422

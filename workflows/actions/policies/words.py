@@ -12,6 +12,8 @@ HIDDEN = "(hidden)"
 NAMED_BY = ("entry", "number", "code", "reference")
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _WORDS = 60
+# What an answer may say that it touched; more is taken for nonsense, and what was asked counts.
+MOST_RECORDS = 10**9
 
 
 def business_words(
@@ -42,6 +44,14 @@ def record_words(output: Mapping[str, Any], remote_ref: str) -> str:
     if called := _called(output):
         return f" as {called}"
     return f", recorded there as {plain_text(remote_ref)}" if remote_ref else ""
+
+
+def records_in(output: Mapping[str, Any]) -> int | None:
+    """Return how many records a system says it touched (``records`` of its answer); None: it says nothing."""
+    told = output.get("records")
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= MOST_RECORDS:
+        return None
+    return told
 
 
 def _called(record: Mapping[str, Any]) -> str:

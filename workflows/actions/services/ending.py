@@ -162,7 +162,7 @@ def _resolve(actor: Actor, action_id: UUID | str, outcome: str, reason: str) -> 
             next_step="Nothing is left to resolve.",
         )
     done = outcome == State.CONFIRMED
-    (measures.settle if done else measures.release)(action_id=str(action.pk))
+    (measures.settle if done else measures.fail)(action_id=str(action.pk))
     move(
         actor=actor,
         action=action,

@@ -26,6 +26,7 @@ from connectors.vocabulary import CallResult
 from workflows.actions import dispatch, registry
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
+from workflows.actions.policies.words import records_in
 from workflows.actions.services import turns
 from workflows.actions.services.executing import (
     HOLDER,
@@ -214,7 +215,10 @@ def _record_plain(begun: Sequence[Begun], results: Sequence[CallResult]) -> set[
         for one, result in zip(begun, results, strict=True)
         if one.claim.action.pk in ours and _is_plain(result, one.claim.action)
     ]
-    measures.settle_all(action_ids=[str(action.pk) for action, _ in plain])
+    told = {str(action.pk): records_in(result.output) for action, result in plain}
+    measures.settle_all(
+        action_ids=[*told], records={key: count for key, count in told.items() if count is not None}
+    )
     move_together([
         confirmed(action, result.output, result.remote_ref, outcome=Outcome.UNKNOWN)
         for action, result in plain

@@ -22,7 +22,7 @@ from connectors import services as connectors
 from connectors.vocabulary import Probe
 from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, Lease
-from workflows.actions.policies.words import record_words
+from workflows.actions.policies.words import record_words, records_in
 from workflows.actions.services import turns
 from workflows.actions.services.moving import Move, lock, move, move_together, references
 from workflows.tasks.models import Task
@@ -47,7 +47,7 @@ def record_confirmed(
         locked = _fenced(action_id, epoch)
         if locked is None:
             return
-        measures.settle(action_id=str(action_id))
+        measures.settle(action_id=str(action_id), records=records_in(output))
         move_together([confirmed(locked, output, remote_ref, outcome, differences, how=how)])
         close_incidents(locked, "The system has it.")
         if outcome == Outcome.DIFFERS:
@@ -91,7 +91,7 @@ def record_failed(
         action = _fenced(action_id, epoch)
         if action is None:
             return
-        measures.release(action_id=str(action_id))
+        measures.fail(action_id=str(action_id))
         move(
             actor=Actor.system("portal"),
             action=action,
