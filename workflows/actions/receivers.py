@@ -31,6 +31,8 @@ VERBS = {
     "actions.action_withdrawn": "An action is no longer wanted: by its agent, or by the work it belonged to.",
     "actions.action_superseded": "What was approved is no longer what would be done.",
     "actions.action_stopped": "A stop or a brake prevented an action.",
+    "actions.arguments_edited": "A person changed what an agent asked for; another person decides on it.",
+    "actions.edit_refused": "A person's change of what an agent asked for was refused.",
     "actions.withdrawal_refused": "A withdrawal was refused.",
     "actions.resolution_refused": "Resolving a doubt was refused.",
 }

@@ -24,7 +24,9 @@ def visible_to(user: User) -> QuerySet[Action]:
     An agent: its own. A person: those of agents they may see, those they are asked to decide, those done on
     their behalf; all with ``actions.view_action``.
     """
-    actions = Action.objects.select_related("agent__user", "operation__system", "approval", "waits_for")
+    actions = Action.objects.select_related(
+        "agent__user", "operation__system", "approval", "waits_for", "edited_by"
+    )
     if not user.is_active:
         return actions.none()
     if user.kind == User.Kind.AGENT:

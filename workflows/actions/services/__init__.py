@@ -11,6 +11,7 @@ from workflows.actions.services.asking import (
 )
 from workflows.actions.services.asking_together import Wish, request_together
 from workflows.actions.services.deciding import decide_again, explanation, let_go
+from workflows.actions.services.editing import edit_action
 from workflows.actions.services.ending import (
     drop_action,
     expire_due,
@@ -35,6 +36,7 @@ __all__ = [
     "do_action",
     "do_actions",
     "drop_action",
+    "edit_action",
     "expire_due",
     "expired",
     "explanation",

@@ -354,7 +354,7 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         escalations=[Level(one.group, one.to, one.minutes * 60) for one in decision.obligations.escalations],
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
-        excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action)],
+        excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action), *action.edit_people],
         references=references(action),
     )
 
