@@ -243,10 +243,10 @@ class Action(models.Model):
 
 
 class StandingApproval(CheckedTogether):
-    """The like of one held action is approved in advance: of an agent or a role, within bounds, a number of times.
+    """The like of one held action is approved in advance: of an agent or a role, within bounds, so many times.
 
-    Two people said so. It is bound to the rules that held what it was modelled on; only its counters change, and
-    it is ended once.
+    Two people said so. It is bound to the rules that held what it was modelled on; only its counters
+    change, and it is ended once.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -70,8 +70,8 @@ def people_behind(action: Action) -> list[str]:
 def register_follower(hold: Waited, follow: Followed) -> None:
     """Let what belongs to an action go on with the one that takes its place when a person changes it.
 
-    ``hold(old)`` takes the locks that come before those of approvals and actions, ``follow(old, new)`` is called
-    before the old one ends, in the same transaction.
+    ``hold(old)`` takes the locks that come before those of approvals and actions; ``follow(old, new)`` is
+    called before the old one ends, in the same transaction.
     """
     if (hold, follow) not in _followers:
         _followers.append((hold, follow))
