@@ -33,6 +33,9 @@ VERBS = {
     "actions.action_stopped": "A stop or a brake prevented an action.",
     "actions.arguments_edited": "A person changed what an agent asked for; another person decides on it.",
     "actions.edit_refused": "A person's change of what an agent asked for was refused.",
+    "actions.standing_given": "Two people approved the like of a request in advance.",
+    "actions.standing_revoked": "A standing approval was ended before its time.",
+    "actions.standing_used": "An action was let through by a standing approval, and nobody was asked.",
     "actions.withdrawal_refused": "A withdrawal was refused.",
     "actions.resolution_refused": "Resolving a doubt was refused.",
 }
@@ -77,10 +80,11 @@ def is_awaited(task: Task, action_id: str) -> bool:
 
 def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
+    standing = Q(subject_kind="actions.standingapproval", subject_id__in=selectors.visible_standing_ids(user))
     if user.has_perm("actions.view_action"):
-        return ~Q(action_id="")
+        return ~Q(action_id="") | standing
     visible = selectors.visible_ids(user)
-    return Q(action_id__in=visible) if visible.exists() else None
+    return Q(action_id__in=visible) | standing if visible.exists() else standing
 
 
 ACTION = ApprovalSubject(

@@ -12,6 +12,18 @@ from workflows.actions.selectors.showing import (
     visible_ids,
     visible_to,
 )
+from workflows.actions.selectors.standing import (
+    contract_words,
+    covering,
+    is_asked,
+    most_days,
+    standing_facts,
+    standing_told,
+    standing_words,
+    state_of,
+    visible_standing,
+    visible_standing_ids,
+)
 from workflows.actions.selectors.under_way import calls_under_way, hit_by
 
 __all__ = [
@@ -19,11 +31,21 @@ __all__ = [
     "amount_words",
     "approval_description",
     "calls_under_way",
+    "contract_words",
+    "covering",
     "hit_by",
     "in_doubt",
+    "is_asked",
+    "most_days",
     "shapes_of",
     "shown_arguments",
+    "standing_facts",
+    "standing_told",
+    "standing_words",
+    "state_of",
     "violations",
     "visible_ids",
+    "visible_standing",
+    "visible_standing_ids",
     "visible_to",
 ]

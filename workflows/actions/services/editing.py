@@ -55,10 +55,10 @@ def edit_action(
     """Change arguments of a held action by a JSON merge patch (RFC 7396) and return what takes its place, held.
 
     ``digest`` is that of the approval as it was shown, ``on_behalf_of`` who is away and has handed it on.
-    Raises Refusal, and changes nothing: those of a vote (people_only, approval_closed, approval_expired, four_eyes,
-    already_voted, not_an_approver, not_a_delegate, digest_changed, reason_missing), not_editable, not_held,
-    edited_too_often, hidden_field, nothing_changed, invalid_arguments, those of a stop, and the code of the
-    decision when the changed one would be denied.
+    Raises Refusal, and changes nothing: those of a vote (people_only, approval_closed, approval_expired,
+    four_eyes, already_voted, not_an_approver, not_a_delegate, digest_changed, reason_missing), not_editable,
+    not_held, edited_too_often, hidden_field, nothing_changed, invalid_arguments, those of a stop, and
+    that of the decision when the changed one would be denied.
     """
     try:
         with transaction.atomic():
