@@ -13,6 +13,7 @@ from agents.models import User
 from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
+from workflows.actions.selectors.edits import edits_of
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import Shape, may_go_together
 from workflows.approvals.selectors import asked_of, handed_to
@@ -107,6 +108,18 @@ def approval_description(approval: Approval) -> dict[str, Any]:
             "confidence": action.confidence,
             "provenance": action.provenance,
         },
+        "edits": [
+            {
+                "by": edit.who,
+                "reason": edit.reason,
+                "replaces": edit.replaced_id,
+                "changes": [
+                    {"path": one.path, "name": one.name, "before": one.before, "after": one.after}
+                    for one in edit.differences
+                ],
+            }
+            for edit in edits_of(action)
+        ],
         "why_held": approval.sentence,
         "limits": approval.explanation.get("limits", []),
         "rules": approval.explanation.get("rules", []),

@@ -304,14 +304,16 @@ def still_allowed(action: Action) -> Decision | None:
     if not is_over and str(authority_snapshot().version) == action.policy_version:
         return None
     decision = judge_action(action).decision
-    if decision.verdict is Verdict.ALLOW:
-        return None
-    return _no_longer_in_advance(decision) if is_over else decision
+    if is_over:
+        return _no_longer_in_advance(decision)
+    return None if decision.verdict is Verdict.ALLOW else decision
 
 
 def _no_longer_in_advance(decision: Decision) -> Decision:
+    """Whatever would be decided now, what it went by is gone: it has to be asked for again."""
     return dataclasses.replace(
         decision,
+        verdict=Verdict.DENY,
         code="standing_approval_over",
         sentence=f"Denied: what was approved in advance was ended or is over. {decision.sentence}"[:500],
         next_step="Ask again with a new idempotency key; people then decide on it.",

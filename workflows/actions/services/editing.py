@@ -8,7 +8,7 @@ done does not approve it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +26,11 @@ from workflows.actions.models import Action
 from workflows.actions.policies import (
     MOST_EDITS,
     Difference,
-    differences,
     differences_in_words,
     hidden_in,
     patched,
-    redacted,
 )
+from workflows.actions.selectors import changed, hidden_in_action
 from workflows.actions.services.asking import Ask, fill, operation_named
 from workflows.actions.services.deciding import Judgement, carry_out, judge
 from workflows.actions.services.executing import scopes_of
@@ -87,7 +86,7 @@ def _edit(
     )
     fill(new, _ask(old, arguments), judgement, old.task, operation_named(old.operation_code))
     new.save(force_insert=True)
-    found = _differences(old, new, judgement.decision.obligations.redact)
+    found = changed(old, new, judgement.decision.obligations.redact)
     _end(actor, old, new, found, reason)
     carry_out(actor=actor, action=new, judgement=_for_somebody_else(judgement, approval, actor, found))
     if new.state != State.HELD:
@@ -144,7 +143,7 @@ def _chain(action: Action) -> list[Action]:
 
 
 def _changed(old: Action, changes: Mapping[str, Any]) -> dict[str, Any]:
-    if reached := hidden_in(changes, _hidden(old)):
+    if reached := hidden_in(changes, hidden_in_action(old)):
         why = f"{reached.removeprefix('args.')} is hidden by a rule, and what nobody sees nobody changes."
         raise _refused("hidden_field", why, "Leave it out, or reject the request.")
     arguments = patched(old.arguments, changes)
@@ -218,18 +217,6 @@ def _ask(old: Action, arguments: Mapping[str, Any]) -> Ask:
         correlation_id=old.correlation_id,
         references=old.references,
     )
-
-
-def _differences(old: Action, new: Action, hides: Iterable[str]) -> tuple[Difference, ...]:
-    """Return what is other now, without what a rule hides in either."""
-    hidden = [*_hidden(old), *hides]
-    schema = new.revision.input_schema if new.revision else None
-    return differences(redacted(old.arguments, hidden), redacted(new.arguments, hidden), schema)
-
-
-def _hidden(action: Action) -> list[str]:
-    paths: list[str] = action.explanation.get("obligations", {}).get("redact", [])
-    return paths
 
 
 def _end(actor: Actor, old: Action, new: Action, found: tuple[Difference, ...], reason: str) -> None:
