@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from django.conf import settings
 from django.template.backends.django import Template
+from django.utils import timezone
 
 from agents.selectors import contract_of
 from tests.fakes import arguments
@@ -167,6 +169,18 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
         return TALK[said]
+    if route.endswith(">/edits"):
+        return {"digest": found.digest, "changes": {"note": "as agreed"}, **reason}
+    if route.endswith(">/edit/"):
+        total = {"args-total_0": "1,500.00", "args-total_1": "EUR", "args-note": "as agreed"}
+        named = {"args-supplier": "S-1", "args-number": found.subject_label.split()[1]}
+        return {"digest": found.digest, **total, **named, **reason}
+    if route.endswith(">/standing"):
+        until = f"{timezone.now() + timedelta(days=9):%Y-%m-%dT00:00:00Z}"
+        return {"until": until, "most_uses": 1, "most_minor": 200_000, **reason}
+    if route.endswith(">/standing/"):
+        day = f"{timezone.now() + timedelta(days=9):%Y-%m-%d}"
+        return {"whose": "agent", "most": "2,000.00", "most_uses": "1", "last_day": day, **reason}
     if route.endswith((">/votes", ">/vote/")):
         return {"verdict": "approve", "digest": found.digest, **reason}
     return bodies.get(route, reason)

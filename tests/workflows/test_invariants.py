@@ -49,11 +49,12 @@ ANOTHER_STEP = ANOTHER_ROW.format(
 )
 # Used twice as it says, by nobody; ended before anything was done.
 A_STANDING = """
-    INSERT INTO actions_standingapproval (id, agent_id, operation_id, revision, binding, lines, condition, words,
-        most_uses, used, spent_minor, starts_at, until, quorum, modelled_on_id, granted_by_id, agreed_by_id, reason,
-        revoked_at, revoked_by_id, revoke_reason)
-    SELECT gen_random_uuid(), a.agent_id, a.operation_id, 1, '', '[]', '', 'x', 3, 2, 0, now() - interval '2 days',
-        now() - interval '1 day', 1, a.approval_id, (SELECT id FROM agents_user WHERE username = 'alice'),
+    INSERT INTO actions_standingapproval (id, agent_id, operation_id, revision, binding, lines, condition,
+        words, most_uses, used, spent_minor, starts_at, until, quorum, modelled_on_id, granted_by_id,
+        agreed_by_id, reason, revoked_at, revoked_by_id, revoke_reason)
+    SELECT gen_random_uuid(), a.agent_id, a.operation_id, 1, '', '[]', '', 'x', 3, 2, 0,
+        now() - interval '2 days', now() - interval '1 day', 1, a.approval_id,
+        (SELECT id FROM agents_user WHERE username = 'alice'),
         (SELECT id FROM agents_user WHERE username = 'bob'), 'x', NULL, NULL, ''
       FROM actions_action a WHERE a.approval_id IS NOT NULL LIMIT 1
 """

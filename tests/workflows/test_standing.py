@@ -1,4 +1,4 @@
-"""The like of a request approved in advance: by two people, within bounds, exactly so often, until it is ended."""
+"""The like of a request approved in advance: by two people, within bounds, so often, until it is ended."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ def test_a_rule_changed_or_added_voids_it(standing: StandingApproval, clerk: Age
 
 def test_an_operation_published_anew_voids_it(standing: StandingApproval, clerk: Agent, book: Any) -> None:
     publish_operation(
-        actor=TESTS, system=book["system"], code="fake.invoice.post", name="Post an invoice", effect="financial",
-        input_schema={**POST_SCHEMA, "description": "anew"}, mapping=POST_MAPPING, reason=WHY,
-        money_path="/total",
+        actor=TESTS, system=book["system"], code="fake.invoice.post", name="Post an invoice",
+        effect="financial", input_schema={**POST_SCHEMA, "description": "anew"}, mapping=POST_MAPPING,
+        reason=WHY, money_path="/total",
     )  # fmt: skip
     assert ask(clerk, minor=20_000).state == "held"
     standing = StandingApproval.objects.get(pk=standing.pk)

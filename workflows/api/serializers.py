@@ -313,6 +313,7 @@ def decision_words(explanation: dict[str, Any]) -> dict[str, Any]:
         "sentence": explanation["sentence"],
         "rules": deciding_rules(explanation),
         "policy_version": explanation["policy_version"],
+        **({"standing": explanation["standing"]} if "standing" in explanation else {}),
     }
 
 

@@ -60,7 +60,7 @@ class ConditionSerializer(StrictSerializer):
 
     field = serializers.CharField(max_length=120, help_text="E.g. args.supplier, currency, clock.weekend.")
     comparison = serializers.CharField(max_length=20, help_text="E.g. equal, at_most, one_of.")
-    value = serializers.CharField(max_length=300, help_text="What it is compared with, as in the form of rules.")
+    value = serializers.CharField(max_length=300, help_text="What it is compared with, as rules have it.")
 
 
 class GiveStandingSerializer(ReasonedSerializer):
@@ -108,8 +108,8 @@ class StandingApprovalSerializer(serializers.ModelSerializer[StandingApproval]):
         model = StandingApproval
         fields = [
             "id", "words", "state", "agent", "role", "operation", "revision", "condition", "most_minor",
-            "total_minor", "spent_minor", "most_uses", "used", "starts_at", "until", "modelled_on", "granted_by",
-            "agreed_by", "reason", "created_at", "revoked_at", "revoke_reason",
+            "total_minor", "spent_minor", "most_uses", "used", "starts_at", "until", "modelled_on",
+            "granted_by", "agreed_by", "reason", "created_at", "revoked_at", "revoke_reason",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -139,8 +139,7 @@ class Edits(APIView):
         tags=["approvals"],
     )
     def post(self, request: Request, approval_id: UUID) -> Response:
-        """Change arguments of what is held. Another action takes its place, decided anew; another person decides
-        on it."""
+        """Change arguments of what is held: another action takes its place, for another person to decide."""
         _require_seen(request, approval_id)
         body = EditSerializer(data=request.data)
         body.is_valid(raise_exception=True)

@@ -86,9 +86,7 @@ urlpatterns = [
     path("approvals/<uuid:approval_id>/edits", Edits.as_view(), name="approval-edits"),
     path("approvals/<uuid:approval_id>/standing", GiveStanding.as_view(), name="approval-standing"),
     path("standing-approvals", StandingApprovals.as_view(), name="standing-approvals"),
-    path(
-        "standing-approvals/<uuid:standing_id>", StandingApprovalDetail.as_view(), name="standing-approval"
-    ),
+    path("standing-approvals/<uuid:standing_id>", StandingApprovalDetail.as_view(), name="standing-approval"),
     path(
         "standing-approvals/<uuid:standing_id>/revoke",
         StandingApprovalEnd.as_view(),

@@ -27,7 +27,11 @@ def edits_of(action: Action) -> list[Edit]:
         old = action.replaces
         found.append(
             Edit(
-                str(action.edited_by), action.edit_reason, action.requested_at, changed(old, action), str(old.pk)
+                str(action.edited_by),
+                action.edit_reason,
+                action.requested_at,
+                changed(old, action),
+                str(old.pk),
             )
         )
         action = old
