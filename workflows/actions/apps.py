@@ -24,6 +24,7 @@ class ActionsConfig(AppConfig):
         from agents.registry import (
             StopDuty,
             on_throttle_loosened,
+            register_contract_note,
             register_role_permissions,
             register_stop_duty,
             register_throttle_count,
@@ -55,5 +56,6 @@ class ActionsConfig(AppConfig):
         register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())
         register_subject("actions.action", receivers.ACTION)
         services.register_change_kinds()
+        register_contract_note(selectors.contract_words)
         register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)
