@@ -169,21 +169,34 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
         return TALK[said]
-    if route.endswith(">/edits"):
-        return {"digest": found.digest, "changes": {"note": "as agreed"}, **reason}
-    if route.endswith(">/edit/"):
-        total = {"args-total_0": "1,500.00", "args-total_1": "EUR", "args-note": "as agreed"}
-        named = {"args-supplier": "S-1", "args-number": found.subject_label.split()[1]}
-        return {"digest": found.digest, **total, **named, **reason}
-    if route.endswith(">/standing"):
-        until = f"{timezone.now() + timedelta(days=9):%Y-%m-%dT00:00:00Z}"
-        return {"until": until, "most_uses": 1, "most_minor": 200_000, **reason}
-    if route.endswith(">/standing/"):
-        day = f"{timezone.now() + timedelta(days=9):%Y-%m-%d}"
-        return {"whose": "agent", "most": "2,000.00", "most_uses": "1", "last_day": day, **reason}
-    if route.endswith((">/votes", ">/vote/")):
-        return {"verdict": "approve", "digest": found.digest, **reason}
+    if told := _about_approvals(route, found):
+        return {**told, **reason}
     return bodies.get(route, reason)
+
+
+def _about_approvals(route: str, found: Any) -> dict[str, Any]:
+    end = timezone.now() + timedelta(days=9)
+    bodies: dict[str, Callable[[], dict[str, Any]]] = {
+        ">/votes": lambda: {"verdict": "approve", "digest": found.digest},
+        ">/vote/": lambda: {"verdict": "approve", "digest": found.digest},
+        ">/edits": lambda: {"digest": found.digest, "changes": {"note": "as agreed"}},
+        ">/edit/": lambda: {
+            "digest": found.digest,
+            "args-total_0": "1,500.00",
+            "args-total_1": "EUR",
+            "args-note": "as agreed",
+            "args-supplier": "S-1",
+            "args-number": "RE-9",
+        },
+        ">/standing": lambda: {"until": f"{end:%Y-%m-%dT00:00:00Z}", "most_uses": 1, "most_minor": 200_000},
+        ">/standing/": lambda: {
+            "whose": "agent",
+            "most": "2,000.00",
+            "most_uses": "1",
+            "last_day": f"{end:%Y-%m-%d}",
+        },
+    }
+    return next((told() for end_of, told in bodies.items() if route.endswith(end_of)), {})
 
 
 def _choice(world: World) -> dict[str, str]:
