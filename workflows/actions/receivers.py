@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Q
@@ -80,11 +82,13 @@ def is_awaited(task: Task, action_id: str) -> bool:
 
 def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
-    standing = Q(subject_kind="actions.standingapproval", subject_id__in=selectors.visible_standing_ids(user))
+    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_ids(user)
+    about = [Q(subject_kind="actions.standingapproval", subject_id__in=agreed)] if agreed.exists() else []
     if user.has_perm("actions.view_action"):
-        return ~Q(action_id="") | standing
-    visible = selectors.visible_ids(user)
-    return Q(action_id__in=visible) | standing if visible.exists() else standing
+        about.append(~Q(action_id=""))
+    elif visible.exists():
+        about.append(Q(action_id__in=visible))
+    return reduce(or_, about) if about else None
 
 
 ACTION = ApprovalSubject(

@@ -123,10 +123,15 @@ def _form(request: HttpRequest, approval: Approval, action: Action, data: Any) -
     form = SchemaForm(schema, data, prefix=PREFIX, documents=documents)
     form.begin_with(action.arguments)
     for name, value in form.initial.items():
-        field = form.fields[name]
-        if isinstance(field, forms.ChoiceField) and value not in {key for key, _ in field.choices}:  # type: ignore[union-attr]
-            field.choices = [*field.choices, (value, "As it is")]  # type: ignore[list-item]
+        choice: Any = form.fields[name]
+        offered = [str(key) for key, _ in choice.choices] if _is_choice(choice) else []
+        if offered and str(value) not in offered:
+            choice.choices = [*choice.choices, (value, "As it is")]
     return form
+
+
+def _is_choice(field: forms.Field) -> bool:
+    return isinstance(field, forms.ChoiceField) and not isinstance(field, forms.MultipleChoiceField)
 
 
 def _page(

@@ -175,7 +175,7 @@ def standing(request: HttpRequest) -> HttpResponse:
 def give_standing(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     """Ask that the like of one request is approved in advance. The service asks every question again."""
     approval, action = asked_for(request, approval_id)
-    shown = {"approval": approval, "action": action, "subtitle": approval.subject_label}
+    shown: dict[str, Any] = {"approval": approval, "action": action, "subtitle": approval.subject_label}
     form = StandingForm(action, request.POST if request.method == "POST" else None)
     title, template = "Approve the like in future", "portal/standing_form.html"
     if request.method != "POST":
