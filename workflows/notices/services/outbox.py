@@ -88,6 +88,8 @@ def _to_people(notice: Notice, now: datetime) -> None:
 def _to_agent(channel: Channel, action: Action) -> None:
     post = Post(channel=channel)
     told = {"action": str(action.pk), "operation": action.operation_code, "state": str(action.state)}
+    if follows := action.replaced_by:
+        told["replaced_by"] = str(follows.pk)
     post.body = outcome_of(
         message_id=str(post.pk),
         at=database_now().isoformat(),
