@@ -74,6 +74,7 @@ _remarks: dict[str, RemarkFn] = {}
 _change_listeners: list[Callable[[Actor, ChangeRequest], None]] = []
 PanelFn = Callable[[Agent, User], "AgentPanel | None"]
 _agent_panels: dict[str, PanelFn] = {}
+_contract_notes: list[Callable[[Agent], Iterable[str]]] = []
 _role_permissions: dict[str, set[str]] = {}
 _stop_targets: dict[str, tuple[FindTarget, ListTargets]] = {}
 _stop_duties: dict[str, StopDuty] = {}
@@ -196,6 +197,17 @@ def register_agent_panel(name: str, panel: PanelFn) -> None:
 def agent_file_panels() -> dict[str, PanelFn]:
     """Return the panels of the agent's page, in the order they were registered."""
     return dict(_agent_panels)
+
+
+def register_contract_note(note: Callable[[Agent], Iterable[str]]) -> None:
+    """Add sentences to how an agent stands right now, in its contract: what binds nobody and ends by itself."""
+    if note not in _contract_notes:
+        _contract_notes.append(note)
+
+
+def contract_notes(agent: Agent) -> list[str]:
+    """Return what other rooms say of how an agent stands right now."""
+    return [said for note in _contract_notes for said in note(agent)]
 
 
 def register_role_permissions(group: str, permissions: Iterable[str]) -> None:

@@ -375,6 +375,8 @@ APPEALS_FOR_A_PROPOSAL = env.int("APPEALS_FOR_A_PROPOSAL", default=3)
 APPROVAL_REMIND_SHARE = env.int("APPROVAL_REMIND_SHARE", default=50)
 APPROVAL_ESCALATE_SECONDS = env.int("APPROVAL_ESCALATE_SECONDS", default=0)
 APPROVAL_ESCALATE_GROUP = env.str("APPROVAL_ESCALATE_GROUP", default="")
+# For how many days at most the like of a request may be approved in advance.
+STANDING_APPROVAL_DAYS = env.int("STANDING_APPROVAL_DAYS", default=90)
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from django.conf import settings
 from django.template.backends.django import Template
+from django.utils import timezone
 
 from agents.selectors import contract_of
 from tests.fakes import arguments
@@ -186,9 +188,34 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
         return TALK[said]
-    if route.endswith((">/votes", ">/vote/")):
-        return {"verdict": "approve", "digest": found.digest, **reason}
+    if told := _about_approvals(route, found):
+        return {**told, **reason}
     return bodies.get(route, reason)
+
+
+def _about_approvals(route: str, found: Any) -> dict[str, Any]:
+    end = timezone.now() + timedelta(days=9)
+    bodies: dict[str, Callable[[], dict[str, Any]]] = {
+        ">/votes": lambda: {"verdict": "approve", "digest": found.digest},
+        ">/vote/": lambda: {"verdict": "approve", "digest": found.digest},
+        ">/edits": lambda: {"digest": found.digest, "changes": {"note": "as agreed"}},
+        ">/edit/": lambda: {
+            "digest": found.digest,
+            "args-total_0": "1,500.00",
+            "args-total_1": "EUR",
+            "args-note": "as agreed",
+            "args-supplier": "S-1",
+            "args-number": "RE-9",
+        },
+        ">/standing": lambda: {"until": f"{end:%Y-%m-%dT00:00:00Z}", "most_uses": 1, "most_minor": 200_000},
+        ">/standing/": lambda: {
+            "whose": "agent",
+            "most": "2,000.00",
+            "most_uses": "1",
+            "last_day": f"{end:%Y-%m-%d}",
+        },
+    }
+    return next((told() for end_of, told in bodies.items() if route.endswith(end_of)), {})
 
 
 def _choice(world: World) -> dict[str, str]:

@@ -1,17 +1,22 @@
 """Nobody gives more authority alone, by whatever way: a superuser tries them all, and nothing is looser.
 
-Four things are tried on each way: a rule, a limit, whom a policy binds, and a grant.
+Nor does anybody approve what they wrote themselves, or its like for the future. Four things are tried on
+each way: a rule, a limit, whom a policy binds, and a grant.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from agents.models import Agent, ChangeRequest, Measure, Policy, Rule
 from agents.selectors import present_authority
@@ -21,6 +26,8 @@ from agents.services.policy_import import import_policies
 from audit.vocabulary import Refusal
 from connectors.models import Operation
 from connectors.services import grant_operation
+from tests.workflows.conftest import ask, grant
+from workflows.actions.models import Action, StandingApproval
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
 
@@ -205,3 +212,67 @@ def test_by_a_file_it_waits(house: House) -> None:
     with pytest.raises(Refusal):
         import_policies(actor=actor, text=grants, reason=WHY)
     assert house.standing() == before
+
+
+@pytest.fixture
+def held(house: House) -> Action:
+    """What waits for an approver, who is the one person who tries."""
+    house.person.groups.add(Group.objects.get(name="Approvers"))
+    grant(house.agent, Operation.objects.get(code="fake.invoice.post"))
+    return ask(house.agent, minor=50_000)
+
+
+def post(house: House, address: str, **body: Any) -> int:
+    answer = house.client.post(f"/api/v1/{address}", json.dumps(body), content_type="application/json")
+    return answer.status_code
+
+
+def test_who_changes_what_is_asked_does_not_approve_it(house: House, held: Action) -> None:
+    edit = {"digest": held.approval.digest, "changes": {"total": {"minor": 10}}, "reason": WHY}
+    assert post(house, f"approvals/{held.approval_id}/edits", **edit) == 201
+    new = Action.objects.get(replaces=held)
+    vote = {"verdict": "approve", "digest": new.approval.digest, "reason": WHY}
+    assert post(house, f"approvals/{new.approval_id}/votes", **vote) == 403
+    together = {"verdict": "approve", "reason": WHY, "approvals": [{"id": str(new.approval_id)}]}
+    together["approvals"][0]["digest"] = new.approval.digest  # type: ignore[index]
+    post(house, "approvals/votes", **together)
+    house.client.post(reverse("inbox-vote", args=[new.approval_id]), vote)
+    assert post(house, f"approvals/{new.approval_id}/edits", **{**edit, "digest": new.approval.digest}) == 403
+    with pytest.raises(Refusal):
+        cast_vote(actor=house.person.as_actor(), approval_id=new.approval_id, **vote)
+    new.refresh_from_db()
+    assert (new.state, new.approval.votes.count()) == ("held", 0)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Action.objects.filter(pk=new.pk).update(edit_people=[])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Approval.objects.filter(pk=new.approval_id).update(excluded_ids=[])
+
+
+def test_nobody_approves_the_like_in_advance_alone(house: House, held: Action) -> None:
+    body = {"until": f"{timezone.now() + timedelta(days=9):%Y-%m-%dT00:00:00Z}", "most_uses": 5}
+    told = {**body, "most_minor": 60_000, "reason": WHY}
+    assert post(house, f"approvals/{held.approval_id}/standing", **told) == 202
+    change = ChangeRequest.objects.get(kind="actions.standing.give")
+    question = Approval.objects.get(subject_id=str(change.pk))
+    vote = {"verdict": "approve", "digest": question.digest, "reason": WHY}
+    assert post(house, f"approvals/{question.pk}/votes", **vote) == 403
+    assert post(house, f"change-requests/{change.pk}/apply", reason=WHY) == 403
+    dialog = {"_form_submitted": "1", "reason": WHY}
+    house.client.post(page(change, "apply"), dialog, headers={"hx-request": "true"})
+    with pytest.raises(Refusal) as refusal:
+        changes.apply_change(actor=house.person.as_actor(), change_request=change, reason=WHY)
+    assert refusal.value.code == "same_person"
+    add = house.client.post(reverse("admin:actions_standingapproval_add"), {"words": "Lets it do all"})
+    assert add.status_code == 403
+    assert not StandingApproval.objects.exists()
+    assert ask(house.agent, number="RE-2", minor=50_000).state == "held"
+
+
+def test_one_person_alone_is_no_row_of_the_database_either(house: House, held: Action) -> None:
+    now = timezone.now()
+    row = {"agent": house.agent, "operation": held.operation, "revision": 1, "binding": held.binding}
+    bounds = {"most_uses": 5, "most_minor": 60_000, "starts_at": now, "until": now + timedelta(days=9)}
+    said = {"words": "x", "reason": WHY, "modelled_on": held.approval, "granted_by": house.person}
+    for second in (house.person, house.agent.user):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            StandingApproval.objects.create(**row, **bounds, **said, agreed_by=second)

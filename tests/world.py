@@ -25,6 +25,7 @@ from connectors.services import grant_operation
 from tests.company import PASSWORD
 from tests.fakes import FakeSystem, arguments, install
 from tests.workflows.test_runs import letters
+from workflows.actions.models import StandingApproval
 from workflows.actions.services import Ask, request_action
 from workflows.appeals.models import Appeal, Proposal
 from workflows.appeals.services.contesting import ANSWER_SCHEMA
@@ -85,6 +86,8 @@ def build(fake: FakeSystem) -> World:
     # In a year, so that nobody decides for anybody yet.
     world.own |= _away(world.people["sam"], world.people["root"])
     world.other |= _away(world.people["root"], world.people["dave"])
+    world.own |= _standing(world.own["actions"], world.people["alice"], world.people["root"])
+    world.other |= _standing(world.other["actions"], world.people["root"], world.people["dave"])
     _told(world.people["sam"])
     world.clients = {name: _client(world, name) for name in CALLERS}
     return world
@@ -179,6 +182,28 @@ def _appeal(agent: Agent, rule: Rule) -> dict[str, Any]:
         cases=3,
     )
     return {"appeals": appeal, "contested": proposal, "contested-rules": proposal}
+
+
+def _standing(action: Any, first: Any, second: Any) -> dict[str, Any]:
+    """Return what two people approved in advance; no rule is bound to it, so it answers nothing."""
+    now = timezone.now()
+    given = StandingApproval.objects.create(
+        agent=action.agent,
+        operation=action.operation,
+        revision=1,
+        binding="0" * 64,
+        words=f"Lets {action.agent.name} do the like.",
+        most_minor=1,
+        most_uses=1,
+        starts_at=now,
+        until=now + timedelta(days=30),
+        modelled_on=action.approval,
+        granted_by=first,
+        agreed_by=second,
+        reason=WHY,
+    )
+    given.approver_groups.set(action.approval.approver_groups.all())
+    return {"standing-approvals": given, "standing": given, "standingapprovals": given}
 
 
 def _backtest(person: Any, rule: Rule) -> Any:

@@ -9,6 +9,7 @@ from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
 from workflows.pages.contract import contract, sign
+from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
@@ -19,6 +20,7 @@ from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
+from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
@@ -39,6 +41,10 @@ page_urlpatterns = [
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
     path("inbox/<uuid:approval_id>/say/", say, name="inbox-say"),
+    path("inbox/<uuid:approval_id>/edit/", edit, name="inbox-edit"),
+    path("inbox/<uuid:approval_id>/standing/", give_standing, name="inbox-standing"),
+    path("standing/", standing, name="standing"),
+    path("standing/<uuid:standing_id>/end/", end_standing, name="standing-end"),
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),

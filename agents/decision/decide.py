@@ -7,6 +7,7 @@ from agents.decision.binding import binding_of
 from agents.decision.context import NotDecidable
 from agents.decision.facts import (
     ORDINARY_APPROVERS,
+    ApprovalFacts,
     Decision,
     DecisionRequest,
     Escalation,
@@ -15,6 +16,7 @@ from agents.decision.facts import (
     Verdict,
 )
 from agents.decision.findings import STRENGTH, Case, Finding
+from agents.decision.standing import why_never
 
 
 def decide(request: DecisionRequest, snapshot: Snapshot) -> Decision:
@@ -88,9 +90,11 @@ def _conclude(case: Case, findings: list[Finding]) -> Decision:
     say = _SAY[verdict]
     code, words, next_step = say(case, strongest, duties)
     if verdict == Verdict.HOLD and case.request.approved is not None:
-        if case.request.approved.binding == binding:
+        if _is_answered(case.request.approved, case, deciding, duties, binding):
             verdict, code, next_step = Verdict.ALLOW, "approved", ""
             words = "Allowed: approved by the people who had to."
+            if in_advance := case.request.approved.standing:
+                code, words = "approved_in_advance", wording.sentence("Allowed", in_advance)
         else:
             next_step = "What decides has changed since the approval, so it needs a new one. " + next_step
     return Decision(
@@ -105,6 +109,18 @@ def _conclude(case: Case, findings: list[Finding]) -> Decision:
         obligations=duties,
         grants=grants,
     )
+
+
+def _is_answered(
+    approved: ApprovalFacts, case: Case, deciding: list[Finding], duties: Obligations, binding: str
+) -> bool:
+    """Tell whether what people approved answers this hold; in advance only what rules alone hold."""
+    if approved.binding != binding:
+        return False
+    if not approved.standing:
+        return True
+    by_rules = all(finding.code == "held_by_rule" for finding in deciding if finding.verdict == Verdict.HOLD)
+    return by_rules and not why_never(case.request, duties, len(set(approved.approvers)))
 
 
 def _add_up(findings: list[Finding]) -> Obligations:

@@ -241,11 +241,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalFacts:
-    """People said yes to exactly this: it counts only while ``binding`` equals that of the new decision."""
+    """People said yes to exactly this: it counts only while ``binding`` equals that of the new decision.
+
+    ``standing``: in words, what they approved in advance ('' when they looked at this very request).
+    """
 
     approval_id: str
     binding: str
     approvers: tuple[str, ...] = ()
+    standing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.utils import timezone
@@ -33,7 +33,7 @@ def contract_of(agent: Agent) -> Contract:
     facts = agent_facts(agent)
     departments = Department.objects.filter(pk__in=facts.department_ids).values_list("pk", "name")
     scopes = {(PolicyScope.DEPARTMENT.value, str(key)): name for key, name in departments}
-    return write_contract(
+    written = write_contract(
         ContractFacts(
             agent=facts,
             purpose=agent.purpose,
@@ -53,6 +53,7 @@ def contract_of(agent: Agent) -> Contract:
             ),
         )
     )
+    return replace(written, standing=(*written.standing, *registry.contract_notes(agent)))
 
 
 def signing_of(agent: Agent, contract: Contract) -> Signing:

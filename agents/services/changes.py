@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rfc8785
@@ -28,10 +28,12 @@ def propose_change(
     summary: str,
     reason: str,
     target_version: str = "",
+    authority: Sequence[str] = (),
 ) -> ChangeRequest:
     """Ask for a change of authority; it waits until another person applies or rejects it.
 
     ``target_version`` is what the kind's ``current_fn`` will answer as long as the target has not moved on.
+    ``authority`` says in words what it lets whom do, of a kind that no snapshot foresees.
     Raises Refusal ``already_proposed`` while another change of this kind waits for the same target.
     """
     with transaction.atomic():
@@ -54,7 +56,8 @@ def propose_change(
             proposer=proposer,
             reason=reason,
         )
-        change_request.authority = [said.text for said in selectors.difference_of_change(change_request)]
+        foreseen = [said.text for said in selectors.difference_of_change(change_request)]
+        change_request.authority = foreseen or list(authority)
         change_request.full_clean(exclude=["payload"])
         stamp(change_request, actor=actor, reason=reason).save()
         _record(actor, "agents.change_proposed", change_request, f"{actor.label} proposed: {summary}", reason)

@@ -47,6 +47,18 @@ ANOTHER_STEP = ANOTHER_ROW.format(
     """jsonb_build_object('id', gen_random_uuid(), 'task_id', NULL, 'action_id', NULL, 'generation', {})""",
     "WHERE node = 'left'",
 )
+# Used twice as it says, by nobody; ended before anything was done.
+A_STANDING = """
+    INSERT INTO actions_standingapproval (id, agent_id, operation_id, revision, binding, lines, condition,
+        words, most_uses, used, spent_minor, starts_at, until, quorum, modelled_on_id, granted_by_id,
+        agreed_by_id, reason, revoked_at, revoked_by_id, revoke_reason)
+    SELECT gen_random_uuid(), a.agent_id, a.operation_id, 1, '', '[]', '', 'x', 3, 2, 0,
+        now() - interval '2 days', now() - interval '1 day', 1, a.approval_id,
+        (SELECT id FROM agents_user WHERE username = 'alice'),
+        (SELECT id FROM agents_user WHERE username = 'bob'), 'x', NULL, NULL, ''
+      FROM actions_action a WHERE a.approval_id IS NOT NULL LIMIT 1
+"""
+BOB = "(SELECT id FROM agents_user WHERE username = 'bob')"
 GUARDED = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'A'"
 OF_A_DONE_RUN = "run_id IN (SELECT id FROM runs_run WHERE state = 'done')"
 A_DONE_STEP = "(SELECT id FROM runs_step WHERE state = 'done' LIMIT 1)"
@@ -152,6 +164,23 @@ BENT = [
         "I24",
         A_THROTTLE.format("most, per_seconds", "1, 3600")
         + "; UPDATE actions_action SET took_turn = true WHERE dispatched_at IS NOT NULL",
+    ),
+    ("I25", A_STANDING),
+    (
+        "I25",
+        f"{A_STANDING}; UPDATE actions_standingapproval SET used = 1;"
+        " UPDATE actions_action SET standing_id = (SELECT id FROM actions_standingapproval), approval_id = NULL"
+        " WHERE id = (SELECT id FROM actions_action WHERE dispatched_at IS NOT NULL LIMIT 1)",
+    ),
+    ("I26", f"UPDATE actions_action SET replaces_id = id, edited_by_id = {BOB}"),
+    ("I26", "UPDATE actions_action SET edit_people = (SELECT jsonb_agg(user_id) FROM approvals_vote)"),
+    (
+        "I26",
+        "UPDATE actions_action SET state = 'superseded', outcome = '' WHERE approval_id IS NOT NULL;"
+        f" UPDATE actions_action SET edited_by_id = {BOB}, replaces_id ="
+        " (SELECT id FROM actions_action WHERE approval_id IS NOT NULL LIMIT 1)"
+        " WHERE id = (SELECT id FROM actions_action WHERE authorization_id IS NOT NULL AND approval_id IS NULL"
+        " LIMIT 1)",
     ),
     ("I22", "DELETE FROM audit_pendingevent"),
     (

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -22,14 +24,18 @@ from tests.company import person
 from tests.fakes import FakeSystem, install
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, limit, new_agent
 from workflows.actions.choices import TRANSITIONS, State
-from workflows.actions.models import Action, Lease
+from workflows.actions.models import Action, Lease, StandingApproval
 from workflows.actions.selectors import violations
 from workflows.actions.services import (
+    Bounds,
+    edit_action,
     executing,
     look_up_early,
+    propose_standing_approval,
     reconcile_action,
     reconciling,
     resolve_in_doubt,
+    revoke_standing_approval,
     run_action,
     sweep_due,
     withdraw_action,
@@ -91,6 +97,27 @@ class Life(RuleBasedStateMachine):
             asked = approvals[which % len(approvals)]
             vote = {"verdict": verdict, "reason": "seen and decided", "digest": asked.digest}
             self.attempt(lambda: cast_vote(actor=self.voters[voter].as_actor(), approval_id=asked.pk, **vote))
+
+    @rule(which=st.integers(0, 9), voter=st.integers(0, 1), minor=st.sampled_from([500, 15_000, 25_000]))
+    def changes_what_is_asked(self, which: int, voter: int, minor: int) -> None:
+        if action := self.pick(which, "held", "superseded"):
+            changes = {"changes": {"total": {"minor": minor}}, "digest": action.approval.digest}
+            edits = {"approval_id": action.approval_id, "reason": "the invoice says so", **changes}
+            self.attempt(lambda: edit_action(actor=self.voters[voter].as_actor(), **edits))
+
+    @rule(which=st.integers(0, 9), voter=st.integers(0, 1), uses=st.integers(1, 2))
+    def approves_in_advance(self, which: int, voter: int, uses: int) -> None:
+        asked = Approval.objects.filter(subject_kind="actions.action").order_by("pk")
+        if approvals := list(asked):
+            bounds = Bounds(until=timezone.now() + timedelta(days=9), most_uses=uses, most_minor=30_000)
+            told = {"approval_id": approvals[which % len(approvals)].pk, "bounds": bounds, "reason": "the same"}
+            self.attempt(lambda: propose_standing_approval(actor=self.voters[voter].as_actor(), **told))
+
+    @rule(voter=st.integers(0, 1))
+    def ends_what_was_approved_in_advance(self, voter: int) -> None:
+        if standing := StandingApproval.objects.filter(revoked_at=None).first():
+            actor, told = self.voters[voter].as_actor(), {"standing_id": standing.pk, "reason": "no more"}
+            self.attempt(lambda: revoke_standing_approval(actor=actor, **told))
 
     @rule(which=st.integers(0, 9))
     def withdraws(self, which: int) -> None:

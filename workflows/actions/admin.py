@@ -15,8 +15,8 @@ from unfold.decorators import display
 from agents.decision.money import format_minor
 from audit.adminkit import ReadOnlyAdmin
 from workflows.actions.choices import State
-from workflows.actions.models import Action
-from workflows.actions.selectors import visible_to
+from workflows.actions.models import Action, StandingApproval
+from workflows.actions.selectors import visible_standing, visible_to
 
 STATE_LABELS = {
     State.REQUESTED: "info",
@@ -47,7 +47,8 @@ class ActionAdmin(ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": ["label", "story", "state", "sentence", "next_step", "outcome", "remote_ref"]}),
         ("Asked", {"fields": ["agent", "on_behalf_of", "operation_code", "revision", "shown_amount"]}),
-        ("Decided", {"fields": ["verdict", "code", "policy_version", "approval", "binding"]}),
+        ("Changed by a person", {"fields": ["replaces", "edited_by", "edit_reason"]}),
+        ("Decided", {"fields": ["verdict", "code", "policy_version", "approval", "standing", "binding"]}),
         ("When", {"fields": ["requested_at", "decided_at", "dispatched_at", "finished_at"]}),
         ("For the record", {"fields": ["id", "arguments_digest", "correlation_id", "attempt", "epoch"]}),
     ]
@@ -70,3 +71,35 @@ class ActionAdmin(ReadOnlyAdmin):
     def story(self, action: Action) -> SafeString:
         address = reverse("action", args=[action.pk])
         return format_html('<a class="portal-link" href="{}">Read the whole story</a>', address)
+
+
+@admin.register(StandingApproval)
+class StandingApprovalAdmin(ReadOnlyAdmin):
+    """What was approved in advance. It is asked for in the inbox, and ended on its page there."""
+
+    list_display = ["words", "agent", "role", "shown_use", "until", "granted_by", "agreed_by", "revoked_at"]
+    list_filter = ["agent", "role", "operation"]
+    list_select_related = ["agent", "role", "granted_by", "agreed_by"]
+    search_fields = ["words", "reason", "id"]
+    date_hierarchy = "created_at"
+    fieldsets = [
+        (None, {"fields": ["words", "reason", "ended_where", "shown_use"]}),
+        ("Whose, and what", {"fields": ["agent", "role", "operation", "revision", "condition"]}),
+        ("How much", {"fields": ["most_minor", "total_minor", "spent_minor", "most_uses", "used"]}),
+        ("When", {"fields": ["created_at", "starts_at", "until", "revoked_at", "revoked_by", "revoke_reason"]}),
+        ("Who agreed", {"fields": ["granted_by", "agreed_by", "approver_groups", "quorum", "modelled_on"]}),
+        ("For the record", {"fields": ["id", "binding", "lines"]}),
+    ]
+    readonly_fields = ["ended_where", "shown_use"]
+
+    def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
+        return visible_standing(request.user)  # type: ignore[arg-type]
+
+    @display(description="Used", ordering="used")
+    def shown_use(self, standing: StandingApproval) -> str:
+        return f"{standing.used} of {standing.most_uses}"
+
+    @display(description="To end it")
+    def ended_where(self, standing: StandingApproval) -> SafeString:
+        words = "All that is approved in advance"
+        return format_html('<a class="portal-link" href="{}">{}</a>', reverse("standing"), words)

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+STANDING = ["actions.view_standingapproval", "actions.revoke_standingapproval"]
 GROUPS = {
-    "Managers": ["actions.view_action", "actions.preview_decision"],
-    "Operators": ["actions.view_action", "actions.resolve_action"],
-    "Auditors": ["actions.view_action", "actions.view_lease", "actions.view_idempotencykey"],
+    "Managers": ["actions.view_action", "actions.preview_decision", *STANDING],
+    "Operators": ["actions.view_action", "actions.resolve_action", *STANDING],
+    "Auditors": [
+        "actions.view_action",
+        "actions.view_standingapproval",
+        "actions.view_lease",
+        "actions.view_idempotencykey",
+    ],
 }
 
 
@@ -18,6 +24,7 @@ class ActionsConfig(AppConfig):
         from agents.registry import (
             StopDuty,
             on_throttle_loosened,
+            register_contract_note,
             register_role_permissions,
             register_stop_duty,
             register_throttle_count,
@@ -48,5 +55,7 @@ class ActionsConfig(AppConfig):
         register_throttle_count("Calls being done", lambda at: turns.being_done(at).count())
         register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())
         register_subject("actions.action", receivers.ACTION)
+        services.register_change_kinds()
+        register_contract_note(selectors.contract_words)
         register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)

@@ -240,4 +240,37 @@ INVARIANTS: dict[str, Invariant] = {
                             AND b.dispatched_at > a.dispatched_at - t.per_seconds * interval '1 second')
         """,
     ),
+    "I25": Invariant(
+        "What was approved in advance was used as often as it says, and nothing began by it once it was ended.",
+        """
+        SELECT s.id::text, s.used::text || ' counted, by ' || count(a.id)::text || ' actions'
+          FROM actions_standingapproval s LEFT JOIN actions_action a ON a.standing_id = s.id
+         GROUP BY s.id HAVING s.used <> count(a.id) OR s.used > s.most_uses
+        UNION ALL
+        SELECT a.id::text, 'began by what was approved in advance and had ended'
+          FROM actions_action a JOIN actions_standingapproval s ON s.id = a.standing_id
+         WHERE (a.dispatched_at > s.revoked_at OR a.dispatched_at > s.until + interval '1 minute')
+           AND a.approval_id IS NULL
+        """,
+    ),
+    "I26": Invariant(
+        "What a person changed took the place of one that ended, and whoever changed it did not approve it.",
+        """
+        SELECT n.id::text, 'takes the place of an action that is ' || o.state
+          FROM actions_action n JOIN actions_action o ON o.id = n.replaces_id
+         WHERE o.state <> 'superseded' OR n.agent_id <> o.agent_id OR n.operation_code <> o.operation_code
+        UNION ALL
+        SELECT v.id::text, 'is a vote of whoever changed what it is on'
+          FROM actions_action a
+          JOIN approvals_vote v ON v.approval_id = a.approval_id AND v.verdict = 'approve'
+         WHERE a.edit_people <> '[]'::jsonb
+           AND (a.edit_people ? v.user_id::text OR a.edit_people ? v.on_behalf_of_id::text
+                OR a.edit_people ? v.through_id::text)
+        UNION ALL
+        SELECT a.id::text, 'was changed by a person, and nobody else approved it'
+          FROM actions_action a LEFT JOIN approvals_approval q ON q.id = a.approval_id
+         WHERE a.replaces_id IS NOT NULL AND a.authorization_id IS NOT NULL
+           AND (q.state IS DISTINCT FROM 'approved' OR q.subject_id <> a.id::text)
+        """,
+    ),
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from agents.models import Agent, Throttle
+from agents.models import Agent, Role, Throttle
+from agents.models.tracked import CheckedTogether
 from audit.vocabulary import Ref
 from connectors.models import Operation, OperationRevision
 from workflows.actions.choices import FINAL, Outcome, State
@@ -109,6 +111,40 @@ class Action(models.Model):
     references = models.JSONField(
         default=dict, blank=True, help_text="Run, step and workflow it belongs to, as text."
     )
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="replacements",
+        db_index=False,
+        help_text="The held action whose arguments a person changed; this one takes its place.",
+    )
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who changed the arguments. Another person approves it.",
+    )
+    edit_reason = models.CharField(max_length=1000, blank=True, help_text="Why they were changed.")
+    edit_people = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text="Ids of everybody who changed it or one it replaces, or in whose place that was done.",
+    )
+    standing = models.ForeignKey(
+        "actions.StandingApproval",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="uses",
+        db_index=False,
+        help_text="The standing approval that it was let through by.",
+    )
     requested_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
@@ -148,6 +184,18 @@ class Action(models.Model):
             models.CheckConstraint(
                 condition=Q(outcome="") | Q(state="confirmed"), name="action_outcome_when_done"
             ),
+            models.UniqueConstraint(
+                fields=["replaces"], condition=Q(replaces__isnull=False), name="action_replaced_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(replaces__isnull=True, edited_by__isnull=True)
+                | Q(replaces__isnull=False, edited_by__isnull=False),
+                name="action_replaced_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(standing__isnull=True) | Q(edited_by__isnull=True),
+                name="action_edited_not_standing",
+            ),
         ]
         # Most actions have none of what may be left out; an index of what has keeps an ask cheap.
         indexes = [
@@ -164,6 +212,7 @@ class Action(models.Model):
                 fields=["expires_at"], condition=Q(state__in=["authorized"]), name="action_authorized_due"
             ),
             models.Index(fields=["state"], condition=Q(state__in=["in_doubt", "held"]), name="action_waiting"),
+            models.Index(fields=["standing"], condition=Q(standing__isnull=False), name="action_by_standing"),
             # Small however much was done: who waits for a turn, and what rates count.
             models.Index(
                 fields=["waits_for", "waits_since"],
@@ -197,9 +246,103 @@ class Action(models.Model):
         return self.state == State.AUTHORIZED and self.waits_for_id is not None
 
     @property
+    def replaced_by(self) -> Action | None:
+        """Return what took its place when a person changed its arguments."""
+        return self.replacements.first() if self.state == State.SUPERSEDED else None
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in FINAL
+
+
+class StandingApproval(CheckedTogether):
+    """The like of one held action is approved in advance: of an agent or a role, within bounds, so many times.
+
+    Two people said so. It is bound to the rules that held what it was modelled on; only its counters
+    change, and it is ended once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Whose actions."
+    )
+    role = models.ForeignKey(
+        Role,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Or those of every agent of a role.",
+    )
+    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="+")
+    revision = models.PositiveIntegerField(help_text="Revision of the operation; another one is not covered.")
+    binding = models.CharField(max_length=64, help_text="SHA-256 of the rules that hold what it covers.")
+    lines = models.JSONField(default=list, blank=True, help_text="What must be so of the arguments.")
+    condition = models.CharField(max_length=2000, blank=True, help_text="The same in CEL.")
+    words = models.CharField(max_length=500, help_text="What it lets through, in words.")
+    most_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="The largest amount, in minor units of the company's currency."
+    )
+    total_minor = models.BigIntegerField(null=True, blank=True, help_text="All amounts together, likewise.")
+    most_uses = models.PositiveIntegerField(help_text="How often.")
+    used = models.PositiveIntegerField(default=0, help_text="How often it was used. A use is never given back.")
+    spent_minor = models.BigIntegerField(default=0, help_text="All amounts that were let through by it.")
+    starts_at = models.DateTimeField(help_text="From when it counts.")
+    until = models.DateTimeField(help_text="When it ends by itself.")
+    quorum = models.PositiveSmallIntegerField(default=1, help_text="How many the rules ask for.")
+    approver_groups = models.ManyToManyField(
+        Group, related_name="+", help_text="Whose members the rules ask; who granted it is in every one."
+    )
+    modelled_on = models.ForeignKey(
+        Approval, on_delete=models.PROTECT, related_name="+", help_text="What was held when it was asked for."
+    )
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    agreed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="The second person."
+    )
+    reason = models.CharField(max_length=1000, help_text="Why.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, help_text="When it was ended before its time.")
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    revoke_reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = [("revoke_standingapproval", "May end a standing approval")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agent__isnull=True, role__isnull=False) | Q(agent__isnull=False, role__isnull=True),
+                name="standing_of_agent_or_role",
+            ),
+            models.CheckConstraint(condition=Q(used__lte=F("most_uses")), name="standing_used_at_most"),
+            models.CheckConstraint(
+                condition=Q(total_minor__isnull=True) | Q(spent_minor__lte=F("total_minor")),
+                name="standing_spent_at_most",
+            ),
+            models.CheckConstraint(condition=Q(starts_at__lt=F("until")), name="standing_times_in_order"),
+            models.CheckConstraint(condition=~Q(granted_by=F("agreed_by")), name="standing_by_two_people"),
+            models.CheckConstraint(
+                condition=Q(revoked_at__isnull=True, revoked_by__isnull=True)
+                | Q(revoked_at__isnull=False, revoked_by__isnull=False),
+                name="standing_revoked_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["operation", "binding"], condition=Q(revoked_at=None), name="standing_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.words
+
+    def as_ref(self) -> Ref:
+        """Return it as the subject of an event."""
+        return Ref("actions.standingapproval", str(self.pk), self.words[:300])
 
 
 class IdempotencyKey(models.Model):

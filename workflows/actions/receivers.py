@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Q
@@ -31,6 +33,11 @@ VERBS = {
     "actions.action_withdrawn": "An action is no longer wanted: by its agent, or by the work it belonged to.",
     "actions.action_superseded": "What was approved is no longer what would be done.",
     "actions.action_stopped": "A stop or a brake prevented an action.",
+    "actions.arguments_edited": "A person changed what an agent asked for; another person decides on it.",
+    "actions.edit_refused": "A person's change of what an agent asked for was refused.",
+    "actions.standing_given": "Two people approved the like of a request in advance.",
+    "actions.standing_revoked": "A standing approval was ended before its time.",
+    "actions.standing_used": "An action was let through by a standing approval, and nobody was asked.",
     "actions.withdrawal_refused": "A withdrawal was refused.",
     "actions.resolution_refused": "Resolving a doubt was refused.",
 }
@@ -75,10 +82,13 @@ def is_awaited(task: Task, action_id: str) -> bool:
 
 def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
+    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_ids(user)
+    about = [Q(subject_kind="actions.standingapproval", subject_id__in=agreed)] if agreed.exists() else []
     if user.has_perm("actions.view_action"):
-        return ~Q(action_id="")
-    visible = selectors.visible_ids(user)
-    return Q(action_id__in=visible) if visible.exists() else None
+        about.append(~Q(action_id=""))
+    elif visible.exists():
+        about.append(Q(action_id__in=visible))
+    return reduce(or_, about) if about else None
 
 
 ACTION = ApprovalSubject(

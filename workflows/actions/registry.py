@@ -12,6 +12,9 @@ from workflows.actions.models import Action
 Behind = Callable[[Action], Iterable[str]]
 Ended = Callable[[Sequence[Action]], None]
 Kept = Callable[[Sequence[Action]], Iterable[UUID]]
+Waited = Callable[[Action], None]
+Followed = Callable[[Action, Action], None]
+_followers: list[tuple[Waited, Followed]] = []
 _behind: list[Behind] = []
 _ended: list[Ended] = []
 _on_their_way: list[Ended] = []
@@ -75,3 +78,25 @@ def register_behind(people: Behind) -> None:
 def people_behind(action: Action) -> list[str]:
     """Return the ids of everybody whose wish an action is, apart from its agent."""
     return [user_id for people in _behind for user_id in people(action)]
+
+
+def register_follower(hold: Waited, follow: Followed) -> None:
+    """Let what belongs to an action go on with the one that takes its place when a person changes it.
+
+    ``hold(old)`` takes the locks that come before those of approvals and actions; ``follow(old, new)`` is
+    called before the old one ends, in the same transaction.
+    """
+    if (hold, follow) not in _followers:
+        _followers.append((hold, follow))
+
+
+def before_replacing(old: Action) -> None:
+    """Lock what belongs to an action that is about to be replaced."""
+    for hold, _ in _followers:
+        hold(old)
+
+
+def tell_replaced(old: Action, new: Action) -> None:
+    """Let everything that belongs to the old action belong to the new one."""
+    for _, follow in _followers:
+        follow(old, new)

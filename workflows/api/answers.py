@@ -44,6 +44,7 @@ def _shown() -> ActionSerializer:
 
 def refusal_of(action: Action) -> Refusal:
     """Return why an action was not done: code, words, rules in words, next move, and where to read it again."""
+    follows = action.replaced_by
     kind = KIND_OF_STATE.get(State(action.state)) or KIND_OF_CODE.get(action.code, RefusalKind.FORBIDDEN)
     return Refusal(
         action.code,
@@ -53,6 +54,7 @@ def refusal_of(action: Action) -> Refusal:
             "url": action_url(action),
             "state": action.state,
             "rules": deciding_rules(action.explanation),
+            **({"replaced_by": str(follows.pk)} if follows else {}),
         },
         kind=kind,
         next_step=action.next_step,

@@ -157,6 +157,17 @@ class ActionSerializer(serializers.ModelSerializer):
         help_text="Name of the throttle that leaves it no room now, or null. It goes on by itself."
     )
 
+    replaces = serializers.UUIDField(
+        source="replaces_id",
+        allow_null=True,
+        read_only=True,
+        help_text="The action whose arguments a person changed, or null: this one takes its place.",
+    )
+    replaced_by = serializers.SerializerMethodField(
+        help_text="The action that took its place, because a person changed the arguments; or null."
+    )
+    edited_by = serializers.SerializerMethodField(help_text="Who changed the arguments, or null.")
+
     class Meta:
         model = Action
         fields = [
@@ -184,6 +195,10 @@ class ActionSerializer(serializers.ModelSerializer):
             "expires_at",
             "waits_for",
             "waits_since",
+            "replaces",
+            "replaced_by",
+            "edited_by",
+            "edit_reason",
         ]
         read_only_fields = fields
 
@@ -195,6 +210,16 @@ class ActionSerializer(serializers.ModelSerializer):
     def get_waits_for(self, action: Action) -> str | None:
         """Return the name of what it waits for its turn at."""
         return action.waits_for.name if action.waits_for_turn and action.waits_for else None
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_replaced_by(self, action: Action) -> str | None:
+        """Return the key of what took its place."""
+        found = action.replaced_by
+        return str(found.pk) if found else None
+
+    def get_edited_by(self, action: Action) -> str | None:
+        """Return the name of whoever changed it."""
+        return str(action.edited_by) if action.edited_by else None
 
     def get_url(self, action: Action) -> str:
         """Return the address of the action."""
@@ -264,6 +289,9 @@ class ProblemSerializer(serializers.Serializer):
     action = serializers.UUIDField(required=False, help_text="The record of the refusal, if there is one.")
     url = serializers.CharField(required=False, help_text="Where to read that record.")
     state = serializers.CharField(required=False, help_text="The state of that action.")
+    replaced_by = serializers.UUIDField(
+        required=False, help_text="What took the place of that action, because a person changed the arguments."
+    )
     # The member of the problem has the name of a property that only an input has.
     errors = ErrorsField(  # type: ignore[assignment]
         required=False, help_text="What is wrong, by member or as a list with pointers."
@@ -289,6 +317,7 @@ def decision_words(explanation: dict[str, Any]) -> dict[str, Any]:
         "sentence": explanation["sentence"],
         "rules": deciding_rules(explanation),
         "policy_version": explanation["policy_version"],
+        **({"standing": explanation["standing"]} if "standing" in explanation else {}),
     }
 
 

@@ -17,6 +17,13 @@ from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
 from workflows.api.runs import RunDetail, Runs
 from workflows.api.signals import RunSignals, Signals
+from workflows.api.standing import (
+    Edits,
+    GiveStanding,
+    StandingApprovalDetail,
+    StandingApprovalEnd,
+    StandingApprovals,
+)
 from workflows.api.steering import (
     Cancellation,
     Pausing,
@@ -83,6 +90,15 @@ urlpatterns = [
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
     path("approvals/<uuid:approval_id>/comments", Comments.as_view(), name="approval-comments"),
     path("approvals/<uuid:approval_id>/questions", Questions.as_view(), name="approval-questions"),
+    path("approvals/<uuid:approval_id>/edits", Edits.as_view(), name="approval-edits"),
+    path("approvals/<uuid:approval_id>/standing", GiveStanding.as_view(), name="approval-standing"),
+    path("standing-approvals", StandingApprovals.as_view(), name="standing-approvals"),
+    path("standing-approvals/<uuid:standing_id>", StandingApprovalDetail.as_view(), name="standing-approval"),
+    path(
+        "standing-approvals/<uuid:standing_id>/revoke",
+        StandingApprovalEnd.as_view(),
+        name="standing-approval-end",
+    ),
     path("delegations", Delegations.as_view(), name="delegations"),
     path("delegations/<uuid:delegation_id>", DelegationDetail.as_view(), name="delegation"),
     path("delegations/<uuid:delegation_id>/end", DelegationEnd.as_view(), name="delegation-end"),

@@ -20,7 +20,7 @@ from agents.models import Agent, ChangeRequest, Rule, User
 from agents.selectors import company_currency, foreseen, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
-from workflows.actions.selectors import amount_words, shown_arguments
+from workflows.actions.selectors import Edit, amount_words, edits_of, shown_arguments
 from workflows.approvals.models import Approval, Escalation, Vote
 from workflows.approvals.selectors import description
 from workflows.documents.models import Document
@@ -81,6 +81,7 @@ class Matter:
     result: str
     link: str = ""
     also: list[str] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Question:
     comments: list[Comment]
     asked: list[Asked]
     may_ask: bool
+    may_change: bool
     may_vote: bool
     why_not: str
     voters: list[Voter]
@@ -120,6 +122,7 @@ def question_for(approval: Approval, user: User) -> Question:
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
+        may_change=bool(voters) and approval.subject_kind == "actions.action",
         later=list(approval.escalations.select_related("group", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,
@@ -168,6 +171,7 @@ def _of_action(approval: Approval) -> Matter:
         statement=statement_of(action),
         result=_result(action, approval),
         link=reverse("action", args=[action.pk]),
+        edits=edits_of(action),
     )
 
 

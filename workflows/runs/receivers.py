@@ -71,6 +71,18 @@ def on_actions_ended(actions: Sequence[Action]) -> None:
         transaction.on_commit(dispatch.hint_tick)
 
 
+def before_replacing(action: Action) -> None:
+    """Lock the run of an action that a person changes, before the action: so does the engine."""
+    if run_id := str(action.references.get("run_id", "")):
+        list(Run.objects.select_for_update(of=("self",)).filter(pk=run_id).values_list("pk"))
+
+
+def on_replaced(old: Action, new: Action) -> None:
+    """Let a step wait for the action that takes the place of its own."""
+    Step.objects.filter(action=old).update(action=new)
+    Step.objects.filter(undo_action=old).update(undo_action=new)
+
+
 def on_system_back(system_id: UUID) -> None:
     """Let steps go on at once that were held for a system that can be called again."""
     if Step.objects.filter(held_by=system_id, state=StepState.READY).exists():

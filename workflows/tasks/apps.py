@@ -51,6 +51,7 @@ class TasksConfig(AppConfig):
                 "tasks.task_opened": "Something waits for somebody.",
                 "tasks.task_claimed": "Somebody took a task.",
                 "tasks.task_redirected": "A task was given to one agent, person or group, and to nobody else.",
+                "tasks.task_follows": "A task waits for what took the place of what it waited for.",
                 "tasks.task_released": "A task went back to its candidates.",
                 "tasks.task_completed": "A task was done.",
                 "tasks.task_handed_off": "Whoever had a task passed it on.",

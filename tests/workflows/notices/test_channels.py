@@ -17,6 +17,7 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.models import Secret
 from tests.workflows.conftest import ask, hold_above
+from workflows.actions.services import edit_action
 from workflows.approvals.services import cast_vote
 from workflows.notices import services
 from workflows.notices.models import Channel, Post
@@ -189,6 +190,20 @@ def test_an_agents_own_program_hears_what_came_of_its_actions(chat, clerk, alice
         "next_step": action.next_step,
     }
     assert "ordered twice" in said["data"]["sentence"]
+
+
+def test_an_agents_own_program_hears_that_a_person_replaced_its_action(chat, clerk, alice, bob):
+    channel = kept(alice, chat.url, groups=[], agent=clerk)
+    services.issue_channel_secret(actor=alice.as_actor(), channel=channel, reason=WHY)
+    action = held(clerk)
+    minor = {"total": {"minor": action.amount_minor + 1}}
+    told = {"approval_id": action.approval_id, "digest": action.approval.digest, "changes": minor}
+    new = edit_action(actor=bob.as_actor(), reason="one cent more", **told)
+    services.tell()
+    said = json.loads(chat.messages[0][1])
+    assert said["type"] == "action.superseded"
+    assert (said["data"]["code"], said["data"]["replaced_by"]) == ("replaced_by_person", str(new.pk))
+    assert "one cent more" in said["data"]["sentence"]
 
 
 def test_a_channel_is_of_an_agent_or_of_groups(chat, clerk, alice):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.selectors import Violation, violations
+from workflows.actions.selectors.edits import Edit, changed, edits_of, hidden_in_action
 from workflows.actions.selectors.showing import (
     amount_words,
     approval_description,
@@ -12,18 +13,44 @@ from workflows.actions.selectors.showing import (
     visible_ids,
     visible_to,
 )
+from workflows.actions.selectors.standing import (
+    contract_words,
+    covering,
+    is_asked,
+    most_days,
+    standing_facts,
+    standing_told,
+    standing_words,
+    state_of,
+    visible_standing,
+    visible_standing_ids,
+)
 from workflows.actions.selectors.under_way import calls_under_way, hit_by
 
 __all__ = [
+    "Edit",
     "Violation",
     "amount_words",
     "approval_description",
     "calls_under_way",
+    "changed",
+    "contract_words",
+    "covering",
+    "edits_of",
+    "hidden_in_action",
     "hit_by",
     "in_doubt",
+    "is_asked",
+    "most_days",
     "shapes_of",
     "shown_arguments",
+    "standing_facts",
+    "standing_told",
+    "standing_words",
+    "state_of",
     "violations",
     "visible_ids",
+    "visible_standing",
+    "visible_standing_ids",
     "visible_to",
 ]

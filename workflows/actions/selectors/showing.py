@@ -13,6 +13,7 @@ from agents.models import User
 from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
+from workflows.actions.selectors.edits import edits_of
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import Shape, may_go_together
 from workflows.approvals.selectors import asked_of, handed_to
@@ -24,7 +25,9 @@ def visible_to(user: User) -> QuerySet[Action]:
     An agent: its own. A person: those of agents they may see, those they are asked to decide, those done on
     their behalf; all with ``actions.view_action``.
     """
-    actions = Action.objects.select_related("agent__user", "operation__system", "approval", "waits_for")
+    actions = Action.objects.select_related(
+        "agent__user", "operation__system", "approval", "waits_for", "edited_by"
+    )
     if not user.is_active:
         return actions.none()
     if user.kind == User.Kind.AGENT:
@@ -105,6 +108,18 @@ def approval_description(approval: Approval) -> dict[str, Any]:
             "confidence": action.confidence,
             "provenance": action.provenance,
         },
+        "edits": [
+            {
+                "by": edit.who,
+                "reason": edit.reason,
+                "replaces": edit.replaced_id,
+                "changes": [
+                    {"path": one.path, "name": one.name, "before": one.before, "after": one.after}
+                    for one in edit.differences
+                ],
+            }
+            for edit in edits_of(action)
+        ],
         "why_held": approval.sentence,
         "limits": approval.explanation.get("limits", []),
         "rules": approval.explanation.get("rules", []),

@@ -11,6 +11,7 @@ from workflows.actions.services.asking import (
 )
 from workflows.actions.services.asking_together import Wish, request_together
 from workflows.actions.services.deciding import decide_again, explanation, let_go
+from workflows.actions.services.editing import edit_action
 from workflows.actions.services.ending import (
     drop_action,
     expire_due,
@@ -22,19 +23,31 @@ from workflows.actions.services.ending import (
 from workflows.actions.services.executing import dispatch_action, do_action, run_action
 from workflows.actions.services.executing_together import do_actions, hint_actions
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
+from workflows.actions.services.standing import (
+    MOST_USES,
+    REVOKE,
+    Bounds,
+    propose_standing_approval,
+    register_change_kinds,
+    revoke_standing_approval,
+)
 from workflows.actions.services.sweeping import sweep_due
 from workflows.actions.services.turns import WAITS, give_turns, pass_on, take_turns
 
 __all__ = [
     "KEY_CHARACTERS",
+    "MOST_USES",
+    "REVOKE",
     "WAITS",
     "Ask",
+    "Bounds",
     "Wish",
     "decide_again",
     "dispatch_action",
     "do_action",
     "do_actions",
     "drop_action",
+    "edit_action",
     "expire_due",
     "expired",
     "explanation",
@@ -44,12 +57,15 @@ __all__ = [
     "look_up_early",
     "pass_on",
     "preview_decision",
+    "propose_standing_approval",
     "reconcile_action",
+    "register_change_kinds",
     "rejected",
     "request_action",
     "request_together",
     "request_within",
     "resolve_in_doubt",
+    "revoke_standing_approval",
     "run_action",
     "sweep_due",
     "take_turns",

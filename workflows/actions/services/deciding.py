@@ -38,6 +38,8 @@ from workflows.actions import dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
+from workflows.actions.selectors import standing_told, standing_words
+from workflows.actions.services import in_advance
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.policies import Level
@@ -113,9 +115,45 @@ def carry_out(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
     if verdict is Verdict.DENY:
         _brake_if_a_limit_says_so(action, judgement)
         return deny(actor=actor, action=action, decision=judgement.decision)
+    if verdict is Verdict.HOLD and (ahead := _in_advance(action, judgement)):
+        return _let_through(actor=actor, action=action, judgement=ahead)
     if verdict is Verdict.HOLD:
         return hold(actor=actor, action=action, judgement=judgement)
     return authorize(actor=actor, action=action, judgement=judgement)
+
+
+def _let_through(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
+    """Authorize what was approved in advance, and say in the ledger who granted that."""
+    authorize(actor=actor, action=action, judgement=judgement)
+    if action.standing is not None and action.state == State.AUTHORIZED:
+        words = standing_words(action.standing)
+        told = standing_told(action.standing)
+        note(
+            actor=actor,
+            action=action,
+            verb="actions.standing_used",
+            sentence=f"{words}: {action.label}",
+            code="approved_in_advance",
+            payload={"standing": told},
+        )
+    return action
+
+
+def _in_advance(action: Action, judgement: Judgement) -> Judgement | None:
+    """Take a use of what people approved in advance, and decide anew on it; None: people are asked."""
+    with transaction.atomic():
+        standing = in_advance.take_use(
+            action=action,
+            request=judgement.request,
+            decision=judgement.decision,
+            time_zone=judgement.snapshot.time_zone,
+        )
+        again = judge_action(action) if standing else None
+        if again and again.decision.verdict is Verdict.ALLOW:
+            return again
+        transaction.set_rollback(standing is not None)
+    action.standing = None
+    return None
 
 
 def _brake_if_a_limit_says_so(action: Action, judgement: Judgement) -> None:
@@ -187,6 +225,8 @@ def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mappi
     """Return the transition of an action that may be done, under the authorization it was given (``mint``)."""
     decision, request = judgement.decision, judgement.request
     decided = _decided(decision, request.now)
+    if action.standing is not None:
+        decided["explanation"]["standing"] = standing_told(action.standing)
     return Move(
         actor=actor,
         action=action,
@@ -267,12 +307,27 @@ def decide_again(*, actor: Actor, approval: Approval) -> Action:
 def still_allowed(action: Action) -> Decision | None:
     """Return the decision that no longer allows an authorized action, or None while it still may go.
 
-    Decides anew only when authority changed since: the version moves with every grant, rule, brake and limit.
+    Decides anew only when authority changed since: the version moves with every grant, rule, brake and limit;
+    and when what was approved in advance is over.
     """
-    if str(authority_snapshot().version) == action.policy_version:
+    is_over = in_advance.is_over(action)
+    if not is_over and str(authority_snapshot().version) == action.policy_version:
         return None
     decision = judge_action(action).decision
+    if is_over:
+        return _no_longer_in_advance(decision)
     return None if decision.verdict is Verdict.ALLOW else decision
+
+
+def _no_longer_in_advance(decision: Decision) -> Decision:
+    """Whatever would be decided now, what it went by is gone: it has to be asked for again."""
+    return dataclasses.replace(
+        decision,
+        verdict=Verdict.DENY,
+        code="standing_approval_over",
+        sentence=f"Denied: what was approved in advance was ended or is over. {decision.sentence}"[:500],
+        next_step="Ask again with a new idempotency key; people then decide on it.",
+    )
 
 
 def approval_digest(action: Action) -> str:
@@ -364,7 +419,7 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         escalations=[Level(one.group, one.to, one.minutes * 60) for one in decision.obligations.escalations],
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
-        excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action)],
+        excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action), *action.edit_people],
         references=references(action),
     )
 
@@ -422,7 +477,7 @@ def _superseded(actor: Actor, action: Action, code: str, why: str) -> Action:
 def _approval_facts(action: Action) -> ApprovalFacts | None:
     approval = action.approval
     if approval is None or approval.state != Approval.State.APPROVED:
-        return None
+        return in_advance.approval_facts(action)
     yes = approval.votes.filter(verdict=Vote.Verdict.APPROVE).values_list("user_id", flat=True)
     return ApprovalFacts(str(approval.pk), approval.binding, tuple(str(user_id) for user_id in yes))
 

@@ -102,7 +102,13 @@ def _begin_all(actions: Sequence[Action]) -> list[Begun]:
         return []
     now = database_now()
     for action in free:
-        if not _is_quick(action) or action.waits_for_turn or not action.expires_at or action.expires_at <= now:
+        if (
+            action.standing_id
+            or not _is_quick(action)
+            or action.waits_for_turn
+            or not action.expires_at
+            or action.expires_at <= now
+        ):
             raise _not_alike(action)
     scopes = scopes_of_all(free)
     every = list(dict.fromkeys(scope for some in scopes.values() for scope in some))

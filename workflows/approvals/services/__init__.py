@@ -8,6 +8,7 @@ from workflows.approvals.services.deciding import (
     expire_due,
     lock,
     request_approval,
+    require_vote_allowed,
     use,
     withdraw,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "register_change_kinds",
     "remind_due",
     "request_approval",
+    "require_vote_allowed",
     "stand_still",
     "use",
     "withdraw",

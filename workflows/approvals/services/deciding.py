@@ -192,6 +192,14 @@ def _cast(
     return approval
 
 
+def require_vote_allowed(actor: Actor, approval: Approval, whom: str, reason: str, digest: str) -> Seat:
+    """Return from which seat somebody could vote now on a locked approval as it was shown; refuse like a vote.
+
+    For what only a voter may do beside voting.
+    """
+    return _require_vote_allowed(actor, approval, whom, reason, digest)
+
+
 def _require_vote_allowed(actor: Actor, approval: Approval, whom: str, reason: str, digest: str) -> Seat:
     """Ask whether there is anything to decide before the form of the reason: no reason would help then."""
     seat = Seat((actor.id,)) if whom in ("", actor.id) else seat_of(actor, approval, whom)

@@ -107,6 +107,8 @@ def _of_task(task: Task, code: str) -> dict[str, str]:
 def _of_action(channel: Channel, action: Action) -> None:
     post = Post(channel=channel)
     told = {"action": str(action.pk), "operation": action.operation_code, "state": str(action.state)}
+    if follows := action.replaced_by:
+        told["replaced_by"] = str(follows.pk)
     post.body = outcome_of(
         message_id=str(post.pk),
         at=database_now().isoformat(),

@@ -6,6 +6,7 @@ from workflows.tasks.services.asking import ask_agent, ask_question, sweep_quest
 from workflows.tasks.services.claiming import (
     claim_next,
     claim_task,
+    follow_another,
     heartbeat_task,
     hurry_task,
     offer_to_all,
@@ -47,6 +48,7 @@ __all__ = [
     "complete_task",
     "escalate_task",
     "fail_task",
+    "follow_another",
     "hand_off_task",
     "heartbeat_task",
     "hurry_task",

@@ -167,6 +167,18 @@ def wake_waiting(*awaited: Ref) -> int:
     return woken
 
 
+def follow_another(*, actor: Actor, before: Ref, after: Ref, sentence: str, reason: str) -> int:
+    """Let tasks that wait for something wait for what takes its place, and say so; return how many."""
+    waiting = Task.objects.select_for_update(of=("self",)).filter(waits_for=f"{before.kind}:{before.id}")
+    found = list(waiting.order_by("pk"))
+    for task in found:
+        task.waits_for = f"{after.kind}:{after.id}"
+        task.save(update_fields=["waits_for"])
+        said = f"{task.title} waits for another: {sentence}"
+        record(actor, "tasks.task_follows", task, said, reason, code="replaced_by_person")
+    return len(found)
+
+
 def hurry_task(*, task_id: UUID | str) -> None:
     """Put a task first that is overdue, and offer it now, if it was given back for later, and to all."""
     if not Task.objects.filter(pk=task_id, state__in=Task.WAITING).update(priority=1, preferred_agent=None):

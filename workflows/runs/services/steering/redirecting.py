@@ -115,6 +115,9 @@ class Redirect(Verb):
         to = self._to(at)
         if action.is_final:
             raise refuse(self.name, at, "what it asked for has ended.", "Look at what the run does next.")
+        if action.edited_by_id:
+            why = "a person changed what it asks for, and another person has to decide on exactly that first."
+            raise refuse(self.name, at, why, "Have it decided in the inbox.")
         require_fit(at, to)
         agent = agent_of(to) if isinstance(to, User) else None
         if agent is None or agent.pk == action.agent_id:

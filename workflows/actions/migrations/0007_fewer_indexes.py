@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('actions', '0005_born_decided'),
+        ('actions', '0006_born_decided'),
         ('agents', '0009_rule_escalation'),
         ('approvals', '0004_escalations'),
         ('connectors', '0004_fewer_indexes'),
