@@ -36,6 +36,8 @@ class Terms:
                 or (self.names.ordinary_approvers if rule.verdict == "hold" else ""),
                 "note": rule.note,
                 "redact": sorted(rule.redact),
+                **({"stage": rule.stage} if rule.stage > 1 else {}),
+                **({"step_up": True} if rule.step_up else {}),
                 **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
             },
             tuple(self._details(rule, reach)),
@@ -95,9 +97,11 @@ class Terms:
         if "clock" in {path.parts[0] for path in expressions.paths(rule.condition)}:
             yield f"Days and hours are those of {self.time_zone}."
         if rule.verdict == "hold":
-            yield sentence(self.voters(rule.quorum, rule.approver_group))
+            yield sentence(f"{_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}")
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
-            yield sentence(f"If a person is asked, {self.voters(rule.quorum, rule.approver_group)}")
+            yield sentence(f"If a person is asked, {_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}")
+        if rule.step_up and rule.verdict != "deny":
+            yield "Whoever approves must sign in again just before."
         if rule.escalate_to and rule.verdict != "deny":
             yield f"Undecided after {rule.escalate_minutes} minutes, {rule.escalate_to} may decide it, too."
         if rule.note:
@@ -148,6 +152,10 @@ class Terms:
         plain = measure.amount.strip() in ("1", "amount")
         adds = "" if plain else f", where each call adds its {spoken(measure.amount) or 'own number'}"
         return f"at most {number} {window}{adds}"
+
+
+def _at_stage(rule: RuleFacts) -> str:
+    return f"once those of the stages before have agreed, at stage {rule.stage}, " if rule.stage > 1 else ""
 
 
 def of_throttle(throttle: ThrottleFacts) -> Clause:
