@@ -116,7 +116,7 @@ def of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
 
 def of_stage(old: RuleFacts, new: RuleFacts) -> Direction:
     """Deciding at another stage loosens, also at a later one: where other rules ask there already, both count
-    together, and fewer people decide than one after the other. What only this rule says cannot rule that out."""
+    together, and fewer people decide than one after the other. This rule alone cannot rule that out."""
     return _SAME if old.stage == new.stage else _LOOSER
 
 

@@ -176,8 +176,8 @@ class Escalation:
 class Stage:
     """Who decides at one stage, and how many of them; a later stage waits for those before.
 
-    A voter must belong to every one of ``groups`` (empty: the ordinary approvers). ``number`` is what rules say,
-    so there may be gaps.
+    A voter must belong to every one of ``groups`` (empty: the ordinary approvers). ``number`` is what rules
+    say, so there may be gaps.
     """
 
     number: int

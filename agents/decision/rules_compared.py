@@ -120,7 +120,8 @@ def _asked(case: RuleCase, rule: RuleFacts) -> str:
         return ""
     late = f" At stage {rule.stage}, once those before have agreed." if rule.stage > 1 else ""
     again = " Whoever approves must sign in again." if rule.step_up else ""
-    return f" {people(rule.quorum).capitalize()} of {rule.approver_group or _ordinary(case)} must agree.{late}{again}"
+    whom = rule.approver_group or _ordinary(case)
+    return f" {people(rule.quorum).capitalize()} of {whom} must agree.{late}{again}"
 
 
 def _ordinary(case: RuleCase) -> str:
@@ -310,8 +311,8 @@ def _how_they_decide(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts])
         )
     if of_whoever_is_asked(old, new) is Direction.LOOSENS:
         yield looser(
-            f"That {people(old.quorum)} must agree for {who(both)} is no longer said of everybody who is asked, "
-            f"at every stage: {_words(new)}"
+            f"That {people(old.quorum)} must agree for {who(both)} is no longer said of everybody "
+            f"who is asked, at every stage: {_words(new)}"
         )
     if old.step_up != new.step_up:
         must = "must" if new.step_up else "need no longer"

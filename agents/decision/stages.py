@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agents.decision.facts import ORDINARY_APPROVERS, Stage, Verdict
+from agents.decision.facts import ORDINARY_APPROVERS, Stage
 from agents.decision.findings import Finding
 from agents.decision.speech import people, series
 

@@ -96,10 +96,13 @@ class Terms:
         yield from self._exactly(rule)
         if "clock" in {path.parts[0] for path in expressions.paths(rule.condition)}:
             yield f"Days and hours are those of {self.time_zone}."
+        voters = self.voters(rule.quorum, rule.approver_group)
         if rule.verdict == "hold":
-            yield sentence(f"{_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}")
+            yield sentence(f"{_at_stage(rule)}{voters}")
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
-            yield sentence(f"If a person is asked, {_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}")
+            yield sentence(
+                f"If a person is asked, {_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}"
+            )
         if rule.step_up and rule.verdict != "deny":
             yield "Whoever approves must sign in again just before."
         if rule.escalate_to and rule.verdict != "deny":

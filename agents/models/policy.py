@@ -139,7 +139,8 @@ class Rule(KeyedModel):
     stage = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(5)],
-        help_text="When they decide: 1 first, 2 once all of stage 1 have agreed, up to 5. Nobody decides twice.",
+        help_text="When they decide: 1 first, 2 once all of stage 1 have agreed, up to 5. "
+        "Nobody decides twice.",
     )
     step_up = models.BooleanField(
         default=False,

@@ -65,9 +65,7 @@ def test_one_no_at_any_stage_ends_it(needed, at):
     at = min(at, len(needed) - 1)
     names = map(str, itertools.count())
     cast = [
-        Cast(stage, True, (next(names),))
-        for stage, quorum in enumerate(needed[:at], 1)
-        for _ in range(quorum)
+        Cast(stage, True, (next(names),)) for stage, quorum in enumerate(needed[:at], 1) for _ in range(quorum)
     ]
     no = Cast(at + 1, False, ("no",))
     more = [Cast(stage, True, (next(names),)) for stage in range(1, 6) for _ in range(3)]
