@@ -7,6 +7,7 @@ from django.urls import path
 from workflows.pages.activity import activity, activity_rows
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
+from workflows.pages.confirming import confirm
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
@@ -38,6 +39,7 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("confirm/", confirm, name="confirm"),
     path("away/", away, name="away"),
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),

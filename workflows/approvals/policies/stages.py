@@ -1,8 +1,8 @@
 """In which order people decide. Pure: stages and votes in, where an approval stands out.
 
-Only the stage that is on counts votes; it is over when as many as its quorum have approved, and the next begins.
-One rejection ends it all, the quorum of the last stage approves. A vote takes the places of everybody it goes
-through at every stage, so as many different people approve as all quorums together.
+Only the stage that is on counts votes; it is over when as many as its quorum have approved, and the next
+begins. One rejection ends it all, the quorum of the last stage approves. A vote takes the places of everybody
+it goes through at every stage, so as many different people approve as all quorums together.
 """
 
 from __future__ import annotations
