@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from agents.models import User
 from audit.models import Event
+from audit.selectors import database_now
 from audit.vocabulary import Refusal
 from tests.company import person
 from tests.workflows.conftest import ask, hold_above, signed_in
 from tests.workflows.test_approvals import vote
+from workflows.actions.services import sweep_due
 from workflows.approvals import services
 from workflows.approvals.models import Approval, Stage, Vote
 from workflows.approvals.selectors import company_day, pending_for, visible_to
@@ -40,6 +44,13 @@ def approval(clerk: Any, bob: User, barbara: User, lena: User) -> Approval:
     hold_above(10_000, quorum=2, name="money")
     hold_above(10_000, name="law", approver_group=Group.objects.get(name="Legal"), stage=2)
     return ask(clerk, minor=20_000).approval
+
+
+def at_the_portal(user: User) -> Client:
+    """Return a browser signed in as somebody."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def refused(user: User, approval: Approval, verdict: str = "approve", **more: Any) -> str:
@@ -109,7 +120,7 @@ def test_the_inbox_the_task_and_the_row_follow_the_stage(
     assert list(visible_to(lena)) == [approval]
     (row,) = rows_of(lena, "others", 5)
     assert row.words.endswith("Waits for Approvers.")
-    page = signed_in(lena).get(f"/inbox/{approval.pk}/").content.decode()
+    page = at_the_portal(lena).get(f"/inbox/{approval.pk}/").content.decode()
     assert "It waits for Approvers. You decide at another stage" in page
     assert "waits for Approvers first" in page
     task = Task.objects.get(kind="approval")
@@ -121,7 +132,7 @@ def test_the_inbox_the_task_and_the_row_follow_the_stage(
     assert list(pending_for(lena)) == [approval]
     assert not pending_for(bob).exists()
     assert list(visible_to(bob)) == [approval]
-    page = signed_in(lena).get(f"/inbox/{approval.pk}/").content.decode()
+    page = at_the_portal(lena).get(f"/inbox/{approval.pk}/").content.decode()
     assert "Two people of Approvers: " in page
     assert page.count("approved") >= 2
     read = signed_in(lena).get(f"/api/v1/approvals/{approval.pk}").json()
@@ -133,9 +144,7 @@ def test_the_inbox_the_task_and_the_row_follow_the_stage(
     assert [one["stage"] for one in read["votes"]] == [1, 1]
 
 
-def test_the_clock_of_a_stage_begins_with_it(
-    clerk: Any, bob: User, lena: User, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_the_clock_of_a_stage_begins_with_it(clerk: Any, bob: User, lena: User) -> None:
     chiefs, legal = Group.objects.create(name="Chiefs"), Group.objects.get(name="Legal")
     later = {"escalate_minutes": 60, "escalate_to": chiefs, "remind_minutes": 30}
     hold_above(10_000, name="money", **later)
@@ -185,3 +194,19 @@ def test_the_database_holds_it_too(approval: Approval, lena: User, bob: User) ->
             approval=approval, user=lena, stage=2, verdict="approve", reason="early", digest=approval.digest
         )
     assert Stage.objects.filter(approval=approval).count() == 2
+
+
+def test_a_level_of_a_stage_that_is_over_lets_nobody_in_any_more(
+    clerk: Any, bob: User, lena: User, settings: Any
+) -> None:
+    settings.APPROVAL_ESCALATE_SECONDS, settings.APPROVAL_ESCALATE_GROUP = 1, "Chiefs"
+    chief = person("charlie", "Chiefs")
+    hold_above(10_000, name="money")
+    hold_above(10_000, name="law", approver_group=Group.objects.get(name="Legal"), stage=2)
+    approval = ask(clerk, minor=20_000).approval
+    vote(bob, approval)
+    approval.escalations.filter(stage=2).update(at=database_now() + timedelta(hours=1))
+    time.sleep(1.1)
+    assert sweep_due()["approvals_escalated"] == 0
+    assert refused(chief, approval) == "not_an_approver"
+    assert [one.done_at for one in approval.escalations.all()] == [None, None]

@@ -227,15 +227,12 @@ def _cast(
 
 
 def _told(seat: Seat, vote: Vote) -> dict[str, Any]:
-    return {
-        "stage": vote.stage,
-        **({"people": list(seat.people)} if not seat.is_own else {}),
-        **(
-            {"step_up": [vote.step_up_method, vote.step_up_at.isoformat()]}
-            if vote.step_up_at is not None
-            else {}
-        ),
-    }
+    told: dict[str, Any] = {"stage": vote.stage}
+    if not seat.is_own:
+        told["people"] = list(seat.people)
+    if vote.step_up_at is not None:
+        told["step_up"] = {"method": vote.step_up_method, "at": vote.step_up_at.isoformat()}
+    return told
 
 
 def _require_vote_allowed(
