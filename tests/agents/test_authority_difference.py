@@ -90,16 +90,17 @@ def amount(comparison: str, value: str, **changes: Any) -> RuleFacts:
             None,
             rule(approver_group="Legal", stage=2, step_up=True),
             [
-                "Adds a hold for Bookkeeper: Invoices above 10,000.00 EUR need a person. One person of Legal must "
-                "agree. At stage 2, once those before have agreed. Whoever approves must sign in again."
+                "Adds a hold for Bookkeeper: Invoices above 10,000.00 EUR need a person. "
+                "One person of Legal must agree. At stage 2, once those before have agreed. "
+                "Whoever approves must sign in again."
             ],
         ),
         (
             rule(stage=2, step_up=True),
             rule(),
             [
-                "Who must agree for Bookkeeper decides at stage 1 instead of 2; with others that decide at that "
-                "stage, fewer people may do: Invoices above 10,000.00 EUR need a person.",
+                "Who must agree for Bookkeeper decides at stage 1 instead of 2; with others that decide at "
+                "that stage, fewer people may do: Invoices above 10,000.00 EUR need a person.",
                 "Whoever approves for Bookkeeper need no longer sign in again just before: "
                 "Invoices above 10,000.00 EUR need a person.",
             ],

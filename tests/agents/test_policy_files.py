@@ -168,7 +168,8 @@ def refused(alice: Any, text: str) -> list[str]:
 def test_every_field_goes_out_and_comes_back_in_the_same_bytes(company: None, alice: Any) -> None:
     text = RULE.replace(
         "    verdict: hold\n",
-        "    verdict: hold\n    approver_group: Finance\n    quorum: 2\n    stage: 2\n    step_up: true\n    note: 'Look: at the tax'\n"
+        "    verdict: hold\n    approver_group: Finance\n    quorum: 2\n"
+        "    stage: 2\n    step_up: true\n    note: 'Look: at the tax'\n"
         "    redact:\n      - args.iban\n      - args.number\n    effects:\n      - financial\n"
         "    sentence: Large ones need two of finance\n",
     )
