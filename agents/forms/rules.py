@@ -184,12 +184,18 @@ class RuleForm(ReasonModelForm):
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
         if "escalate_to" in self.fields:
             self.fields["escalate_to"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "stage" in self.fields:
+            self.fields["stage"].required = False
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
         if "condition" in self.fields:
             self.fields["condition"].widget.attrs["rows"] = 3
         if isinstance(self.initial.get("redact"), list):
             self.initial["redact"] = ", ".join(self.initial["redact"])
+
+    def clean_stage(self) -> int:
+        """Return the stage; nothing entered is the first."""
+        return self.cleaned_data["stage"] or 1
 
     def clean_redact(self) -> list[str]:
         """Return the arguments as a list."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.auth import authenticate
+from django.contrib.auth import HASH_SESSION_KEY, authenticate
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils.crypto import constant_time_compare
@@ -104,11 +104,13 @@ def _keep(user: User, session: SessionBase, proof: StepUp, label: str) -> StepUp
     )
     if not session.session_key:
         session.save()
-    fresh = User.objects.get(pk=user.pk)
+    # The check may have stored the same password under newer settings of its hash; the session stays signed in.
+    seal = User.objects.get(pk=user.pk).get_session_auth_hash()
+    session[HASH_SESSION_KEY] = seal
     session[KEY] = {
         "user": proof.user_id,
         "method": proof.method,
         "at": proof.at.isoformat(),
-        "seal": f"{session.session_key} {fresh.get_session_auth_hash()}",
+        "seal": f"{session.session_key} {seal}",
     }
     return proof

@@ -342,7 +342,9 @@ def _result(action: Action, approval: Approval) -> str:
     if approval.state != Approval.State.PENDING:
         return f"{action.get_state_display()}. The whole story says what becomes of it."
     where = f" in {action.operation.system.name}" if action.operation else ""
-    return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
+    alone = approval.quorum == 1
+    when = "Approving does it at once" if alone else "When all who must agree have, it is done at once"
+    return f"{when}{where}. Rejecting ends it; the agent is told your reason."
 
 
 def not_done_after(approval: Approval) -> str:

@@ -21,7 +21,7 @@ from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.policies import Ballot, Level, Outcome, Seat, Step, why_not_vote
 from workflows.approvals.services.escalating import foresee, reminder_at
-from workflows.approvals.services.staging import begin_next, fix_stages, standing_of, words_of
+from workflows.approvals.services.staging import begin_next, end_stage, fix_stages, standing_of, words_of
 from workflows.approvals.services.standing_in import seat_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -218,7 +218,7 @@ def _cast(
         _decide(actor, approval, Approval.State.REJECTED, reason)
         registry.subject_of(approval.subject_kind).on_rejected(actor, approval)
     elif stands.outcome is Outcome.APPROVED:
-        approval.stages.filter(number=approval.stage).update(agreed_at=Now())
+        end_stage(approval)
         _decide(actor, approval, Approval.State.APPROVED, reason)
         registry.subject_of(approval.subject_kind).on_approved(actor, approval)
     elif stands.stage > approval.stage:

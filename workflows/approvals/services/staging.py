@@ -52,12 +52,18 @@ def standing_of(approval: Approval) -> Standing:
     )
 
 
-def begin_next(actor: Actor, approval: Approval) -> None:
-    """Ask the people of the next stage of a locked approval. Its reminder and its levels count from now."""
-    now = approval.clock_stopped_at or database_now()
+def end_stage(approval: Approval) -> Stage:
+    """Note that as many as the stage that is on needs have approved."""
     over = approval.stages.get(number=approval.stage)
     over.agreed_at = database_now()
     over.save(update_fields=["agreed_at"])
+    return over
+
+
+def begin_next(actor: Actor, approval: Approval) -> None:
+    """Ask the people of the next stage of a locked approval. Its reminder and its levels count from now."""
+    now = approval.clock_stopped_at or database_now()
+    over = end_stage(approval)
     approval.stage += 1
     approval.remind_at = reminder_at(approval.expires_at, approval.remind_seconds, now)
     approval.reminded_at = None
