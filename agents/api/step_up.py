@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
@@ -63,7 +62,7 @@ def _shown(request: Request) -> dict[str, Any]:
     shown = {
         "method": fresh.method if fresh else "",
         "confirmed_at": fresh.at if fresh else None,
-        "good_until": fresh.at + cast("timedelta", stepping_up.lasting()) if fresh else None,
+        "good_until": fresh.at + stepping_up.lasting() if fresh else None,
         "methods": sorted(registry.step_up_methods()),
     }
     return dict(StepUpSerializer(shown).data)

@@ -160,7 +160,7 @@ class EscalationSerializer(serializers.ModelSerializer):
 class ApprovalStageSerializer(serializers.ModelSerializer):
     """Who decides at one stage. The first without ``agreed_at`` is on, unless all is decided."""
 
-    groups = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    groups: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
 
     class Meta:
         model = Stage
