@@ -23,6 +23,8 @@ VERBS = {
     "agents.agent_overreached": "An agent tried what only people may do.",
     "agents.person_changed": "The account of a person was made or changed.",
     "agents.sign_in_refused": "Somebody failed to sign in.",
+    "agents.step_up_done": "Somebody signed in showed again who they are.",
+    "agents.step_up_refused": "Somebody signed in could not show again who they are.",
     "agents.department_created": "A department was added.",
     "agents.department_changed": "A department was changed or moved.",
     "agents.role_created": "A role was added.",
@@ -118,7 +120,7 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import clones, targets
-        from agents.services import foreseeing, lifecycle, organisation, policies, throttles
+        from agents.services import foreseeing, lifecycle, organisation, policies, stepping_up, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
@@ -129,6 +131,7 @@ class AgentsConfig(AppConfig):
         policies.register_change_kinds()
         throttles.register_change_kinds()
         foreseeing.register_foresights()
+        stepping_up.register_methods()
         registry.register_agent_panel("model_use", selectors.model_use_panel)
         registry.register_agent_panel("original", clones.clone_panel)
         for kind, model in (("department", Department), ("role", Role)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,6 +52,15 @@ class StopDuty:
     left: str
     contain: Callable[[Stop], int]
     remaining: Callable[[Stop], int]
+
+
+@dataclass(frozen=True, slots=True)
+class StepUpMethod:
+    """A way to show again who one is. ``label``: what is shown, in words (password); ``shows(user, given)``
+    says whether what somebody gave is theirs, and takes as long when it is not."""
+
+    label: str
+    shows: Callable[[User, Mapping[str, str]], bool]
 
 
 FindTarget = Callable[[str], "StopTarget | None"]
@@ -327,3 +336,16 @@ def tell_run_spent(run_id: str, limit: str) -> None:
     """Tell whoever keeps runs that one has spent its budget."""
     for listener in _run_spent:
         listener(run_id, limit)
+
+
+_step_up: dict[str, StepUpMethod] = {}
+
+
+def register_step_up(name: str, method: StepUpMethod) -> None:
+    """Let people show again who they are in this way, e.g. a passkey."""
+    _step_up[name] = method
+
+
+def step_up_methods() -> dict[str, StepUpMethod]:
+    """Return every way, by its name."""
+    return dict(_step_up)

@@ -139,6 +139,28 @@ class ContractSerializer(serializers.Serializer[Any]):
     )
 
 
+class ConfirmSerializer(serializers.Serializer[Any]):
+    """How somebody shows again who they are."""
+
+    method = serializers.CharField(max_length=20, default="password", help_text="How: password.")
+    password = serializers.CharField(
+        max_length=4096,
+        trim_whitespace=False,
+        write_only=True,
+        style={"input_type": "password"},
+        help_text="The caller's own password. It is kept nowhere.",
+    )
+
+
+class StepUpSerializer(serializers.Serializer[Any]):
+    """What the caller has shown in this session."""
+
+    method = serializers.CharField(help_text="How it was shown; empty: it was not, or too long ago.")
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    good_until = serializers.DateTimeField(allow_null=True, help_text="Until then it counts, in this session.")
+    methods = serializers.ListField(child=serializers.CharField(), help_text="How it can be shown.")
+
+
 class SignContractSerializer(ReasonSerializer):
     """The version that was read, and what the signer says about it."""
 

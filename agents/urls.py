@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.api import cloning, contracts, policy_files, role_templates, schema, throttles, workforce
+from agents.api import cloning, contracts, policy_files, role_templates, schema, step_up, throttles, workforce
 from agents.api.oauth import TokenView
 
 __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
@@ -12,6 +12,7 @@ __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
 urlpatterns = [path("oauth/token", TokenView.as_view(), name="oauth-token")]
 api_urlpatterns = [
     path("me", workforce.MeView.as_view(), name="me"),
+    path("step-up", step_up.StepUpView.as_view(), name="step-up"),
     path("me/contract", contracts.MyContractView.as_view(), name="my-contract"),
     path("agents", workforce.AgentsView.as_view(), name="agents"),
     path("agents/<uuid:pk>", workforce.AgentView.as_view(), name="agent"),

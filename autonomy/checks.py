@@ -12,9 +12,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from agents.decision import Effect
+
 KEY_BYTES = 32
 SHORTEST_SECRET_KEY = 40
 OLDEST_POSTGRESQL = 150_000
+SHORTEST_STEP_UP, LONGEST_STEP_UP = 30, 3600
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1", "testserver", ""}
 
 
@@ -72,6 +75,17 @@ def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Give the server a password and put it into REDIS_URL: redis://:password@host:6379/0."
     return [Warning("The Redis server of REDIS_URL asks for no password.", hint=hint, id="autonomy.W002")]
+
+
+@register(Tags.security)
+def check_step_up(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Whoever sets these wants high risk to be asked about twice; a slip of the pen must not switch it off."""
+    if not SHORTEST_STEP_UP <= settings.STEP_UP_SECONDS <= LONGEST_STEP_UP:
+        hint = f"Set it to {SHORTEST_STEP_UP} to {LONGEST_STEP_UP} seconds."
+        yield Error("STEP_UP_SECONDS is out of range.", hint=hint, id="autonomy.E008")
+    if unknown := sorted(set(settings.STEP_UP_EFFECTS) - set(Effect)):
+        hint = f"Name effects only: {', '.join(Effect)}."
+        yield Error(f"STEP_UP_EFFECTS names what is no effect: {unknown}.", hint=hint, id="autonomy.E009")
 
 
 @register(Tags.database)

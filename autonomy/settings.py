@@ -377,6 +377,10 @@ APPROVAL_ESCALATE_SECONDS = env.int("APPROVAL_ESCALATE_SECONDS", default=0)
 APPROVAL_ESCALATE_GROUP = env.str("APPROVAL_ESCALATE_GROUP", default="")
 # For how many days at most the like of a request may be approved in advance.
 STANDING_APPROVAL_DAYS = env.int("STANDING_APPROVAL_DAYS", default=90)
+# How long it counts that somebody has shown again who they are (30 seconds to an hour), and for which effects
+# whoever approves must have done so, beside what rules ask for: e.g. destructive,financial.
+STEP_UP_SECONDS = env.int("STEP_UP_SECONDS", default=300)
+STEP_UP_EFFECTS: list[str] = env.list("STEP_UP_EFFECTS", default=[])
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

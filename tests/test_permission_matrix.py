@@ -20,6 +20,7 @@ from django.template.backends.django import Template
 from django.utils import timezone
 
 from agents.selectors import contract_of
+from tests.company import PASSWORD
 from tests.fakes import arguments
 from tests.surface import Route, routes
 from tests.world import CALLERS, World, undone
@@ -168,6 +169,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "inbox/together/": {"verdict": "approve", "pick": ":".join(_choice(world).values()), **reason},
         "api/v1/delegations": {"delegate": "bob", **AWAY, **reason},
         "away/": {"giver": world.people["sam"].pk, "delegate": world.people["bob"].pk, **AWAY, **reason},
+        "api/v1/step-up": {"password": PASSWORD},
+        "confirm/": {"password": PASSWORD},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},

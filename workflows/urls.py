@@ -8,6 +8,7 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
+from workflows.pages.confirming import confirm
 from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
@@ -53,6 +54,7 @@ page_urlpatterns = [
     path("contested/", contested, name="contested"),
     path("contested/<uuid:proposal_id>/take-up/", take_up, name="proposal-take-up"),
     path("contested/<uuid:proposal_id>/dismiss/", dismiss, name="proposal-dismiss"),
+    path("confirm/", confirm, name="confirm"),
     path("away/", away, name="away"),
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),

@@ -142,6 +142,7 @@ class PolicyAdmin(WorkforceAdmin):
         return trail("agents.policy", policy)
 
 
+THEN = ("verdict", "approver_group", "quorum", "stage", "step_up", "note", "redact", "mode")
 LATER = ("remind_minutes", "escalate_minutes", "escalate_to")
 
 
@@ -161,13 +162,13 @@ class RuleAdmin(WorkforceAdmin):
     add_fieldsets = (
         (None, {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": WHEN}),
-        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
+        ("Then", {"fields": THEN}),
         ("If nobody decides", {"fields": LATER}),
     )
     fieldsets = (
         ("Rule", {"fields": ("policy", "name", "operations", "effects")}),
         ("When", {"fields": WHEN}),
-        ("Then", {"fields": ("verdict", "approver_group", "quorum", "note", "redact", "mode")}),
+        ("Then", {"fields": THEN}),
         ("If nobody decides", {"fields": LATER}),
         ("Trail", {"fields": ("version", "shown_trail")}),
     )

@@ -20,6 +20,7 @@ from agents.decision.facts import (
     RuleFacts,
     RuleResult,
     Snapshot,
+    Stage,
     StopFacts,
     Verdict,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "RuleFacts",
     "RuleResult",
     "Snapshot",
+    "Stage",
     "StopFacts",
     "Verdict",
     "decide",

@@ -91,7 +91,7 @@ def _at_work(agent: AgentFacts) -> AgentFacts:
 
 def _answer(decision: Decision) -> tuple[Any, ...]:
     duties = decision.obligations
-    return decision.verdict, duties.quorum, duties.approver_groups, duties.redact
+    return decision.verdict, duties.stages, duties.quorum, duties.redact, duties.step_up
 
 
 @dataclass(slots=True)

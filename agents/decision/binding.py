@@ -8,7 +8,7 @@ from typing import Any
 
 import rfc8785
 
-from agents.decision.facts import Obligations
+from agents.decision.facts import Obligations, Stage
 
 
 def binding_of(
@@ -24,7 +24,10 @@ def binding_of(
     ``rules``: (id, content version) of every rule and limit that held or added a duty; ``gates``: what else
     held.
     """
+    more = {} if len(obligations.stages) < 2 else {"stages": [_plain(stage) for stage in obligations.stages]}
     document: Any = {
+        **more,
+        **({"step_up": True} if obligations.step_up else {}),
         "operation": operation,
         "grants": sorted(grants),
         "rules": sorted([rule_id, version] for rule_id, version in rules),
@@ -34,3 +37,7 @@ def binding_of(
         "redact": sorted(obligations.redact),
     }
     return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
+
+
+def _plain(stage: Stage) -> list[Any]:
+    return [stage.number, sorted(stage.groups), stage.quorum]

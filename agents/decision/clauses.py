@@ -137,15 +137,23 @@ class _Writer:
         if any(operation.money_path for operation in self.granted.values()):
             text = f"Money in a currency that the company has no exchange rate for: {self.terms.voters(1, '')}."
             yield Clause(text, {"no_rate": "hold", "of": self.names.ordinary_approvers})
-        yield Clause(
-            "Where several of these apply, all of them count: "
-            "the largest number of people, each in every group named.",
-            {"obligations": "add_up"},
-        )
+        yield self._together()
         yield Clause(
             "Who is asked is always a person and never the agent itself. "
             "What nobody decides in time is refused.",
             {"asked": "people", "expired": "refused"},
+        )
+
+    def _together(self) -> Clause:
+        said = (
+            "Where several of these apply, all of them count: "
+            "the largest number of people, each in every group named"
+        )
+        if not any(rule.stage > 1 for rule, _ in [*self._in_force("hold"), *self._in_force("none")]):
+            return Clause(f"{said}.", {"obligations": "add_up"})
+        return Clause(
+            f"{said}, stage by stage: a later one waits for those before, and nobody decides at two of them.",
+            {"obligations": "add_up", "stages": True},
         )
 
     def _never(self) -> Iterator[Clause]:

@@ -16,6 +16,7 @@ from agents.decision.facts import (
     Verdict,
 )
 from agents.decision.findings import STRENGTH, Case, Finding
+from agents.decision.stages import stages_of
 from agents.decision.standing import why_never
 
 
@@ -125,17 +126,17 @@ def _is_answered(
 
 def _add_up(findings: list[Finding]) -> Obligations:
     duties = [finding.duties for finding in findings]
-    groups = {group for duty in duties for group in duty.approver_groups}
-    # Whoever names a group asks for it as well, never in place of the people that another hold asks.
-    if groups and any(f.verdict == Verdict.HOLD and not f.duties.approver_groups for f in findings):
-        groups.add(ORDINARY_APPROVERS)
+    stages = stages_of(findings)
+    named = {group for stage in stages for group in stage.groups or (ORDINARY_APPROVERS,)}
     return Obligations(
-        quorum=max((duty.quorum for duty in duties), default=1),
-        approver_groups=tuple(sorted(groups)),
+        quorum=sum(stage.quorum for stage in stages) or max((duty.quorum for duty in duties), default=1),
+        approver_groups=tuple(sorted(named)) if named != {ORDINARY_APPROVERS} else (),
         notes=tuple(sorted({note for duty in duties for note in duty.notes})),
         redact=tuple(sorted({path for duty in duties for path in duty.redact})),
         remind_minutes=min((duty.remind_minutes for duty in duties if duty.remind_minutes), default=0),
         escalations=_escalations(findings),
+        stages=stages,
+        step_up=any(duty.step_up for duty in duties),
     )
 
 
@@ -144,7 +145,7 @@ def _escalations(findings: list[Finding]) -> tuple[Escalation, ...]:
     said = {one for finding in findings for one in finding.duties.escalations}
     if any(f.verdict == Verdict.HOLD and not f.duties.escalations for f in findings):
         said.add(Escalation(ORDINARY_APPROVERS))
-    return tuple(sorted(said, key=lambda one: (one.group, one.minutes, one.to)))
+    return tuple(sorted(said, key=lambda one: (one.stage, one.group, one.minutes, one.to)))
 
 
 def _why(case: Case, finding: Finding, redact: tuple[str, ...]) -> list[str]:

@@ -47,6 +47,9 @@ def direction_of_rule(old: RuleFacts | None, new: RuleFacts | None, *, currency:
         _of_condition(old, new, currency),
         _of_number(old.quorum, new.quorum),
         _of_group(old, new),
+        of_stage(old, new),
+        of_whoever_is_asked(old, new),
+        of_step_up(old, new),
         _of_text(old.note, new.note),
         _of_set(frozenset(old.redact), frozenset(new.redact)),
         of_escalation(old, new),
@@ -109,6 +112,24 @@ def of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
         return _SAME
     is_later = old.escalate_to == new.escalate_to and new.escalate_minutes > old.escalate_minutes
     return _TIGHTER if is_later and new.escalate_to else _LOOSER
+
+
+def of_stage(old: RuleFacts, new: RuleFacts) -> Direction:
+    """Deciding at another stage loosens, also at a later one: where other rules ask there already, both count
+    together, and fewer people decide than one after the other. This rule alone cannot rule that out."""
+    return _SAME if old.stage == new.stage else _LOOSER
+
+
+def of_whoever_is_asked(old: RuleFacts, new: RuleFacts) -> Direction:
+    """How many must agree whoever is asked, at every stage, is more than how many of one group at one stage."""
+    was = old.verdict == "none" and not old.approver_group and old.quorum > 1
+    is_still = new.verdict == "deny" or (new.verdict == "none" and not new.approver_group)
+    return _LOOSER if was and not is_still else _SAME
+
+
+def of_step_up(old: RuleFacts, new: RuleFacts) -> Direction:
+    """Not to ask any more whether it is really them loosens."""
+    return _of_number(int(old.step_up), int(new.step_up))
 
 
 def _of_group(old: RuleFacts, new: RuleFacts) -> Direction:

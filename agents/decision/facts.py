@@ -158,6 +158,8 @@ class RuleFacts:
     remind_minutes: int = 0
     escalate_minutes: int = 0
     escalate_to: str = ""
+    stage: int = 1
+    step_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,20 @@ class Escalation:
     group: str
     minutes: int = 0
     to: str = ""
+    stage: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Who decides at one stage, and how many of them; a later stage waits for those before.
+
+    A voter must belong to every one of ``groups`` (empty: the ordinary approvers). ``number`` is what rules
+    say, so there may be gaps.
+    """
+
+    number: int
+    groups: tuple[str, ...]
+    quorum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +311,10 @@ ORDINARY_APPROVERS = ""
 class Obligations:
     """Duties that add up over every enforced rule that applied.
 
-    A voter must belong to every one of ``approver_groups`` (names of groups; empty: the ordinary approvers, who
-    are named beside others as ORDINARY_APPROVERS). ``remind_minutes``: the soonest (0: as in the company);
+    ``stages``: who decides one after the other, and nobody in two of them. ``quorum`` is how many different
+    people that are, and ``approver_groups`` every group among them (names of groups; empty: the ordinary
+    approvers, who are named beside others as ORDINARY_APPROVERS). ``step_up``: whoever approves has just shown
+    again who they are. ``remind_minutes``: the soonest (0: as in the company);
     ``escalations``: what every voice says that asks for a group, so that none lets others in for another's.
     """
 
@@ -306,10 +324,12 @@ class Obligations:
     redact: tuple[str, ...] = ()
     remind_minutes: int = 0
     escalations: tuple[Escalation, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    step_up: bool = False
 
     @property
     def approver_group(self) -> str:
-        """Return the first group, for a one-line label; a voter must belong to all ``approver_groups``."""
+        """Return the first group, for a one-line label."""
         return self.approver_groups[0] if self.approver_groups else ""
 
 

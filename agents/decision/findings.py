@@ -61,6 +61,16 @@ class Finding:
     duties: Obligations = _NO_DUTIES
     rule: RuleFacts | None = None
 
+    @property
+    def stage(self) -> int:
+        """Return at which stage it asks people: what no rule says is asked first."""
+        return max(1, self.rule.stage) if self.rule else 1
+
+    @property
+    def asks(self) -> bool:
+        """Say whether it asks people: it holds, or names a group."""
+        return self.verdict == Verdict.HOLD or bool(self.duties.approver_groups)
+
     def order(self) -> tuple[int, int, str]:
         """Return the place in the order of telling; nothing in it depends on the order of the snapshot."""
         return STRENGTH[self.verdict], _PRIORITY[self.code], self.result.rule_id if self.result else ""
@@ -70,7 +80,7 @@ def _escalations(rule: RuleFacts) -> tuple[Escalation, ...]:
     """Return whom a rule lets approve later in place of its group: an empty one says as in the company."""
     if not (rule.approver_group or rule.verdict == "hold"):
         return ()
-    return (Escalation(rule.approver_group, rule.escalate_minutes, rule.escalate_to),)
+    return (Escalation(rule.approver_group, rule.escalate_minutes, rule.escalate_to, max(1, rule.stage)),)
 
 
 class Case:
@@ -163,6 +173,7 @@ class Case:
             tuple(rule.redact),
             rule.remind_minutes,
             _escalations(rule),
+            step_up=rule.step_up,
         )
         why = rule.sentence or rule.name
         return Finding(verdict, code, why, enforced, result, rule.version, duties, rule)

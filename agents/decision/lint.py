@@ -12,6 +12,7 @@ from agents.decision.counting import why_not_countable
 from agents.decision.expressions import Path
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
 from agents.decision.patterns import pattern_matches
+from agents.decision.stages import MOST_STAGES
 
 _KNOWN_PARTS = {
     "agent": {"id", "code", "role", "department", "risk_tier", "autonomy", "days"},
@@ -108,11 +109,13 @@ def _lint_shape(rule: RuleFacts) -> Iterator[Finding]:
             )
     if rule.quorum < 1:
         yield Finding("quorum", "quorum_too_small", "At least one person must approve.")
-    if rule.verdict == "none" and not (rule.note or rule.redact or rule.approver_group or rule.quorum > 1):
+    has_duty = rule.note or rule.redact or rule.approver_group or rule.quorum > 1 or rule.step_up
+    if rule.verdict == "none" and not has_duty:
         yield Finding("verdict", "rule_without_effect", "This rule does nothing. Give it a verdict or a duty.")
     if rule.escalate_to and not (rule.verdict == "hold" or rule.approver_group):
         yield Finding("escalate_to", "duty_without_hold", "It asks nobody, so nobody is asked later either.")
-    if rule.verdict == "deny" and (rule.approver_group or rule.quorum > 1):
+    yield from _lint_stage(rule)
+    if rule.verdict == "deny" and (rule.approver_group or rule.quorum > 1 or rule.step_up):
         yield Finding(
             "approver_group", "duty_without_hold", "What is refused is never approved. Hold it instead."
         )
@@ -121,6 +124,14 @@ def _lint_shape(rule: RuleFacts) -> Iterator[Finding]:
             yield Finding(
                 "redact", "redact_unknown", f"{path!r} cannot be hidden. Name an argument: args.iban."
             )
+
+
+def _lint_stage(rule: RuleFacts) -> Iterator[Finding]:
+    if not 1 <= rule.stage <= MOST_STAGES:
+        yield Finding("stage", "stage_unknown", f"There are stages 1 to {MOST_STAGES}. Choose one of them.")
+    elif rule.stage > 1 and (rule.verdict == "deny" or not (rule.verdict == "hold" or rule.approver_group)):
+        message = "It asks nobody, so nobody decides at that stage. Hold it, or say who may approve."
+        yield Finding("stage", "duty_without_hold", message)
 
 
 def _names(text: str) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from agents.decision import lines
-from agents.decision.direction import Direction, direction_of_rule, of_escalation
+from agents.decision.direction import Direction, direction_of_rule, of_escalation, of_whoever_is_asked
 from agents.decision.facts import AgentFacts, Mode, OperationFacts, RuleFacts
 from agents.decision.money import format_minor, major_to_minor
 from agents.decision.said import NOTHING, Said, deeds, looser, shown, tighter, who
@@ -36,6 +36,8 @@ _SAID_TOO = frozenset(
         "also",
         "escalate_to",
         "escalate_minutes",
+        "stage",
+        "step_up",
     }
 )
 _NAMES = frozenset({"rule_id", "policy_id", "policy_code", "name", "sentence", "version"})
@@ -116,7 +118,10 @@ def _begins(case: RuleCase) -> Iterator[Said]:
 def _asked(case: RuleCase, rule: RuleFacts) -> str:
     if rule.verdict != "hold":
         return ""
-    return f" {people(rule.quorum).capitalize()} of {rule.approver_group or _ordinary(case)} must agree."
+    late = f" At stage {rule.stage}, once those before have agreed." if rule.stage > 1 else ""
+    again = " Whoever approves must sign in again." if rule.step_up else ""
+    whom = rule.approver_group or _ordinary(case)
+    return f" {people(rule.quorum).capitalize()} of {whom} must agree.{late}{again}"
 
 
 def _ordinary(case: RuleCase) -> str:
@@ -294,7 +299,25 @@ def _people(case: RuleCase, old: RuleFacts, new: RuleFacts, both: Sequence[Agent
         is_looser = bool(old.approver_group) or old.verdict != "none"
         text = f"{asks[0]} instead of {asks[1]} must agree for {who(both)}: {_words(new)}"
         yield (looser if is_looser else tighter)(text)
+    yield from _how_they_decide(old, new, both)
     yield from _next_level(old, new, both)
+
+
+def _how_they_decide(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:
+    if old.stage != new.stage:
+        yield looser(
+            f"Who must agree for {who(both)} decides at stage {new.stage} instead of {old.stage}; with others "
+            f"that decide at that stage, fewer people may do: {_words(new)}"
+        )
+    if of_whoever_is_asked(old, new) is Direction.LOOSENS:
+        yield looser(
+            f"That {people(old.quorum)} must agree for {who(both)} is no longer said of everybody "
+            f"who is asked, at every stage: {_words(new)}"
+        )
+    if old.step_up != new.step_up:
+        must = "must" if new.step_up else "need no longer"
+        text = f"Whoever approves for {who(both)} {must} sign in again just before: {_words(new)}"
+        yield (tighter if new.step_up else looser)(text)
 
 
 def _next_level(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:

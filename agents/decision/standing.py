@@ -52,7 +52,7 @@ def why_never(request: DecisionRequest, duties: Obligations, people: int) -> str
         return "what destroys is looked at each time"
     if request.agent.risk_tier == HIGH_RISK:
         return "what an agent of high risk asks for is looked at each time"
-    if getattr(duties, "step_up", False) or getattr(duties, "stages", ()):
+    if duties.step_up or len(duties.stages) > 1:
         return "a rule asks people to show anew who they are, or to decide one after the other"
     if not people or duties.quorum > people:
         return f"the rules ask for {duties.quorum} people, and {people} of them agreed to it"

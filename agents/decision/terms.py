@@ -47,6 +47,8 @@ class Terms:
                 or (self.names.ordinary_approvers if rule.verdict == "hold" else ""),
                 "note": rule.note,
                 "redact": sorted(rule.redact),
+                **({"stage": rule.stage} if rule.stage > 1 else {}),
+                **({"step_up": True} if rule.step_up else {}),
                 **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
                 **({"goes_by": [self._counter(it) for it in read]} if (read := self._read_by(rule)) else {}),
             },
@@ -131,20 +133,29 @@ class Terms:
             yield self._goes_by(counter)
         if "clock" in {path.parts[0] for path in expressions.paths(rule.condition)}:
             yield f"Days and hours are those of {self.time_zone}."
-        if rule.verdict == "hold":
-            yield sentence(self.voters(rule.quorum, rule.approver_group))
-        elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
-            yield sentence(f"If a person is asked, {self.voters(rule.quorum, rule.approver_group)}")
-        if rule.escalate_to and rule.verdict != "deny":
-            later = minutes(rule.escalate_minutes)
-            yield f"Undecided after {later}, {rule.escalate_to} may decide it, too."
-        if rule.note:
-            yield f"They are asked to look at this: {sentence(rule.note)}"
+        yield from self._asked(rule)
         if rule.redact:
             hidden = series(
                 " ".join(path.split(".")[1:] or [path]).replace("_", " ") for path in sorted(rule.redact)
             )
             yield f"Hidden in records and on pages: {hidden}."
+
+    def _asked(self, rule: RuleFacts) -> Iterator[str]:
+        """Yield who is asked, and what of them."""
+        voters = self.voters(rule.quorum, rule.approver_group)
+        if rule.verdict == "hold":
+            yield sentence(f"{_at_stage(rule)}{voters}")
+        elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
+            yield sentence(
+                f"If a person is asked, {_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}"
+            )
+        if rule.step_up and rule.verdict != "deny":
+            yield "Whoever approves must sign in again just before."
+        if rule.escalate_to and rule.verdict != "deny":
+            later = minutes(rule.escalate_minutes)
+            yield f"Undecided after {later}, {rule.escalate_to} may decide it, too."
+        if rule.note:
+            yield f"They are asked to look at this: {sentence(rule.note)}"
 
     def _read_by(self, rule: RuleFacts) -> list[MeasureDefinition]:
         """Return what a rule goes by: how often, how much, or whether something was done before."""
@@ -221,6 +232,10 @@ def budget_words(measure: MeasureDefinition, currency: str) -> tuple[str, str]:
 
 def _window_words(measure: MeasureDefinition) -> str:
     return _WINDOW.get(measure.window, f"in any {span(measure.window_seconds or 0)}")
+
+
+def _at_stage(rule: RuleFacts) -> str:
+    return f"once those of the stages before have agreed, at stage {rule.stage}, " if rule.stage > 1 else ""
 
 
 def of_throttle(throttle: ThrottleFacts) -> Clause:

@@ -143,6 +143,8 @@ class RuleForm(ReasonModelForm):
             "verdict",
             "approver_group",
             "quorum",
+            "stage",
+            "step_up",
             "note",
             "redact",
             "mode",
@@ -158,6 +160,8 @@ class RuleForm(ReasonModelForm):
             "verdict": "Then",
             "approver_group": "Who may approve",
             "quorum": "How many must approve",
+            "stage": "At which stage",
+            "step_up": "Sign in again to approve",
             "note": "Note for the approver",
             "remind_minutes": "Remind after (minutes)",
             "escalate_minutes": "Ask others, too, after (minutes)",
@@ -180,12 +184,18 @@ class RuleForm(ReasonModelForm):
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
         if "escalate_to" in self.fields:
             self.fields["escalate_to"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "stage" in self.fields:
+            self.fields["stage"].required = False
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
         if "condition" in self.fields:
             self.fields["condition"].widget.attrs["rows"] = 3
         if isinstance(self.initial.get("redact"), list):
             self.initial["redact"] = ", ".join(self.initial["redact"])
+
+    def clean_stage(self) -> int:
+        """Return the stage; nothing entered is the first."""
+        return self.cleaned_data["stage"] or 1
 
     def clean_redact(self) -> list[str]:
         """Return the arguments as a list."""

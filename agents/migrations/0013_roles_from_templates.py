@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0009_rule_escalation'),
+        ('agents', '0011_rule_stages'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0009_rule_escalation'),
+        ('agents', '0013_roles_from_templates'),
     ]
 
     operations = [

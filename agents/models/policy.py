@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -135,6 +136,16 @@ class Rule(KeyedModel):
         help_text="Who may approve what is held. Empty: anybody who may approve.",
     )
     quorum = models.PositiveSmallIntegerField(default=1, help_text="How many people must approve.")
+    stage = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(5)],
+        help_text="When they decide: 1 first, 2 once all of stage 1 have agreed, up to 5. "
+        "Nobody decides twice.",
+    )
+    step_up = models.BooleanField(
+        default=False,
+        help_text="Whoever approves must enter their password again just before.",
+    )
     note = models.CharField(max_length=300, blank=True, help_text="What the approver is asked to look at.")
     redact = ArrayField(
         models.CharField(max_length=120),
@@ -176,6 +187,7 @@ class Rule(KeyedModel):
         constraints = [
             models.UniqueConstraint(fields=["policy", "name"], name="agents_rule_name_in_policy"),
             models.CheckConstraint(condition=Q(quorum__gte=1, quorum__lte=20), name="agents_rule_quorum"),
+            models.CheckConstraint(condition=Q(stage__gte=1, stage__lte=5), name="agents_rule_stage"),
             models.CheckConstraint(
                 condition=Q(verdict__in=["deny", "hold", "none"]), name="agents_rule_verdict_known"
             ),

@@ -187,6 +187,8 @@ def rule_facts(rule: Rule) -> RuleFacts:
         remind_minutes=rule.remind_minutes or 0,
         escalate_minutes=rule.escalate_minutes or 0,
         escalate_to=rule.escalate_to.name if rule.escalate_to else "",
+        stage=rule.stage,
+        step_up=rule.step_up,
     )
 
 

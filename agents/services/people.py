@@ -106,6 +106,21 @@ def note_sign_in_refused(*, username: str, address: str) -> None:
         )
 
 
+def note_step_up_refused(*, person: User, method: str, address: str) -> None:
+    """Count and record that somebody signed in could not show who they are; it counts as a failed sign-in."""
+    if credentials.within_limit(_sign_in_key(person.username, address)):
+        record_refusal(
+            actor=person.as_actor(),
+            verb="agents.step_up_refused",
+            subject=person.as_ref(),
+            refusal=Refusal(
+                "step_up_failed",
+                f"Whoever is signed in as {person} at {address or 'an unknown address'} "
+                f"did not give their {method}.",
+            ),
+        )
+
+
 def _sign_in_key(username: str, address: str) -> str:
     return f"sign-in {username.casefold()} {address}"
 

@@ -423,6 +423,7 @@ RULE = {
     "value": "10000.00",
     "verdict": "hold",
     "quorum": "1",
+    "stage": "1",
     "mode": "enforced",
     "reason": "The board decided so",
 }

@@ -87,6 +87,25 @@ def amount(comparison: str, value: str, **changes: Any) -> RuleFacts:
             ],
         ),
         (
+            None,
+            rule(approver_group="Legal", stage=2, step_up=True),
+            [
+                "Adds a hold for Bookkeeper: Invoices above 10,000.00 EUR need a person. "
+                "One person of Legal must agree. At stage 2, once those before have agreed. "
+                "Whoever approves must sign in again."
+            ],
+        ),
+        (
+            rule(stage=2, step_up=True),
+            rule(),
+            [
+                "Who must agree for Bookkeeper decides at stage 1 instead of 2; with others that decide at "
+                "that stage, fewer people may do: Invoices above 10,000.00 EUR need a person.",
+                "Whoever approves for Bookkeeper need no longer sign in again just before: "
+                "Invoices above 10,000.00 EUR need a person.",
+            ],
+        ),
+        (
             rule(quorum=3),
             rule(quorum=2),
             [
@@ -316,6 +335,8 @@ rules = st.builds(
             "mode": st.sampled_from(["draft", "shadow", "enforced"]),
             "quorum": st.integers(1, 3),
             "approver_group": st.sampled_from(["", "A", "B"]),
+            "stage": st.integers(1, 2),
+            "step_up": st.booleans(),
             "note": st.sampled_from(["", "The tax"]),
             "redact": st.sampled_from([(), ("args.iban",), ("args.iban", "args.number")]),
         }
@@ -372,7 +393,7 @@ def test_no_limit_is_lifted_in_silence(old: dict[str, Any], new: dict[str, Any])
 def test_every_field_of_a_rule_has_words_or_is_said_by_its_name(name: str) -> None:
     """A field that is added and forgotten here would let somebody agree to what they never saw."""
     other = {"effects": ("write", "financial"), "redact": ("x",), "quorum": 2, "version": 2, "mode": "shadow"}
-    other |= {"remind_minutes": 30, "escalate_minutes": 30}
+    other |= {"remind_minutes": 30, "escalate_minutes": 30, "stage": 2, "step_up": True}
     changed = replace(rule(), **{name: other.get(name, "agent" if name == "scope_kind" else "other.*")})
     silent = {"policy_id", "policy_code", "name", "sentence", "version", "field", "comparison", "value", "also"}
     silent |= {"rule_id"}  # another id is another rule

@@ -97,6 +97,17 @@ def test_a_rule_says_whom_it_asks_and_what_stays_hidden() -> None:
     )
 
 
+def test_a_rule_says_when_its_group_decides_and_that_they_sign_in_again() -> None:
+    asked = rule(approver_group="Legal", stage=2, step_up=True)
+    said = says(written(asked), "ask")
+    assert any(
+        "Once those of the stages before have agreed, at stage 2, one person of Legal must agree. "
+        "Whoever approves must sign in again just before." in line
+        for line in said
+    )
+    assert any("a later one waits for those before, and nobody decides at two of them" in line for line in said)
+
+
 def test_no_cel_is_ever_shown() -> None:
     hand = by_hand('args.supplier == "ACME" && amount > 1000000', "r2", sentence="no ACME", verdict="deny")
     contract = written(hand, measures=(measure(key="args.supplier", **LIMIT),), throttles=(ERP,))
@@ -198,6 +209,8 @@ BINDS = {
     "its condition": {"rules": (by_hand("amount > 1"),)},
     "its verdict": {"rules": (rule(verdict="deny"),)},
     "its quorum": {"rules": (rule(quorum=2),)},
+    "its stage": {"rules": (rule(stage=2),)},
+    "its second sign-in": {"rules": (rule(step_up=True),)},
     "its group": {"rules": (rule(approver_group="Board"),)},
     "its words": {"rules": (rule(sentence="Large invoices need a person."),)},
     "what it hides": {"rules": (rule(redact=("args.iban",)),)},

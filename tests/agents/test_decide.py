@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from agents.decision import ApprovalFacts, GrantFacts, MoneyFacts, Snapshot, StopFacts, Verdict, decide
+from agents.decision import ApprovalFacts, GrantFacts, MoneyFacts, Snapshot, Stage, StopFacts, Verdict, decide
 from agents.decision.facts import ORDINARY_APPROVERS
+from agents.decision.stages import stages_in_words
 from tests.agents.facts import (
     GRANT,
     by_hand,
@@ -378,3 +379,44 @@ def test_without_a_time_zone_or_a_first_day_what_reads_them_denies():
     assert (unknown_zone.verdict, unknown_zone.code) == (Verdict.DENY, "arguments_not_decidable")
     no_day = decide(request(1), snapshot(by_hand("agent.days < 30")))
     assert (no_day.verdict, no_day.code) == (Verdict.DENY, "rule_error")
+
+
+def test_rules_ask_stage_by_stage_and_within_one_they_add_up():
+    decision = decide(
+        request(1),
+        snapshot(
+            by_hand("", "a", approver_group="Legal", stage=3),
+            by_hand("", "b", approver_group="Finance", quorum=2),
+            by_hand("", "c", approver_group="Directors", stage=3, verdict="none"),
+            by_hand("", "d", quorum=1),
+        ),
+    )
+    assert decision.obligations.stages == (
+        Stage(1, (ORDINARY_APPROVERS, "Finance"), 2),
+        Stage(3, ("Directors", "Legal"), 1),
+    )
+    assert decision.obligations.quorum == 3
+
+
+def test_how_many_must_agree_whoever_is_asked_counts_at_every_stage():
+    everywhere = by_hand("", "c", verdict="none", quorum=2)
+    stages = decide(
+        request(1), snapshot(by_hand("", "a"), by_hand("", "b", approver_group="Legal", stage=2), everywhere)
+    ).obligations.stages
+    assert [stage.quorum for stage in stages] == [2, 2]
+    assert decide(request(1), snapshot(everywhere)).obligations.stages == ()
+
+
+def test_what_decides_when_and_with_a_second_sign_in_is_what_an_approval_is_bound_to():
+    def binding(**changes):
+        return decide(request(1), snapshot(by_hand("", "a"), by_hand("", "b", **changes))).binding
+
+    found = {binding(), binding(stage=2), binding(step_up=True), binding(stage=2, quorum=2)}
+    assert len(found) == 4
+
+
+def test_the_stages_are_said_in_words():
+    assert stages_in_words([(2, "Finance"), (1, "Legal"), (1, "Board")]) == (
+        "first two people of Finance, then one person of Legal, then one person of Board"
+    )
+    assert stages_in_words([(2, "Finance")]) == "two people of Finance"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.decision import ApprovalFacts, Decision, GrantFacts, Snapshot, StopFacts, Verdict, decide
+from agents.decision.direction import Direction, direction_of_rule
 from agents.decision.facts import ORDINARY_APPROVERS
 from tests.agents.facts import GRANT, by_hand, invoice, measure, post_invoice, reading, request, robo, snapshot
 
@@ -42,6 +43,8 @@ rules = st.builds(
     quorum=st.integers(-1, 4),
     approver_group=st.sampled_from(["", "Approvers", "Directors"]),
     version=st.integers(1, 3),
+    stage=st.integers(-1, 6),
+    step_up=st.booleans(),
 )
 measures = st.builds(
     measure,
@@ -89,6 +92,13 @@ def _asked(decision):
     return set(decision.obligations.approver_groups or (ORDINARY_APPROVERS,))
 
 
+def _stages(decision):
+    return {
+        stage.number: (set(stage.groups or (ORDINARY_APPROVERS,)), stage.quorum)
+        for stage in decision.obligations.stages
+    }
+
+
 @given(requests, snapshots, rules)
 def test_adding_a_rule_never_allows_more(asked, loaded, added):
     before, after = decide(asked, loaded), decide(asked, replace(loaded, rules=(*loaded.rules, added)))
@@ -96,6 +106,41 @@ def test_adding_a_rule_never_allows_more(asked, loaded, added):
     assert after.obligations.quorum >= before.obligations.quorum
     if before.verdict == after.verdict == Verdict.HOLD:
         assert _asked(after) >= _asked(before)
+        assert after.obligations.step_up >= before.obligations.step_up
+    for number, (groups, quorum) in _stages(before).items():
+        more_groups, more_people = _stages(after)[number]
+        assert more_groups >= groups
+        assert more_people >= quorum
+
+
+@given(requests, snapshots)
+def test_a_hold_asks_at_some_stage_and_for_as_many_people_as_all_stages(asked, loaded):
+    decision = decide(asked, loaded)
+    stages = decision.obligations.stages
+    assert [stage.number for stage in stages] == sorted({stage.number for stage in stages})
+    assert all(stage.quorum >= 1 for stage in stages)
+    if decision.verdict == Verdict.HOLD:
+        assert decision.obligations.quorum == sum(stage.quorum for stage in stages) > 0
+
+
+WHO_DECIDES = ("verdict", "approver_group", "quorum", "stage", "step_up", "mode")
+
+
+@given(requests, snapshots, rules, rules, st.sets(st.sampled_from(WHO_DECIDES), min_size=1))
+def test_a_change_that_does_not_loosen_asks_nobody_less(asked, loaded, old, other, fields):
+    loaded = replace(loaded, rules=(*loaded.rules, old))
+    new = replace(old, **{name: getattr(other, name) for name in fields})
+    if direction_of_rule(old, new) is Direction.LOOSENS:
+        return
+    changed = tuple(new if rule is old else rule for rule in loaded.rules)
+    before, after = decide(asked, loaded), decide(asked, replace(loaded, rules=changed))
+    assert ORDER[after.verdict] >= ORDER[before.verdict]
+    if after.verdict == Verdict.HOLD == before.verdict:
+        for number, (groups, quorum) in _stages(before).items():
+            more_groups, more_people = _stages(after)[number]
+            assert more_groups >= groups
+            assert more_people >= quorum
+        assert after.obligations.step_up >= before.obligations.step_up
 
 
 @given(requests, snapshots, measures)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +162,28 @@ def test_what_counts_as_tightening_never_lets_more_pass(
     before = decide(request(minor, arguments=arguments), snapshot(old))
     after = decide(request(minor, arguments=arguments), snapshot(new))
     assert ORDER[after.verdict] >= ORDER[before.verdict]
+
+
+def test_to_decide_at_another_stage_loosens_whichever_it_is():
+    """Two of Finance, then two of Legal are four people; both at one stage are two."""
+    finance = rule("a", condition="", approver_group="Finance", quorum=2)
+    legal = replace(finance, rule_id="b", approver_group="Legal", stage=2)
+    for old, new in ((legal, replace(legal, stage=1)), (finance, replace(finance, stage=2))):
+        other = legal if old is finance else finance
+        assert direction_of_rule(old, new) == LOOSER
+        before, after = (decide(request(1), snapshot(it, other)).obligations for it in (old, new))
+        assert (before.quorum, after.quorum) == (4, 2)
+
+
+def test_the_second_sign_in_is_added_at_once_and_taken_away_by_two():
+    plain = rule()
+    assert direction_of_rule(plain, replace(plain, step_up=True)) == TIGHTER
+    assert direction_of_rule(replace(plain, step_up=True), plain) == LOOSER
+
+
+def test_how_many_whoever_is_asked_is_not_drawn_to_one_group_or_stage_in_silence():
+    everywhere = rule(verdict="none", quorum=2)
+    assert direction_of_rule(everywhere, replace(everywhere, approver_group="Mine")) == LOOSER
+    assert direction_of_rule(everywhere, replace(everywhere, verdict="hold")) == LOOSER
+    assert direction_of_rule(everywhere, replace(everywhere, verdict="deny")) == TIGHTER
+    assert direction_of_rule(replace(everywhere, quorum=1), replace(everywhere, verdict="hold")) == TIGHTER

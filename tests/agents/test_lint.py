@@ -81,6 +81,12 @@ def test_duties_must_make_sense():
     assert codes("", verdict="none", note="Look") == []
     assert codes("", verdict="deny", quorum=2) == ["duty_without_hold"]
     assert codes("", quorum=0) == ["quorum_too_small"]
+    assert codes("", verdict="none", step_up=True) == []
+    assert codes("", verdict="deny", step_up=True) == ["duty_without_hold"]
+    assert codes("", stage=5) == []
+    assert codes("", verdict="none", approver_group="Legal", stage=2) == []
+    assert codes("", verdict="none", quorum=2, stage=2) == ["duty_without_hold"]
+    assert codes("", stage=0) == codes("", stage=6) == ["stage_unknown"]
     assert codes("", redact=("iban",)) == ["redact_unknown"]
 
 

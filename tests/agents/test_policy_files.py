@@ -168,7 +168,8 @@ def refused(alice: Any, text: str) -> list[str]:
 def test_every_field_goes_out_and_comes_back_in_the_same_bytes(company: None, alice: Any) -> None:
     text = RULE.replace(
         "    verdict: hold\n",
-        "    verdict: hold\n    approver_group: Finance\n    quorum: 2\n    note: 'Look: at the tax'\n"
+        "    verdict: hold\n    approver_group: Finance\n    quorum: 2\n"
+        "    stage: 2\n    step_up: true\n    note: 'Look: at the tax'\n"
         "    redact:\n      - args.iban\n      - args.number\n    effects:\n      - financial\n"
         "    sentence: Large ones need two of finance\n",
     )
@@ -238,6 +239,7 @@ limits:
     assert PolicyVersion.objects.count() == versions
     rule = Rule.objects.get(name="Large invoices")
     assert (rule.condition, rule.quorum, rule.approver_group.name) == ("amount > 1000000", 2, "Finance")
+    assert (rule.stage, rule.step_up) == (2, True)
     assert "condition: amount" not in first
     assert Rule.objects.get(name="Weekends of new ones").condition == "clock.weekend == true && agent.days < 30"
     assert Policy.objects.get(code="clerks").purpose == "Only for these.\nIn two lines.\n"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection, connections
 
 from agents.services import lifecycle, stops
@@ -109,6 +110,30 @@ def test_two_approvers_at_once_have_one_winner(clerk: Any, bob: Any) -> None:
         assert Counter(answers)["approval_closed"] == 11
         held.refresh_from_db()
         assert held.state in ("authorized", "rejected")
+
+
+def test_at_two_stages_at_once_the_later_never_decides_before_the_first(clerk: Any, bob: Any) -> None:
+    hold_above(10_000, name="money")
+    voters = [person(f"voter{index}", "Legal" if index % 2 else "Approvers") for index in range(8)]
+    hold_above(10_000, name="law", approver_group=Group.objects.get(name="Legal"), stage=2)
+    for _ in range(4):
+        held = ask(clerk, number=str(uuid.uuid4()), minor=20_000)
+
+        def vote(index: int, approval: Approval = held.approval) -> str:
+            cast_vote(
+                actor=voters[index].as_actor(),
+                approval_id=approval.pk,
+                verdict="approve",
+                reason="in a hurry",
+                digest=approval.digest,
+            )
+            return "voted"
+
+        at_once(vote, 8)
+        votes = list(held.approval.votes.order_by("at").values_list("stage", flat=True))
+        assert votes in ([1], [1, 2])
+        held.refresh_from_db()
+        assert held.state == ("authorized" if len(votes) == 2 else "held")
 
 
 def test_a_vote_and_a_withdrawal_at_once_end_in_one_of_both(clerk: Any, bob: Any) -> None:

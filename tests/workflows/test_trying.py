@@ -45,7 +45,7 @@ def test_a_call_is_decided_as_a_real_one_would_be_and_nothing_comes_of_it(tried)
     assert status == 200
     assert "It would wait for a person" in text
     assert "invoices above 1,000.00 EUR need a person" in text
-    assert "the ordinary approvers, 2 people" in text
+    assert "It asks two people of the ordinary approvers." in text
     assert "does not apply" in text
     assert "12 of 12 were left, this uses 1" in text
     assert not Action.objects.exists()

@@ -30,7 +30,8 @@ SWEEP_WHEN = """
 OR EXISTS (SELECT FROM approvals_approval
             WHERE state = 'pending' AND reminded_at IS NULL AND clock_stopped_at IS NULL
               AND remind_at <= statement_timestamp())
-OR EXISTS (SELECT FROM approvals_escalation e JOIN approvals_approval q ON q.id = e.approval_id
+OR EXISTS (SELECT FROM approvals_escalation e
+            JOIN approvals_approval q ON q.id = e.approval_id AND q.stage = e.stage
             WHERE e.done_at IS NULL AND e.at <= statement_timestamp()
               AND q.state = 'pending' AND q.clock_stopped_at IS NULL)
 OR EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND clock_stopped_at IS NOT NULL)

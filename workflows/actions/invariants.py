@@ -186,6 +186,18 @@ INVARIANTS: dict[str, Invariant] = {
          WHERE ARRAY[v.user_id, v.on_behalf_of_id, v.through_id]
                && array_remove(ARRAY[w.user_id, w.on_behalf_of_id, w.through_id], NULL)
         UNION ALL
+        SELECT q.id::text, 'a stage begun or approved before those before it had agreed'
+          FROM approvals_approval q
+          JOIN approvals_stage s ON s.approval_id = q.id
+                                AND (s.number < q.stage OR q.state = 'approved')
+         WHERE s.quorum > (SELECT count(*) FROM approvals_vote v
+                            WHERE v.approval_id = q.id AND v.stage = s.number AND v.verdict = 'approve')
+        UNION ALL
+        SELECT q.id::text, 'approved by somebody who had not shown again who they are'
+          FROM approvals_approval q
+          JOIN approvals_vote v ON v.approval_id = q.id AND v.verdict = 'approve'
+         WHERE q.step_up AND (v.step_up_at IS NULL OR v.step_up_at < v.at - interval '1 hour')
+        UNION ALL
         SELECT q.id::text, 'approved with fewer votes than its quorum'
           FROM approvals_approval q
          WHERE q.state = 'approved'

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from workflows.api.serializers import ReasonedSerializer, StrictSerializer
 from workflows.api.work import AnswerSerializer
-from workflows.approvals.models import Approval, Escalation, Vote
+from workflows.approvals.models import Approval, Escalation, Stage, Vote
 from workflows.approvals.selectors import description, shapes_of, voters_for
 from workflows.approvals.services import MOST_TOGETHER
 from workflows.permissions import caller
@@ -111,6 +111,8 @@ class ApprovalSerializer(serializers.ModelSerializer):
             "digest",
             "quorum",
             "groups",
+            "stage",
+            "step_up",
             "created_at",
             "expires_at",
             "clock_stopped_at",
@@ -136,7 +138,10 @@ class CastVoteSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Vote
-        fields = ["user", "on_behalf_of", "through", "verdict", "reason", "at"]
+        fields = [
+            "user", "on_behalf_of", "through", "stage", "verdict", "reason", "at", "step_up_at",
+            "step_up_method",
+        ]  # fmt: skip
         read_only_fields = fields
 
 
@@ -148,7 +153,18 @@ class EscalationSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Escalation
-        fields = ["group", "stands_for", "at", "done_at"]
+        fields = ["group", "stands_for", "stage", "at", "done_at"]
+        read_only_fields = fields
+
+
+class ApprovalStageSerializer(serializers.ModelSerializer):
+    """Who decides at one stage. The first without ``agreed_at`` is on, unless all is decided."""
+
+    groups: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+
+    class Meta:
+        model = Stage
+        fields = ["number", "groups", "quorum", "begun_at", "agreed_at"]
         read_only_fields = fields
 
 
@@ -157,6 +173,9 @@ class ApprovalDetailSerializer(ApprovalSerializer):
 
     subject = serializers.SerializerMethodField()
     votes = CastVoteSerializer(many=True, read_only=True)
+    stages = ApprovalStageSerializer(
+        many=True, read_only=True, help_text="Who decides one after the other; nobody at two of them."
+    )
     escalations = EscalationSerializer(many=True, read_only=True)
     comments = CommentSerializer(source="task.comments", many=True, read_only=True)
     questions = AnswerSerializer(
@@ -175,7 +194,7 @@ class ApprovalDetailSerializer(ApprovalSerializer):
     class Meta(ApprovalSerializer.Meta):
         fields = [
             *ApprovalSerializer.Meta.fields, "policy_version", "subject", "votes", "may_vote_for", "remind_at",
-            "reminded_at", "escalations", "comments", "questions", "shape",
+            "reminded_at", "stages", "escalations", "comments", "questions", "shape",
         ]  # fmt: skip
         read_only_fields = fields
 

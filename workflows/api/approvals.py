@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.models import User
+from agents.services.stepping_up import step_up_of
 from audit.services import refusals_recorded
 from workflows.api.approval_bodies import (
     ApprovalDetailSerializer,
@@ -32,6 +33,7 @@ from workflows.permissions import IsPerson, caller
 WITH_VOTES = (
     *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
     *("escalations__group", "escalations__stands_for", "task__comments", "task__questions__claimed_by"),
+    *("stages__groups",),
 )
 TWO_ALIKE = {
     "verdict": "approve",
@@ -108,7 +110,9 @@ class Votes(APIView):
             # A name that nobody has is refused as one that handed nothing on.
             person = User.objects.filter(username=whom).first()
             given["on_behalf_of"] = str(person.pk) if person else whom
-        services.cast_vote(actor=caller(request).as_actor(), approval_id=approval_id, **given)
+        user = caller(request)
+        proof = step_up_of(user, request.session)
+        services.cast_vote(actor=user.as_actor(), approval_id=approval_id, step_up=proof, **given)
         voted = Approval.objects.prefetch_related(*WITH_VOTES).get(pk=approval_id)
         return Response(ApprovalDetailSerializer(voted, context={"request": request}).data)
 
@@ -136,6 +140,7 @@ class VotesTogether(APIView):
                 choices=[services.Choice(str(one["id"]), one["digest"]) for one in given["approvals"]],
                 verdict=given["verdict"],
                 reason=given["reason"],
+                step_up=step_up_of(caller(request), request.session),
             )
         return Response(VotedTogetherSerializer({"results": outcomes}).data)
 

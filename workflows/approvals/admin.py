@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, Stage, Vote
 from workflows.approvals.selectors import visible_to
 
 STATE_LABELS = {
@@ -30,8 +30,20 @@ class VoteInline(ReadOnlyTabularInline):
     """Who decided what, and why."""
 
     model = Vote
-    fields = ["at", "user", "verdict", "reason"]
+    fields = ["at", "stage", "user", "verdict", "reason", "step_up_at"]
     readonly_fields = fields
+
+
+class StageInline(ReadOnlyTabularInline):
+    """Who decides one after the other."""
+
+    model = Stage
+    fields = ["number", "shown_groups", "quorum", "begun_at", "agreed_at"]
+    readonly_fields = fields
+
+    @display(description="Who")
+    def shown_groups(self, stage: Stage) -> str:
+        return " and ".join(group.name for group in stage.groups.all())
 
 
 @admin.register(Approval)
@@ -42,10 +54,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_filter = ["state", "subject_kind"]
     search_fields = ["subject_label", "requester_label", "subject_id", "digest"]
     date_hierarchy = "created_at"
-    inlines = [VoteInline]
+    inlines = [StageInline, VoteInline]
     fieldsets = [
         (None, {"fields": ["subject_label", "sentence", "state", "reason", "open_in_inbox"]}),
-        ("Who", {"fields": ["requester_label", "approver_groups", "quorum"]}),
+        ("Who", {"fields": ["requester_label", "approver_groups", "quorum", "stage", "step_up"]}),
         ("When", {"fields": ["created_at", "expires_at", "decided_at", "used_at"]}),
         (
             "Bound to",

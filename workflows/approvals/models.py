@@ -56,9 +56,17 @@ class Approval(CheckedTogether):
     excluded_ids = models.JSONField(
         default=list, blank=True, help_text="Users who may not vote besides the requester (four eyes)."
     )
-    quorum = models.PositiveSmallIntegerField(default=1, help_text="How many must approve.")
+    quorum = models.PositiveSmallIntegerField(
+        default=1, help_text="How many different people must approve, at all stages together."
+    )
     approver_groups = models.ManyToManyField(
-        Group, related_name="+", help_text="Who may vote: members of every one of these groups."
+        Group, related_name="+", help_text="Who may vote now: members of every one of these groups."
+    )
+    stage = models.PositiveSmallIntegerField(
+        default=1, help_text="Which of its stages is on: 1, 2 ... The later ones wait."
+    )
+    step_up = models.BooleanField(
+        default=False, help_text="Whether who approves must have shown again who they are just before."
     )
     policy_version = models.CharField(max_length=40, blank=True)
     sentence = models.CharField(max_length=500, help_text="Why it waits for people, in plain words.")
@@ -73,6 +81,9 @@ class Approval(CheckedTogether):
     used_at = models.DateTimeField(null=True, blank=True, help_text="When it was used. It serves only once.")
     remind_at = models.DateTimeField(
         null=True, blank=True, help_text="When those who may vote are reminded; empty: never."
+    )
+    remind_seconds = models.PositiveIntegerField(
+        default=0, help_text="After so many seconds of each stage people are reminded; 0: as in the company."
     )
     reminded_at = models.DateTimeField(null=True, blank=True, help_text="When they were reminded.")
     clock_stopped_at = models.DateTimeField(
@@ -135,8 +146,41 @@ class Approval(CheckedTogether):
         return dict(self.references)
 
 
+class Stage(models.Model):
+    """Who decides at one stage of an approval, and how many of them. Fixed when it is asked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="stages")
+    number = models.PositiveSmallIntegerField(help_text="1, 2 ... without gaps.")
+    groups = models.ManyToManyField(
+        Group, related_name="+", help_text="Who may vote at it: members of every one of these groups."
+    )
+    quorum = models.PositiveSmallIntegerField(default=1, help_text="How many must approve at it.")
+    begun_at = models.DateTimeField(null=True, blank=True, help_text="When its people were asked.")
+    agreed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When as many as its quorum had approved."
+    )
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "number"], name="approval_stage_once"),
+            models.CheckConstraint(condition=Q(number__gte=1, quorum__gte=1), name="approval_stage_counted"),
+            models.CheckConstraint(
+                condition=Q(agreed_at__isnull=True) | Q(begun_at__isnull=False),
+                name="approval_stage_begun_before_agreed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"stage {self.number}"
+
+
 class Escalation(models.Model):
-    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once."""
+    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once.
+
+    It stands in at one stage only; the time of a later stage is counted from when that begins.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="escalations")
@@ -146,13 +190,21 @@ class Escalation(models.Model):
     group = models.ForeignKey(
         Group, on_delete=models.PROTECT, related_name="+", help_text="Whose members may vote, too."
     )
-    at = models.DateTimeField(help_text="When, unless it is decided before; it moves with the clock.")
+    stage = models.PositiveSmallIntegerField(default=1, help_text="At which stage of it.")
+    seconds = models.PositiveIntegerField(default=0, help_text="After how many seconds of that stage.")
+    at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When, unless it is decided before; it moves with the clock. Empty: its stage has not begun.",
+    )
     done_at = models.DateTimeField(null=True, blank=True, help_text="When they were asked.")
 
     class Meta:
         ordering = ["at", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["approval", "stands_for", "group"], name="escalation_once"),
+            models.UniqueConstraint(
+                fields=["approval", "stage", "stands_for", "group"], name="escalation_once"
+            ),
         ]
         indexes = [models.Index(fields=["at"], condition=Q(done_at=None), name="escalation_due")]
 
@@ -186,6 +238,13 @@ class Vote(models.Model):
         related_name="+",
         help_text="Who handed it on between, being away too.",
     )
+    stage = models.PositiveSmallIntegerField(default=1, help_text="At which stage it was cast.")
+    step_up_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the voter had shown again who they are; empty: it did not matter.",
+    )
+    step_up_method = models.CharField(max_length=20, blank=True, help_text="How: password.")
     verdict = models.CharField(max_length=8, choices=Verdict)
     reason = models.CharField(max_length=1000, help_text="Why; it reaches whoever asked.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what this person saw.")
@@ -199,6 +258,11 @@ class Vote(models.Model):
             models.CheckConstraint(
                 condition=Q(through__isnull=True) | Q(on_behalf_of__isnull=False),
                 name="vote_through_for_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(step_up_at__isnull=True, step_up_method="")
+                | (Q(step_up_at__isnull=False) & ~Q(step_up_method="")),
+                name="vote_step_up_when_and_how",
             ),
         ]
 

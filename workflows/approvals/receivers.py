@@ -22,6 +22,7 @@ VERBS = {
     "approvals.approval_requested": "People were asked to decide.",
     "approvals.vote_cast": "A person voted.",
     "approvals.vote_refused": "A vote was refused.",
+    "approvals.stage_begun": "As many as one stage needs have approved, and the people of the next are asked.",
     "approvals.approval_approved": "The quorum approved.",
     "approvals.approval_rejected": "It was rejected.",
     "approvals.approval_expired": "Nobody decided in time; that is a refusal.",

@@ -14,12 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
+from agents.services.stepping_up import step_up_of
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import pending_for, visible_to
 from workflows.approvals.services import ask_back, cast_vote, comment_on
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
+from workflows.pages.confirming import confirmed
 from workflows.pages.live import inbox_mark
 from workflows.pages.question import not_done_after, question_for
 from workflows.pages.waiting import next_for, rows_of
@@ -60,7 +62,7 @@ SHELVES = (
 def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse:
     """Show the list, and one approval beside it when the address names one."""
     opened = _find(request, approval_id) if approval_id else None
-    question = question_for(opened, _user(request)) if opened else None
+    question = question_for(opened, _user(request), confirmed(request, opened)) if opened else None
     shown: dict[str, Any] = {
         "question": question,
         "opened_key": str(approval_id or ""),
@@ -102,6 +104,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
             reason=reason,
             digest=request.POST.get("digest", ""),
             on_behalf_of=request.POST.get("for", "")[:80].replace("\x00", ""),
+            step_up=step_up_of(_user(request), request.session),
         )
     except Refusal as refusal:
         approval.refresh_from_db()
@@ -148,7 +151,7 @@ def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResp
 
 
 def _detail(request: HttpRequest, approval: Approval, status: int = 200, **said: Any) -> HttpResponse:
-    question = question_for(approval, _user(request))
+    question = question_for(approval, _user(request), confirmed(request, approval))
     if request.htmx:  # type: ignore[attr-defined]
         return part(request, "portal/inbox_detail.html", status=status, question=question, **said)
     return page(

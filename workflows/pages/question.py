@@ -27,7 +27,9 @@ from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
 from workflows.pages.asked import Asked, questions_of
+from workflows.pages.confirming import Confirmed
 from workflows.pages.lines import Line, lines_of
+from workflows.pages.stages import StageLine, stage_lines
 from workflows.pages.voters import Voter, voters_of, why_nobody
 from workflows.pages.words import (
     Fact,
@@ -104,10 +106,15 @@ class Question:
     voters: list[Voter]
     runs: list[Run]
     documents: list[Document]
+    stages: list[StageLine]
+    confirmed: Confirmed | None
 
 
-def question_for(approval: Approval, user: User) -> Question:
-    """Return one approval as this person sees it; ``why_not`` says why they may not vote, in words."""
+def question_for(approval: Approval, user: User, confirmed: Confirmed | None = None) -> Question:
+    """Return one approval as this person sees it; ``why_not`` says why they may not vote, in words.
+
+    ``confirmed``: whether they have just shown again who they are, where that is asked.
+    """
     votes = list(approval.votes.select_related("user", "on_behalf_of", "through"))
     runs = runs_of(approval, user)
     voters = voters_of(approval, user)
@@ -123,12 +130,14 @@ def question_for(approval: Approval, user: User) -> Question:
         asked=questions_of(approval.task),
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         may_change=bool(voters) and approval.subject_kind == "actions.action",
-        later=list(approval.escalations.select_related("group", "stands_for")),
+        later=list(approval.escalations.filter(stage=approval.stage).select_related("group", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,
         voters=voters,
         runs=runs,
         documents=documents_of(runs, user),
+        stages=stage_lines(approval, votes),
+        confirmed=confirmed,
     )
 
 
@@ -337,7 +346,9 @@ def _result(action: Action, approval: Approval) -> str:
     if approval.state != Approval.State.PENDING:
         return f"{action.get_state_display()}. The whole story says what becomes of it."
     where = f" in {action.operation.system.name}" if action.operation else ""
-    return f"Approving does it at once{where}. Rejecting ends it; the agent is told your reason."
+    alone = approval.quorum == 1
+    when = "Approving does it at once" if alone else "When all who must agree have, it is done at once"
+    return f"{when}{where}. Rejecting ends it; the agent is told your reason."
 
 
 def not_done_after(approval: Approval) -> str:

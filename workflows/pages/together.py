@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from agents.models import User
+from agents.services.stepping_up import step_up_of
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
@@ -19,6 +21,7 @@ from workflows.approvals import services
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import alike_for, visible_to
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.confirming import confirmed_for
 from workflows.pages.words import Fact, facts_of, without_verdict
 
 
@@ -68,7 +71,13 @@ def together(request: HttpRequest) -> HttpResponse:
     try:
         actor = _user(request).as_actor()
         with refusals_recorded(actor=actor, subject=services.SEVERAL):
-            outcomes = services.cast_together(actor=actor, choices=choices, verdict=verdict, reason=reason)
+            outcomes = services.cast_together(
+                actor=actor,
+                choices=choices,
+                verdict=verdict,
+                reason=reason,
+                step_up=step_up_of(_user(request), request.session),
+            )
     except Refusal as refusal:
         status = STATUS_OF_KIND.get(refusal.kind, 403)
         return _page(request, status, refused=refusal.in_full(), reason=reason)
@@ -93,6 +102,8 @@ def _told(user: User, outcomes: list[services.Outcome]) -> dict[str, Any]:
 def _page(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
     picked = set(request.POST.getlist("pick")) if status >= 400 else set()
     lists = [_alike(some, picked) for some in alike_for(_user(request))]
+    if any(row.approval.step_up for some in lists for row in some.rows):
+        said["confirmed"] = confirmed_for(request, reverse("inbox-together"))
     return page(request, "portal/together.html", "Several alike", status, lists=lists, **said)
 
 

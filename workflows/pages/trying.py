@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from agents.decision import OperationFacts
 from agents.decision.money import format_minor
+from agents.decision.stages import stages_in_words
 from agents.models import Agent, User
 from agents.registry import all_operations, find_operation
 from agents.selectors import agent_facts, authority_snapshot, visible_agents
@@ -96,8 +97,11 @@ def _decided(
         "rules": deciding_rules(whole, arguments, format_minor(money.minor, money.currency) if money else ""),
         "others": [_told(result) for result in whole["rules"] if result["rule_id"] not in deciding],
         "limits": limits_in_words(whole),
-        "asks": [group or "the ordinary approvers" for group in duties["approver_groups"]],
-        "quorum": duties["quorum"],
+        "who_decides": stages_in_words(
+            (stage.quorum, " and ".join(group or "the ordinary approvers" for group in stage.groups or ("",)))
+            for stage in decision.obligations.stages
+        ),
+        "step_up": duties["step_up"],
         "notes": duties["notes"],
         "hidden": duties["redact"],
     }

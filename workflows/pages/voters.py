@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents.models import User
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import is_approver, names_of, seats_open_to
+from workflows.approvals.selectors import is_approver, names_of, seats_open_to, turn_of_others
 
 _OVER: dict[str, str] = {
     Approval.State.EXPIRED: "Nobody decided in time, so it counts as refused. Whoever asked may ask again.",
@@ -51,10 +51,14 @@ def why_nobody(approval: Approval, user: User, votes: Iterable[Vote]) -> str:
         return "You asked for this, or it was asked for you, so another person decides."
     if said := next(filter(None, (_said(vote, user) for vote in votes)), ""):
         return f"{said} It still needs another person."
-    if not is_approver(str(user.pk), approval):
-        groups = " and ".join(group.name for group in approval.approver_groups.all())
-        return f"Only members of {groups} decide this."
-    return ""
+    return "" if is_approver(str(user.pk), approval) else _not_theirs(approval, user)
+
+
+def _not_theirs(approval: Approval, user: User) -> str:
+    if turn := turn_of_others(str(user.pk), approval):
+        return f"It waits for {turn}. You decide at another stage; whoever is next is told."
+    groups = " and ".join(group.name for group in approval.approver_groups.all())
+    return f"Only members of {groups} decide this."
 
 
 def _said(vote: Vote, user: User) -> str:

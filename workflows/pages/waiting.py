@@ -104,7 +104,7 @@ def _urgency(row: Row) -> tuple[datetime, str]:
 def _approvals(user: User, shelf: str) -> QuerySet[Approval]:
     if shelf == "mine":
         return pending_for(user)
-    visible = visible_approvals(user).prefetch_related("approver_groups")
+    visible = visible_approvals(user).prefetch_related("approver_groups", "stages")
     if shelf == "others":
         mine = pending_for(user).values("pk")
         waiting = visible.filter(state=Approval.State.PENDING).exclude(pk__in=mine)
@@ -140,6 +140,8 @@ def _of_approval(approval: Approval, shelf: str, run: str, whom: str) -> Row:
     who = f"{approval.requester_label}, for {run}" if run else approval.requester_label
     if approval.clock_stopped_at and shelf != "decided":
         why = f"{why} Its clock stands still."
+    elif shelf == "others" and len(approval.stages.all()) > 1:
+        why = f"{why} Waits for {' and '.join(sorted(group.name for group in approval.approver_groups.all()))}."
     elif approval.reminded_at and shelf != "decided":
         why = f"{why} Reminded."
     decided = f", {approval.get_state_display().lower()}"

@@ -200,12 +200,12 @@ UNION
 SELECT started_by_id FROM around WHERE started_by_kind = 'person'
 UNION
 SELECT v.proposed_by_id::text FROM around a JOIN runs_workflowversion v ON v.id = a.version_id
- WHERE %(with_authors)s
 """
 
 
 def people_behind(action: Action) -> set[str]:
-    """Return who wants what a run asks for: who started or steered it, answered something, wrote the step.
+    """Return who wants what a run asks for: who started or steered it, answered something, wrote the step, also
+    one that gives an agent work in which it asks by itself.
 
     The same of every run of its tree: of those it is inside of, those inside of it, and those beside it.
     """
@@ -213,7 +213,7 @@ def people_behind(action: Action) -> set[str]:
     if not run_id:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE_BEHIND, {"run": run_id, "with_authors": action.task_id is None})
+        cursor.execute(_PEOPLE_BEHIND, {"run": run_id})
         return {found for (found,) in cursor.fetchall() if found}
 
 

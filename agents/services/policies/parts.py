@@ -29,7 +29,7 @@ MOVE_POLICY = "agents.policy.move"
 
 RULE_FIELDS = (
     "name", "sentence", "operations", "effects", "field", "comparison", "value", "also", "condition",
-    "verdict", "approver_group", "quorum", "note", "redact", "mode",
+    "verdict", "approver_group", "quorum", "stage", "step_up", "note", "redact", "mode",
     "remind_minutes", "escalate_minutes", "escalate_to",
 )  # fmt: skip
 MEASURE_FIELDS = (
@@ -122,12 +122,14 @@ def difference(old: Rule | Measure, new: Rule | Measure, fields: Sequence[str]) 
     return f"{kind} {old.name}: {'; '.join(words) or 'nothing'}."
 
 
-_SPOKEN = {"also": "further comparisons"}
+_SPOKEN = {"also": "further comparisons", "step_up": "sign in again"}
 
 
 def _words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_line_in_words(it) if isinstance(it, Mapping) else str(it) for it in value) or "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "empty" if value in (None, "") else str(value)
 
 

@@ -14,6 +14,7 @@ from workflows.actions.selectors.showing import (
     visible_to,
 )
 from workflows.actions.selectors.standing import (
+    asks_step_up,
     contract_words,
     covering,
     is_asked,
@@ -32,6 +33,7 @@ __all__ = [
     "Violation",
     "amount_words",
     "approval_description",
+    "asks_step_up",
     "calls_under_way",
     "changed",
     "contract_words",

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Now
 
+from agents.decision import Obligations, OperationFacts
 from agents.decision.standing import StandingFacts
 from agents.models import Agent, User
 from agents.selectors import visible_agents
@@ -47,6 +48,11 @@ def in_force() -> QuerySet[StandingApproval]:
     return StandingApproval.objects.select_related(*_ABOUT).filter(
         revoked_at=None, starts_at__lte=Now(), until__gt=Now(), used__lt=F("most_uses")
     )
+
+
+def asks_step_up(duties: Obligations, operation: OperationFacts | None) -> bool:
+    """Say whether whoever approves must have shown again who they are: by a rule, or by the company's setting."""
+    return duties.step_up or (operation is not None and operation.effect in settings.STEP_UP_EFFECTS)
 
 
 def covering(operation_id: Any, binding: str) -> list[StandingApproval]:

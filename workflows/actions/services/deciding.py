@@ -38,11 +38,11 @@ from workflows.actions import dispatch
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
-from workflows.actions.selectors import standing_told, standing_words
+from workflows.actions.selectors import asks_step_up, standing_told, standing_words
 from workflows.actions.services import in_advance
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Level
+from workflows.approvals.policies import Level, Step
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
 
@@ -363,7 +363,8 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
 
 def _duties(told: Obligations) -> dict[str, Any]:
     later = [[one.group, one.minutes, one.to] for one in told.escalations]
-    return {**_columns(told), "escalations": later}
+    stages = [[stage.number, list(stage.groups), stage.quorum] for stage in told.stages]
+    return {**_columns(told), "escalations": later, "stages": stages}
 
 
 def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
@@ -406,6 +407,8 @@ def _decided(decision: Decision, at: datetime | None = None) -> dict[str, Any]:
 
 def _ask_people(action: Action, judgement: Judgement) -> Approval:
     decision = judgement.decision
+    duties = decision.obligations
+    places = {stage.number: place for place, stage in enumerate(duties.stages, 1)}
     return request_approval(
         actor=action.agent.user.as_actor(),
         subject=action.as_ref(),
@@ -413,10 +416,12 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         sentence=decision.sentence,
         expires_at=database_now() + timedelta(seconds=settings.APPROVAL_SECONDS),
         binding=decision.binding,
-        quorum=decision.obligations.quorum,
-        approver_groups=decision.obligations.approver_groups,
-        remind_seconds=decision.obligations.remind_minutes * 60,
-        escalations=[Level(one.group, one.to, one.minutes * 60) for one in decision.obligations.escalations],
+        stages=[Step(stage.groups, stage.quorum) for stage in duties.stages],
+        step_up=asks_step_up(duties, judgement.request.operation),
+        remind_seconds=duties.remind_minutes * 60,
+        escalations=[
+            Level(one.group, one.to, one.minutes * 60, places.get(one.stage, 1)) for one in duties.escalations
+        ],
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
         excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action), *action.edit_people],

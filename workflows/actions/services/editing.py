@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.decision import Decision, Verdict
+from agents.decision.facts import Stage
 from agents.selectors import PresentAuthority, authority_now
 from agents.services import stops
 from audit.services import record_refusal
@@ -195,7 +196,9 @@ def _for_somebody_else(
         sentence = f"{decision.sentence} Also: {said}."
         return dataclasses.replace(judgement, decision=dataclasses.replace(decision, sentence=sentence[:500]))
     groups = tuple(approval.approver_groups.order_by("name").values_list("name", flat=True))
-    duties = dataclasses.replace(decision.obligations, approver_groups=groups)
+    duties = dataclasses.replace(
+        decision.obligations, approver_groups=groups, stages=(Stage(1, groups, decision.obligations.quorum),)
+    )
     held: Decision = dataclasses.replace(
         decision,
         verdict=Verdict.HOLD,

@@ -25,6 +25,8 @@ def take_use(
     """
     if action.state != State.REQUESTED or action.edited_by_id or action.operation_id is None:
         return None
+    if selectors.asks_step_up(decision.obligations, request.operation):
+        return None
     minor = request.money.company_minor or 0 if request.money else 0
     behind: set[str] | None = None
     for standing in selectors.covering(action.operation_id, decision.binding):

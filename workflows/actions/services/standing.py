@@ -174,7 +174,9 @@ def _require_possible(approval: Approval, action: Action, bounds: Bounds) -> tup
     condition = _condition(action, bounds, judgement)
     facts = _as_foreseen(action, approval, bounds, condition, request.now)
     zone = judgement.snapshot.time_zone
-    duties = decision.obligations
+    duties = dataclasses.replace(
+        decision.obligations, step_up=selectors.asks_step_up(decision.obligations, request.operation)
+    )
     if why := why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=zone):
         raise _refused("never_in_advance", f"it would not answer even this request: {why}.")
     ahead = ApprovalFacts("", decision.binding, facts.people, "in advance")

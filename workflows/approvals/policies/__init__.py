@@ -6,20 +6,26 @@ from workflows.approvals.policies.batching import Shape, may_go_together
 from workflows.approvals.policies.delegating import Absence, why_not_away
 from workflows.approvals.policies.escalating import Level, levels_of, remind_after
 from workflows.approvals.policies.seats import Handing, Seat, open_seats, seats_of
+from workflows.approvals.policies.stages import Cast, Outcome, Standing, Step, standing
 from workflows.approvals.policies.voting import Ballot, why_not_vote
 
 __all__ = [
     "Absence",
     "Ballot",
+    "Cast",
     "Handing",
     "Level",
+    "Outcome",
     "Seat",
     "Shape",
+    "Standing",
+    "Step",
     "levels_of",
     "may_go_together",
     "open_seats",
     "remind_after",
     "seats_of",
+    "standing",
     "why_not_away",
     "why_not_vote",
 ]

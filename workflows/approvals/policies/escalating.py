@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """After so many seconds members of ``to`` may vote where those of ``group`` may; no name: the company's."""
+    """After so many seconds members of ``to`` may vote where those of ``group`` may; no name: the company's.
+
+    ``stage``: at which stage of the approval, from whose beginning the seconds count.
+    """
 
     group: str
     to: str = ""
     seconds: int = 0
+    stage: int = 1
 
 
 def levels_of(said: Iterable[Level], *, company: Level, within: float) -> list[Level]:

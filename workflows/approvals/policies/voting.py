@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from agents.vocabulary import StepUp
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from workflows.approvals.policies.seats import Seat
 
@@ -13,7 +14,9 @@ from workflows.approvals.policies.seats import Seat
 @dataclass(frozen=True)
 class Ballot:
     """What a vote is judged by. ``voted`` are the ids of those who voted or were voted for, ``names`` those of
-    people by id; ``now`` is the database's clock."""
+    people by id; ``now`` is the time its clock shows. ``turn``: whose turn it is, for a voter who decides at
+    another of its stages. ``step_up``: how long it counts, by the clock of the database (``clock``), that
+    whoever approves has shown again who they are; None where nobody has to."""
 
     label: str
     state: str
@@ -25,14 +28,25 @@ class Ballot:
     groups: str
     now: datetime
     names: Mapping[str, str] = field(default_factory=dict)
+    turn: str = ""
+    step_up: timedelta | None = None
+    clock: datetime | None = None
 
 
 def why_not_vote(
-    actor: Actor, ballot: Ballot, *, digest: str, is_member: bool, seat: Seat | None = None
+    actor: Actor,
+    ballot: Ballot,
+    *,
+    digest: str,
+    is_member: bool,
+    seat: Seat | None = None,
+    approves: bool = True,
+    proof: StepUp | None = None,
 ) -> Refusal | None:
     """Return why a vote is refused, or None. Four eyes: never the requester nor who acted for the same side.
 
-    ``seat`` says whom it counts for (left out: the voter), ``is_member`` whether that person may decide.
+    ``seat`` says whom it counts for (left out: the voter), ``is_member`` whether that person may decide now.
+    ``proof`` is how the voter themselves has shown again who they are: where that is asked, none is a refusal.
     """
     seat = seat or Seat((actor.id,))
     return (
@@ -41,6 +55,7 @@ def why_not_vote(
         or _four_eyes(actor, ballot, seat)
         or _membership(actor, ballot, seat, is_member=is_member)
         or _what_was_seen(ballot, digest)
+        or (_step_up(actor, ballot, proof) if approves else None)
     )
 
 
@@ -97,6 +112,13 @@ def _four_eyes(actor: Actor, ballot: Ballot, seat: Seat) -> Refusal | None:
 def _membership(actor: Actor, ballot: Ballot, seat: Seat, *, is_member: bool) -> Refusal | None:
     if is_member:
         return None
+    if ballot.turn:
+        return Refusal(
+            "not_their_stage",
+            f"The vote on {ballot.label!r} was refused: it waits for {ballot.turn}.",
+            kind=RefusalKind.CONFLICT,
+            next_step=f"{ballot.groups} must decide now. Read it meanwhile; whoever is next is told.",
+        )
     return Refusal(
         "not_an_approver",
         f"{_who(actor, ballot, seat.counts_for)} may not vote on {ballot.label!r}: "
@@ -111,6 +133,18 @@ def _who(actor: Actor, ballot: Ballot, person: str) -> str:
 
 def _nor_through(actor: Actor, person: str) -> str:
     return "" if person == actor.id else f", nor does {actor.label} in their place"
+
+
+def _step_up(actor: Actor, ballot: Ballot, proof: StepUp | None) -> Refusal | None:
+    within, now = ballot.step_up, ballot.clock or ballot.now
+    if within is None or (proof is not None and proof.holds(user_id=actor.id, now=now, within=within)):
+        return None
+    return Refusal(
+        "step_up_required",
+        f"The vote on {ballot.label!r} was refused: whoever approves it must have signed in again in the last "
+        f"{max(1, round(within.total_seconds() / 60))} minutes, in this session.",
+        next_step="Enter your password on the page /confirm/ or at POST /api/v1/step-up, then vote again.",
+    )
 
 
 def _what_was_seen(ballot: Ballot, digest: str) -> Refusal | None:

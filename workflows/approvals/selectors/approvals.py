@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from agents.models import User
 from workflows.approvals import registry
-from workflows.approvals.models import Approval, Escalation, Vote
+from workflows.approvals.models import Approval, Escalation, Stage, Vote
 from workflows.approvals.policies import Seat, Shape, open_seats
 from workflows.approvals.selectors.delegations import seats_for
 
@@ -32,7 +32,7 @@ def visible_to(user: User) -> QuerySet[Approval]:
         return Approval.objects.none()
     if user.has_perm("approvals.view_approval"):
         return Approval.objects.all()
-    shown = asked_of_any(seats_for(user)) | Q(requester_id=str(user.pk))
+    shown = asked_at_any_stage(seats_for(user)) | Q(requester_id=str(user.pk))
     shown |= Q(Exists(_votes_of([str(user.pk)])))
     for kind, subject in registry.subject_kinds().items():
         if (extra := subject.visible_to(user)) is not None:
@@ -53,10 +53,11 @@ def pending_for(user: User) -> QuerySet[Approval]:
 
 
 def asked_of(user: User) -> QuerySet[Approval]:
-    """Return the approvals that are or were for a person to decide, or for who is away and they decide for."""
+    """Return the approvals that are, were or will be for a person to decide, at whichever stage, or for who is
+    away and they decide for."""
     if not user.is_active or user.kind != User.Kind.PERSON:
         return Approval.objects.none()
-    return Approval.objects.filter(asked_of_any(seats_for(user)))
+    return Approval.objects.filter(asked_at_any_stage(seats_for(user)))
 
 
 def asked_through_others(user: User, among: Iterable[Approval]) -> dict[Any, str]:
@@ -157,6 +158,28 @@ def asked_of_any(seats: Iterable[Seat]) -> Q:
     return any_of(_asked(seat.counts_for) for seat in seats)
 
 
+def asked_at_any_stage(seats: Iterable[Seat]) -> Q:
+    """Return what is for the people of these seats to decide now, or at another stage of it."""
+    return any_of(_asked(seat.counts_for) | _asked_at_some_stage(seat.counts_for) for seat in seats)
+
+
+def stages_of(approval: Approval) -> list[Stage]:
+    """Return the stages of an approval in order, with their groups."""
+    return list(approval.stages.prefetch_related("groups"))
+
+
+def groups_of(stage: Stage) -> list[Group]:
+    """Return whose members decide at a stage together."""
+    return list(stage.groups.order_by("name"))
+
+
+def turn_of_others(user_id: str, approval: Approval) -> str:
+    """Return whose turn it is, if somebody decides at another stage of an approval; '' otherwise."""
+    if not Approval.objects.filter(_asked_at_some_stage(user_id), pk=approval.pk).exists():
+        return ""
+    return " and ".join(approval.approver_groups.order_by("name").values_list("name", flat=True))
+
+
 def any_of(conditions: Iterable[Q]) -> Q:
     """Return what one of these conditions holds for."""
     return reduce(or_, conditions)
@@ -175,10 +198,23 @@ def _asked(user_id: str) -> Q:
     mine = User.groups.through.objects.filter(user_id=user_id).values("group")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
     later = Escalation.objects.filter(
-        approval=OuterRef("approval"), stands_for=OuterRef("group"), done_at__isnull=False
+        approval=OuterRef("approval"),
+        stage=OuterRef("approval__stage"),
+        stands_for=OuterRef("group"),
+        done_at__isnull=False,
     )
     stands_in = Exists(later) & ~Exists(later.exclude(group__in=mine))
     return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(stands_in)))
+
+
+def _asked_at_some_stage(user_id: str) -> Q:
+    """Of every group of one of its stages, be that over or still to come."""
+    mine = User.groups.through.objects.filter(user_id=user_id).values("group")
+    named = Stage.groups.through.objects.filter(stage=OuterRef("pk"))
+    theirs = Stage.objects.filter(
+        Exists(named), ~Exists(named.exclude(group__in=mine)), approval=OuterRef("pk")
+    )
+    return Q(Exists(theirs))
 
 
 def _votes_of(people: Collection[str]) -> QuerySet[Vote]:

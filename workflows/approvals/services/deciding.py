@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents.policies import require_reason
+from agents.services.stepping_up import lasting
+from agents.vocabulary import StepUp
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Ballot, Level, Seat, why_not_vote
+from workflows.approvals.policies import Ballot, Level, Outcome, Seat, Step, why_not_vote
 from workflows.approvals.services.escalating import foresee, reminder_at
+from workflows.approvals.services.staging import begin_next, end_stage, fix_stages, standing_of, words_of
 from workflows.approvals.services.standing_in import seat_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -36,6 +39,8 @@ def request_approval(
     binding: str = "",
     quorum: int = 1,
     approver_groups: Iterable[str] = (),
+    stages: Sequence[Step] = (),
+    step_up: bool = False,
     policy_version: str = "",
     explanation: Mapping[str, Any] | None = None,
     excluded_ids: Iterable[str] = (),
@@ -45,6 +50,9 @@ def request_approval(
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
 
+    ``stages``: who decides one after the other; left out, ``quorum`` of ``approver_groups`` do. ``step_up``:
+    whoever approves must have shown again who they are.
+
     ``remind_seconds`` (0: as in the company) and ``escalations``, what each rule that asks for a group says of
     it ('' for the company's ordinary approvers), are worked out here too, and fixed.
 
@@ -52,7 +60,11 @@ def request_approval(
     task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
     nobody can answer is refused, not parked.
     """
-    groups = _groups(approver_groups)
+    steps = [
+        Step(tuple(one.groups), max(1, one.quorum)) for one in stages or [Step(tuple(approver_groups), quorum)]
+    ]
+    asked = [(_groups(step.groups), step.quorum) for step in steps]
+    groups = asked[0][0]
     task = open_task(
         actor=actor,
         kind=Task.Kind.APPROVAL,
@@ -74,7 +86,9 @@ def request_approval(
         requester_id=actor.id,
         requester_label=actor.label[:300],
         excluded_ids=sorted({str(excluded) for excluded in excluded_ids if excluded}),
-        quorum=max(1, quorum),
+        quorum=sum(needed for _, needed in asked),
+        step_up=step_up,
+        remind_seconds=remind_seconds,
         policy_version=str(policy_version),
         sentence=sentence[:500],
         explanation=dict(explanation or {}),
@@ -86,8 +100,10 @@ def request_approval(
     approval.full_clean(exclude=["created_at"])
     approval.save(force_insert=True)
     approval.approver_groups.set(groups)
+    fix_stages(approval, asked)
     foresee(approval, escalations)
-    sentence = f"{_names(groups)} must decide: {subject.label}"
+    who = _names(groups) if len(asked) == 1 else words_of(asked)
+    sentence = f"{who} must decide: {subject.label}"
     _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)
     return approval
 
@@ -100,18 +116,21 @@ def cast_vote(
     reason: str,
     digest: str,
     on_behalf_of: UUID | str = "",
+    step_up: StepUp | None = None,
 ) -> Approval:
     """Vote once, with a reason, on exactly what was shown (``digest``). Refused votes are in the ledger too.
 
     ``on_behalf_of`` is the id of who is away and has handed it on; left out, the vote is the voter's own. The
-    vote that reaches the quorum, or the first rejection, decides; the subject acts on it in the same
-    transaction. Raises Refusal: people_only, approval_closed, approval_expired, four_eyes, already_voted,
-    not_an_approver, not_a_delegate, digest_changed, reason_missing.
+    vote that reaches the quorum of the last stage, or the first rejection, decides; the subject acts on it in
+    the same transaction. ``step_up`` is how the voter has shown again who they are, as their session keeps it:
+    an approval that asks for it is not approved without. Raises Refusal: people_only, approval_closed,
+    approval_expired, four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
+    digest_changed, step_up_required, reason_missing.
     """
     try:
         with transaction.atomic():
             said = Vote.Verdict(verdict), reason.strip(), digest
-            return _cast(actor, approval_id, str(on_behalf_of), *said)
+            return _cast(actor, approval_id, str(on_behalf_of), step_up, *said)
     except Refusal as refusal:
         _record_refused_vote(actor, approval_id, refusal)
         raise
@@ -166,15 +185,26 @@ def use(*, approval: Approval) -> None:
 
 
 def _cast(
-    actor: Actor, approval_id: UUID | str, whom: str, verdict: Vote.Verdict, reason: str, digest: str
+    actor: Actor,
+    approval_id: UUID | str,
+    whom: str,
+    proof: StepUp | None,
+    verdict: Vote.Verdict,
+    reason: str,
+    digest: str,
 ) -> Approval:
     approval = lock(approval_id)
-    seat = _require_vote_allowed(actor, approval, whom, reason, digest)
+    approves = verdict == Vote.Verdict.APPROVE
+    seat = _require_vote_allowed(actor, approval, whom, reason, digest, approves, proof)
+    shown = proof if approval.step_up and approves else None
     vote = Vote.objects.create(
         approval=approval,
         user_id=actor.id,
         on_behalf_of_id=None if seat.is_own else seat.counts_for,
         through_id=seat.through or None,
+        stage=approval.stage,
+        step_up_at=shown.at if shown else None,
+        step_up_method=shown.method if shown else "",
         verdict=verdict,
         reason=reason[:1000],
         digest=digest,
@@ -182,36 +212,61 @@ def _cast(
     word = "approved" if verdict == Vote.Verdict.APPROVE else "rejected"
     who = actor.label if seat.is_own else vote.whose
     sentence = f"{who} {word}: {approval.subject_label}"
-    _record(actor, "approvals.vote_cast", approval, sentence, reason, code=verdict, people=list(seat.people))
-    if verdict == Vote.Verdict.REJECT:
+    _record(actor, "approvals.vote_cast", approval, sentence, reason, code=verdict, more=_told(seat, vote))
+    stands = standing_of(approval)
+    if stands.outcome is Outcome.REJECTED:
         _decide(actor, approval, Approval.State.REJECTED, reason)
         registry.subject_of(approval.subject_kind).on_rejected(actor, approval)
-    elif approval.votes.filter(verdict=Vote.Verdict.APPROVE).count() >= approval.quorum:
+    elif stands.outcome is Outcome.APPROVED:
+        end_stage(approval)
         _decide(actor, approval, Approval.State.APPROVED, reason)
         registry.subject_of(approval.subject_kind).on_approved(actor, approval)
+    elif stands.stage > approval.stage:
+        begin_next(actor, approval)
     return approval
+
+
+def _told(seat: Seat, vote: Vote) -> dict[str, Any]:
+    told: dict[str, Any] = {"stage": vote.stage}
+    if not seat.is_own:
+        told["people"] = list(seat.people)
+    if vote.step_up_at is not None:
+        told["step_up"] = {"method": vote.step_up_method, "at": vote.step_up_at.isoformat()}
+    return told
 
 
 def require_vote_allowed(actor: Actor, approval: Approval, whom: str, reason: str, digest: str) -> Seat:
     """Return from which seat somebody could vote now on a locked approval as it was shown; refuse like a vote.
 
-    For what only a voter may do beside voting.
+    For what only a voter may do beside voting; it approves nothing, so that nobody signs in again for it.
     """
-    return _require_vote_allowed(actor, approval, whom, reason, digest)
+    return _require_vote_allowed(actor, approval, whom, reason, digest, approves=False, proof=None)
 
 
-def _require_vote_allowed(actor: Actor, approval: Approval, whom: str, reason: str, digest: str) -> Seat:
+def _require_vote_allowed(
+    actor: Actor,
+    approval: Approval,
+    whom: str,
+    reason: str,
+    digest: str,
+    approves: bool,
+    proof: StepUp | None,
+) -> Seat:
     """Ask whether there is anything to decide before the form of the reason: no reason would help then."""
     seat = Seat((actor.id,)) if whom in ("", actor.id) else seat_of(actor, approval, whom)
     is_member = selectors.is_approver(seat.counts_for, approval)
-    refusal = why_not_vote(actor, _ballot(approval, seat), digest=digest, is_member=is_member, seat=seat)
+    ballot = _ballot(approval, seat, is_member)
+    refusal = why_not_vote(
+        actor, ballot, digest=digest, is_member=is_member, seat=seat, approves=approves, proof=proof
+    )
     if refusal:
         raise refusal
     require_reason(reason)
     return seat
 
 
-def _ballot(approval: Approval, seat: Seat) -> Ballot:
+def _ballot(approval: Approval, seat: Seat, is_member: bool) -> Ballot:
+    clock = database_now()
     return Ballot(
         label=approval.subject_label,
         state=approval.state,
@@ -221,8 +276,11 @@ def _ballot(approval: Approval, seat: Seat) -> Ballot:
         excluded_ids=approval.excluded_ids,
         voted=selectors.taken_in(approval),
         groups=_names(approval.approver_groups.all()),
-        now=approval.clock_stopped_at or database_now(),
+        now=approval.clock_stopped_at or clock,
         names={} if seat.is_own else selectors.names_of(seat.people),
+        turn="" if is_member else selectors.turn_of_others(seat.counts_for, approval),
+        step_up=lasting() if approval.step_up else None,
+        clock=clock,
     )
 
 
@@ -270,7 +328,7 @@ def _record(
     sentence: str,
     reason: str = "",
     code: str = "",
-    people: list[str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     record_event(
         actor=actor,
@@ -282,7 +340,7 @@ def _record(
         payload={
             "digest": approval.digest,
             "binding": approval.binding,
-            **({"people": people} if people and len(people) > 1 else {}),
+            **(more or {}),
         },
         **approval.event_refs(),
     )

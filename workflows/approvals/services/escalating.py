@@ -22,9 +22,12 @@ CLOCK = Actor.system("sweeper")
 DEADLINE = "decide"
 
 
-def reminder_at(expires_at: datetime, seconds: int) -> datetime | None:
-    """Return when people are reminded: as a rule says, else after the company's share of the time."""
-    now = database_now()
+def reminder_at(expires_at: datetime, seconds: int, since: datetime | None = None) -> datetime | None:
+    """Return when people are reminded: as a rule says, else after the company's share of the time.
+
+    ``since``: when they were asked; left out: now.
+    """
+    now = since or database_now()
     within = (expires_at - now).total_seconds()
     after = remind_after(seconds, share=settings.APPROVAL_REMIND_SHARE, within=within)
     return None if after is None else now + timedelta(seconds=after)
@@ -34,6 +37,18 @@ def foresee(approval: Approval, said: Collection[Level]) -> None:
     """Fix who may vote later in place of which group of a new approval; one that is not there is not asked."""
     if not (settings.APPROVAL_ESCALATE_GROUP or any(one.to for one in said)):
         return
+    for stage in sorted({one.stage for one in said}):
+        _foresee_at(approval, stage, [one for one in said if one.stage == stage])
+
+
+def begin_levels(approval: Approval, since: datetime) -> None:
+    """Let the times of the levels of the stage that is on count from its beginning; those before are over."""
+    for level in approval.escalations.filter(stage=approval.stage, done_at=None):
+        level.at = since + timedelta(seconds=level.seconds)
+        level.save(update_fields=["at"])
+
+
+def _foresee_at(approval: Approval, stage: int, said: Collection[Level]) -> None:
     now = database_now()
     named = [Level(one.group or settings.DEFAULT_APPROVER_GROUP, one.to, one.seconds) for one in said]
     company = Level("", settings.APPROVAL_ESCALATE_GROUP, settings.APPROVAL_ESCALATE_SECONDS)
@@ -49,7 +64,9 @@ def foresee(approval: Approval, said: Collection[Level]) -> None:
             approval=approval,
             stands_for=groups[one.group],
             group=groups[one.to],
-            at=now + timedelta(seconds=one.seconds),
+            stage=stage,
+            seconds=one.seconds,
+            at=now + timedelta(seconds=one.seconds) if stage == approval.stage else None,
         )
         for one in found
         if one.group not in broken
@@ -73,7 +90,9 @@ def remind_due(*, limit: int = 100) -> int:
 @transaction.atomic
 def escalate_due(*, limit: int = 100) -> int:
     """Let others vote, too, on what nobody has decided by then; return on how many. Run by the sweeper."""
-    late = Escalation.objects.filter(approval=OuterRef("pk"), done_at=None, at__lte=Now())
+    late = Escalation.objects.filter(
+        approval=OuterRef("pk"), stage=OuterRef("stage"), done_at=None, at__lte=Now()
+    )
     waiting = Approval.objects.select_for_update(of=("self",), skip_locked=True).filter(
         Exists(late), state=Approval.State.PENDING, clock_stopped_at=None, expires_at__gt=Now()
     )
@@ -85,7 +104,9 @@ def escalate_due(*, limit: int = 100) -> int:
 
 def _escalate(approval: Approval) -> None:
     levels = list(
-        approval.escalations.filter(done_at=None, at__lte=Now()).select_related("group", "stands_for")
+        approval.escalations.filter(stage=approval.stage, done_at=None, at__lte=Now()).select_related(
+            "group", "stands_for"
+        )
     )
     for level in levels:
         level.done_at = database_now()

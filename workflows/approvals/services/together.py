@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.policies import may_act_as_person, require, require_reason, user_of
+from agents.vocabulary import StepUp
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import selectors
 from workflows.approvals.models import Approval
@@ -32,8 +33,11 @@ class Outcome:
     refusal: Refusal | None = None
 
 
-def cast_together(*, actor: Actor, choices: Sequence[Choice], verdict: str, reason: str) -> list[Outcome]:
+def cast_together(
+    *, actor: Actor, choices: Sequence[Choice], verdict: str, reason: str, step_up: StepUp | None = None
+) -> list[Outcome]:
     """Vote on each by itself, in its own transaction, and say what became of each. A refusal of one stops none.
+    ``step_up`` as for a single vote: those that ask for it are refused without.
 
     Only one's own votes, and only on what is alike and small (``policies.batching``). Raises Refusal for all of
     them: people_only, reason_missing, too_many, not_alike.
@@ -56,12 +60,20 @@ def cast_together(*, actor: Actor, choices: Sequence[Choice], verdict: str, reas
             next_step="Choose those of one list, or decide each by itself.",
         )
     return [
-        _one(actor, choice, choice.approval_id in found, choice.approval_id in shapes, verdict, reason)
+        _one(actor, choice, choice.approval_id in found, choice.approval_id in shapes, verdict, reason, step_up)
         for choice in choices
     ]
 
 
-def _one(actor: Actor, choice: Choice, is_seen: bool, is_small: bool, verdict: str, reason: str) -> Outcome:
+def _one(
+    actor: Actor,
+    choice: Choice,
+    is_seen: bool,
+    is_small: bool,
+    verdict: str,
+    reason: str,
+    step_up: StepUp | None,
+) -> Outcome:
     try:
         if not is_seen:
             message = f"There is no approval {choice.approval_id} for you."
@@ -75,7 +87,12 @@ def _one(actor: Actor, choice: Choice, is_seen: bool, is_small: bool, verdict: s
                 next_step="Open it and decide it.",
             )
         voted = cast_vote(
-            actor=actor, approval_id=choice.approval_id, verdict=verdict, reason=reason, digest=choice.digest
+            actor=actor,
+            approval_id=choice.approval_id,
+            verdict=verdict,
+            reason=reason,
+            digest=choice.digest,
+            step_up=step_up,
         )
     except Refusal as refusal:
         return Outcome(choice.approval_id, refusal=refusal)

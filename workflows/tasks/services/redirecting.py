@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from workflows.tasks.services.records import locked, record, require_waiting
 
 
 @transaction.atomic
-def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason: str) -> Task:
-    """Offer a waiting task to one agent, one person or one group only. A claim on it ends: a later write is
-    stale.
+def redirect_task(
+    *, actor: Actor, task_id: UUID | str, to: User | Group | Sequence[Group], reason: str
+) -> Task:
+    """Offer a waiting task to one agent, one person or one group (or several) only. A claim on it ends: a later
+    write is stale.
 
     For higher sub-packages, which have asked whether the actor may and whether ``to`` is fit for it. Work that
     people get instead of an agent is work for people; what an agent gets back is an agent's again.
@@ -26,6 +29,7 @@ def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason
     task = locked(task_id)
     require_waiting(task)
     user = to if isinstance(to, User) else None
+    groups = [] if isinstance(to, User) else [to] if isinstance(to, Group) else list(to)
     agent = Agent.objects.select_related("role").filter(user=user).first() if user and user.is_agent else None
     if agent is not None:
         task.kind, task.role = Task.Kind.AGENT_WORK, agent.role
@@ -44,10 +48,17 @@ def redirect_task(*, actor: Actor, task_id: UUID | str, to: User | Group, reason
         ]
     )  # fmt: skip
     task.candidate_groups.set(
-        [agent.role.group] if agent is not None else [to] if isinstance(to, Group) else []
+        [agent.role.group] if agent is not None else [] if isinstance(to, User) else groups
     )
     task.candidate_users.set([user] if user is not None else [])
-    record(actor, "tasks.task_redirected", task, f"{actor.label} gave {task.title} to {to}", reason)
+    named = " and ".join(group.name for group in groups)
+    record(
+        actor,
+        "tasks.task_redirected",
+        task,
+        f"{actor.label} gave {task.title} to {to if user else named}",
+        reason,
+    )
     if task.role_id:
         transaction.on_commit(partial(broadcast.tell_work, task.role_id))
     registry.tell_asked(task)
