@@ -51,7 +51,7 @@ def in_force() -> QuerySet[StandingApproval]:
 
 
 def asks_step_up(duties: Obligations, operation: OperationFacts | None) -> bool:
-    """Say whether whoever approves must have shown again who they are: by a rule, or by the company's setting."""
+    """Say whether whoever approves must have shown again who they are: by a rule or by a setting."""
     return duties.step_up or (operation is not None and operation.effect in settings.STEP_UP_EFFECTS)
 
 
