@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "workflows.triggers",
     "workflows.backtests",
     "workflows.notices",
+    "workflows.staffing",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -351,6 +352,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "workflows.notices.jobs.tell",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS * 4},
+    },
+    "employment-of-agents": {
+        "task": "workflows.staffing.jobs.sweep",
+        "schedule": 120,
+        "options": {"expires": 240},
     },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",

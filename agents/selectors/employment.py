@@ -115,7 +115,7 @@ def state_words(agent: Agent) -> str:
 def day(at: datetime | object) -> str:
     """Return a day as people write it: ``3 May 2026``."""
     moment = timezone.localtime(at) if isinstance(at, datetime) else at
-    return f"{moment.day} {moment:%B %Y}"  # type: ignore[attr-defined,str-bytes-safe]
+    return f"{moment.day} {moment:%B %Y}"  # type: ignore[attr-defined]
 
 
 def timeline_of(agent: Agent) -> list[Moment]:

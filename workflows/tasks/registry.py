@@ -37,6 +37,7 @@ _awaited: dict[str, AwaitedFn] = {}
 _circles: dict[str, CircleFn] = {}
 _reminded: list[RemindedFn] = []
 _asked: list[Callable[[Task], None]] = []
+_elsewhere: dict[str, str] = {}
 
 
 def on_task_closed(subject_kind: str, listener: ClosedFn) -> None:
@@ -106,3 +107,13 @@ def circle_of(task: Task) -> Circle:
     groups = task.candidate_groups.exclude(pk__in=Role.objects.values("group"))
     roles = {task.role.code} if task.role else set()
     return Circle(frozenset(roles), frozenset(groups.values_list("name", flat=True)))
+
+
+def register_decided_elsewhere(subject_kind: str, next_step: str) -> None:
+    """Say where tasks about such a subject are decided: nobody completes them by hand."""
+    _elsewhere[subject_kind] = next_step
+
+
+def decided_elsewhere(task: Task) -> str:
+    """Return where a task is decided, '' when whoever has it says that it is done."""
+    return _elsewhere.get(task.subject_kind, "")
