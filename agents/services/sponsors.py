@@ -49,7 +49,7 @@ def propose_takeover(*, actor: Actor, agent: Agent, reason: str) -> ChangeReques
     """
     with transaction.atomic():
         agent = lifecycle.locked(agent)
-        policies.require(_may_take_over(actor, agent))
+        policies.require(may_take_over(actor, agent))
         policies.require_reason(reason)
         if agent.sponsor.is_active and not agent.sponsor.is_agent:
             raise Refusal(
@@ -62,7 +62,8 @@ def propose_takeover(*, actor: Actor, agent: Agent, reason: str) -> ChangeReques
         return lifecycle.propose_sponsor(actor=actor, agent=agent, sponsor=user, reason=reason)
 
 
-def _may_take_over(actor: Actor, agent: Agent) -> Refusal | None:
+def may_take_over(actor: Actor, agent: Agent) -> Refusal | None:
+    """Its deputy and the heads over its department may ask to answer for it; so may who may reassign it."""
     if refusal := policies.may_act_as_person(actor, f"answer for {agent.name}"):
         return refusal
     steps_in = {str(agent.deputy_id), *(str(head.pk) for head in selectors.heads_over(agent))}

@@ -27,6 +27,8 @@ DECIDED_DAYS = 30
 # An approval is shown by itself, not by its task, and agents have a door of their own.
 FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
 PAGES = {"actions.action": "action", "runs.run": "run"}
+# What is decided where the life of an agent is shown, and closed by that.
+OF_AGENTS = {"agents.attestation", "agents.takeover"}
 SOMETIME = datetime.max.replace(tzinfo=UTC)
 ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
 
@@ -85,6 +87,8 @@ def rows_of(user: User, shelf: str, most: int) -> list[Row]:
 
 def page_of(task: Task) -> str:
     """Return where a task is dealt with: trouble on the page of its action or run, work in the inbox."""
+    if task.subject_kind in OF_AGENTS:
+        return reverse("agent-life", args=[UUID(task.subject_id)])
     name = PAGES.get(task.subject_kind, "") if task.kind in (Task.Kind.INCIDENT, Task.Kind.QUESTION) else ""
     return reverse(name, args=[UUID(task.subject_id)]) if name else reverse("inbox-task", args=[task.pk])
 

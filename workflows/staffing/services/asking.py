@@ -45,7 +45,8 @@ def note_news(actor: Actor, agent: Agent, news: str, sentence: str) -> None:
 
 def ask_attestation(agent: Agent) -> Task | None:
     """Ask who answers for a locked agent to confirm it; None: they are asked already, or nobody is there."""
-    people = [agent.sponsor] if _is_here(agent.sponsor) else [it for it in [agent.deputy] if _is_here(it)]
+    here = [it for it in (agent.sponsor, agent.deputy) if it is not None and _is_here(it)]
+    people = here[:1]
     if agent.attest_by is None or not people or _waits(agent, ATTESTATION):
         return None
     end = timezone.make_aware(datetime.combine(agent.attest_by, time(23, 59)))
