@@ -63,7 +63,7 @@ class SetTermsSerializer(ReasonSerializer):
         required=False,
         default=None,
         help_text="Whose terms; null: those of the company.",
-    )  # type: ignore[var-annotated]
+    )
     probation_days = serializers.IntegerField(required=False, min_value=0, max_value=3660)
     attest_every_days = serializers.IntegerField(required=False, min_value=0, max_value=3660)
     attest_notice_days = serializers.IntegerField(required=False, min_value=0, max_value=3660)
@@ -129,7 +129,7 @@ class HandoverItemSerializer(serializers.Serializer[Any]):
 
     key = serializers.CharField()
     kind = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     becomes = serializers.CharField(help_text="What becomes of it when it is left.")
     blocking = serializers.BooleanField()
     can_be_handed_over = serializers.SerializerMethodField(help_text="Another agent can get it.")

@@ -16,6 +16,8 @@ from agents.models import TERM_FIELDS, Agent, Certificate, ChangeRequest, Depart
 from agents.selectors.visible import visible_agents
 
 PROMOTE = "agents.agent.promote"
+# How far up it is looked for who could answer for an agent; ``visible_agents`` lets those see it.
+LEVELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,12 @@ def who_steps_in(agent: Agent) -> list[User]:
 
 
 def heads_over(agent: Agent) -> list[User]:
-    """Return the active heads of its department and of those above it, the nearest first."""
+    """Return the active heads of its department and of the two above it, the nearest first."""
     found: list[User] = []
     here: Department | None = agent.department
-    seen: set[UUID] = set()
-    while here is not None and here.pk not in seen:
-        seen.add(here.pk)
+    for _ in range(LEVELS):
+        if here is None:
+            break
         head = here.manager
         if head is not None and head.is_active and not head.is_agent and head.pk != agent.sponsor_id:
             found.append(head)

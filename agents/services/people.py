@@ -50,10 +50,11 @@ def update_person(
 ) -> User:
     """Change a person's account and, when ``groups`` is given, their rights; nobody changes their own.
 
-    Closing the account of a sponsor lets their agents only read, in the same transaction.
+    Closing the account of a sponsor lets their agents only read, in the same transaction; opening it gives
+    nothing back.
     """
     with transaction.atomic():
-        if changes.get("is_active") is False:
+        if "is_active" in changes:
             sponsors.hold_agents_of(person)
         person = lock_row(User, person.pk)
         policies.require(policies.may_change_person(actor, person))
@@ -70,7 +71,7 @@ def update_person(
             changed.append(f"groups ({_set_groups(person, groups) or 'none'})")
         words = ", ".join(changed) or "nothing"
         _record(actor, person, f"{actor.label} changed the account of {person}: {words}.", reason)
-        if "is_active" in changed and not person.is_active:
+        if "is_active" in changed:
             sponsors.drop_agents_of(actor=actor, person=person, reason=reason)
         return person
 

@@ -23,7 +23,8 @@ def hold_agents_of(person: User) -> None:
 def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
     """Let every agent of a person who has left only read, in the caller's transaction; return how many.
 
-    Who stands in is asked to take over. Those that may only read already need somebody as well.
+    Who stands in is asked to take over. Those that may only read already need somebody as well. Called again
+    when the person comes back, for what went unnoticed: nobody is given anything back by that.
     """
     dropped = 0
     for agent in _sponsored(person):
@@ -31,13 +32,15 @@ def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
         agent = lifecycle.locked(agent)
         if agent.sponsor_id != person.pk or agent.lifecycle == Agent.Lifecycle.RETIRED:
             continue
-        why = f"{person}, who answered for it, has left."
+        why = f"{person}, who answers for it, {'was away' if person.is_active else 'has left'}."
         if agent.lifecycle == Agent.Lifecycle.ACTIVE and agent.autonomy != Agent.Autonomy.READ_ONLY:
             probation.put_back(
                 actor=actor, agent=agent, to=READ_ONLY, why=why, reason=f"{why} {reason}"[:2000], news="dropped"
             )
             dropped += 1
-        registry.tell_employment(actor, agent, "sponsor_left", f"{agent.name} needs a sponsor: {why}")
+        if not person.is_active:
+            sentence = f"{agent.name} needs a sponsor: {why}"
+            registry.tell_employment(actor, agent, "sponsor_left", sentence)
     return dropped
 
 

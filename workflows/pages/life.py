@@ -1,4 +1,4 @@
-"""The life of an agent as a page: where it stands, its record, what was decided, and what may be decided now."""
+"""The life of an agent as a page: where it stands, its record, what was decided, what may be decided now."""
 
 from __future__ import annotations
 
