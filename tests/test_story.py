@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from agents.models import Agent, ChangeRequest, Department, Policy, Role
-from agents.services import credentials, lifecycle, policies
+from agents.services import credentials, lifecycle, policies, probation
 from audit.models import Event
 from audit.visibility import visible_to
 from connectors.services import grant_operation
@@ -107,6 +107,14 @@ def test_one_agents_whole_life(alice: Any, bob: Any, carol: Any, dave: Any, book
     assert robo.lifecycle == "active"
     issued = credentials.issue_client_secret(actor=alice.as_actor(), agent=robo, reason="For its process")
     process = Robo(issued.client_id, issued.secret)
+
+    # It begins on probation: a person approves even a small invoice, until two people agree that this ends.
+    first = process.post_invoice("RE-0", 100)
+    assert (first.status_code, first.json()["code"]) == (202, "probation_hold")
+    vote(bob, question_about("actions.action", first.json()["id"]), "approve", "Its first one")
+    promotion = probation.propose_promotion(actor=alice.as_actor(), agent=robo, reason="It works well")
+    assert promotion.payload["evidence"]["asked"] == 1
+    vote(bob, question_about("agents.changerequest", str(promotion.pk)), "approve", "I have seen its work")
 
     # Tuesday. A small invoice is posted, read back and confirmed; nobody is asked.
     small = process.post_invoice("RE-1", 12_300)

@@ -10,6 +10,7 @@ from workflows.pages.backtests import backtest, backtest_parts, rule_backtest
 from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
+from workflows.pages.life import VERBS as LIFE_VERBS
 from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
 from workflows.pages.notifications import notifications
@@ -69,7 +70,10 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),
     path("agents/<uuid:agent_id>/contract/sign/", sign, name="agent-contract-sign"),
     path("agents/<uuid:agent_id>/life/", life, name="agent-life"),
-    path("agents/<uuid:agent_id>/life/<slug:verb>/", live_on, name="agent-live-on"),
+    *(
+        path(f"agents/<uuid:agent_id>/life/{verb}/", live_on, {"verb": verb}, name=f"agent-live-{verb}")
+        for verb in LIFE_VERBS
+    ),
     path("certificates/<uuid:certificate_id>/", certificate, name="certificate-page"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),

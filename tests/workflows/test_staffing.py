@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents import registry, selectors
-from agents.models import Agent, Certificate, User
+from agents.models import Agent, Certificate, OAuthApplication, User
 from agents.services import attesting, changes, credentials, lifecycle, people, probation, sponsors, terms
 from agents.services.handing_over import Settlement
 from audit.vocabulary import Refusal
@@ -42,6 +42,12 @@ def again(agent: Agent) -> Agent:
 
 def waiting(kind: str) -> list[Task]:
     return list(Task.objects.filter(subject_kind=kind, state__in=Task.WAITING))
+
+
+def secret_of(agent: Agent, by: Any) -> None:
+    """Give an agent a secret, with what it signs in with."""
+    OAuthApplication.objects.create(agent=agent, user=agent.user, name=agent.code)
+    credentials.issue_client_secret(actor=by.as_actor(), agent=again(agent), reason=WHY)
 
 
 def deactivate(person: User, by: Any) -> None:
@@ -212,7 +218,7 @@ class TestRetiring:
     def test_what_it_has_is_listed_with_what_becomes_of_it(self, task: Task, clerk: Agent, alice: Any) -> None:
         hold_above(100)
         held = ask(clerk)
-        credentials.issue_client_secret(actor=alice.as_actor(), agent=clerk, reason=WHY)
+        secret_of(clerk, alice)
         items = {item.key: item for item in registry.handover_items(again(clerk))}
         assert {key for key, item in items.items() if item.blocking} == {f"task:{task.pk}", f"action:{held.pk}"}
         assert {"agents.secrets", "connectors.grants"} <= set(items)
@@ -227,7 +233,7 @@ class TestRetiring:
     ) -> None:
         hold_above(100)
         held = ask(clerk)
-        credentials.issue_client_secret(actor=alice.as_actor(), agent=clerk, reason=WHY)
+        secret_of(clerk, alice)
         settled = {
             f"task:{task.pk}": Settlement(reason="Rita knows it", to=rita),
             f"action:{held.pk}": Settlement(reason="Nobody wants it"),
@@ -299,7 +305,7 @@ class TestPages:
         assert "Confirm that it is still needed" in shown
         assert "Retire it" not in shown
         assert 'value="fake.invoice.post"' in shown
-        address = reverse("agent-live-on", args=[clerk.pk, "attest"])
+        address = reverse("agent-live-attest", args=[clerk.pk])
         body = {"digest": selectors.contract_of(clerk).digest, "reason": WHY}
         refused = client.post(address, body)
         assert refused.status_code == 422
@@ -316,7 +322,7 @@ class TestPages:
         client.force_login(alice)
         shown = client.get(reverse("agent-life", args=[clerk.pk])).content.decode()
         assert f'value="task:{task.pk}"' in shown
-        address = reverse("agent-live-on", args=[clerk.pk, "retire"])
+        address = reverse("agent-live-retire", args=[clerk.pk])
         assert client.post(address, {"item": f"task:{task.pk}", "reason": WHY}).status_code == 409
         body = {"item": f"task:{task.pk}", "to-0": rita.code, "why-0": WHY, "reason": WHY}
         assert client.post(address, {**body, "to-0": "nobody"}).status_code == 422
@@ -329,7 +335,7 @@ class TestPages:
     def test_two_people_promote_it_there(self, clerk: Agent, alice: Any, bob: Any, client: Any) -> None:
         client.force_login(alice)
         for verb, more in (("demote", {"to": "probation"}), ("promote", {})):
-            answer = client.post(reverse("agent-live-on", args=[clerk.pk, verb]), {"reason": WHY, **more})
+            answer = client.post(reverse(f"agent-live-{verb}", args=[clerk.pk]), {"reason": WHY, **more})
             assert answer.status_code == 302, answer.content
         change = selectors.pending_promotion(clerk)
         assert change is not None

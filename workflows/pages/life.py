@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -50,9 +50,7 @@ def life(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 @for_people
 def live_on(request: HttpRequest, agent_id: UUID, verb: str) -> HttpResponse:
     """Decide something about an agent. The service asks every question again."""
-    deed = _DEEDS.get(verb)
-    if deed is None:
-        raise Http404
+    deed = _DEEDS[verb]
     agent, actor = _agent(request, agent_id), _user(request).as_actor()
     try:
         with refusals_recorded(actor=actor, subject=agent.as_ref(), **agent.event_refs()):
@@ -137,6 +135,7 @@ _DEEDS: dict[str, Callable[[HttpRequest, Agent], str]] = {
     "take-over": _take_over,
     "retire": _retire,
 }
+VERBS = tuple(_DEEDS)
 
 
 def _page(request: HttpRequest, agent: Agent, status: int = 200, **said: Any) -> HttpResponse:
