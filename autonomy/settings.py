@@ -231,6 +231,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ApprovalState": "workflows.approvals.models.Approval.State",
+        "BreachThen": "agents.models.LifecycleTerms.BreachThen",
         "ChangeState": "agents.models.ChangeRequest.State",
         "RunState": "workflows.runs.choices.RunState",
         "StepState": "workflows.runs.choices.StepState",
