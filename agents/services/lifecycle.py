@@ -326,9 +326,12 @@ def _apply_activation(actor: Actor, change_request: ChangeRequest) -> None:
     agent.lifecycle = Agent.Lifecycle.ACTIVE
     # Whoever approved read how long it is; terms that have become stricter since count as well.
     proposed = int(change_request.payload.get("probation_days", 0))
-    start_probation(agent, max(proposed, selectors.terms_for(agent.role_id).probation_days))
+    terms = selectors.terms_for(agent.role_id)
+    start_probation(agent, max(proposed, terms.probation_days))
+    if agent.attest_by is None and terms.attest_every_days:
+        agent.attest_by = timezone.now().date() + timedelta(days=terms.attest_every_days)
     stamp(agent, actor=actor, reason=change_request.reason).save(
-        update_fields=["lifecycle", "probation_since", "probation_until"]
+        update_fields=["lifecycle", "probation_since", "probation_until", "attest_by"]
     )
     proposer = change_request.proposer.as_actor().label
     sentence = f"{agent.name} started work: {proposer} asked for it and {actor.label} approved."

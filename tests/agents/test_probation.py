@@ -73,6 +73,7 @@ class TestProbation:
         agent = fresh(new)
         assert agent.on_probation
         assert agent.probation_until == timezone.now().date() + timedelta(days=30)
+        assert agent.attest_by == timezone.now().date() + timedelta(days=180)
         certificate = Certificate.objects.get()
         assert (certificate.kind, certificate.proposer, certificate.signer) == ("activation", alice, bob)
         assert "On probation since" in certificate.text

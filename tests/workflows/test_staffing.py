@@ -204,6 +204,19 @@ class TestSponsorLeaves:
         sweep_employment()
         assert len(waiting("agents.takeover")) == 1
 
+    def test_its_deputy_is_asked_to_confirm_it_once_and_for_all(
+        self, clerk: Agent, alice: Any, bob: Any, admin_user: Any
+    ) -> None:
+        Agent.objects.filter(pk=clerk.pk).update(attest_by=timezone.now().date(), deputy=bob)
+        sweep_employment()
+        deactivate(alice, admin_user)
+        assert not waiting("agents.attestation")
+        sweep_employment()
+        (asked,) = waiting("agents.attestation")
+        assert list(asked.candidate_users.all()) == [bob]
+        sweep_employment()
+        assert waiting("agents.attestation") == [asked]
+
     def test_coming_back_gives_nothing_back(self, clerk: Agent, alice: Any, admin_user: Any) -> None:
         User.objects.filter(pk=alice.pk).update(is_active=False)
         person = User.objects.get(pk=alice.pk)

@@ -29,8 +29,8 @@ def note_news(actor: Actor, agent: Agent, news: str, sentence: str) -> None:
     if news in ("demoted", "overdue"):
         _tell(actor, agent, sentence)
     elif news == "sponsor_left":
-        _close(actor, agent, ATTESTATION, Task.State.CANCELLED, "Its sponsor has left.")
-        ask_takeover(agent, sentence)
+        if ask_takeover(agent, sentence) is not None:  # whoever stands in is asked for that, too
+            _close(actor, agent, ATTESTATION, Task.State.CANCELLED, "Its sponsor has left.")
     elif news == "attested":
         _close(actor, agent, ATTESTATION, Task.State.DONE, sentence)
     elif news == "sponsor_changed":
