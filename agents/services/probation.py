@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import policies, registry, selectors
-from agents.decision.employment import PROBATION, READ_ONLY, Terms, breaches, evidence_from
+from agents.decision.employment import PROBATION, READ_ONLY, Terms, breaches, evidence_from, evidence_words
 from agents.models import Agent, Certificate, ChangeRequest
 from agents.selectors.employment import PROMOTE
 from agents.services import certificates, changes
@@ -44,6 +44,7 @@ def propose_promotion(*, actor: Actor, agent: Agent, reason: str) -> ChangeReque
             kind=PROMOTE,
             target=agent.as_ref(),
             payload={
+                "record": evidence_words(found),
                 "evidence": found.as_data(),
                 "evidence_digest": found.digest,
                 "contract_digest": contract.digest,

@@ -16,8 +16,10 @@ def hold_agents_of(person: User) -> None:
 
     Before the row of the person is locked, and in one order: who changes an agent locks it before its people.
     """
-    for agent in _sponsored(person):
-        lifecycle.locked(agent, exclusively=True)
+    found = _sponsored(person)
+    stops.lock_scopes(Ref("agent", str(agent.pk), agent.name) for agent in found)
+    for agent in found:
+        lifecycle.locked(agent)
 
 
 def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
@@ -27,9 +29,8 @@ def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
     when the person comes back, for what went unnoticed: nobody is given anything back by that.
     """
     dropped = 0
-    for agent in _sponsored(person):
-        stops.lock_scope(Ref("agent", str(agent.pk), agent.name))
-        agent = lifecycle.locked(agent)
+    hold_agents_of(person)
+    for agent in map(lifecycle.locked, _sponsored(person)):
         if agent.sponsor_id != person.pk or agent.lifecycle == Agent.Lifecycle.RETIRED:
             continue
         why = f"{person}, who answers for it, {'was away' if person.is_active else 'has left'}."
