@@ -87,7 +87,7 @@ def evidence_from(told: Mapping[str, Any]) -> Evidence:
 
 def evidence_words(found: Evidence) -> list[str]:
     """Return the numbers as lines that a person reads before they put their name to it."""
-    days = f"{found.days} {_plural(found.days, 'day', 'days')}"
+    days = f"{found.days} {_plural(found.days, 'day', 'days')}" if found.days else "less than a day"
     lines = [
         f"Over {days}, since {found.since[:10]}." if found.since else f"Over {days}.",
         f"Asked for: {found.asked:,}. Allowed: {found.allowed:,}. Held for a person: {found.held:,}.",

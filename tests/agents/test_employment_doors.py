@@ -35,7 +35,7 @@ TERMS = {
 
 @pytest.fixture(autouse=True)
 def may_post(working: Agent) -> Iterator[None]:
-    with catalogue(GrantFacts("grant-1", "erp.supplier_invoice.post", "user", str(working.user_id))):
+    with catalogue(GrantFacts("grant-1", "erp.supplier_invoice.post", "group", str(working.role.group_id))):
         yield
 
 

@@ -260,7 +260,9 @@ class TestRetiring:
         certificate = Certificate.objects.get(kind="retirement")
         assert f"given to {rita.name}, because Rita knows it" in certificate.text
         assert "no secret of it is valid" in certificate.text
-        assert "1 grants of its own were taken away, none is left; each of the 1" in certificate.text
+        assert (
+            "taken away: 1, left: 0; operations it could use that are refused now: 1 of 1" in certificate.text
+        )
 
     def test_what_is_left_goes_back_to_its_candidates(
         self, task: Task, clerk: Agent, alice: Any, rita: Agent
