@@ -180,6 +180,25 @@ class DemotionForm(ReasonForm):
 class TermsForm(ReasonModelForm):
     """Terms of employment of a role or of the company."""
 
+    labels = {
+        "probation_days": "Days of probation",
+        "attest_every_days": "Days between two confirmations",
+        "attest_notice_days": "Days of notice before one",
+        "attest_grace_days": "Days of grace after one was due",
+        "denials": "Refused calls",
+        "limits": "Calls above a limit",
+        "doubts": "Actions in doubt",
+        "reversals": "Actions taken back",
+        "window_days": "Within so many days",
+        "breach_then": "What happens then",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in self.labels.items():
+            if name in self.fields:
+                self.fields[name].label = label
+
 
 class ReassignForm(ReasonForm):
     """What of an agent's standing is to change; what stays empty stays as it is."""

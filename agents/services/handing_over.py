@@ -124,6 +124,6 @@ def confirm_revoked(agent: Agent, codes: Iterable[str], withdrawn: int) -> list[
         )
     return [
         "Checked afterwards: no secret of it is valid, no token is accepted, its identity cannot sign in.",
-        f"Checked afterwards: grants of its own that were taken away: {withdrawn}, left: 0; operations it could "
-        f"use that are refused now: {len(known)} of {len(known)}.",
+        f"Checked afterwards: grants of its own that were taken away: {withdrawn}, left: 0; "
+        f"operations it could use that are refused now: {len(known)} of {len(known)}.",
     ]
