@@ -13,6 +13,11 @@ VERBS = {
     "agents.agent_suspended": "The access of an agent was closed.",
     "agents.brake_lifted": "The brake of an agent was lifted.",
     "agents.agent_retired": "An agent was retired for good.",
+    "agents.agent_promoted": "The probation of an agent ended, approved by a second person.",
+    "agents.agent_demoted": "An agent was put back: on probation again, or it may only read.",
+    "agents.agent_attested": "Who answers for an agent confirmed that it is still needed.",
+    "agents.certificate_issued": "What was decided about an agent was kept as a certificate.",
+    "agents.terms_changed": "The terms of employment were changed: at once if stricter, else by two people.",
     "agents.autonomy_set": "How freely an agent works was changed.",
     "agents.client_secret_issued": "An agent was given a client secret.",
     "agents.client_secret_revoked": "A client secret was revoked, with every token it bought.",
@@ -65,11 +70,13 @@ EVERYTHING = [
     "policyversion",
     "changerequest",
     "companysettings",
+    "lifecycleterms",
+    "certificate",
     "exchangerate",
     "oauthapplication",
     "clientsecret",
 ]
-BRAKE = ["agents.pause_agent", "agents.suspend_agent", "agents.raise_stop"]
+BRAKE = ["agents.pause_agent", "agents.suspend_agent", "agents.demote_agent", "agents.raise_stop"]
 
 
 def see(names: list[str]) -> list[str]:
@@ -90,7 +97,9 @@ GROUPS = {
         *(f"agents.{verb}_throttle" for verb in ("add", "change")),
         *(f"agents.{verb}_exchangerate" for verb in ("add", "change")),
         "agents.change_companysettings",
+        *(f"agents.{verb}_lifecycleterms" for verb in ("add", "change")),
         "agents.activate_agent",
+        "agents.promote_agent",
         "agents.lift_brake",
         "agents.retire_agent",
         "agents.set_autonomy",
@@ -120,18 +129,31 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import clones, targets
-        from agents.services import foreseeing, lifecycle, organisation, policies, stepping_up, throttles
+        from agents.services import (
+            foreseeing,
+            handing_over,
+            lifecycle,
+            organisation,
+            policies,
+            probation,
+            stepping_up,
+            terms,
+            throttles,
+        )
         from audit import visibility
         from audit.registry import register_verbs
 
         register_verbs(VERBS)
         visibility.register("agents", selectors.visible_events)
         lifecycle.register_change_kinds()
+        probation.register_change_kinds()
+        terms.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
         foreseeing.register_foresights()
         stepping_up.register_methods()
+        registry.register_handover("credentials", handing_over.credentials_left)
         registry.register_agent_panel("model_use", selectors.model_use_panel)
         registry.register_agent_panel("original", clones.clone_panel)
         for kind, model in (("department", Department), ("role", Role)):

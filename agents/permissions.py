@@ -12,10 +12,18 @@ from agents.models import Agent, User
 from agents.services import credentials
 from audit.vocabulary import Refusal
 
-# What answering for an agent brings with it: to see it, to stop it, and to sign what binds it (which gives
-# nobody any right). Freeing it is for managers.
+# What answering for an agent brings with it: to see it, to stop it, to put it back, to sign what binds it
+# (which gives nobody any right), and to ask that its probation ends, which others decide. Freeing it is for
+# managers.
 RIGHTS_OF_SPONSOR = frozenset(
-    {"agents.view_agent", "agents.pause_agent", "agents.suspend_agent", "agents.sign_contract"}
+    {
+        "agents.view_agent",
+        "agents.pause_agent",
+        "agents.suspend_agent",
+        "agents.sign_contract",
+        "agents.promote_agent",
+        "agents.demote_agent",
+    }
 )
 
 

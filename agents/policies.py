@@ -139,6 +139,33 @@ def may_sign_contract(actor: Actor, agent: Agent) -> Refusal | None:
     return may(actor, "agents.sign_contract", f"sign the contract of {agent.name}", agent)
 
 
+def may_promote_agent(actor: Actor, agent: Agent) -> Refusal | None:
+    """The agent's own sponsor or deputy asks that its probation ends (see SponsorBackend), or a manager."""
+    return may(actor, "agents.promote_agent", f"ask that the probation of {agent.name} ends", agent)
+
+
+def may_demote_agent(actor: Actor, agent: Agent) -> Refusal | None:
+    """Managers and operators may; so may the agent's own sponsor or deputy (see SponsorBackend)."""
+    return may(actor, "agents.demote_agent", f"put {agent.name} back", agent)
+
+
+def may_attest_agent(actor: Actor, agent: Agent) -> Refusal | None:
+    """Only who answers for it: its sponsor, or its deputy while the sponsor is gone. No right replaces that."""
+    if actor.kind == ActorKind.SYSTEM:
+        return Refusal("person_required", "Nothing was confirmed: only who answers for an agent confirms it.")
+    if refusal := may_act_as_person(actor, f"confirm {agent.name}"):
+        return refusal
+    sponsor_here = agent.sponsor.is_active and not agent.sponsor.is_agent
+    if actor.id == str(agent.sponsor_id) or (actor.id == str(agent.deputy_id) and not sponsor_here):
+        return None
+    who = agent.sponsor if sponsor_here else agent.deputy or "a new sponsor"
+    return Refusal(
+        "not_the_sponsor",
+        f"You cannot confirm {agent.name}: only who answers for it can, which is {who}.",
+        next_step=f"Ask {who}." if sponsor_here or agent.deputy else "Have a sponsor named first.",
+    )
+
+
 def may_issue_credentials(actor: Actor, agent: Agent) -> Refusal | None:
     """Managers give agents their secrets."""
     return may(actor, "agents.issue_credentials", f"issue credentials to {agent.name}", agent)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
 
 from agents.decision.authority import Authority
+from agents.decision.employment import Evidence
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
@@ -349,3 +351,82 @@ def register_step_up(name: str, method: StepUpMethod) -> None:
 def step_up_methods() -> dict[str, StepUpMethod]:
     """Return every way, by its name."""
     return dict(_step_up)
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverItem:
+    """Something open when an agent is retired, and what becomes of it. ``blocking``: it must be settled.
+
+    ``hand_over(actor, to, reason)`` gives it to another agent where that is possible; ``leave(actor, reason)``
+    does what ``becomes`` says. Both are called in the transaction that retires it, before its lock is taken.
+    """
+
+    key: str
+    kind: str
+    label: str
+    becomes: str
+    blocking: bool = False
+    hand_over: Callable[[Actor, Agent, str], None] | None = None
+    leave: Callable[[Actor, str], None] | None = None
+
+
+HandoverFn = Callable[[Agent], Iterable[HandoverItem]]
+EvidenceFn = Callable[[Agent, datetime, datetime], Evidence]
+CountsFn = Callable[[Agent, datetime], Mapping[str, int]]
+WithdrawFn = Callable[[Actor, Agent, "Iterable[str] | None", str], int]
+NewsFn = Callable[[Actor, Agent, str, str], None]
+_handover: dict[str, HandoverFn] = {}
+_evidence: list[EvidenceFn] = []
+_counts: list[CountsFn] = []
+_withdraw: list[WithdrawFn] = []
+_news: list[NewsFn] = []
+
+
+def register_handover(name: str, items: HandoverFn) -> None:
+    """Add what of a kind an agent has open; it is asked again under the lock of the agent."""
+    _handover[name] = items
+
+
+def handover_items(agent: Agent) -> list[HandoverItem]:
+    """Return everything an agent has open, what blocks first."""
+    found = [item for items in _handover.values() for item in items(agent)]
+    return sorted(found, key=lambda item: not item.blocking)
+
+
+def register_evidence(evidence_fn: EvidenceFn, counts_fn: CountsFn) -> None:
+    """Say how an agent's records are counted: its evidence in a time, and what may put it back since one."""
+    _evidence[:], _counts[:] = [evidence_fn], [counts_fn]
+
+
+def evidence(agent: Agent, since: datetime, until: datetime) -> Evidence:
+    """Return the numbers of an agent's record; zeros where nobody keeps any."""
+    if _evidence:
+        return _evidence[0](agent, since, until)
+    return Evidence(since=since.isoformat(timespec="seconds"), days=max((until - since).days, 0))
+
+
+def breach_counts(agent: Agent, since: datetime) -> Mapping[str, int]:
+    """Return how much of what may put an agent back is on record since a moment, by the name of the term."""
+    return _counts[0](agent, since) if _counts else {}
+
+
+def register_withdrawal(withdraw: WithdrawFn) -> None:
+    """Say how grants of one agent are taken away: those of some operations, or all (None); returns how many."""
+    _withdraw[:] = [withdraw]
+
+
+def withdraw_grants(actor: Actor, agent: Agent, operations: Iterable[str] | None, reason: str) -> int:
+    """Take grants of an agent itself away, in the caller's transaction, which has asked whether it may."""
+    return _withdraw[0](actor, agent, operations, reason) if _withdraw else 0
+
+
+def on_employment_news(listener: NewsFn) -> None:
+    """Call ``listener(actor, agent, news, sentence)`` in the transaction that changes an agent's standing."""
+    if listener not in _news:
+        _news.append(listener)
+
+
+def tell_employment(actor: Actor, agent: Agent, news: str, sentence: str) -> None:
+    """Tell that an agent was put back, confirmed, got or lost who answers for it, or was retired."""
+    for listener in _news:
+        listener(actor, agent, news, sentence)

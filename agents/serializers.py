@@ -24,6 +24,9 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     department = serializers.SlugRelatedField(slug_field="code", read_only=True)  # type: ignore[var-annotated]
     role = serializers.SlugRelatedField(slug_field="code", read_only=True)  # type: ignore[var-annotated]
     sponsor = serializers.SerializerMethodField(help_text="Who answers for it.")
+    on_probation = serializers.BooleanField(
+        read_only=True, help_text="A person approves everything it writes, whatever its autonomy is."
+    )
 
     class Meta:
         model = Agent
@@ -39,6 +42,9 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "lifecycle",
             "autonomy",
             "brake",
+            "on_probation",
+            "probation_since",
+            "probation_until",
             "risk_tier",
             "attest_by",
         ]

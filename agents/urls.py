@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.api import cloning, contracts, policy_files, role_templates, schema, step_up, throttles, workforce
+from agents.api import (
+    cloning,
+    contracts,
+    employment,
+    policy_files,
+    role_templates,
+    schema,
+    step_up,
+    throttles,
+    workforce,
+)
 from agents.api.oauth import TokenView
 
 __all__ = ["api_urlpatterns", "schema", "urlpatterns"]
@@ -23,6 +33,16 @@ api_urlpatterns = [
     path("agents/<uuid:pk>/lift-brake", workforce.LiftBrakeView.as_view(), name="agent-lift-brake"),
     path("agents/<uuid:pk>/clone", cloning.CloneView.as_view(), name="agent-clone"),
     path("agents/<uuid:pk>/labels", workforce.LabelsView.as_view(), name="agent-labels"),
+    path("agents/<uuid:pk>/employment", employment.EmploymentView.as_view(), name="agent-employment"),
+    path("agents/<uuid:pk>/promote", employment.PromoteView.as_view(), name="agent-promote"),
+    path("agents/<uuid:pk>/demote", employment.DemoteView.as_view(), name="agent-demote"),
+    path("agents/<uuid:pk>/attest", employment.AttestView.as_view(), name="agent-attest"),
+    path("agents/<uuid:pk>/take-over", employment.TakeOverView.as_view(), name="agent-take-over"),
+    path("agents/<uuid:pk>/handover", employment.HandoverView.as_view(), name="agent-handover"),
+    path("agents/<uuid:pk>/retire", employment.RetireView.as_view(), name="agent-retire"),
+    path("agents/<uuid:pk>/certificates", employment.CertificatesView.as_view(), name="agent-certificates"),
+    path("certificates/<uuid:pk>", employment.CertificateView.as_view(), name="certificate"),
+    path("lifecycle-terms", employment.TermsView.as_view(), name="lifecycle-terms"),
     path("policies.yaml", policy_files.PoliciesFileView.as_view(), name="policies-file"),
     path("policies/<slug:code>.yaml", policy_files.PolicyFileView.as_view(), name="policy-file"),
     path("policies/preview", policy_files.PreviewPoliciesView.as_view(), name="policies-preview"),

@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "workflows.backtests",
     "workflows.appeals",
     "workflows.notices",
+    "workflows.staffing",
     *(["workflows.demo"] if DEMO_COMPANY else []),
     "autonomy",
 ]
@@ -231,6 +232,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ApprovalState": "workflows.approvals.models.Approval.State",
+        "BreachThen": "agents.models.LifecycleTerms.BreachThen",
         "ChangeState": "agents.models.ChangeRequest.State",
         "RunState": "workflows.runs.choices.RunState",
         "StepState": "workflows.runs.choices.StepState",
@@ -352,6 +354,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "workflows.notices.jobs.tell",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS * 4},
+    },
+    "employment-of-agents": {
+        "task": "workflows.staffing.jobs.sweep",
+        "schedule": 120,
+        "options": {"expires": 240},
     },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",

@@ -29,6 +29,7 @@ WORKFORCE = (
     ("Agents", "badge", "agents.Agent"),
     ("Departments", "account_tree", "agents.Department"),
     ("Roles", "assignment_ind", "agents.Role"),
+    ("Terms of employment", "handshake", "agents.LifecycleTerms"),
     ("Policies", "policy", "agents.Policy"),
     ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
@@ -44,6 +45,7 @@ CONNECTIONS = (
 )
 RECORDS = (
     ("Actions", "task_alt", "actions.Action"),
+    ("Certificates", "workspace_premium", "agents.Certificate"),
     ("Documents", "description", "documents.Document"),
     ("Calls", "swap_horiz", "connectors.Call"),
     ("Mails", "mail", "notices.Mail"),

@@ -57,7 +57,7 @@ class ConnectorsConfig(AppConfig):
         from audit.registry import register_verbs
         from connectors import selectors
         from connectors.models import System
-        from connectors.services import grants, operations
+        from connectors.services import grants, leaving, operations
 
         register_verbs(VERBS)
         visibility.register("connectors", selectors.visible_events)
@@ -68,6 +68,8 @@ class ConnectorsConfig(AppConfig):
         registry.register_stop_targets("operation", selectors.operation_to_stop, selectors.operations_to_stop)
         registry.register_grants_provider(selectors.grant_facts)
         registry.register_granting(grants.propose_grant, grants.waiting_grant)
+        registry.register_withdrawal(leaving.withdraw_grants)
+        registry.register_handover("access", leaving.access_left)
         registry.register_agent_panel("operations", selectors.grant_panel)
         registry.register_change_kind(grants.CHANGE_KIND, grants.apply_grant, grants.current_version)
         registry.register_foresight(grants.CHANGE_KIND, grants.foresee_grant)

@@ -40,6 +40,7 @@ WITHOUT_HISTORY = {
     "agents.EnforcementPoint": "which processes live; one that is given up is an event",
     "agents.Acknowledgement": EVIDENCE,
     "agents.ContractSignature": EVIDENCE,
+    "agents.Certificate": EVIDENCE,
     "agents.MeasureCounter": COUNTER,
     "agents.Reservation": COUNTER,
     "agents.AccessToken": TOKEN,

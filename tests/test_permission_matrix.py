@@ -175,6 +175,9 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},
+        "api/v1/agents/<uuid:pk>/demote": {"to": "read_only", **reason},
+        "agents/<uuid:agent_id>/life/demote/": {"to": "read_only", **reason},
+        "api/v1/lifecycle-terms": {"denials": 5, **reason},
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
@@ -185,8 +188,10 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
     }
     if route.startswith("api/v1/runs/<") and route not in bodies:
         return {**STEERING.get(route.rpartition("/")[2], {}), **reason}
-    if route.rstrip("/").endswith("/contract/sign"):
-        return {"digest": contract_of(found).digest, **reason}
+    if (last := route.rstrip("/").rpartition("/")[2]) in ("attest", "sign"):
+        stated: Any = True if route.startswith("api/") else "on"
+        read = {"digest": contract_of(found).digest, **reason}
+        return read if last == "sign" else {"still_needed": stated, **read}
     if route.startswith("api/v1/tasks/<") and not route.endswith(">"):
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:

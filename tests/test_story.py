@@ -14,10 +14,12 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from agents.models import Agent, ChangeRequest, Department, Policy, Role
-from agents.services import credentials, lifecycle, policies
+from agents.models import Agent, Certificate, ChangeRequest, Department, Policy, Role
+from agents.services import credentials, lifecycle, policies, probation
+from agents.services.handing_over import Settlement
 from audit.models import Event
 from audit.visibility import visible_to
+from audit.vocabulary import Refusal
 from connectors.services import grant_operation
 from tests.fakes import arguments
 from tests.workflows.conftest import book, fake, hints, inline_pool
@@ -108,6 +110,14 @@ def test_one_agents_whole_life(alice: Any, bob: Any, carol: Any, dave: Any, book
     issued = credentials.issue_client_secret(actor=alice.as_actor(), agent=robo, reason="For its process")
     process = Robo(issued.client_id, issued.secret)
 
+    # It begins on probation: a person approves even a small invoice, until two people agree that this ends.
+    first = process.post_invoice("RE-0", 100)
+    assert (first.status_code, first.json()["code"]) == (202, "probation_hold")
+    vote(bob, question_about("actions.action", first.json()["id"]), "approve", "Its first one")
+    promotion = probation.propose_promotion(actor=alice.as_actor(), agent=robo, reason="It works well")
+    assert promotion.payload["evidence"]["asked"] == 1
+    vote(bob, question_about("agents.changerequest", str(promotion.pk)), "approve", "I have seen its work")
+
     # Tuesday. A small invoice is posted, read back and confirmed; nobody is asked.
     small = process.post_invoice("RE-1", 12_300)
     assert (small.status_code, small.json()["state"], small.json()["outcome"]) == (201, "confirmed", "agrees")
@@ -146,9 +156,13 @@ def test_one_agents_whole_life(alice: Any, bob: Any, carol: Any, dave: Any, book
     lifecycle.lift_brake(actor=alice.as_actor(), agent=robo, reason="It was a wrong price list")
     assert process.post_invoice("RE-6", 12_300).json()["state"] == "confirmed"
 
-    # Friday. Robo retires; its credential opens nothing any more.
+    # Friday. Robo retires. What it has open is settled first; its credential opens nothing any more.
     robo.refresh_from_db()
-    lifecycle.retire_agent(actor=alice.as_actor(), agent=robo, reason="The job is done by another system")
+    why = "The job is done by another system"
+    with pytest.raises(Refusal) as refusal:
+        lifecycle.retire_agent(actor=alice.as_actor(), agent=robo, reason=why)
+    left = {item["key"]: Settlement(reason=why) for item in refusal.value.detail["open"]}
+    lifecycle.retire_agent(actor=alice.as_actor(), agent=robo, reason=why, settled=left)
     assert process.token().status_code == 401
 
     # Carol reads all of it in the ledger, in order, and every invariant holds.
@@ -156,6 +170,8 @@ def test_one_agents_whole_life(alice: Any, bob: Any, carol: Any, dave: Any, book
     told = [event.verb for event in ledger]
     life = ["agents.agent_registered", "agents.agent_activated", "agents.agent_paused"]
     life += ["agents.brake_lifted", "agents.agent_retired"]
+    kept = [it.kind for it in Certificate.objects.filter(agent=robo).order_by("issued_at")]
+    assert kept == ["activation", "promotion", "retirement"]
     assert [verb for verb in told if verb in life] == life
     assert ChangeRequest.objects.filter(state="pending").count() == 0
     assert fake.count() >= 2

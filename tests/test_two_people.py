@@ -6,9 +6,11 @@ each way: a rule, a limit, whom a policy binds, and a grant.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -18,12 +20,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Agent, ChangeRequest, Measure, Policy, Rule
-from agents.selectors import present_authority
-from agents.services import changes, policies
+from agents import registry
+from agents.decision import DecisionRequest, MoneyFacts, decide
+from agents.models import Agent, ChangeRequest, Measure, Policy, Rule, User
+from agents.selectors import agent_facts, authority_snapshot, contract_of, present_authority
+from agents.services import attesting, changes, lifecycle, people, policies, probation, sponsors, terms
 from agents.services.policy_files import export_policies
 from agents.services.policy_import import import_policies
-from audit.vocabulary import Refusal
+from audit.vocabulary import Actor, Refusal
 from connectors.models import Operation
 from connectors.services import grant_operation
 from tests.workflows.conftest import ask, grant
@@ -276,3 +280,93 @@ def test_one_person_alone_is_no_row_of_the_database_either(house: House, held: A
     for second in (house.person, house.agent.user):
         with pytest.raises(IntegrityError), transaction.atomic():
             StandingApproval.objects.create(**row, **bounds, **said, agreed_by=second)
+
+
+class OneLife:
+    """The verbs of an agent's life, as one person, who answers for it and may everything, tries them."""
+
+    def __init__(self, person: Any, agent: Agent) -> None:
+        self.actor, self.agent = person.as_actor(), agent
+
+    def power(self) -> tuple[int, ...]:
+        """Return what the agent gets for each operation now: 0 refused, 1 held, 2 allowed."""
+        facts = agent_facts(Agent.objects.select_related("user", "role", "sponsor").get(pk=self.agent.pk))
+        found = []
+        for code in ("fake.invoice.post", "fake.invoice.find"):
+            asked = DecisionRequest(
+                agent=facts,
+                operation_code=code,
+                operation=registry.find_operation(code),
+                arguments={},
+                now=timezone.now(),
+                money=MoneyFacts("EUR", 1, 1),
+            )
+            found.append({"deny": 0, "hold": 1, "allow": 2}[decide(asked, authority_snapshot()).verdict])
+        return tuple(found)
+
+    def verbs(self) -> list[Any]:
+        """Return everything that may be tried, each with what it needs."""
+        told = {"actor": self.actor, "agent": self.agent, "reason": WHY}
+        people_of = Agent.objects.values_list("sponsor", flat=True).get(pk=self.agent.pk)
+        sponsor, terms_of = User.objects.get(pk=people_of), {"actor": self.actor, "role": None, "reason": WHY}
+        shown = contract_of(self.agent).digest
+        return [
+            lambda: probation.propose_promotion(**told),
+            lambda: probation.demote_agent(**told, to="probation"),
+            lambda: probation.demote_agent(**told, to="read_only"),
+            lambda: attesting.attest_agent(**told, still_needed=True, digest=shown),
+            lambda: sponsors.propose_takeover(**told),
+            *(
+                lambda to=to: lifecycle.set_autonomy(**told, autonomy=to)
+                for to in ("read_only", "hold_writes", "by_contract")
+            ),
+            lambda: lifecycle.propose_reassignment(**told, changes_wanted={"attest_by": date(2099, 1, 1)}),
+            lambda: lifecycle.activate_agent(**told),
+            lambda: terms.set_terms(**terms_of, values={"attest_grace_days": 3000, "probation_days": 0}),
+            lambda: terms.set_terms(**terms_of, values={"attest_grace_days": 0}),
+            lambda: people.update_person(
+                actor=self.actor, person=sponsor, changes={"is_active": not sponsor.is_active}, reason=WHY
+            ),
+            self.decide_all,
+        ]
+
+    def decide_all(self) -> None:
+        """Try to be the second person of all one has proposed oneself."""
+        for change in ChangeRequest.objects.filter(state="pending"):
+            with pytest.raises(Refusal):
+                changes.apply_change(actor=self.actor, change_request=change, reason=WHY)
+
+
+BEGINNINGS: dict[str, dict[str, Any]] = {
+    "free": {},
+    "on probation": {"probation_since": "2026-01-01T00:00Z", "probation_until": "2026-02-01"},
+    "overdue, and the clock has not come": {"attest_by": "2020-01-01"},
+    "within its grace": {"attest_by": "yesterday"},
+    "read only": {"autonomy": "read_only"},
+}
+
+
+@pytest.mark.parametrize("beginning", [*BEGINNINGS, "its sponsor left by a back door"])
+@pytest.mark.parametrize("seed", range(4))
+def test_by_no_sequence_of_the_verbs_of_its_life_one_person_gives_an_agent_more(
+    house: House, alice: Any, beginning: str, seed: int
+) -> None:
+    grant_operation(actor=Actor.system("tests"), operation=house.operation, agent=house.agent, reason=WHY)
+    posts = Operation.objects.get(code="fake.invoice.post")
+    grant_operation(actor=Actor.system("tests"), operation=posts, agent=house.agent, reason=WHY)
+    begins = dict(BEGINNINGS.get(beginning, {}))
+    if begins.get("attest_by") == "yesterday":
+        begins["attest_by"] = timezone.now().date() - timedelta(days=1)
+    Agent.objects.filter(pk=house.agent.pk).update(sponsor=house.person if seed % 2 else alice, **begins)
+    if beginning not in BEGINNINGS:
+        Agent.objects.filter(pk=house.agent.pk).update(sponsor=alice)
+        User.objects.filter(pk=alice.pk).update(is_active=False)
+    one, tries = OneLife(house.person, Agent.objects.get(pk=house.agent.pk)), random.Random(seed)
+    had = one.power()
+    for _ in range(12):
+        verb = tries.choice(one.verbs())
+        with contextlib.suppress(Refusal):
+            verb()
+        has = one.power()
+        assert all(now <= then for now, then in zip(has, had, strict=True)), (had, has)
+        had = has

@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
-from agents.services import credentials, lifecycle, policies, stops, throttles
+from agents.services import certificates, credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
@@ -119,8 +119,13 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
     )
     claim_task(actor=agent.user.as_actor(), task_id=task.pk)
     stop = stops.raise_stop(actor=SET_UP, scope_kind="agent", scope_id=str(spare.pk), reason=WHY)
+    with transaction.atomic():
+        certificate = certificates.issue_certificate(
+            actor=SET_UP, agent=agent, kind="demotion", sentence="It was put back.", reason=WHY
+        )
     return {
         "agents": agent,
+        "certificates": certificate,
         "actions": action,
         "approvals": action.approval,
         "change-requests": change,

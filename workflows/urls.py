@@ -13,6 +13,8 @@ from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
+from workflows.pages.life import VERBS as LIFE_VERBS
+from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
 from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
@@ -89,6 +91,12 @@ page_urlpatterns = [
     path("backtests/<uuid:backtest_id>/parts/", backtest_parts, name="backtest-parts"),
     path("agents/<uuid:agent_id>/contract/", contract, name="agent-contract"),
     path("agents/<uuid:agent_id>/contract/sign/", sign, name="agent-contract-sign"),
+    path("agents/<uuid:agent_id>/life/", life, name="agent-life"),
+    *(
+        path(f"agents/<uuid:agent_id>/life/{verb}/", live_on, {"verb": verb}, name=f"agent-live-{verb}")
+        for verb in LIFE_VERBS
+    ),
+    path("certificates/<uuid:certificate_id>/", certificate, name="certificate-page"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),

@@ -21,18 +21,28 @@ from unfold.enums import ActionVariant
 
 from agents import registry, selectors
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
-from agents.forms import AutonomyForm, CodedForm, LifetimeForm, ReassignForm, active_people, ceiling_of, wanted
+from agents.forms import (
+    AutonomyForm,
+    CodedForm,
+    DemotionForm,
+    LifetimeForm,
+    ReassignForm,
+    active_people,
+    ceiling_of,
+    wanted,
+)
 from agents.forms.cloning import CloneForm
 from agents.models import Agent, ClientSecret
-from agents.services import cloning, credentials, lifecycle
+from agents.services import cloning, credentials, lifecycle, probation
 from audit.adminkit import ReadOnlyAdmin, actor_of, holds, reason_action
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "labels", "reached_by")
-STANDING = ("shown_lifecycle", "shown_brake", "autonomy", "risk_tier", "attest_by")
+STANDING = ("shown_lifecycle", "shown_probation", "shown_brake", "autonomy", "risk_tier", "attest_by")
 LABELS = {
     "shown_lifecycle": {"Draft": "info", "Active": "success", "Retired": "warning"},
     "shown_brake": {"Paused": "warning", "Suspended": "danger"},
+    "shown_probation": {"On probation": "warning"},
 }
 
 
@@ -60,6 +70,45 @@ def _active(agent: Agent) -> bool:
     return agent.lifecycle == Agent.Lifecycle.ACTIVE
 
 
+def _on_probation(agent: Agent) -> bool:
+    return _active(agent) and agent.on_probation
+
+
+class ProbationFilter(admin.SimpleListFilter):
+    """Agents that are on probation, whose probation is over its planned end, or that are on none."""
+
+    title = "probation"
+    parameter_name = "probation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("yes", "On probation"), ("late", "Past its planned end"), ("no", "On none")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if self.value() == "no":
+            return queryset.filter(probation_since=None)
+        if self.value() == "late":
+            return queryset.filter(probation_until__lte=timezone.now().date())
+        return queryset.filter(probation_since__isnull=False) if self.value() == "yes" else queryset
+
+
+class AttestationFilter(admin.SimpleListFilter):
+    """Agents whose confirmation is overdue, due soon, or has no day."""
+
+    title = "confirmation"
+    parameter_name = "confirmation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("overdue", "Overdue"), ("soon", "Due within 30 days"), ("none", "No day set")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        today = timezone.now().date()
+        if self.value() == "overdue":
+            return queryset.filter(attest_by__lt=today)
+        if self.value() == "soon":
+            return queryset.filter(attest_by__range=(today, today + timedelta(days=30)))
+        return queryset.filter(attest_by=None) if self.value() == "none" else queryset
+
+
 def _signed_words(signing: selectors.Signing) -> str:
     if signing.current:
         newest = signing.current[0]
@@ -75,22 +124,35 @@ class AgentAdmin(WorkforceAdmin):
     """Agents as staff: registered as drafts, activated by two people, stopped by one."""
 
     form = CodedForm
-    list_display = ("name", "role", "department", "sponsor", "shown_lifecycle", "shown_brake", "autonomy")
+    list_display = (
+        *(
+            "name",
+            "role",
+            "department",
+            "sponsor",
+            "shown_lifecycle",
+            "shown_probation",
+            "shown_brake",
+            "autonomy",
+        ),
+    )
     empty_title = "No agent yet"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
     next_step = "It is a draft. Next: grant it operations (tab Authority), then ask for its activation."
-    list_filter = ("lifecycle", "brake", "autonomy", "department", "role")
+    list_filter = ("lifecycle", ProbationFilter, AttestationFilter, "brake", "autonomy", "department", "role")
     list_select_related = ("role", "department", "sponsor")
     search_fields = ("name", "code", "purpose")
     actions_detail = [
         "pause",
         "lift_brake",
         "activate",
+        "promote",
         "issue_secret",
         {
             "title": "More",
             "items": [
                 "suspend",
+                "demote",
                 "autonomy",
                 "reassign",
                 "clone",
@@ -102,6 +164,7 @@ class AgentAdmin(WorkforceAdmin):
         },
     ]
     panels = (
+        "shown_life",
         "shown_panels",
         "shown_freedom",
         "shown_document",
@@ -113,6 +176,7 @@ class AgentAdmin(WorkforceAdmin):
     fieldsets = (
         ("Identity", {"classes": ["tab"], "fields": (*IDENTITY, *MACHINE)}),
         ("Authority", {"classes": ["tab"], "fields": (*STANDING, "shown_freedom", "shown_panels")}),
+        ("Life", {"classes": ["tab"], "fields": ("shown_life",)}),
         ("Contract", {"classes": ["tab"], "fields": ("shown_document", "shown_contract", "shown_limits")}),
         ("Credentials", {"classes": ["tab"], "fields": ("shown_credentials",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
@@ -132,7 +196,16 @@ class AgentAdmin(WorkforceAdmin):
         if obj is None:
             return closed
         governed = () if _draft(obj) else lifecycle.GOVERNED
-        return (*closed, "code", "shown_lifecycle", "shown_brake", "autonomy", *governed, *self.panels)
+        return (
+            *closed,
+            "code",
+            "shown_lifecycle",
+            "shown_probation",
+            "shown_brake",
+            "autonomy",
+            *governed,
+            *self.panels,
+        )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only an active person can answer for an agent."""
@@ -156,6 +229,20 @@ class AgentAdmin(WorkforceAdmin):
     @display(description="Lifecycle", ordering="lifecycle", label=LABELS["shown_lifecycle"])
     def shown_lifecycle(self, agent: Agent) -> str:
         return agent.get_lifecycle_display()
+
+    @display(description="Probation", ordering="probation_until", label=LABELS["shown_probation"])
+    def shown_probation(self, agent: Agent) -> str | None:
+        return "On probation" if agent.on_probation else None
+
+    @display(description="Its life")
+    def shown_life(self, agent: Agent) -> SafeString:
+        rows = [(moment(it.at), it.title, it.text) for it in selectors.timeline_of(agent)]
+        life = [("Its record, certificates and hand-over", reverse("agent-life", args=[agent.pk]))]
+        return format_html(
+            "<p>{}</p>{}",
+            selectors.state_words(agent),
+            table(("When (UTC)", "What", "In words"), rows, empty="", links=life),
+        )
 
     @display(description="Brake", ordering="brake", label=LABELS["shown_brake"])
     def shown_brake(self, agent: Agent) -> str | None:
@@ -302,9 +389,40 @@ class AgentAdmin(WorkforceAdmin):
         return it_waits(request, change)
 
     @reason_action(
+        title="End its probation",
+        description="End probation",
+        text="A second person approves it, on its record and its contract as they are now. "
+        "The tab Life leads to both.",
+        submit="Propose",
+        permission="agents.promote_agent",
+        available=_on_probation,
+        icon="workspace_premium",
+    )
+    def promote(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
+        """Propose that its probation ends."""
+        change = probation.propose_promotion(actor=actor_of(request), agent=obj, reason=data["reason"])
+        return it_waits(request, change)
+
+    @reason_action(
+        title="Put this agent back",
+        description="Put back",
+        submit="Put back",
+        permission="agents.demote_agent",
+        form_class=DemotionForm,
+        available=_active,
+        icon="trending_down",
+        variant=ActionVariant.WARNING,
+    )
+    def demote(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
+        """Put it back at once."""
+        agent = probation.demote_agent(actor=actor_of(request), agent=obj, to=data["to"], reason=data["reason"])
+        return f"{agent.name} was put back: {selectors.state_words(agent)}."
+
+    @reason_action(
         title="Retire this agent",
         description="Retire",
-        text="For good: its access is closed, secrets and tokens are revoked. Its records stay.",
+        text="For good: its access is closed, secrets, tokens and grants are revoked. Its records stay. "
+        "What it still has to do is handed over first, on the page of its life (tab Life).",
         submit="Retire",
         permission="agents.retire_agent",
         available=_working,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from agents.decision.facts import AgentFacts, Mode, OperationFacts
 from agents.decision.said import Said, deeds, looser, shown, tighter, who
@@ -37,16 +38,27 @@ class AgentsCompared:
     def _of_agent(self, old: AgentFacts, new: AgentFacts) -> Iterator[Said]:
         if old.lifecycle != new.lifecycle:
             yield from self._starts(new)
+            old = replace(old, on_probation=new.on_probation)  # said where it starts
         if old.autonomy != new.autonomy:
             more = _FREEDOM.get(new.autonomy, 9) > _FREEDOM.get(old.autonomy, -1)
             now, until_now = (_FREELY.get(it.autonomy, it.autonomy) for it in (new, old))
             yield (looser if more else tighter)(f"{new.name} {now}; until now it {until_now}")
             if more and new.autonomy == "by_contract":
                 yield from self._alone(new, self.after.held(new))
+        if old.on_probation != new.on_probation:
+            yield from self._probation(new)
         for name, words in _OF_FILE.items():
             was, now = getattr(old, name), getattr(new, name)
             if was != now:
                 yield looser(f"{words.format(name=new.name)} {shown(now)} instead of {shown(was)}")
+
+    def _probation(self, agent: AgentFacts) -> Iterator[Said]:
+        if agent.on_probation:
+            yield tighter(f"{agent.name} is on probation: a person approves everything it writes")
+            return
+        freely = _FREELY.get(agent.autonomy, agent.autonomy)
+        yield looser(f"The probation of {agent.name} ends: it {freely}")
+        yield from self._alone(agent, self.after.held(agent))
 
     def _starts(self, agent: AgentFacts) -> Iterator[Said]:
         if agent.lifecycle != "active":
@@ -57,6 +69,8 @@ class AgentsCompared:
         yield looser(f"Lets {agent.name} start work{what}")
         if not held:
             yield tighter(f"{agent.name} may use no operation yet, so it can do nothing")
+        elif agent.on_probation:
+            yield tighter(f"{agent.name} is on probation: a person approves everything it writes")
         elif agent.autonomy != "by_contract":
             yield tighter(f"{agent.name} {_FREELY.get(agent.autonomy, agent.autonomy)}")
         else:
@@ -64,7 +78,7 @@ class AgentsCompared:
 
     def _alone(self, agent: AgentFacts, held: Mapping[str, OperationFacts]) -> Iterator[Said]:
         """Say what no rule holds or refuses: it happens without a person."""
-        if agent.autonomy != "by_contract":
+        if agent.autonomy != "by_contract" or agent.on_probation:
             return
         free = {code for code, operation in held.items() if operation.effect != "read"}
         for rule in self.after.snapshot.rules:

@@ -86,7 +86,9 @@ def trial(snapshot: Snapshot, draft: RuleFacts) -> Trial:
 
 
 def _at_work(agent: AgentFacts) -> AgentFacts:
-    return replace(agent, lifecycle="active", brake="none", sponsor_active=True, attest_by=None)
+    return replace(
+        agent, lifecycle="active", brake="none", sponsor_active=True, attest_by=None, on_probation=False
+    )
 
 
 def _answer(decision: Decision) -> tuple[Any, ...]:

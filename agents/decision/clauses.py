@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from agents.decision import wording
 from agents.decision.budgets import is_budget
 from agents.decision.contract import Clause, Contract, ContractFacts, Section, ThrottleFacts, digest_of
+from agents.decision.employment import is_overdue
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts, StopFacts
+from agents.decision.gates import grace_of
 from agents.decision.patterns import scope_binds
 from agents.decision.reach import Reach, granted, reach_of_limit, reach_of_rule
 from agents.decision.speech import day, sentence
@@ -94,11 +96,12 @@ class _Writer:
         yield Clause(
             f"The harm a mistake of it could do is rated {agent.risk_tier}.", {"risk": agent.risk_tier}
         )
+        grace = grace_of(agent.role_id, self.facts.snapshot)
         if agent.attest_by is not None:
             yield Clause(
                 f"{names.sponsor} confirms by {day(agent.attest_by)} that it is still needed. "
-                "After that day everything is refused until this is done.",
-                {"attest_by": agent.attest_by.isoformat()},
+                f"{_after(grace)} it may only read until this is done and two people give it back the rest.",
+                {"attest_by": agent.attest_by.isoformat(), "grace_days": grace},
             )
 
     def _may(self) -> Iterator[Clause]:
@@ -229,10 +232,15 @@ class _Writer:
             yield _LIFECYCLE.get(agent.lifecycle, "It is not active: everything is refused.")
         if agent.brake != "none":
             yield _BRAKE.get(agent.brake, _BRAKE["suspended"])
+        if agent.on_probation:
+            yield "It is on probation: a person approves every write, whatever this contract lets it do alone."
         if not agent.sponsor_active:
-            yield f"{self.names.sponsor} has no active account: everything is refused until it has a sponsor."
+            yield f"{self.names.sponsor} has no active account: it may only read until it has a sponsor."
         if agent.attest_by is not None and self.facts.today > agent.attest_by:
-            yield f"It had to be confirmed by {day(agent.attest_by)}: everything is refused until this is done."
+            grace = grace_of(agent.role_id, self.facts.snapshot)
+            late = is_overdue(agent.attest_by, grace, self.facts.today)
+            then = "it may only read" if late else "it may soon only read"
+            yield f"It had to be confirmed by {day(agent.attest_by)}: {then} until this is done."
         for stop in sorted(self.facts.snapshot.stops, key=lambda it: it.stop_id):
             if self._stopped_by(stop):
                 until = _STAGE.get(stop.stage, "every such call is refused until it is lifted")
@@ -246,3 +254,9 @@ class _Writer:
             "operation": set(self.granted),
             "system": {it.system_id for it in self.granted.values()},
         }.get(stop.scope_kind, set())
+
+
+def _after(grace_days: int) -> str:
+    if not grace_days:
+        return "After that day"
+    return f"{grace_days} {'day' if grace_days == 1 else 'days'} after it"

@@ -59,7 +59,7 @@ class OperationFacts:
 class AgentFacts:
     """One agent as it stands now. ``department_ids``: its own first, then those above it.
 
-    ``since``: the day on which it was taken on.
+    ``since``: the day on which it was taken on. ``on_probation``: a person approves whatever it writes.
     """
 
     agent_id: str
@@ -80,6 +80,7 @@ class AgentFacts:
     sponsor_id: str = ""
     deputy_id: str = ""
     since: date | None = None
+    on_probation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ class Snapshot:
 
     ``time_zone``: the company's, by its IANA name: it says which day and hour it is to a rule.
     ``policies`` counts the policies loaded; none at all denies everything. ``index``: what was looked for in
-    this very snapshot before (which rules speak of an operation), never what was decided.
+    this very snapshot before (which rules speak of an operation), never what was decided. ``grace_days``: how
+    many days past its attestation an agent of a role (by id) may still write; '' is for every other role.
     """
 
     version: int = 0
@@ -250,6 +252,7 @@ class Snapshot:
     measures: tuple[MeasureDefinition, ...] = ()
     grants: frozenset[GrantFacts] = frozenset()
     stops: tuple[StopFacts, ...] = ()
+    grace_days: Mapping[str, int] = field(default_factory=dict)
     index: dict[tuple[str, ...], tuple[Any, ...]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )

@@ -40,6 +40,7 @@ _PRIORITY = {
     "no_rate": 11,
     "limit_hold": 12,
     "autonomy_hold": 13,
+    "probation_hold": 13,
     "": 20,
 }
 STRENGTH = {Verdict.DENY: 0, Verdict.HOLD: 1, Verdict.ALLOW: 2}
@@ -106,11 +107,15 @@ class Case:
 
     def gate_findings(self) -> Iterator[Finding]:
         """Yield what holds whatever the rules say."""
-        if self.request.agent.autonomy == "hold_writes" and self.operation.effect != Effect.READ:
+        writes = self.operation.effect != Effect.READ
+        if self.request.agent.on_probation and writes:
+            why = f"{self.request.agent.name} is on probation, so a person approves every write"
+            yield Finding(Verdict.HOLD, "probation_hold", why, decides=True)
+        elif self.request.agent.autonomy == "hold_writes" and writes:
             why = f"a person approves every write of {self.request.agent.name}"
             yield Finding(Verdict.HOLD, "autonomy_hold", why, decides=True)
         for stop in stops_that_hit(self.request, self.snapshot):
-            if stop.stage == "held" and self.operation.effect != Effect.READ:
+            if stop.stage == "held" and writes:
                 what = stop.scope_label or "everything"
                 why = f"{what} was stopped and is on its way back, so a person approves every write"
                 yield Finding(Verdict.HOLD, "stop_hold", why, decides=True)

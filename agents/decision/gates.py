@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.decision import wording
+from agents.decision.employment import is_overdue
 from agents.decision.facts import DecisionRequest, Effect, GrantFacts, Snapshot, StopFacts
 
 _EFFECTS = frozenset(Effect)
@@ -18,6 +19,7 @@ def first_shut(request: DecisionRequest, snapshot: Snapshot) -> Shut:
         _policy_gate,
         _operation_gate,
         _agent_gate,
+        _answered_gate,
         _stop_gate,
         _grant_gate,
         _autonomy_gate,
@@ -30,7 +32,7 @@ def first_shut(request: DecisionRequest, snapshot: Snapshot) -> Shut:
 
 def standing(request: DecisionRequest, snapshot: Snapshot) -> Shut:
     """Return (code, why) if the agent may not act at all now, whatever it were to do; None when it may."""
-    return _agent_gate(request, snapshot) or _stop_gate(request, snapshot)
+    return _agent_gate(request, snapshot) or _answered_gate(request, snapshot) or _stop_gate(request, snapshot)
 
 
 def _policy_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
@@ -56,11 +58,28 @@ def _agent_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
         return "agent_paused", f"{agent.name} is paused"
     if agent.brake != "none":
         return "agent_suspended", f"{agent.name} is suspended"
-    if not agent.sponsor_active:
-        return "sponsor_inactive", f"{agent.name} has no active sponsor who answers for it"
-    if agent.attest_by is not None and request.now.date() > agent.attest_by:
-        return "attestation_overdue", f"{agent.name} had to be confirmed by its sponsor by {agent.attest_by}"
     return None
+
+
+def _answered_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:
+    """Nobody answers for it, or nobody said in time that it is still needed: then it may only read.
+
+    The portal also takes its autonomy back to that; this holds before it has, and whatever it was set to since.
+    """
+    agent = request.agent
+    if request.operation is not None and request.operation.effect == Effect.READ:
+        return None
+    if not agent.sponsor_active:
+        return "sponsor_inactive", f"{agent.name} has no active sponsor who answers for it, so it may only read"
+    if is_overdue(agent.attest_by, grace_of(agent.role_id, snapshot), request.now.date()):
+        why = f"{agent.name} had to be confirmed by its sponsor by {agent.attest_by}, so it may only read"
+        return "attestation_overdue", why
+    return None
+
+
+def grace_of(role_id: str, snapshot: Snapshot) -> int:
+    """Return how many days past its attestation an agent of a role may still write; 0 where nobody said."""
+    return snapshot.grace_days.get(role_id, snapshot.grace_days.get("", 0))
 
 
 def _stop_gate(request: DecisionRequest, snapshot: Snapshot) -> Shut:

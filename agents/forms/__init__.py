@@ -25,7 +25,18 @@ from agents import registry
 from agents.decision.budgets import millionths_of
 from agents.decision.money import major_to_minor
 from agents.decision.wording import number_words
-from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Stop, Throttle, User
+from agents.models import (
+    Agent,
+    Department,
+    ExchangeRate,
+    LifecycleTerms,
+    Measure,
+    Policy,
+    Role,
+    Stop,
+    Throttle,
+    User,
+)
 from agents.selectors import company_currency
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
@@ -153,6 +164,40 @@ class AutonomyForm(ReasonForm):
         widget=UnfoldAdminSelectWidget,
         help_text="Less applies at once; more waits for a second person.",
     )
+
+
+class DemotionForm(ReasonForm):
+    """How far an agent is put back."""
+
+    to = forms.ChoiceField(
+        label="Put back to",
+        choices=LifecycleTerms.BreachThen.choices,
+        widget=UnfoldAdminSelectWidget,
+        help_text="At once. A second person must agree before it gets back what it had.",
+    )
+
+
+class TermsForm(ReasonModelForm):
+    """Terms of employment of a role or of the company."""
+
+    labels = {
+        "probation_days": "Days of probation",
+        "attest_every_days": "Days between two confirmations",
+        "attest_notice_days": "Days of notice before one",
+        "attest_grace_days": "Days of grace after one was due",
+        "denials": "Refused calls",
+        "limits": "Calls above a limit",
+        "doubts": "Actions in doubt",
+        "reversals": "Actions taken back",
+        "window_days": "Within so many days",
+        "breach_then": "What happens then",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in self.labels.items():
+            if name in self.fields:
+                self.fields[name].label = label
 
 
 class ReassignForm(ReasonForm):

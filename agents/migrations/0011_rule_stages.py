@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0009_rule_escalation'),
+        ('agents', '0010_employment'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 

@@ -7,6 +7,7 @@ from agents.models.authority import AuthorityVersion
 from agents.models.change_request import ChangeRequest
 from agents.models.company import CompanySettings, ExchangeRate
 from agents.models.contract import ContractSignature
+from agents.models.employment import TERM_FIELDS, Certificate, LifecycleTerms
 from agents.models.enforcement import Acknowledgement, EnforcementPoint
 from agents.models.measure import Measure, MeasureCounter, Reservation
 from agents.models.model_use import ModelUse
@@ -25,12 +26,14 @@ from agents.models.throttle import Throttle
 from agents.models.user import User
 
 __all__ = [
+    "TERM_FIELDS",
     "AccessToken",
     "Acknowledgement",
     "Agent",
     "AgentGroupObjectPermission",
     "AgentUserObjectPermission",
     "AuthorityVersion",
+    "Certificate",
     "ChangeRequest",
     "ClientSecret",
     "CompanySettings",
@@ -40,6 +43,7 @@ __all__ = [
     "ExchangeRate",
     "Grant",
     "IDToken",
+    "LifecycleTerms",
     "Measure",
     "MeasureCounter",
     "ModelUse",

@@ -13,8 +13,8 @@ from agents.models.tracked import KeyedModel, label_form, tracked
 class Agent(KeyedModel):
     """A member of staff that is software: one identity, one accountable sponsor, one role.
 
-    Three facts are kept apart: lifecycle (is it employed), autonomy (how freely it works) and brake (may it
-    act right now). Lifting a brake never changes the other two.
+    Four facts are kept apart: lifecycle (is it employed), probation (is it still watched), autonomy (how freely
+    it works) and brake (may it act right now). Lifting a brake never changes the others.
     """
 
     class ReachedBy(models.TextChoices):
@@ -59,7 +59,7 @@ class Agent(KeyedModel):
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="sponsored_agents",
-        help_text="The person who answers for this agent. An agent without an active sponsor may do nothing.",
+        help_text="The person who answers for this agent. Without an active sponsor an agent may only read.",
     )
     deputy = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -110,7 +110,16 @@ class Agent(KeyedModel):
     attest_by = models.DateField(
         null=True,
         blank=True,
-        help_text="By this day the sponsor must confirm that it is still needed. After it, it may not act.",
+        help_text="By this day the sponsor must confirm that it is still needed. Some days after it, as the "
+        "terms of employment say, it may only read.",
+    )
+    probation_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when it is on probation: a person approves every write. Empty: it is not.",
+    )
+    probation_until = models.DateField(
+        null=True, blank=True, help_text="When that is planned to end. It never ends by itself."
     )
     cloned_from = models.ForeignKey(
         "self",
@@ -136,6 +145,8 @@ class Agent(KeyedModel):
             ("set_autonomy", "Can change how freely an agent works"),
             ("issue_credentials", "Can issue and revoke the credentials of an agent"),
             ("sign_contract", "Can sign the contract of an agent"),
+            ("promote_agent", "Can propose that the probation of an agent ends"),
+            ("demote_agent", "Can put an agent back on probation, or let it only read, at once"),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(sponsor=F("user")), name="agents_agent_not_its_own_sponsor"),
@@ -152,7 +163,17 @@ class Agent(KeyedModel):
             models.CheckConstraint(
                 condition=Q(brake__in=["none", "paused", "suspended"]), name="agents_agent_brake_known"
             ),
+            models.CheckConstraint(
+                condition=Q(probation_since__isnull=True, probation_until__isnull=True)
+                | Q(probation_since__isnull=False, probation_until__isnull=False),
+                name="agents_agent_probation_has_an_end",
+            ),
         ]
+
+    @property
+    def on_probation(self) -> bool:
+        """Tell whether a person approves everything it writes because it is new, or was put back."""
+        return self.probation_since is not None
 
     def event_refs(self) -> dict[str, str]:
         """Return the indexed references its events carry."""

@@ -21,7 +21,7 @@ from agents.decision.facts import (
     StopFacts,
 )
 from agents.decision.lines import lines_on_record
-from agents.models import Agent, CompanySettings, Department, Measure, Policy, Rule, Stop, User
+from agents.models import Agent, CompanySettings, Department, LifecycleTerms, Measure, Policy, Rule, Stop, User
 from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -149,6 +149,10 @@ def _load(version: int) -> Snapshot:
         measures=tuple(measure_definition(measure) for measure in Measure.objects.all()),
         grants=registry.grants(),
         stops=tuple(_stop_facts(stop) for stop in Stop.objects.filter(lifted_at__isnull=True)),
+        grace_days={
+            str(role or ""): days
+            for role, days in LifecycleTerms.objects.values_list("role_id", "attest_grace_days").order_by()
+        },
     )
 
 
@@ -266,6 +270,7 @@ def _agent_facts(agent: Agent, above: Sequence[tuple[UUID, str]], groups: set[st
         sponsor_id=str(agent.sponsor_id),
         deputy_id=str(agent.deputy_id or ""),
         since=agent.created_at.date(),
+        on_probation=agent.on_probation,
     )
 
 

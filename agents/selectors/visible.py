@@ -13,13 +13,24 @@ from agents.selectors.authority import agent_facts
 
 
 def visible_agents(user: User) -> QuerySet[Agent]:
-    """Agents the user may view by permission or object permission, sponsors or deputises, or is."""
+    """Agents the user may view by permission or object permission, sponsors or deputises, or is.
+
+    The heads over an agent (three levels) see it while nobody answers for it: they may be asked to.
+    """
     if not user.is_active:
         return Agent.objects.none()
     if user.is_agent:
         return Agent.objects.filter(user=user)
-    own = Q(sponsor=user) | Q(deputy=user)
+    own = Q(sponsor=user) | Q(deputy=user) | Q(_headed_by(user), sponsor__is_active=False)
     return Agent.objects.filter(own | Q(pk__in=_permitted(user, "agents.view_agent", Agent)))
+
+
+def _headed_by(user: User) -> Q:
+    return (
+        Q(department__manager=user)
+        | Q(department__parent__manager=user)
+        | Q(department__parent__parent__manager=user)
+    )
 
 
 def visible_policies(user: User) -> QuerySet[Policy]:

@@ -16,6 +16,7 @@ from agents.selectors import departments_around, measure_definition, rule_facts
 from agents.selectors.authority import facts_of_agents
 from agents.selectors.clones import remark_on_activation
 from agents.selectors.difference import with_limits, with_rules, with_scope, without_rule
+from agents.selectors.employment import PROMOTE
 from agents.services import lifecycle, organisation, policies
 
 M = TypeVar("M", Rule, Measure, Agent)
@@ -30,6 +31,7 @@ def register_foresights() -> None:
     registry.register_foresight(lifecycle.ACTIVATE, _agent_starts)
     registry.register_remark(lifecycle.ACTIVATE, remark_on_activation)
     registry.register_foresight(lifecycle.LOOSEN_AUTONOMY, _autonomy_changed)
+    registry.register_foresight(PROMOTE, _probation_ends)
     registry.register_foresight(lifecycle.REASSIGN, _agent_reassigned)
     registry.register_foresight(organisation.MOVE_DEPARTMENT, _department_moved)
     registry.register_foresight(organisation.CHANGE_CURRENCY, _currency_changed)
@@ -54,7 +56,13 @@ def _policy_moved(change: ChangeRequest, now: Authority) -> Authority:
 
 
 def _agent_starts(change: ChangeRequest, now: Authority) -> Authority:
-    return _with_agent(now, replace(_agent(now, change.target_id), lifecycle=change.payload["lifecycle"]))
+    starts = _agent(now, change.target_id)
+    watched = bool(change.payload.get("probation_days"))
+    return _with_agent(now, replace(starts, lifecycle=change.payload["lifecycle"], on_probation=watched))
+
+
+def _probation_ends(change: ChangeRequest, now: Authority) -> Authority:
+    return _with_agent(now, replace(_agent(now, change.target_id), on_probation=False))
 
 
 def _autonomy_changed(change: ChangeRequest, now: Authority) -> Authority:

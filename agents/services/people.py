@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents import policies
 from agents.models import User
-from agents.services import credentials
+from agents.services import credentials, sponsors
 from agents.services.history import lock_row, stamp
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
@@ -48,8 +48,14 @@ def update_person(
     reason: str,
     groups: Iterable[Group] | None = None,
 ) -> User:
-    """Change a person's account and, when ``groups`` is given, their rights; nobody changes their own."""
+    """Change a person's account and, when ``groups`` is given, their rights; nobody changes their own.
+
+    Closing the account of a sponsor lets their agents only read, in the same transaction; opening it gives
+    nothing back.
+    """
     with transaction.atomic():
+        if "is_active" in changes:
+            sponsors.hold_agents_of(person)
         person = lock_row(User, person.pk)
         policies.require(policies.may_change_person(actor, person))
         policies.require_reason(reason)
@@ -65,6 +71,8 @@ def update_person(
             changed.append(f"groups ({_set_groups(person, groups) or 'none'})")
         words = ", ".join(changed) or "nothing"
         _record(actor, person, f"{actor.label} changed the account of {person}: {words}.", reason)
+        if "is_active" in changed:
+            sponsors.drop_agents_of(actor=actor, person=person, reason=reason)
         return person
 
 

@@ -106,15 +106,20 @@ def revoke_grant(
         stops.lock_scope(_scope(holder))
         require(may(actor, "connectors.grant_operation", f"revoke {operation.code}"))
         require_reason(reason)
-        grants = list(_existing(operation, holder))
-        if not grants:
+        if not _existing(operation, holder).exists():
             raise Refusal(
                 "not_granted", f"{holder} has no grant on {operation.code}.", kind=RefusalKind.CONFLICT
             )
-        for grant in grants:
-            stamp(grant, actor=actor, reason=reason).delete()
-        _use_up_authorizations(operation, holder)
-        _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
+        return take_grants(actor, operation, holder, reason)
+
+
+def take_grants(actor: Actor, operation: Operation, holder: Agent | Role, reason: str) -> int:
+    """Take away what a holder has on an operation; for services that have asked and hold the holder's lock."""
+    grants = list(_existing(operation, holder))
+    for grant in grants:
+        stamp(grant, actor=actor, reason=reason).delete()
+    _use_up_authorizations(operation, holder)
+    _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
     return len(grants)
 
 

@@ -152,6 +152,7 @@ def _plain(authority: Authority) -> Any:
 def test_every_kind_of_change_that_gives_authority_is_foreseen() -> None:
     """What is left out says nothing about what agents may do, or says all of it in its summary."""
     silent = {
+        "agents.terms.change",
         "agents.exchange_rate.set",
         "approvals.delegation.give",
         "agents.throttle.loosen",

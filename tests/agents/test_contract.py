@@ -72,7 +72,7 @@ def test_it_says_who_it_is_and_who_answers_for_it() -> None:
         "Bob answers for it when Alice is away.",
         "The harm a mistake of it could do is rated medium.",
         "Alice confirms by 1 January 2027 that it is still needed. "
-        "After that day everything is refused until this is done.",
+        "After that day it may only read until this is done and two people give it back the rest.",
     ]
 
 

@@ -61,6 +61,7 @@ agents = st.builds(
     autonomy=st.sampled_from(["by_contract", "by_contract", "hold_writes", "read_only"]),
     brake=st.sampled_from(["none", "none", "none", "paused"]),
     group_ids=st.sampled_from([frozenset({"7"}), frozenset({"7"}), frozenset()]),
+    on_probation=st.booleans(),
 )
 requests = st.builds(
     request,

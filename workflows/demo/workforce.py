@@ -10,8 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from agents.models import Agent, Department, Measure, Policy, Role
-from agents.services import credentials, lifecycle, policies
+from agents.models import Agent, ChangeRequest, Department, Measure, Policy, Role
+from agents.services import credentials, lifecycle, policies, probation
 from audit.vocabulary import Actor
 from connectors import services as systems
 from connectors.models import Operation
@@ -236,7 +236,7 @@ def credential_file(data: Path, code: str) -> Path:
 
 
 def _employ(facts: dict[str, Any]) -> None:
-    alice, bob = person("alice").as_actor(), person("bob").as_actor()
+    alice = person("alice").as_actor()
     agent = lifecycle.register_agent(
         actor=alice,
         name=facts["name"],
@@ -258,13 +258,22 @@ def _employ(facts: dict[str, Any]) -> None:
         systems.grant_operation(
             actor=alice, operation=Operation.objects.get(code=code), agent=agent, reason="Its job needs it"
         )
-    change = lifecycle.activate_agent(actor=alice, agent=agent, reason="Ready to start work")
+    _agree(
+        lifecycle.activate_agent(actor=alice, agent=agent, reason="Ready to start work"),
+        "Its grants fit the job",
+    )
+    wish = "It has proved itself in the trial month before this demonstration"
+    _agree(probation.propose_promotion(actor=alice, agent=agent, reason=wish), "Seen in the trial month")
+
+
+def _agree(change: ChangeRequest, reason: str) -> None:
+    """Let bob approve what alice proposed."""
     question = Approval.objects.get(subject_kind="agents.changerequest", subject_id=str(change.pk))
     approvals.cast_vote(
-        actor=bob,
+        actor=person("bob").as_actor(),
         approval_id=question.pk,
         verdict="approve",
-        reason="Its grants fit the job",
+        reason=reason,
         digest=question.digest,
     )
 

@@ -196,6 +196,7 @@ def _of_change(approval: Approval) -> Matter:
             Fact("What changes", change.summary),
             Fact("Where", change.target_label),
             *_changes(change),
+            *(Fact("Its record", said) for said in _sentences(change, "record")),
             *_differences(change),
         ],
         raw=pretty(change.payload),

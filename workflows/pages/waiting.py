@@ -28,6 +28,8 @@ DECIDED_DAYS = 30
 FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
 PAGES = {"actions.action": "action", "runs.run": "run"}
 OWN_PAGES = {"appeals.appeal": "appeal"}
+# What is decided where the life of an agent is shown, and closed by that.
+OF_AGENTS = {"agents.attestation", "agents.takeover"}
 SOMETIME = datetime.max.replace(tzinfo=UTC)
 ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
 
@@ -86,6 +88,8 @@ def rows_of(user: User, shelf: str, most: int) -> list[Row]:
 
 def page_of(task: Task) -> str:
     """Return where a task is dealt with: trouble on the page of its action or run, work in the inbox."""
+    if task.subject_kind in OF_AGENTS:
+        return reverse("agent-life", args=[UUID(task.subject_id)])
     is_trouble = task.kind in (Task.Kind.INCIDENT, Task.Kind.QUESTION)
     name = {**OWN_PAGES, **(PAGES if is_trouble else {})}.get(task.subject_kind, "")
     return reverse(name, args=[UUID(task.subject_id)]) if name else reverse("inbox-task", args=[task.pk])

@@ -29,7 +29,7 @@ from workflows.pages.lines import PROCESSES, Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.steps import named, names_of
-from workflows.pages.waiting import FOR_PEOPLE, next_for
+from workflows.pages.waiting import FOR_PEOPLE, OF_AGENTS, next_for, page_of
 from workflows.pages.words import Fact, Tag, facts_of, state_tag
 from workflows.pages.work_forms import AskForm, PassOnForm, offered_forms
 from workflows.runs.models import Run
@@ -67,8 +67,11 @@ class Work:
 @require_safe
 @for_people
 def task(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    """Show one task beside the list."""
-    return _page(request, _find(request, task_id))
+    """Show one task beside the list; one that is decided on another page leads there."""
+    found = _find(request, task_id)
+    if found.subject_kind in OF_AGENTS and found.state in Task.WAITING:
+        return redirect(page_of(found))
+    return _page(request, found)
 
 
 @never_cache

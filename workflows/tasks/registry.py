@@ -41,6 +41,7 @@ _offered: list[Callable[[Task], None]] = []
 # Hears (task, id of the user who has it or asked it, what happened, code) in that transaction.
 HolderFn = Callable[[Task, str, str, str], None]
 _holders: list[HolderFn] = []
+_elsewhere: dict[str, str] = {}
 
 
 def on_task_closed(subject_kind: str, listener: ClosedFn) -> None:
@@ -128,3 +129,13 @@ def circle_of(task: Task) -> Circle:
     groups = task.candidate_groups.exclude(pk__in=Role.objects.values("group"))
     roles = {task.role.code} if task.role else set()
     return Circle(frozenset(roles), frozenset(groups.values_list("name", flat=True)))
+
+
+def register_decided_elsewhere(subject_kind: str, next_step: str) -> None:
+    """Say where tasks about such a subject are decided: nobody completes them by hand."""
+    _elsewhere[subject_kind] = next_step
+
+
+def decided_elsewhere(task: Task) -> str:
+    """Return where a task is decided, '' when whoever has it says that it is done."""
+    return _elsewhere.get(task.subject_kind, "")

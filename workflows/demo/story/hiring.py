@@ -61,7 +61,18 @@ def hire(stage: Stage) -> Hired:
     status = inbox.decide(stage.bob, question, "approve", "Its grants fit the job")
     standing = stage.alice.get(f"/agents/{office.key_of(path)}")
     stage.check("a second person activates it", standing["lifecycle"] == "active", (status, standing))
+    _end_probation(stage, path, name)
     return Hired(name, path, credential, rule)
+
+
+def _end_probation(stage: Stage, path: str, name: str) -> None:
+    """Two people end the probation it begins on: this company has tried the agent elsewhere before."""
+    employed = f"/agents/{office.key_of(path)}"
+    stage.check("it begins on probation", stage.alice.get(employed)["on_probation"])
+    office.press(stage.alice, path, "promote", reason="It has worked here for a month before")
+    status = inbox.decide(stage.bob, inbox.pending(stage.bob, name), "approve", "Its record there is good")
+    ended = not stage.alice.get(employed)["on_probation"]
+    stage.check("a second person ends its probation", ended, status)
 
 
 def grant(stage: Stage, path: str) -> None:

@@ -33,6 +33,7 @@ from workflows.tasks.services.handing import Recipients, hand_off_task, recipien
 from workflows.tasks.services.opening import comment, note_comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
+from workflows.tasks.services.revoking import take_back_task
 
 __all__ = [
     "Recipients",
@@ -65,6 +66,7 @@ __all__ = [
     "set_paused",
     "stand_clocks",
     "sweep_questions",
+    "take_back_task",
     "time_out_task",
     "wake_waiting",
 ]

@@ -9,7 +9,7 @@ from agents.models import User
 from audit.services import record_event
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from connectors.policies.schemas import plain_text
-from workflows.tasks import selectors
+from workflows.tasks import registry, selectors
 from workflows.tasks.models import Task
 
 DECIDED_ELSEWHERE = {
@@ -38,11 +38,11 @@ def require_waiting(task: Task) -> None:
 
 def require_work(task: Task) -> None:
     """Refuse to answer what is decided elsewhere: a task closed by hand would leave its question open."""
-    if task.kind in DECIDED_ELSEWHERE:
+    if where := DECIDED_ELSEWHERE.get(Task.Kind(task.kind)) or registry.decided_elsewhere(task):
         raise refused(
             "decided_elsewhere",
             f"The task {task.title!r} was not closed: it ends when its subject is decided.",
-            DECIDED_ELSEWHERE[Task.Kind(task.kind)],
+            where,
             kind=RefusalKind.CONFLICT,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,7 +14,7 @@ from audit.vocabulary import Actor
 from workflows.tasks import registry
 from workflows.tasks.models import Task
 from workflows.tasks.services.claiming import give_back
-from workflows.tasks.services.records import record
+from workflows.tasks.services.records import locked, record
 
 BATCH = 200
 # Whoever stops waits for this at most; the sweeper takes back the rest.
@@ -32,6 +33,19 @@ def revoke_claims(stop: Stop) -> int:
         if time.monotonic() > until:
             break
     return taken
+
+
+@transaction.atomic
+def take_back_task(*, actor: Actor, task_id: UUID | str, reason: str) -> Task:
+    """Open a task again that somebody has, and raise its epoch. For higher sub-packages, which have asked."""
+    task = locked(task_id)
+    if task.state == Task.State.CLAIMED:
+        holder = task.claimed_by
+        task.epoch += 1
+        give_back(task, "epoch")
+        sentence = f"The task was taken back from {holder}: {task.title}"
+        record(actor, "tasks.task_released", task, sentence, reason, code="taken_back")
+    return task
 
 
 def claims_left(stop: Stop) -> int:

@@ -1,0 +1,114 @@
+"""Terms of employment, tightened at once and loosened by two people, and the certificates of agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from agents import selectors
+from agents.admin.base import WorkforceAdmin, trail, values_of
+from agents.forms import TermsForm
+from agents.models import TERM_FIELDS, Certificate, ChangeRequest, LifecycleTerms
+from agents.services import terms
+from audit.adminkit import ReadOnlyAdmin, actor_of
+
+PROBATION = ("probation_days",)
+ATTESTATION = ("attest_every_days", "attest_notice_days", "attest_grace_days")
+RECORD = ("denials", "limits", "doubts", "reversals", "window_days", "breach_then")
+
+
+@admin.register(LifecycleTerms)
+class LifecycleTermsAdmin(WorkforceAdmin):
+    """How long a probation is, how often an agent is confirmed, and which record puts it back by itself."""
+
+    form = TermsForm
+    list_display = ("shown_whose", "probation_days", "attest_every_days", "shown_record")
+    list_display_links = ("shown_whose",)
+    empty_title = "No terms yet"
+    empty_step = "Add those of the company: leave the role empty."
+    list_select_related = ("role",)
+    search_fields = ("role__name",)
+    fieldsets = (
+        (None, {"fields": ("role",)}),
+        ("Probation", {"fields": PROBATION}),
+        ("Confirmation by the sponsor", {"fields": ATTESTATION}),
+        ("What puts an agent back by itself", {"fields": RECORD}),
+        ("Trail", {"fields": ("shown_trail",)}),
+    )
+    add_fieldsets = fieldsets[:-1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        closed = super().get_readonly_fields(request, obj)
+        return (*closed, "role", "shown_trail") if obj else closed
+
+    def create(self, request: HttpRequest, form: Any) -> Any:
+        values = values_of(form)
+        return self._set(request, values.pop("role"), values, form)
+
+    def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
+        stored = LifecycleTerms.objects.get(pk=obj.pk)
+        values = {name: form.cleaned_data[name] for name in TERM_FIELDS if name in form.cleaned_data}
+        return self._set(request, stored.role, values, form) or stored
+
+    def _set(self, request: HttpRequest, role: Any, values: dict[str, Any], form: Any) -> Any:
+        outcome = terms.set_terms(
+            actor=actor_of(request), role=role, values=values, reason=form.cleaned_data["reason"]
+        )
+        if not isinstance(outcome, ChangeRequest):
+            return outcome
+        self.waits(request, outcome)
+        return LifecycleTerms.objects.filter(role=role).first() or LifecycleTerms(role=role)
+
+    @display(description="Of", ordering="role__name")
+    def shown_whose(self, row: LifecycleTerms) -> str:
+        return str(row.role) if row.role else "Everybody else in the company"
+
+    @display(description="Put back by its record")
+    def shown_record(self, row: LifecycleTerms) -> str:
+        return row.get_breach_then_display() if selectors.terms_from(row).watches else "No, only by a person"
+
+    @display(description="Trail")
+    def shown_trail(self, row: LifecycleTerms) -> SafeString:
+        return trail("agents.lifecycleterms", row)
+
+
+@admin.register(Certificate)
+class CertificateAdmin(ReadOnlyAdmin):
+    """What was decided about agents, word for word. Nothing here is ever changed."""
+
+    list_display = ("issued_at", "kind", "agent", "signer_label", "proposer_label")
+    list_display_links = ("issued_at",)
+    list_filter = ("kind", "agent")
+    list_select_related = ("agent",)
+    empty_title = "No certificate yet"
+    empty_step = "One is issued when an agent is activated, promoted, put back, confirmed or retired."
+    search_fields = ("agent__name", "agent__code", "text")
+    fields = (
+        "agent",
+        "kind",
+        "issued_at",
+        "signer_label",
+        "proposer_label",
+        "reason",
+        "text",
+        "digest",
+        "evidence_digest",
+        "contract_digest",
+        "shown_page",
+    )
+
+    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Whoever sees an agent sees what was decided about it."""
+        return selectors.visible_certificates(request.user)  # type: ignore[arg-type]
+
+    @display(description="To print")
+    def shown_page(self, certificate: Certificate) -> SafeString:
+        address = reverse("certificate-page", args=[certificate.pk])
+        return format_html('<a class="portal-link" href="{}">Open it as a page</a>', address)

@@ -1,0 +1,1 @@
+"""What agents' employment needs of their work: evidence from records, hand-overs, and people who are asked."""
