@@ -55,7 +55,8 @@ def in_one_message() -> Iterator[None]:
     if getattr(_kept_back, "messages", None) is not None:
         yield
         return
-    _kept_back.messages = messages = []
+    messages: list[tuple[str, str]] = []
+    _kept_back.messages = messages
     try:
         yield
     finally:
