@@ -50,6 +50,8 @@ VERBS = {
     "agents.throttle_added": "A throttle was added: so much at once or in a time, what is more waits.",
     "agents.throttle_changed": "A throttle was changed: at once as it only tightens, or by a second person.",
     "agents.contract_signed": "A person signed what binds an agent, as they read it.",
+    "agents.calendar_made": "A calendar of working hours and holidays was made.",
+    "agents.calendar_changed": "A calendar of working hours and holidays was changed.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
@@ -61,6 +63,7 @@ EVERYTHING = [
     "changerequest",
     "companysettings",
     "exchangerate",
+    "calendar",
     "oauthapplication",
     "clientsecret",
 ]
@@ -83,7 +86,7 @@ GROUPS = {
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
         *(f"agents.{verb}_throttle" for verb in ("add", "change")),
-        *(f"agents.{verb}_exchangerate" for verb in ("add", "change")),
+        *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("exchangerate", "calendar")),
         "agents.change_companysettings",
         "agents.activate_agent",
         "agents.lift_brake",
@@ -115,13 +118,14 @@ class AgentsConfig(AppConfig):
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import targets
-        from agents.services import foreseeing, lifecycle, organisation, policies, throttles
+        from agents.services import foreseeing, leading, lifecycle, organisation, policies, throttles
         from audit import visibility
         from audit.registry import register_verbs
 
         register_verbs(VERBS)
         visibility.register("agents", selectors.visible_events)
         lifecycle.register_change_kinds()
+        leading.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()

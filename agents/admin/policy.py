@@ -142,7 +142,7 @@ class PolicyAdmin(WorkforceAdmin):
         return trail("agents.policy", policy)
 
 
-LATER = ("remind_minutes", "escalate_minutes", "escalate_to")
+LATER = ("remind_minutes", "levels", "clock")
 
 
 @admin.register(Rule)

@@ -131,6 +131,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class NextLevel:
+    """Who may decide, too, what is undecided after so many minutes: ``kind`` group (named by ``group``),
+    sponsor, manager (of the sponsor), head (of the department), or refuse: then nobody may any more."""
+
+    minutes: int
+    kind: str = "group"
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFacts:
     """One rule with the scope of its policy. ``version`` is the content version of the rule alone."""
 
@@ -156,17 +166,20 @@ class RuleFacts:
     value: str = ""
     also: tuple[Line, ...] = ()
     remind_minutes: int = 0
-    escalate_minutes: int = 0
-    escalate_to: str = ""
+    levels: tuple[NextLevel, ...] = ()
+    clock: str = "wall"
 
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """Who may approve in place of one group after so many minutes; zero and no name: as in the company."""
+    """What one voice says of who may approve later in place of its group; no levels: as in the company.
+
+    ``clock``: wall, or working: its minutes are those of the business calendar.
+    """
 
     group: str
-    minutes: int = 0
-    to: str = ""
+    levels: tuple[NextLevel, ...] = ()
+    clock: str = "wall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +305,8 @@ class Obligations:
     """Duties that add up over every enforced rule that applied.
 
     A voter must belong to every one of ``approver_groups`` (names of groups; empty: the ordinary approvers, who
-    are named beside others as ORDINARY_APPROVERS). ``remind_minutes``: the soonest (0: as in the company);
+    are named beside others as ORDINARY_APPROVERS). ``remind_minutes``: the soonest (0: as in the company)
+    by its ``remind_clock``, wall or working;
     ``escalations``: what every voice says that asks for a group, so that none lets others in for another's.
     """
 
@@ -301,6 +315,7 @@ class Obligations:
     notes: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     remind_minutes: int = 0
+    remind_clock: str = "wall"
     escalations: tuple[Escalation, ...] = ()
 
     @property

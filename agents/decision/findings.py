@@ -70,7 +70,7 @@ def _escalations(rule: RuleFacts) -> tuple[Escalation, ...]:
     """Return whom a rule lets approve later in place of its group: an empty one says as in the company."""
     if not (rule.approver_group or rule.verdict == "hold"):
         return ()
-    return (Escalation(rule.approver_group, rule.escalate_minutes, rule.escalate_to),)
+    return (Escalation(rule.approver_group, rule.levels, rule.clock),)
 
 
 class Case:
@@ -162,6 +162,7 @@ class Case:
             (rule.note,) if rule.note else (),
             tuple(rule.redact),
             rule.remind_minutes,
+            rule.clock,
             _escalations(rule),
         )
         why = rule.sentence or rule.name

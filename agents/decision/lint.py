@@ -107,8 +107,8 @@ def _lint_shape(rule: RuleFacts) -> Iterator[Finding]:
         yield Finding("quorum", "quorum_too_small", "At least one person must approve.")
     if rule.verdict == "none" and not (rule.note or rule.redact or rule.approver_group or rule.quorum > 1):
         yield Finding("verdict", "rule_without_effect", "This rule does nothing. Give it a verdict or a duty.")
-    if rule.escalate_to and not (rule.verdict == "hold" or rule.approver_group):
-        yield Finding("escalate_to", "duty_without_hold", "It asks nobody, so nobody is asked later either.")
+    if rule.levels and not (rule.verdict == "hold" or rule.approver_group):
+        yield Finding("levels", "duty_without_hold", "It asks nobody, so nobody is asked later either.")
     if rule.verdict == "deny" and (rule.approver_group or rule.quorum > 1):
         yield Finding(
             "approver_group", "duty_without_hold", "What is refused is never approved. Hold it instead."

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from agents.decision import expressions, lines, wording
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
+from agents.decision.levels import later_of, level_words
 from agents.decision.reach import Reach
 from agents.decision.speech import people, sentence, series, span, spoken
 
@@ -36,7 +37,7 @@ class Terms:
                 or (self.names.ordinary_approvers if rule.verdict == "hold" else ""),
                 "note": rule.note,
                 "redact": sorted(rule.redact),
-                **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
+                **later_of(rule),
             },
             tuple(self._details(rule, reach)),
             origin=f"{self._policy(rule)}{mark}",
@@ -98,8 +99,8 @@ class Terms:
             yield sentence(self.voters(rule.quorum, rule.approver_group))
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
             yield sentence(f"If a person is asked, {self.voters(rule.quorum, rule.approver_group)}")
-        if rule.escalate_to and rule.verdict != "deny":
-            yield f"Undecided after {rule.escalate_minutes} minutes, {rule.escalate_to} may decide it, too."
+        if rule.verdict != "deny":
+            yield from (sentence(level_words(level, rule.clock)) for level in rule.levels)
         if rule.note:
             yield f"They are asked to look at this: {sentence(rule.note)}"
         if rule.redact:

@@ -15,7 +15,7 @@ from unfold.widgets import (
 )
 
 from agents import registry
-from agents.decision import lines
+from agents.decision import levels, lines
 from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
 from agents.forms import groups_of_people
@@ -100,6 +100,69 @@ class LinesField(forms.Field):
         return list(initial or ()) != list(data or ())
 
 
+def level_choices() -> list[Any]:
+    """Return whom a next level may ask."""
+    known = [(f"{levels.GROUP}:{name}", name) for name in groups_of_people().values_list("name", flat=True)]
+    by_role = [
+        (kind, words[:1].upper() + words[1:]) for kind, words in levels.WHO.items() if kind != levels.GROUP
+    ]
+    return [("", "---------"), *by_role[:-1], ("Groups", known), by_role[-1]]
+
+
+class LevelsWidget(forms.Widget):
+    """Rows of next levels: after how many minutes, and whom to ask then; no script is needed."""
+
+    choices: Any = ()
+
+    def id_for_label(self, id_: str) -> str:
+        """Point the label at nothing: each control of a row has a name of its own."""
+        return ""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
+        found = []
+        for place in range(levels.MOST):
+            minutes, to = (data.get(f"{name}-{place}-{part}", "").strip() for part in ("minutes", "to"))
+            kind, _, group = to.partition(":")
+            if minutes or to:
+                found.append({"minutes": minutes, "to": kind, **({"group": group} if group else {})})
+        return found
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return False
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        given = list(value or ())
+        rows = [*given, *[{}] * levels.MOST][: levels.MOST]
+        shown = [self._row(name, place, row) for place, row in enumerate(rows)]
+        return render_to_string(
+            "agents/levels.html", {"first": shown[: len(given) + 1], "more": shown[len(given) + 1 :]}
+        )
+
+    def _row(self, name: str, place: int, row: Mapping[str, str]) -> dict[str, Any]:
+        to = f"{levels.GROUP}:{row['group']}" if row.get("group") else row.get("to", "")
+        attrs = {"aria-label": f"Minutes until next level {place + 1}", "inputmode": "numeric"}
+        minutes = UnfoldAdminTextInputWidget().render(f"{name}-{place}-minutes", row.get("minutes", ""), attrs)
+        whom = UnfoldAdminSelectWidget(choices=self.choices)
+        asked = whom.render(f"{name}-{place}-to", to, {"aria-label": f"Whom next level {place + 1} asks"})
+        return {"minutes": minutes, "to": asked}
+
+
+class LevelsField(forms.Field):
+    """The next levels of a rule, as the service takes them."""
+
+    widget = LevelsWidget
+
+    def clean(self, value: Any) -> list[dict[str, str]]:
+        """Refuse a row that is not complete, or out of order."""
+        try:
+            return levels.as_data(levels.read_levels(value or []))
+        except ValueError as error:
+            raise forms.ValidationError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or ()) != list(data or ())
+
+
 class RuleForm(ReasonModelForm):
     """Comparisons in words; the portal writes the exact condition and shows it."""
 
@@ -113,6 +176,12 @@ class RuleForm(ReasonModelForm):
         required=False,
         label="And also, or else",
         help_text="And counts before or: a call is caught when everything up to the next or is so.",
+    )
+    levels = LevelsField(
+        required=False,
+        label="Then ask, too",
+        help_text="Each after its minutes from the beginning, later than the one before; as many must approve "
+        "as before. Who is missing or asks for it themselves is passed over, and the next is asked at once.",
     )
     effects = forms.MultipleChoiceField(
         choices=EFFECTS,
@@ -147,8 +216,8 @@ class RuleForm(ReasonModelForm):
             "redact",
             "mode",
             "remind_minutes",
-            "escalate_minutes",
-            "escalate_to",
+            "levels",
+            "clock",
         ]
         labels = {
             "comparison": "How",
@@ -160,8 +229,7 @@ class RuleForm(ReasonModelForm):
             "quorum": "How many must approve",
             "note": "Note for the approver",
             "remind_minutes": "Remind after (minutes)",
-            "escalate_minutes": "Ask others, too, after (minutes)",
-            "escalate_to": "Whom to ask then",
+            "clock": "Minutes pass",
         }
         help_texts = {
             "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
@@ -178,8 +246,8 @@ class RuleForm(ReasonModelForm):
             self.fields["also"].widget.choices = choices
         if "approver_group" in self.fields:
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
-        if "escalate_to" in self.fields:
-            self.fields["escalate_to"].queryset = groups_of_people()  # type: ignore[attr-defined]
+        if "levels" in self.fields:
+            self.fields["levels"].widget.choices = level_choices()
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
         if "condition" in self.fields:

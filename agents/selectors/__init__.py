@@ -10,6 +10,7 @@ from agents.selectors.authority import (
     measure_definition,
     rule_facts,
 )
+from agents.selectors.calendars import calendar_of, work_calendar
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
 from agents.selectors.difference import (
@@ -43,6 +44,7 @@ __all__ = [
     "agents_affected",
     "agents_in_scope",
     "authority_snapshot",
+    "calendar_of",
     "company_currency",
     "containment_of",
     "contract_of",
@@ -73,4 +75,5 @@ __all__ = [
     "visible_rules",
     "visible_stops",
     "visible_throttles",
+    "work_calendar",
 ]

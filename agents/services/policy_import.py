@@ -16,6 +16,7 @@ from django.db import transaction
 
 from agents import policies as questions
 from agents import registry, selectors
+from agents.decision import levels
 from agents.decision.authority import Authority, authority_difference
 from agents.decision.policy_file import (
     Entry,
@@ -30,7 +31,7 @@ from agents.decision.said import Said
 from agents.models import ChangeRequest, Measure, Policy, PolicyScope, Rule
 from agents.services import policies
 from agents.services.policies import RuleChange
-from agents.services.policy_files import SCOPED, find_named, limit_fields, rule_fields
+from agents.services.policy_files import OLD_RULE_FIELDS, SCOPED, find_named, limit_fields, rule_fields
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 PREVIEW = "Looking at what a file would change"
@@ -90,7 +91,7 @@ class _Import:
 
     def run(self, text: str, *, remove_missing: bool) -> Outcome:
         try:
-            file = read_policy_file(text, rule_fields(), limit_fields())
+            file = read_policy_file(text, (*rule_fields(), *OLD_RULE_FIELDS), limit_fields())
         except PolicyFileError as error:
             raise _refused(error.problems) from None
         before = selectors.present_authority()
@@ -150,9 +151,7 @@ class _Import:
                     ),
                     "whom it binds",
                 )
-        known = {
-            rule.name: rule for rule in policy.rules.select_related("policy", "approver_group", "escalate_to")
-        }
+        known = {rule.name: rule for rule in policy.rules.select_related("policy", "approver_group")}
         for rule in entry.rules:
             self._attempt(rule.place, self._rule, policy, known.get(rule.values["name"]), rule)
         named = {rule.values["name"] for rule in entry.rules}
@@ -313,7 +312,9 @@ def _resolved(
     model: type[Rule | Measure], specs: Iterable[FieldSpec], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return values as the services take them: what is named is looked up."""
-    found = dict(values)
+    found = policies.in_the_new_form(values)
+    if found.get("levels"):
+        found["levels"] = _levels(found["levels"])
     for spec in specs:
         if spec.kind != "name" or spec.name not in found:
             continue
@@ -326,6 +327,15 @@ def _resolved(
                 f"{spec.name.replace('_', ' ')}: There is no {kind} {found[spec.name]!r}."
             ) from None
     return found
+
+
+def _levels(rows: Any) -> Any:
+    """Return next levels in the one spelling, so that a file imported again changes nothing."""
+    try:
+        return levels.as_data(levels.read_levels(rows))
+    except ValueError as error:
+        message = f"levels: {error}."
+        raise Refusal("levels_invalid", message, kind=RefusalKind.INVALID) from None
 
 
 def _scope(binds: tuple[str, str], stored: Policy | Measure | None) -> tuple[str, str]:
