@@ -369,6 +369,9 @@ APPROVAL_SECONDS = env.int("APPROVAL_SECONDS", default=3 * 24 * 3600)
 APPROVAL_REMIND_SHARE = env.int("APPROVAL_REMIND_SHARE", default=50)
 APPROVAL_ESCALATE_SECONDS = env.int("APPROVAL_ESCALATE_SECONDS", default=0)
 APPROVAL_ESCALATE_GROUP = env.str("APPROVAL_ESCALATE_GROUP", default="")
+# Whether those seconds, and how long an approval waits at most, pass at any time (wall) or in working hours
+# (working), by the calendar of the department or the company.
+APPROVAL_CLOCK = env.str("APPROVAL_CLOCK", default="wall")
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

@@ -110,7 +110,7 @@ def of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
     """
     if (old.levels, old.clock) == (new.levels, new.clock):
         return _SAME
-    if old.clock != new.clock and (old.levels or new.levels or old.remind_minutes or new.remind_minutes):
+    if old.clock != new.clock:
         return _LOOSER
     asked, ends = _split(old)
     asked_now, ends_now = _split(new)

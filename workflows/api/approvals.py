@@ -31,7 +31,13 @@ from workflows.permissions import IsPerson, caller
 
 WITH_VOTES = (
     *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
-    *("escalations__group", "escalations__stands_for", "task__comments", "task__questions__claimed_by"),
+    *(
+        "escalations__group",
+        "escalations__person",
+        "escalations__stands_for",
+        "task__comments",
+        "task__questions__claimed_by",
+    ),
 )
 TWO_ALIKE = {
     "verdict": "approve",

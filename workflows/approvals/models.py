@@ -79,6 +79,13 @@ class Approval(CheckedTogether):
         null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
     )
     clock_reason = models.CharField(max_length=300, blank=True, help_text="Why they stand still, in words.")
+    calendar = models.JSONField(
+        default=dict, blank=True, help_text="The working hours its times count in, as they were then."
+    )
+    end_in_working_time = models.BooleanField(default=False, help_text="Its end counts in working hours.")
+    reminder_in_working_time = models.BooleanField(
+        default=False, help_text="Its reminder counts in working hours."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -136,15 +143,45 @@ class Approval(CheckedTogether):
 
 
 class Escalation(models.Model):
-    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once."""
+    """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once.
+
+    Where several rows are one level, who stands in is all of them. One that nobody can be is passed over.
+    """
+
+    class Asks(models.TextChoices):
+        GROUP = "group", "A group"
+        SPONSOR = "sponsor", "The agent's sponsor"
+        MANAGER = "manager", "The sponsor's manager"
+        HEAD = "head", "The head of the department"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="escalations")
     stands_for = models.ForeignKey(
         Group, on_delete=models.PROTECT, related_name="+", help_text="The group of the approval it is for."
     )
+    level = models.PositiveSmallIntegerField(default=1, help_text="1, 2, 3 ... for its group.")
+    asks = models.CharField(
+        max_length=7, choices=Asks, default=Asks.GROUP, help_text="Who they are to the case."
+    )
     group = models.ForeignKey(
-        Group, on_delete=models.PROTECT, related_name="+", help_text="Whose members may vote, too."
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose members may vote, too.",
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Or the person who may.",
+    )
+    in_working_time = models.BooleanField(default=False, help_text="Its time counts in working hours.")
+    passed_over = models.CharField(
+        max_length=300, blank=True, help_text="Why nobody is asked here, and the next level is in its place."
     )
     at = models.DateTimeField(help_text="When, unless it is decided before; it moves with the clock.")
     done_at = models.DateTimeField(null=True, blank=True, help_text="When they were asked.")
@@ -152,12 +189,65 @@ class Escalation(models.Model):
     class Meta:
         ordering = ["at", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["approval", "stands_for", "group"], name="escalation_once"),
+            models.UniqueConstraint(
+                fields=["approval", "stands_for", "level", "asks", "group"],
+                nulls_distinct=False,
+                name="escalation_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(group__isnull=False, person__isnull=True, asks="group")
+                | Q(group__isnull=True, person__isnull=False, asks__in=["sponsor", "manager", "head"])
+                | (Q(group__isnull=True, person__isnull=True) & ~Q(passed_over="")),
+                name="escalation_asks_somebody",
+            ),
         ]
         indexes = [models.Index(fields=["at"], condition=Q(done_at=None), name="escalation_due")]
 
     def __str__(self) -> str:
-        return f"{self.group} for {self.stands_for}"
+        return f"{self.whom} for {self.stands_for}"
+
+    @property
+    def whom(self) -> str:
+        """Return whom it asks in words: ``Directors``, ``Carol (the sponsor's manager)``."""
+        if self.asks == self.Asks.GROUP:
+            return str(self.group or "A group that is gone")
+        role = self.get_asks_display()
+        return f"{self.person} ({role[:1].lower()}{role[1:]})" if self.person_id else role
+
+
+class Opening(models.Model):
+    """That a person had all of an approval before them: once per person, so that a look is no decision."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="openings")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["approval", "person"], name="opening_once_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.approval}"
+
+
+class QuickDecisions(models.Model):
+    """That a person's decisions came very fast, or unread, in one period: their managers were told, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    period_start = models.DateField(help_text="The first day of the period, by the company's clock.")
+    sentence = models.CharField(max_length=500, help_text="What was seen, in plain words.")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "quick decisions"
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["person", "period_start"], name="quick_once_per_period")]
+
+    def __str__(self) -> str:
+        return f"{self.person}, from {self.period_start}"
 
 
 class Vote(models.Model):

@@ -120,7 +120,7 @@ def question_for(approval: Approval, user: User) -> Question:
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
-        later=list(approval.escalations.select_related("group", "stands_for")),
+        later=list(approval.escalations.select_related("group", "person", "stands_for")),
         may_vote=not why_not,
         why_not=why_not,
         voters=voters,

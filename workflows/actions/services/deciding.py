@@ -17,6 +17,7 @@ from agents.decision import (
     ApprovalFacts,
     Decision,
     DecisionRequest,
+    Escalation,
     MeasureFacts,
     MoneyFacts,
     Obligations,
@@ -39,7 +40,7 @@ from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Level
+from workflows.approvals.policies import Step, Voice
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
 
@@ -297,8 +298,20 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
 
 
 def _duties(told: Obligations) -> dict[str, Any]:
-    later = [[one.group, one.minutes, one.to] for one in told.escalations]
+    later = [
+        {
+            "group": one.group,
+            "clock": one.clock,
+            "levels": [[level.minutes, level.kind, level.group] for level in one.levels],
+        }
+        for one in told.escalations
+    ]
     return {**_columns(told), "escalations": later}
+
+
+def _voice(said: Escalation) -> Voice:
+    steps = tuple(Step(level.minutes * 60, level.kind, level.group) for level in said.levels)
+    return Voice(said.group, steps, said.clock)
 
 
 def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
@@ -351,7 +364,9 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         quorum=decision.obligations.quorum,
         approver_groups=decision.obligations.approver_groups,
         remind_seconds=decision.obligations.remind_minutes * 60,
-        escalations=[Level(one.group, one.to, one.minutes * 60) for one in decision.obligations.escalations],
+        remind_clock=decision.obligations.remind_clock,
+        escalations=[_voice(one) for one in decision.obligations.escalations],
+        agent=action.agent,
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
         excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action)],

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from workflows.approvals.policies.batching import Shape, may_go_together
 from workflows.approvals.policies.delegating import Absence, why_not_away
-from workflows.approvals.policies.escalating import Level, levels_of, remind_after
+from workflows.approvals.policies.escalating import Planned, Step, Voice, end_of, levels_of, remind_after
 from workflows.approvals.policies.seats import Handing, Seat, open_seats, seats_of
+from workflows.approvals.policies.standing_still import moment_after, moved
 from workflows.approvals.policies.voting import Ballot, why_not_vote
 
 __all__ = [
     "Absence",
     "Ballot",
     "Handing",
-    "Level",
+    "Planned",
     "Seat",
     "Shape",
+    "Step",
+    "Voice",
+    "end_of",
     "levels_of",
     "may_go_together",
+    "moment_after",
+    "moved",
     "open_seats",
     "remind_after",
     "seats_of",

@@ -174,11 +174,19 @@ def _asked(user_id: str) -> Q:
     """For a person to decide: of every group of an approval they are, or stand in for it since it was late."""
     mine = User.groups.through.objects.filter(user_id=user_id).values("group")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
-    later = Escalation.objects.filter(
-        approval=OuterRef("approval"), stands_for=OuterRef("group"), done_at__isnull=False
+    # Of one level somebody must be all it asks; what was passed over asks nobody.
+    unmet = Escalation.objects.filter(
+        approval=OuterRef("approval"), stands_for=OuterRef("stands_for"), level=OuterRef("level")
+    ).filter(
+        Q(done_at__isnull=True)
+        | ~Q(passed_over="")
+        | (Q(group__isnull=False) & ~Q(group__in=mine))
+        | (Q(group__isnull=True) & (Q(person__isnull=True) | ~Q(person=user_id)))
     )
-    stands_in = Exists(later) & ~Exists(later.exclude(group__in=mine))
-    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(stands_in)))
+    later = Escalation.objects.filter(
+        ~Exists(unmet), approval=OuterRef("approval"), stands_for=OuterRef("group"), done_at__isnull=False
+    )
+    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(Exists(later))))
 
 
 def _votes_of(people: Collection[str]) -> QuerySet[Vote]:

@@ -12,13 +12,14 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.models import Agent
 from agents.policies import require_reason
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Ballot, Level, Seat, why_not_vote
-from workflows.approvals.services.escalating import foresee, reminder_at
+from workflows.approvals.policies import Ballot, Seat, Voice, why_not_vote
+from workflows.approvals.services.escalating import Times, foresee
 from workflows.approvals.services.standing_in import seat_of
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
@@ -41,18 +42,23 @@ def request_approval(
     excluded_ids: Iterable[str] = (),
     references: Mapping[str, str] | None = None,
     remind_seconds: int = 0,
-    escalations: Collection[Level] = (),
+    remind_clock: str = "wall",
+    escalations: Collection[Voice] = (),
+    agent: Agent | None = None,
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
 
     ``remind_seconds`` (0: as in the company) and ``escalations``, what each rule that asks for a group says of
-    it ('' for the company's ordinary approvers), are worked out here too, and fixed.
+    it ('' for the company's ordinary approvers), are worked out here too, and fixed. ``agent``: whose sponsor,
+    department and working hours count.
 
     ``digest`` is the SHA-256 of what they will see, ``binding`` of the rules that asked for them. Opens the
     task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
     nobody can answer is refused, not parked.
     """
     groups = _groups(approver_groups)
+    times = Times(agent, escalations, expires_at, remind=(remind_seconds, remind_clock))
+    expires_at = times.end
     task = open_task(
         actor=actor,
         kind=Task.Kind.APPROVAL,
@@ -81,12 +87,12 @@ def request_approval(
         references=dict(references or {}),
         expires_at=expires_at,
         task=task,
-        remind_at=reminder_at(expires_at, remind_seconds),
+        **times.columns,
     )
     approval.full_clean(exclude=["created_at"])
     approval.save(force_insert=True)
     approval.approver_groups.set(groups)
-    foresee(approval, escalations)
+    foresee(approval, times)
     sentence = f"{_names(groups)} must decide: {subject.label}"
     _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)
     return approval
