@@ -21,12 +21,13 @@ from agents.selectors import company_currency, foreseen, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
-from workflows.approvals.models import Approval, Escalation, Vote
+from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import description
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
 from workflows.pages.asked import Asked, questions_of
+from workflows.pages.later import Later, later_of, when_words
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.voters import Voter, voters_of, why_nobody
 from workflows.pages.words import (
@@ -93,7 +94,8 @@ class Question:
     votes: list[Vote]
     groups: str
     history: list[Line]
-    later: list[Escalation]
+    later: list[Later]
+    until: str
     comments: list[Comment]
     asked: list[Asked]
     may_ask: bool
@@ -120,7 +122,8 @@ def question_for(approval: Approval, user: User) -> Question:
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
-        later=list(approval.escalations.select_related("group", "person", "stands_for")),
+        later=later_of(approval),
+        until=when_words(approval, approval.expires_at, working=approval.end_in_working_time),
         may_vote=not why_not,
         why_not=why_not,
         voters=voters,

@@ -10,6 +10,7 @@ from workflows.actions.services.asking import (
     request_within,
 )
 from workflows.actions.services.asking_together import Wish, request_together
+from workflows.actions.services.clocks import stand_while_paused
 from workflows.actions.services.deciding import decide_again, explanation, let_go
 from workflows.actions.services.ending import (
     drop_action,
@@ -51,6 +52,7 @@ __all__ = [
     "request_within",
     "resolve_in_doubt",
     "run_action",
+    "stand_while_paused",
     "sweep_due",
     "take_turns",
     "withdraw_action",
