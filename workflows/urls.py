@@ -11,6 +11,7 @@ from workflows.pages.contract import contract, sign
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.live import live
+from workflows.pages.load import approvals_load
 from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
 from workflows.pages.run import run, run_parts
@@ -38,6 +39,7 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("approvals/load/", approvals_load, name="approvals-load"),
     path("away/", away, name="away"),
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),

@@ -58,7 +58,7 @@ def asked() -> dict[str, bool]:
 def a_round(bell: Clock) -> None:
     """Let the hour of every job come but for that which comes once an hour."""
     for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
-        if entry["task"] != triggers.FORGET:
+        if entry["schedule"] < 3600:
             bell.apply_entry(SimpleNamespace(name=name, task=entry["task"]))
 
 

@@ -56,7 +56,7 @@ def ago(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def manager(alice: User) -> User:
     """Alice, who answers for robo, reports to Maria."""
-    maria = person("maria")
+    maria = person("maria", "Bosses")
     leading.set_manager(actor=TESTS, person=alice, manager=maria, reason=WHY)
     return maria
 

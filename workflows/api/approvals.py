@@ -91,7 +91,9 @@ class ApprovalDetail(generics.RetrieveAPIView):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read everything a voter must see: the whole subject, the rules, the limits, the votes so far."""
-        return super().get(request, *args, **kwargs)
+        approval = self.get_object()
+        services.note_opening(person=caller(request), approval=approval)
+        return Response(self.get_serializer(approval).data)
 
 
 class Votes(APIView):
@@ -106,7 +108,7 @@ class Votes(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Vote once, with a reason, on the digest that was shown."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = VoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = dict(body.validated_data)
@@ -159,7 +161,7 @@ class Comments(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Say something about an approval one may see; it decides nothing and is kept for good."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = SayCommentSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         said = services.comment_on(
@@ -181,7 +183,7 @@ class Questions(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Ask the agent whose action is held. The approval waits on; read it again for the answer."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = AskBackSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = services.ask_back(
@@ -190,7 +192,7 @@ class Questions(APIView):
         return Response(AnswerSerializer(asked).data, status=status.HTTP_201_CREATED)
 
 
-def _require_seen(request: Request, approval_id: Any) -> None:
+def require_seen(request: Request, approval_id: Any) -> None:
     """Answer what somebody may not see as what is not there, before anything of the body is looked at."""
     if not selectors.visible_to(caller(request)).filter(pk=approval_id).exists():
         raise Http404

@@ -89,6 +89,7 @@ class Approval(CheckedTogether):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("reassign_approval", "Can hand what waits for others to other approvers")]
         constraints = [
             models.UniqueConstraint(
                 fields=["subject_kind", "subject_id"],
@@ -113,6 +114,8 @@ class Approval(CheckedTogether):
         ]
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due"),
+            models.Index(fields=["created_at"], name="approval_created"),
+            models.Index(fields=["decided_at"], name="approval_decided"),
             models.Index(
                 fields=["remind_at"],
                 condition=Q(state="pending", reminded_at__isnull=True),

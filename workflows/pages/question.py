@@ -22,7 +22,8 @@ from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import description
+from workflows.approvals.selectors import description, others_who_may
+from workflows.approvals.services import FOR_ANYBODY
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
@@ -99,6 +100,8 @@ class Question:
     comments: list[Comment]
     asked: list[Asked]
     may_ask: bool
+    others: list[User]
+    handed: list[dict[str, Any]]
     may_vote: bool
     why_not: str
     voters: list[Voter]
@@ -121,6 +124,8 @@ def question_for(approval: Approval, user: User) -> Question:
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
+        others=_others(approval, user, may=bool(voters)),
+        handed=[one for one in approval.task.passed_on if one["how"] == "reassigned"],
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         later=later_of(approval),
         until=when_words(approval, approval.expires_at, working=approval.end_in_working_time),
@@ -130,6 +135,13 @@ def question_for(approval: Approval, user: User) -> Question:
         runs=runs,
         documents=documents_of(runs, user),
     )
+
+
+def _others(approval: Approval, user: User, *, may: bool) -> list[User]:
+    """Return whom a person could hand it to: others who may decide it, while it waits."""
+    if approval.state != Approval.State.PENDING or not (may or user.has_perm(FOR_ANYBODY)):
+        return []
+    return others_who_may(user, approval)
 
 
 def documents_of(runs: list[Run], user: User) -> list[Document]:

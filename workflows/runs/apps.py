@@ -29,6 +29,7 @@ class RunsConfig(AppConfig):
         from audit.registry import register_invariants, register_verbs
         from connectors.registry import on_system_back, register_portal_verb
         from workflows.actions.registry import on_actions_ended, register_behind, register_waiting
+        from workflows.approvals.registry import register_reversals
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
@@ -49,6 +50,7 @@ class RunsConfig(AppConfig):
         register_waits("runs.step", waits_of_task)
         on_actions_ended(receivers.on_actions_ended)
         register_behind(selectors.people_behind)
+        register_reversals(selectors.undone_actions)
         register_waiting(receivers.kept_by_a_pause, receivers.waiting_actions)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from guardian.shortcuts import get_objects_for_user
 from agents.models import Role, User
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
+from workflows.runs.choices import Undone
 from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow, WorkflowVersion
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
@@ -227,3 +228,9 @@ def _runs_asking(user: User) -> QuerySet[Step, Any]:
 
 def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:
     return Step.objects.filter(task__in=found).values("run")
+
+
+def undone_actions(action_ids: Collection[str]) -> set[str]:
+    """Return which of these actions were undone by their run later."""
+    steps = Step.objects.filter(action__in=action_ids, undone=Undone.DONE)
+    return {str(key) for key in steps.values_list("action_id", flat=True)}

@@ -76,6 +76,7 @@ ALTER TABLE approvals_quickdecisions ENABLE ALWAYS TRIGGER quickdecisions_kept;
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('agents', '0012_calendars_and_levels'),
         ('approvals', '0004_escalations'),
         ('auth', '0012_alter_user_first_name_max_length'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -185,6 +186,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='quickdecisions',
             constraint=models.UniqueConstraint(fields=('person', 'period_start'), name='quick_once_per_period'),
+        ),
+        migrations.AlterModelOptions(
+            name='approval',
+            options={'ordering': ['-id'], 'permissions': [('reassign_approval', 'Can hand what waits for others to other approvers')]},
+        ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(fields=['created_at'], name='approval_created'),
+        ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(fields=['decided_at'], name='approval_decided'),
         ),
         migrations.RunSQL(GUARD, "DROP FUNCTION approvals_kept_as_it_is() CASCADE"),
     ]

@@ -10,6 +10,7 @@ from workflows.approvals.selectors.approvals import (
     description,
     is_approver,
     names_of,
+    others_who_may,
     pending_for,
     seats_open_to,
     shapes_of,
@@ -26,9 +27,11 @@ from workflows.approvals.selectors.delegations import (
     seats_for,
     visible_delegations,
 )
+from workflows.approvals.selectors.load import Load, decided_since, load_for, managers_of, thresholds
 from workflows.tasks.selectors import database_now
 
 __all__ = [
+    "Load",
     "absences",
     "alike_for",
     "approver_groups",
@@ -36,17 +39,22 @@ __all__ = [
     "asked_through_others",
     "company_day",
     "database_now",
+    "decided_since",
     "description",
     "handed_to",
     "in_force",
     "is_approver",
+    "load_for",
+    "managers_of",
     "names_of",
+    "others_who_may",
     "pending_for",
     "seats_for",
     "seats_open_to",
     "shapes_of",
     "stood_in_for",
     "taken_in",
+    "thresholds",
     "visible_delegations",
     "visible_to",
     "voters_for",

@@ -20,6 +20,7 @@ from workflows.approvals.policies import Seat, Shape, open_seats
 from workflows.approvals.selectors.delegations import seats_for
 
 MOST_LOOKED_AT = 500
+MOST_NAMED = 50
 
 
 def visible_to(user: User) -> QuerySet[Approval]:
@@ -123,6 +124,17 @@ def is_approver(user_id: str, approval: Approval) -> bool:
         User.objects.filter(pk=user_id, is_active=True).exists()
         and Approval.objects.filter(_asked(user_id), pk=approval.pk).exists()
     )
+
+
+def others_who_may(user: User, approval: Approval) -> list[User]:
+    """Return other people who could vote on this for themselves now, at most MOST_NAMED."""
+    groups = Q(groups__in=approval.approver_groups.all())
+    later = approval.escalations.filter(done_at__isnull=False, passed_over="")
+    asked = groups | Q(groups__in=later.values("group")) | Q(pk__in=later.values("person"))
+    people = User.objects.filter(asked, is_active=True, kind=User.Kind.PERSON).exclude(pk=user.pk).distinct()
+    barred = {approval.requester_id, *approval.excluded_ids, *taken_in(approval)}
+    found = [one for one in people.order_by("first_name", "username")[:200] if str(one.pk) not in barred]
+    return [one for one in found if is_approver(str(one.pk), approval)][:MOST_NAMED]
 
 
 def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:

@@ -139,12 +139,10 @@ def _asked(
 
 
 def _by_role(agent: Agent | None, kind: str) -> User | None:
-    if agent is None:
-        return None
-    if kind == Escalation.Asks.HEAD:
-        return agent.department.manager if agent.department else None
-    sponsor: User | None = agent.sponsor
-    return sponsor.manager if sponsor and kind == Escalation.Asks.MANAGER else sponsor
+    """Return who somebody is to an agent, as it is on record now."""
+    path = {"sponsor": "sponsor", "manager": "sponsor__manager", "head": "department__manager"}[kind]
+    named = Agent.objects.filter(pk=agent.pk).values(path) if agent else []
+    return User.objects.filter(pk__in=named).first() if agent else None
 
 
 def _barred(approval: Approval, person: User) -> str:

@@ -25,6 +25,7 @@ from workflows.tasks.services.closing import (
 from workflows.tasks.services.escalating import (
     close_by_deadline,
     escalate_task,
+    hand_to_people,
     reassign_task,
     remind_task,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "escalate_task",
     "fail_task",
     "hand_off_task",
+    "hand_to_people",
     "heartbeat_task",
     "hurry_task",
     "move_clocks",

@@ -62,6 +62,21 @@ def escalate_task(
 
 
 @transaction.atomic
+def hand_to_people(*, actor: Actor, task_id: Any, people: Sequence[User], reason: str) -> Task:
+    """Ask these people in particular; who was asked before still is. Its owner records why."""
+    task = locked(task_id)
+    require_waiting(task)
+    before = [str(one) for one in (*task.candidate_groups.all(), *task.candidate_users.all())]
+    note_passing(
+        task, how="reassigned", by=actor, before=before, to=[str(one) for one in people], reason=reason
+    )
+    task.candidate_users.add(*people)
+    task.save(update_fields=["passed_on"])
+    registry.tell_asked(task)
+    return task
+
+
+@transaction.atomic
 def reassign_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence[Group]) -> Task:
     """Ask these groups instead. A claim is over: a later word of whoever had it is refused as stale."""
     task = locked(task_id)
