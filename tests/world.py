@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents.models import Agent, Department, ExchangeRate, Policy, Role, Rule, Throttle
+from agents.models import Agent, Calendar, Department, ExchangeRate, Policy, Role, Rule, Throttle
 from agents.services import credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
@@ -124,6 +124,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "policies": rule.policy,
         "backtests": _backtest(proposer, rule),
         "throttles": Throttle.objects.get(),
+        "calendars": Calendar.objects.get(),
         "operations": code,
         "documents": document,
         "tasks": task,

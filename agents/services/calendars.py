@@ -47,7 +47,9 @@ def save_calendar(
             setattr(found, name, values[name])
         _read(found)
         if found.is_default:
-            Calendar.objects.filter(is_default=True).exclude(pk=found.pk).update(is_default=False)
+            for other in Calendar.objects.select_for_update().filter(is_default=True).exclude(pk=found.pk):
+                other.is_default = False
+                stamp(other, actor=actor, reason=reason).save(update_fields=["is_default"])
         found.full_clean()
         if is_new or changed:
             stamp(found, actor=actor, reason=reason).save()
