@@ -292,7 +292,7 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
 class CalendarSerializer(serializers.ModelSerializer[Calendar]):
     """When people work: the hours of each day of the week, and the days nobody works."""
 
-    departments = serializers.SlugRelatedField(
+    departments: Any = serializers.SlugRelatedField(
         slug_field="code", many=True, read_only=True, help_text="Whose own it is; others have the company's."
     )
 

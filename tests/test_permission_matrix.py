@@ -44,7 +44,7 @@ TALK = {
     "comments": {"text": "the matrix says"},
     "say": {"text": "the matrix says", "deed": "comment"},
     "questions": {"question": "which order is it for?"},
-    "reassign": {"people": ["bob"]},
+    "reassign": {"people": ["bob"], "reason": "the matrix asks"},
 }
 AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}

@@ -246,8 +246,10 @@ class RuleForm(ReasonModelForm):
             self.fields["also"].widget.choices = choices
         if "approver_group" in self.fields:
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
-        if "clock" in self.fields:
-            self.fields["clock"].required = False
+        if "clock" in self.fields and self.is_bound and not self.data.get("clock"):
+            # What a form leaves out stays as it is: a new rule's minutes pass at any time.
+            self.data = self.data.copy()  # type: ignore[attr-defined]
+            self.data["clock"] = self.instance.clock  # type: ignore[index]
         if "levels" in self.fields:
             self.fields["levels"].widget.choices = level_choices()
         if "sentence" in self.fields:
@@ -256,10 +258,6 @@ class RuleForm(ReasonModelForm):
             self.fields["condition"].widget.attrs["rows"] = 3
         if isinstance(self.initial.get("redact"), list):
             self.initial["redact"] = ", ".join(self.initial["redact"])
-
-    def clean_clock(self) -> str:
-        """What a form leaves out passes at any time, as it always did."""
-        return str(self.cleaned_data["clock"] or Rule.Clock.WALL)
 
     def clean_redact(self) -> list[str]:
         """Return the arguments as a list."""

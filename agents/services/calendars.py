@@ -87,4 +87,4 @@ def _read(calendar: Calendar) -> None:
         except CalendarError as error:
             wrong["time_zone" if "time zone" in str(error) else "monday"] = str(error)
     if wrong:
-        raise ValidationError(wrong)  # type: ignore[arg-type]
+        raise ValidationError(wrong)

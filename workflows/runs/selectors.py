@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -230,7 +232,16 @@ def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:
     return Step.objects.filter(task__in=found).values("run")
 
 
+def uuids(texts: Iterable[str]) -> list[UUID]:
+    """Return what of these texts is a UUID: what was approved may be something else."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(UUID(text))
+    return found
+
+
 def undone_actions(action_ids: Collection[str]) -> set[str]:
     """Return which of these actions were undone by their run later."""
-    steps = Step.objects.filter(action__in=action_ids, undone=Undone.DONE)
+    steps = Step.objects.filter(action_id__in=uuids(action_ids), undone=Undone.DONE)
     return {str(key) for key in steps.values_list("action_id", flat=True)}

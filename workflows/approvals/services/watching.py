@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -46,7 +46,7 @@ def look_for_quick_decisions() -> int:
 
 
 @transaction.atomic
-def _tell(person_id: UUID, words: str, start: object) -> bool:
+def _tell(person_id: UUID, words: str, start: date) -> bool:
     person = User.objects.select_related("manager").get(pk=person_id)
     sentence = f"In the last {settings.QUICK_PERIOD_DAYS} days {words}: {person}"
     made, is_new = QuickDecisions.objects.get_or_create(
