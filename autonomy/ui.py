@@ -51,6 +51,7 @@ RECORDS = (
 )
 COMPANY = (
     ("People", "group", "agents.User"),
+    ("Calendars", "schedule", "agents.Calendar"),
     ("Exchange rates", "currency_exchange", "agents.ExchangeRate"),
     ("Company", "domain", "agents.CompanySettings"),
 )

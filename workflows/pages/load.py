@@ -78,7 +78,8 @@ def _percent(share: float | None) -> str:
 
 
 def _coming(at: datetime, number: int) -> str:
-    return f"about {number} waiting by {at:%A} {at:%H:%M}{_when(at)}"
+    many = f"about {number}" if number else "none"
+    return f"{many} waiting by {at:%A} {at:%H:%M}{_when(at)}"
 
 
 def _when(at: datetime) -> str:
