@@ -92,7 +92,7 @@ class ApprovalDetail(generics.RetrieveAPIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read everything a voter must see: the whole subject, the rules, the limits, the votes so far."""
         approval = self.get_object()
-        services.note_opening(person=caller(request), approval=approval)
+        services.note_opening(person=caller(request), approvals=[approval])
         return Response(self.get_serializer(approval).data)
 
 

@@ -62,7 +62,7 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
     opened = _find(request, approval_id) if approval_id else None
     question = question_for(opened, _user(request)) if opened else None
     if opened:
-        note_opening(person=_user(request), approval=opened)
+        note_opening(person=_user(request), approvals=[opened])
     shown: dict[str, Any] = {
         "question": question,
         "opened_key": str(approval_id or ""),
@@ -85,7 +85,7 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
 def inbox_detail(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     """Return one approval alone, for a page that keeps its list."""
     approval = _find(request, approval_id)
-    note_opening(person=_user(request), approval=approval)
+    note_opening(person=_user(request), approvals=[approval])
     return _detail(request, approval)
 
 

@@ -93,6 +93,9 @@ def _told(user: User, outcomes: list[services.Outcome]) -> dict[str, Any]:
 def _page(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
     picked = set(request.POST.getlist("pick")) if status >= 400 else set()
     lists = [_alike(some, picked) for some in alike_for(_user(request))]
+    # All of each is shown here: who decides on this page had it open.
+    shown = [row.approval for alike in lists for row in alike.rows]
+    services.note_opening(person=_user(request), approvals=shown)
     return page(request, "portal/together.html", "Several alike", status, lists=lists, **said)
 
 

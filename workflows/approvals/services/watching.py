@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -21,13 +22,15 @@ from workflows.tasks.services import open_task
 WATCH = Actor.system("approvals")
 
 
-def note_opening(*, person: User, approval: Approval) -> None:
-    """Note that a person has all of a waiting approval before them: the first time counts, once.
+def note_opening(*, person: User, approvals: Iterable[Approval]) -> None:
+    """Note that a person has all of these before them, as far as they wait: the first time counts, once.
 
     A page or a detail of the API that is read writes this and nothing else; it decides nothing.
     """
-    if approval.state == Approval.State.PENDING and person.kind == User.Kind.PERSON:
-        Opening.objects.bulk_create([Opening(approval=approval, person=person)], ignore_conflicts=True)
+    waiting = [one for one in approvals if one.state == Approval.State.PENDING]
+    if waiting and person.kind == User.Kind.PERSON:
+        seen = [Opening(approval=one, person=person) for one in waiting]
+        Opening.objects.bulk_create(seen, ignore_conflicts=True)
 
 
 def look_for_quick_decisions() -> int:
