@@ -42,10 +42,12 @@ def _read(row: Mapping[str, Any], where: str) -> NextLevel:
     minutes, kind = str(row.get("minutes", "")).strip(), str(row.get("to", "")).strip()
     group = str(row.get("group", "") or "").strip()
     kind = kind or (GROUP if group else "")
-    if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:9]) <= MOST_MINUTES):
+    if not (minutes.isascii() and minutes.isdigit() and len(minutes) < 7 and 1 <= int(minutes) <= MOST_MINUTES):
         raise ValueError(f"{where} needs its minutes, from 1 to {MOST_MINUTES:,}")
     if kind not in WHO:
         raise ValueError(f"{where} needs whom to ask: one of {', '.join(WHO)}")
+    if len(group) > 150 or not group.isprintable():
+        raise ValueError(f"{where} names no group: {group[:20]!r}")
     if bool(group) != (kind == GROUP):
         raise ValueError(f"{where}: name a group where to is group, and nowhere else")
     return NextLevel(int(minutes), kind, group)
