@@ -1,8 +1,8 @@
 """Whom an undecided approval is put to as well, and when. Pure.
 
-A level stands in for one group at one stage only: where several rules ask several groups, none lets others in for
-another's. It adds people that may vote, never takes one away, and the quorum stays what it was. Nothing here
-approves. Times count from the beginning of the stage.
+A level stands in for one group at one stage only: where several rules ask several groups, none lets others in
+for another's. It adds people that may vote, never takes one away, and the quorum stays what it was. Nothing
+here approves. Times count from the beginning of the stage.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Span:
     working: int = 0
 
     def over(self, moment: Moment) -> tuple[datetime, str]:
-        """Return when all of it has passed, and by which clock. ``moment(seconds, clock)``: when so much has."""
+        """Return when all of it has passed, and by which clock. ``moment(seconds, clock)``: the same."""
         said = ((self.wall, WALL), (self.working, WORKING))
         return max((moment(seconds, clock), clock) for seconds, clock in said if seconds)
 
@@ -53,7 +53,7 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One level of one group as it comes: its place from 1, its time, and whom it asks; they must be all of
-    these. ``at`` and the ``clock`` it was counted by: none before its stage has begun, or where it never comes."""
+    these. ``at``, by the ``clock`` it was counted by: None before its stage has begun."""
 
     group: str
     place: int
@@ -71,7 +71,7 @@ def levels_of(
     Who says nothing says what the company does (``company``, whose group does not matter). All who ask for a
     group must let others in: there are as many levels as the shortest has, and where they name several at one,
     who stands in belongs to each; the latest time counts. What comes no sooner than the end never comes.
-    ``moment(seconds, clock)``: when so much time has passed; left out: the stage has not begun, none has a time.
+    ``moment(seconds, clock)``: when so much time has passed; left out: the stage has not begun.
     """
     by_group: dict[str, set[Voice]] = {}
     for one in voices:
@@ -103,8 +103,8 @@ def _latest(together: Iterable[tuple[Level, str]], clock: str) -> int:
 
 
 def refused_after(voices: Iterable[Voice], *, company: Voice) -> tuple[int, int]:
-    """Return after how many seconds of a stage, of any and of working time, it counts as refused, by the soonest
-    of all voices; 0: none says. Of both the sooner counts."""
+    """Return after how many seconds of a stage, of any and of working time, it counts as refused, by the
+    soonest of all voices; 0: none says. Of both the sooner counts."""
     said = [
         (level.seconds, voice.clock)
         for voice in (_meant(one, company) for one in voices)

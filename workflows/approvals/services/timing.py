@@ -100,8 +100,8 @@ def reminder(start: Start, said: tuple[int, str], end: tuple[datetime, str]) -> 
 
 
 def begin_times(approval: Approval, stage: Stage, since: datetime) -> None:
-    """Let the times of a stage that begins now count from then: its levels and the reminder; an end that it sets
-    may only bring that of the whole approval forward. Levels of stages before are over."""
+    """Let the times of a stage that begins now count from then: its levels and the reminder; an end that it
+    sets may only bring that of the whole approval forward. Levels of stages before are over."""
     start = Start(since, from_data(approval.calendar) if approval.calendar else None)
     end = approval.expires_at, _clock(approval.end_in_working_time)
     sooner = end_of((stage.refuse_seconds, stage.refuse_working_seconds), moment=start.moment)

@@ -48,6 +48,7 @@ __all__ = [
     "close_task",
     "comment",
     "complete_task",
+    "end_sooner",
     "escalate_task",
     "fail_task",
     "follow_another",
