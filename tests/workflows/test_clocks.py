@@ -22,7 +22,7 @@ from workflows.actions.services import sweep_due
 from workflows.actions.services.clocks import stand_while_paused
 from workflows.approvals.models import Approval, Escalation
 from workflows.approvals.selectors import pending_for
-from workflows.approvals.services import escalating
+from workflows.approvals.services import timing
 from workflows.tasks.selectors import database_now
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def ago(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def asked(agent: Agent, minutes: int, **more: Any) -> Any:
         with monkeypatch.context() as at:
-            at.setattr(escalating, "database_now", lambda: database_now() - timedelta(minutes=minutes))
+            at.setattr(timing, "database_now", lambda: database_now() - timedelta(minutes=minutes))
             return ask(agent, minor=20_000, number=f"RE-{minutes}", **more)
 
     return asked

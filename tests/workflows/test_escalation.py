@@ -26,6 +26,8 @@ from workflows.actions.services import sweep_due
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import (
     Level,
+    Span,
+    Start,
     Voice,
     end_of,
     levels_of,
@@ -105,6 +107,22 @@ def test_the_later_of_two_clocks_counts():
     both = [voice("A", (3 * 3600, "Chiefs")), voice("A", (3 * 3600, "Chiefs"), clock="working")]
     (level,) = levels_of(both, company=NOBODY, moment=after, end=after(7 * 86_400))
     assert (level.clock, level.at) == ("working", datetime(2026, 11, 30, 10, 0, tzinfo=UTC))
+
+
+def test_a_level_of_a_later_stage_counts_from_when_that_stage_begins():
+    """An hour from Friday at half past four is on Monday at half past nine, in working time."""
+    legal = Voice("Legal", (Level(3600, to="Chiefs"), Level(9 * 3600, "refuse")), "working", stage=2)
+    (level,) = levels_of([legal], company=NOBODY)
+    assert (level.at, level.span) == (None, Span(0, 3600))
+    begun = Start(datetime(2026, 11, 27, 16, 30, tzinfo=UTC), OFFICE)
+    monday, tuesday = (datetime(2026, 11, 30, 9, 30, tzinfo=UTC) + timedelta(days=day) for day in (0, 1))
+    assert level.span.over(begun.moment) == (monday, "working")
+    end = end_of(refused_after([legal], company=NOBODY), moment=begun.moment)
+    assert end == (tuesday, "working")
+    # Half of the nine hours until the end, and as a rule says.
+    assert begun.reminder((0, "wall"), end=end, share=50) == (monday + timedelta(hours=3.5), "working")
+    assert begun.reminder((600, "wall"), end=end, share=50) == (begun.at + timedelta(minutes=10), "wall")
+    assert begun.reminder((10 * 3600, "working"), end=end, share=50) == (None, "working")
 
 
 @given(st.integers(0, 20_000), st.integers(0, 20_000), st.integers(0, 20_000))
