@@ -27,8 +27,8 @@ class Later:
 
 def later_of(approval: Approval) -> list[Later]:
     """Return the next levels of the stage that is on, in their order."""
-    coming = approval.escalations.filter(stage=approval.stage, at__isnull=False)
-    rows = coming.select_related("group", "person", "stands_for").order_by("at", "level", "id")
+    of_stage = approval.escalations.filter(stage=approval.stage)
+    rows = of_stage.select_related("group", "person", "stands_for").order_by("at", "level", "id")
     return [
         Later(
             row.whom,
@@ -38,6 +38,7 @@ def later_of(approval: Approval) -> list[Later]:
             row.passed_over,
         )
         for row in rows
+        if row.at is not None
     ]
 
 

@@ -381,11 +381,6 @@ def _voice(said: Escalation, stage: int) -> Voice:
     return Voice(said.group, levels, said.clock, stage)
 
 
-def _voice(said: Escalation) -> Voice:
-    steps = tuple(Step(level.minutes * 60, level.kind, level.group) for level in said.levels)
-    return Voice(said.group, steps, said.clock)
-
-
 def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
     """Return the fields of flat facts by name; ``asdict`` copies every value of them, too."""
     return {one.name: getattr(told, one.name) for one in dataclasses.fields(told)}

@@ -61,11 +61,11 @@ def _move(approval: Approval) -> timedelta:
         approval.remind_at = on(approval.remind_at, approval.reminder_in_working_time)
     approval.clock_stopped_at, approval.clock_reason = None, ""
     approval.save(update_fields=["expires_at", "remind_at", "clock_stopped_at", "clock_reason"])
-    for level in Escalation.objects.filter(
-        approval=approval, stage=approval.stage, done_at=None, at__isnull=False
-    ):
-        level.at = on(level.at, level.in_working_time)
-        level.save(update_fields=["at"])
+    # A level of a later stage has no time yet; one of a stage before is over.
+    for level in Escalation.objects.filter(approval=approval, stage=approval.stage, done_at=None):
+        if level.at is not None:
+            level.at = on(level.at, level.in_working_time)
+            level.save(update_fields=["at"])
     return approval.expires_at - end
 
 
