@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -74,12 +74,13 @@ class Times:
     def columns(self) -> dict[str, Any]:
         """The columns of the approval that hold its times."""
         at, clock = self._reminder()
+        yesterday = self.now.date() - timedelta(days=1)  # there may be a day behind
         counts = WORKING in {self.end_clock, clock, *(level.clock for level in self.levels)}
         return {
             "remind_at": at,
             "reminder_in_working_time": clock == WORKING,
             "end_in_working_time": self.end_clock == WORKING,
-            "calendar": as_data(self.calendar, self.now.date()) if counts and self.calendar else {},
+            "calendar": as_data(self.calendar, yesterday) if counts and self.calendar else {},
         }
 
     def _end(self) -> tuple[datetime, str]:
