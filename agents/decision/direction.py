@@ -35,7 +35,8 @@ def direction_of_rule(old: RuleFacts | None, new: RuleFacts | None, *, currency:
 
     ``currency`` is the company's: it lets amounts that the form built be compared.
     """
-    if old is None or old.mode != Mode.ENFORCED:
+    # A mode that nobody knows binds: what it holds is refused.
+    if old is None or old.mode in (Mode.DRAFT, Mode.SHADOW):
         return _TIGHTER if new is not None and new.mode == Mode.ENFORCED else _SAME
     if new is None or new.mode != Mode.ENFORCED:
         return _LOOSER

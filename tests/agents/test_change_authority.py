@@ -153,9 +153,11 @@ def test_every_kind_of_change_that_gives_authority_is_foreseen() -> None:
     """What is left out says nothing about what agents may do, or says all of it in its summary."""
     silent = {
         "agents.terms.change",
+        "agents.department.head",
         "agents.exchange_rate.set",
         "approvals.delegation.give",
         "agents.throttle.loosen",
+        "agents.user.manager",
         "connectors.operation",
         "runs.workflow_version",
     }

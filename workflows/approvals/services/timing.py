@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -73,12 +73,13 @@ class Times:
         """The columns of the approval that hold its times."""
         at, clock = self._reminder()
         calendar = self.start.calendar
+        yesterday = self.start.at.date() - timedelta(days=1)  # there may be a day behind
         return {
             "remind_at": at,
             "remind_seconds": self.remind[0],
             "reminder_in_working_time": clock == WORKING,
             "end_in_working_time": self.end_clock == WORKING,
-            "calendar": as_data(calendar, self.start.at.date()) if calendar and self._counts_working else {},
+            "calendar": as_data(calendar, yesterday) if calendar and self._counts_working else {},
         }
 
     @property
