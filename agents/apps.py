@@ -60,6 +60,8 @@ VERBS = {
     "agents.throttle_added": "A throttle was added: so much at once or in a time, what is more waits.",
     "agents.throttle_changed": "A throttle was changed: at once as it only tightens, or by a second person.",
     "agents.contract_signed": "A person signed what binds an agent, as they read it.",
+    "agents.calendar_made": "A calendar of working hours and holidays was made.",
+    "agents.calendar_changed": "A calendar of working hours and holidays was changed.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
@@ -73,6 +75,7 @@ EVERYTHING = [
     "lifecycleterms",
     "certificate",
     "exchangerate",
+    "calendar",
     "oauthapplication",
     "clientsecret",
 ]
@@ -95,7 +98,7 @@ GROUPS = {
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("department", "role", "agent")),
         *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("policy", "rule", "measure")),
         *(f"agents.{verb}_throttle" for verb in ("add", "change")),
-        *(f"agents.{verb}_exchangerate" for verb in ("add", "change")),
+        *(f"agents.{verb}_{name}" for verb in ("add", "change") for name in ("exchangerate", "calendar")),
         "agents.change_companysettings",
         *(f"agents.{verb}_lifecycleterms" for verb in ("add", "change")),
         "agents.activate_agent",
@@ -132,6 +135,7 @@ class AgentsConfig(AppConfig):
         from agents.services import (
             foreseeing,
             handing_over,
+            leading,
             lifecycle,
             organisation,
             policies,
@@ -148,6 +152,7 @@ class AgentsConfig(AppConfig):
         lifecycle.register_change_kinds()
         probation.register_change_kinds()
         terms.register_change_kinds()
+        leading.register_change_kinds()
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()

@@ -10,12 +10,15 @@ from rest_framework import serializers
 
 from agents import selectors
 from agents.decision.authority import Authority
-from agents.models import Agent, ChangeRequest, ContractSignature, Rule, Stop, Throttle
+from agents.decision.calendars import WEEKDAYS
+from agents.models import Agent, Calendar, ChangeRequest, ContractSignature, Rule, Stop, Throttle
 from agents.models.throttle import LONGEST_SECONDS
 from agents.policies import REASON_MAX_LENGTH, REASON_MIN_LENGTH
 from agents.selectors.containment import PartState
 
 MOST = 1_000_000
+
+HOURS = "E.g. 09:00-12:00, 13:00-17:30; empty: nobody works."
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -312,6 +315,47 @@ class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
     def get_approver(self, change_request: ChangeRequest) -> str | None:
         """Return the second person, if there is one yet."""
         return change_request.approver.as_actor().label if change_request.approver else None
+
+
+class CalendarSerializer(serializers.ModelSerializer[Calendar]):
+    """When people work: the hours of each day of the week, and the days nobody works."""
+
+    departments: Any = serializers.SlugRelatedField(
+        slug_field="code", many=True, read_only=True, help_text="Whose own it is; others have the company's."
+    )
+
+    class Meta:
+        model = Calendar
+        fields = ["id", "name", "time_zone", *WEEKDAYS, "holidays", "is_default", "departments"]
+        read_only_fields = fields
+
+
+class ChangeCalendarSerializer(ReasonSerializer):
+    """What of a calendar changes, and why; what is left out stays."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    time_zone = serializers.CharField(max_length=60, required=False, help_text="IANA name: Europe/Berlin.")
+    monday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    tuesday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    wednesday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    thursday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    friday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    saturday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    sunday = serializers.CharField(max_length=80, required=False, allow_blank=True, help_text=HOURS)
+    holidays = serializers.CharField(
+        max_length=100_000,
+        required=False,
+        allow_blank=True,
+        help_text="One a line: a date and its name; or an .ics file.",
+    )
+    is_default = serializers.BooleanField(required=False, help_text="It is the company's from now on.")
+
+
+class AddCalendarSerializer(ChangeCalendarSerializer):
+    """A new calendar."""
+
+    name = serializers.CharField(max_length=120)
+    time_zone = serializers.CharField(max_length=60, help_text="IANA name: Europe/Berlin.")
 
 
 class ThrottleSerializer(serializers.ModelSerializer[Throttle]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from agents.api import (
+    calendars,
     cloning,
     contracts,
     employment,
@@ -58,6 +59,8 @@ api_urlpatterns = [
     path("stops/<uuid:pk>/containment", workforce.ContainmentView.as_view(), name="stop-containment"),
     path("stops/<uuid:pk>/stage", workforce.StageView.as_view(), name="stop-stage"),
     path("stops/<uuid:pk>/lift", workforce.LiftStopView.as_view(), name="stop-lift"),
+    path("calendars", calendars.CalendarsView.as_view(), name="calendars"),
+    path("calendars/<uuid:pk>", calendars.CalendarView.as_view(), name="calendar"),
     path("throttles", throttles.ThrottlesView.as_view(), name="throttles"),
     path("throttles/<uuid:pk>", throttles.ThrottleView.as_view(), name="throttle"),
     path("throttles/<uuid:pk>/lift", throttles.LiftThrottleView.as_view(), name="throttle-lift"),

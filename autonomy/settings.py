@@ -360,6 +360,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 120,
         "options": {"expires": 240},
     },
+    "look-for-quick-decisions": {
+        "task": "workflows.approvals.jobs.look",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "sweep-runs": {
         "task": "workflows.runs.jobs.sweep",
         "schedule": SWEEP_SECONDS,
@@ -388,6 +393,15 @@ STANDING_APPROVAL_DAYS = env.int("STANDING_APPROVAL_DAYS", default=90)
 # whoever approves must have done so, beside what rules ask for: e.g. destructive,financial.
 STEP_UP_SECONDS = env.int("STEP_UP_SECONDS", default=300)
 STEP_UP_EFFECTS: list[str] = env.list("STEP_UP_EFFECTS", default=[])
+# Whether those seconds, and how long an approval waits at most, pass at any time (wall) or in working hours
+# (working), by the calendar of the department or the company.
+APPROVAL_CLOCK = env.str("APPROVAL_CLOCK", default="wall")
+# From when on a person's decisions count as too quick to have been read: of so many in a period, half took
+# fewer seconds, or so many percent were approved without being open. Their manager is told once a period.
+QUICK_DECISIONS = env.int("QUICK_DECISIONS", default=20)
+QUICK_DECISION_SECONDS = env.float("QUICK_DECISION_SECONDS", default=5)
+QUICK_UNOPENED_PERCENT = env.int("QUICK_UNOPENED_PERCENT", default=80)
+QUICK_PERIOD_DAYS = env.int("QUICK_PERIOD_DAYS", default=7)
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

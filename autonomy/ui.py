@@ -54,6 +54,7 @@ RECORDS = (
 )
 COMPANY = (
     ("People", "group", "agents.User"),
+    ("Calendars", "schedule", "agents.Calendar"),
     ("Exchange rates", "currency_exchange", "agents.ExchangeRate"),
     ("Company", "domain", "agents.CompanySettings"),
 )
@@ -76,7 +77,8 @@ def account(request: HttpRequest) -> list[Entry]:
     password = [{"title": "Change password", "link": reverse("admin:password_change")}]
     away = {"title": "Away: who decides for me", "link": reverse("away")}
     notices = {"title": "Notifications", "link": reverse("notifications")}
-    return [away, notices, *(password if request.user.has_usable_password() else [])]
+    load = {"title": "How approvals go", "link": reverse("approvals-load")}
+    return [away, load, notices, *(password if request.user.has_usable_password() else [])]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

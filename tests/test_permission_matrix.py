@@ -55,6 +55,7 @@ TALK = {
     "comments": {"text": "the matrix says"},
     "say": {"text": "the matrix says", "deed": "comment"},
     "questions": {"question": "which order is it for?"},
+    "reassign": {"people": ["bob"], "reason": "the matrix asks"},
 }
 AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
@@ -173,6 +174,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "confirm/": {"password": PASSWORD},
         "api/v1/stops": {"scope_kind": "everything", **reason},
         "api/v1/agents/<uuid:pk>/labels": {"labels": ["german"], **reason},
+        "api/v1/calendars": {"name": "Night", "time_zone": "UTC", **reason},
         "api/v1/throttles": {"name": "Few", **SCOPE, "most_at_once": 5, **reason},
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},
         "api/v1/agents/<uuid:pk>/demote": {"to": "read_only", **reason},

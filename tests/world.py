@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents.models import Agent, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
+from agents.models import Agent, Calendar, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
 from agents.services import certificates, credentials, lifecycle, policies, stops, throttles
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
@@ -136,6 +136,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "backtests": _backtest(proposer, rule),
         **_appeal(agent, rule),
         "throttles": Throttle.objects.get(),
+        "calendars": Calendar.objects.get(),
         "operations": code,
         "roles": agent.role,
         "role-templates": "procurement-clerk",

@@ -16,6 +16,7 @@ from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
 from workflows.pages.life import VERBS as LIFE_VERBS
 from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
+from workflows.pages.load import approvals_load
 from workflows.pages.notifications import notifications
 from workflows.pages.policy_files import export, import_file
 from workflows.pages.role_templates import export as export_role
@@ -57,6 +58,7 @@ page_urlpatterns = [
     path("contested/<uuid:proposal_id>/take-up/", take_up, name="proposal-take-up"),
     path("contested/<uuid:proposal_id>/dismiss/", dismiss, name="proposal-dismiss"),
     path("confirm/", confirm, name="confirm"),
+    path("approvals/load/", approvals_load, name="approvals-load"),
     path("away/", away, name="away"),
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),

@@ -140,6 +140,13 @@ def it_waits(_request: HttpRequest, _change_request: ChangeRequest) -> str | Non
     return None
 
 
+def waiting_of(obj: models.Model) -> models.QuerySet[ChangeRequest]:
+    """Return what of an object waits for a second person."""
+    kind = obj._meta.label_lower
+    pending = ChangeRequest.State.PENDING
+    return ChangeRequest.objects.filter(target_kind=kind, target_id=str(obj.pk), state=pending)
+
+
 def _waiting(kind: str, obj: models.Model, viewer: Any) -> list[ChangeRequest]:
     waiting = ChangeRequest.objects.filter(
         target_kind=kind, target_id=str(obj.pk), state=ChangeRequest.State.PENDING

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
-from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of
+from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of, waiting_of
 from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
 from agents.forms.roles import RoleForm
 from agents.models import CompanySettings, Department, ExchangeRate, Role
@@ -30,7 +30,7 @@ class DepartmentAdmin(WorkforceAdmin):
     list_display = ("name", "code", "parent", "manager", "shown_agents")
     list_select_related = ("parent", "manager")
     search_fields = ("name", "code")
-    fields = ("name", "parent", "manager", "code")
+    fields = ("name", "parent", "manager", "calendar", "code")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Department]:
         return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
@@ -42,9 +42,11 @@ class DepartmentAdmin(WorkforceAdmin):
         return fields_with_trail(self, request, obj)
 
     def create(self, request: HttpRequest, form: Any) -> Department:
-        return organisation.create_department(
+        made = organisation.create_department(
             actor=actor_of(request), reason=form.cleaned_data["reason"], **values_of(form)
         )
+        self.waits(request, waiting_of(made).first())
+        return made
 
     def update(self, request: HttpRequest, obj: models.Model, form: Any) -> models.Model:
         change = organisation.update_department(

@@ -14,7 +14,7 @@ from unfold.forms import AdminPasswordChangeForm
 from agents.admin.base import WorkforceAdmin, changed_values, trail
 from agents.forms import NewPersonForm, PersonForm
 from agents.models import User
-from agents.services import people
+from agents.services import leading, people
 from audit.adminkit import actor_of
 
 
@@ -27,7 +27,7 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ("shown_name", "username", "shown_kind", "department", "shown_groups", "is_active")
     list_filter = ("kind", "is_active", "groups", "department")
-    list_select_related = ("department",)
+    list_select_related = ("department", "manager")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
     filter_horizontal = ()
@@ -41,7 +41,10 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     fieldsets = (
         (
             "Person",
-            {"classes": ["tab"], "fields": ("username", "first_name", "last_name", "email", "department")},
+            {
+                "classes": ["tab"],
+                "fields": ("username", "first_name", "last_name", "email", "department", "manager"),
+            },
         ),
         ("Rights", {"classes": ["tab"], "fields": ("is_active", "groups")}),
         ("Account", {"classes": ["tab"], "fields": ("shown_kind", "last_login", "date_joined")}),
@@ -65,14 +68,18 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     def update(self, request: HttpRequest, obj: models.Model, form: Any) -> User:
         changes = changed_values(form)
         groups = changes.pop("groups", None)
-        reason = form.cleaned_data["reason"]
-        return people.update_person(
-            actor=actor_of(request),
-            person=obj,  # type: ignore[arg-type]
-            changes=changes,
-            groups=groups,
-            reason=reason,
-        )
+        reason, actor = form.cleaned_data["reason"], actor_of(request)
+        person = User.objects.get(pk=obj.pk)
+        with transaction.atomic():
+            if "manager" in changes:
+                manager = changes.pop("manager")
+                self.waits(
+                    request,
+                    leading.set_manager(actor=actor, person=person, manager=manager, reason=reason),
+                )
+            if changes or groups is not None:
+                people.update_person(actor=actor, person=person, changes=changes, groups=groups, reason=reason)
+        return User.objects.get(pk=obj.pk)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a person's password; that it happened is in the ledger, the password is nowhere."""

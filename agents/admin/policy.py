@@ -143,7 +143,7 @@ class PolicyAdmin(WorkforceAdmin):
 
 
 THEN = ("verdict", "approver_group", "quorum", "stage", "step_up", "note", "redact", "mode")
-LATER = ("remind_minutes", "escalate_minutes", "escalate_to")
+LATER = ("remind_minutes", "levels", "clock")
 
 
 @admin.register(Rule)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 from agents.decision import cel, gates, wording
 from agents.decision.binding import binding_of
@@ -128,12 +129,16 @@ def _add_up(findings: list[Finding]) -> Obligations:
     duties = [finding.duties for finding in findings]
     stages = stages_of(findings)
     named = {group for stage in stages for group in stage.groups or (ORDINARY_APPROVERS,)}
+    # The sooner one; of two that are alike that by the wall clock, which never stands.
+    reminders = ((it.remind_minutes, it.remind_clock) for it in duties if it.remind_minutes)
+    reminder = min(reminders, default=(0, "wall"))
     return Obligations(
         quorum=sum(stage.quorum for stage in stages) or max((duty.quorum for duty in duties), default=1),
         approver_groups=tuple(sorted(named)) if named != {ORDINARY_APPROVERS} else (),
         notes=tuple(sorted({note for duty in duties for note in duty.notes})),
         redact=tuple(sorted({path for duty in duties for path in duty.redact})),
-        remind_minutes=min((duty.remind_minutes for duty in duties if duty.remind_minutes), default=0),
+        remind_minutes=reminder[0],
+        remind_clock=reminder[1],
         escalations=_escalations(findings),
         stages=stages,
         step_up=any(duty.step_up for duty in duties),
@@ -145,7 +150,7 @@ def _escalations(findings: list[Finding]) -> tuple[Escalation, ...]:
     said = {one for finding in findings for one in finding.duties.escalations}
     if any(f.verdict == Verdict.HOLD and not f.duties.escalations for f in findings):
         said.add(Escalation(ORDINARY_APPROVERS))
-    return tuple(sorted(said, key=lambda one: (one.stage, one.group, one.minutes, one.to)))
+    return tuple(sorted(said, key=lambda one: (one.stage, one.group, astuple(one))))
 
 
 def _why(case: Case, finding: Finding, redact: tuple[str, ...]) -> list[str]:

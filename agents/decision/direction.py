@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agents.decision import lines
 from agents.decision.comparison import Kind, folded, values_of
-from agents.decision.facts import Line, MeasureDefinition, Mode, RuleFacts
+from agents.decision.facts import Line, MeasureDefinition, Mode, NextLevel, RuleFacts
 from agents.decision.lines import Known
 from agents.decision.patterns import pattern_within
 
@@ -107,11 +107,31 @@ def _of_number(old: int | Decimal, new: int | Decimal) -> Direction:
 
 
 def of_escalation(old: RuleFacts, new: RuleFacts) -> Direction:
-    """Others that may approve, or sooner, loosen; to leave it to the company may let in anybody it names."""
-    if (old.escalate_to, old.escalate_minutes) == (new.escalate_to, new.escalate_minutes):
+    """Others that may approve, or sooner, loosen; to leave it to the company may let in anybody it names.
+
+    To refuse sooner what nobody decides tightens. Another clock may be sooner on some day: it loosens.
+    """
+    if (old.levels, old.clock) == (new.levels, new.clock):
         return _SAME
-    is_later = old.escalate_to == new.escalate_to and new.escalate_minutes > old.escalate_minutes
-    return _TIGHTER if is_later and new.escalate_to else _LOOSER
+    if old.clock != new.clock:
+        return _LOOSER
+    asked, ends = _split(old)
+    asked_now, ends_now = _split(new)
+    fewer = bool(asked_now) and len(asked_now) <= len(asked)
+    later = fewer and all(
+        (now.kind, now.group) == (then.kind, then.group) and now.minutes >= then.minutes
+        for then, now in zip(asked, asked_now, strict=False)
+    )
+    return _all_of(
+        _SAME if asked == asked_now else _TIGHTER if later else _LOOSER,
+        _SAME if ends == ends_now else _TIGHTER if ends_now < ends else _LOOSER,
+    )
+
+
+def _split(rule: RuleFacts) -> tuple[tuple[NextLevel, ...], float]:
+    """Return who is asked later, and after how many minutes it is refused."""
+    asked = tuple(level for level in rule.levels if level.kind != "refuse")
+    return asked, min((level.minutes for level in rule.levels if level.kind == "refuse"), default=float("inf"))
 
 
 def of_stage(old: RuleFacts, new: RuleFacts) -> Direction:

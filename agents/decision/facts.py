@@ -132,6 +132,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class NextLevel:
+    """Who may decide, too, what is undecided after so many minutes: ``kind`` group (named by ``group``),
+    sponsor, manager (of the sponsor), head (of the department), or refuse: then nobody may any more."""
+
+    minutes: int
+    kind: str = "group"
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFacts:
     """One rule with the scope of its policy. ``version`` is the content version of the rule alone."""
 
@@ -157,19 +167,22 @@ class RuleFacts:
     value: str = ""
     also: tuple[Line, ...] = ()
     remind_minutes: int = 0
-    escalate_minutes: int = 0
-    escalate_to: str = ""
     stage: int = 1
     step_up: bool = False
+    levels: tuple[NextLevel, ...] = ()
+    clock: str = "wall"
 
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """Who may approve in place of one group after so many minutes; zero and no name: as in the company."""
+    """What one voice says of who may approve later in place of its group; no levels: as in the company.
+
+    ``clock``: wall, or working: its minutes are those of the business calendar.
+    """
 
     group: str
-    minutes: int = 0
-    to: str = ""
+    levels: tuple[NextLevel, ...] = ()
+    clock: str = "wall"
     stage: int = 1
 
 
@@ -317,7 +330,8 @@ class Obligations:
     ``stages``: who decides one after the other, and nobody in two of them. ``quorum`` is how many different
     people that are, and ``approver_groups`` every group among them (names of groups; empty: the ordinary
     approvers, who are named beside others as ORDINARY_APPROVERS). ``step_up``: whoever approves has just shown
-    again who they are. ``remind_minutes``: the soonest (0: as in the company);
+    again who they are. ``remind_minutes``: the soonest (0: as in the company) by its ``remind_clock``, wall or
+    working;
     ``escalations``: what every voice says that asks for a group, so that none lets others in for another's.
     """
 
@@ -326,6 +340,7 @@ class Obligations:
     notes: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     remind_minutes: int = 0
+    remind_clock: str = "wall"
     escalations: tuple[Escalation, ...] = ()
     stages: tuple[Stage, ...] = ()
     step_up: bool = False

@@ -81,7 +81,7 @@ def _escalations(rule: RuleFacts) -> tuple[Escalation, ...]:
     """Return whom a rule lets approve later in place of its group: an empty one says as in the company."""
     if not (rule.approver_group or rule.verdict == "hold"):
         return ()
-    return (Escalation(rule.approver_group, rule.escalate_minutes, rule.escalate_to, max(1, rule.stage)),)
+    return (Escalation(rule.approver_group, rule.levels, rule.clock, max(1, rule.stage)),)
 
 
 class Case:
@@ -177,6 +177,7 @@ class Case:
             (rule.note,) if rule.note else (),
             tuple(rule.redact),
             rule.remind_minutes,
+            rule.clock,
             _escalations(rule),
             step_up=rule.step_up,
         )

@@ -112,8 +112,8 @@ def _lint_shape(rule: RuleFacts) -> Iterator[Finding]:
     has_duty = rule.note or rule.redact or rule.approver_group or rule.quorum > 1 or rule.step_up
     if rule.verdict == "none" and not has_duty:
         yield Finding("verdict", "rule_without_effect", "This rule does nothing. Give it a verdict or a duty.")
-    if rule.escalate_to and not (rule.verdict == "hold" or rule.approver_group):
-        yield Finding("escalate_to", "duty_without_hold", "It asks nobody, so nobody is asked later either.")
+    if rule.levels and not (rule.verdict == "hold" or rule.approver_group):
+        yield Finding("levels", "duty_without_hold", "It asks nobody, so nobody is asked later either.")
     yield from _lint_stage(rule)
     if rule.verdict == "deny" and (rule.approver_group or rule.quorum > 1 or rule.step_up):
         yield Finding(

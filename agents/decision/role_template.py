@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.decision.levels import groups_named
 from agents.decision.plain_yaml import write_documents
 from agents.decision.policy_file import Place, PolicyFile
 
@@ -83,7 +84,7 @@ class RoleTemplate:
     def groups(self) -> tuple[str, ...]:
         """Return every group of people it names, in order, each once."""
         entries = [rule for policy in self.file.policies for rule in policy.rules]
-        named = [rule.values.get(name, "") for rule in entries for name in ("approver_group", "escalate_to")]
+        named = [name for rule in entries for name in groups_named(rule.values)]
         return tuple(
             dict.fromkeys(name for name in (*(it.group for it in self.role.approvers), *named) if name)
         )

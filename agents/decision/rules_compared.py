@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from agents.decision import lines
 from agents.decision.direction import Direction, direction_of_rule, of_escalation, of_whoever_is_asked
 from agents.decision.facts import AgentFacts, Mode, OperationFacts, RuleFacts
+from agents.decision.levels import level_words
 from agents.decision.money import format_minor, major_to_minor
 from agents.decision.said import NOTHING, Said, deeds, looser, shown, tighter, who
 from agents.decision.speech import people, series
@@ -34,8 +35,8 @@ _SAID_TOO = frozenset(
         "comparison",
         "value",
         "also",
-        "escalate_to",
-        "escalate_minutes",
+        "levels",
+        "clock",
         "stage",
         "step_up",
     }
@@ -325,8 +326,10 @@ def _next_level(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> I
     if direction is Direction.NONE:
         return
     text = f"Who else may decide for {who(both)}, and after how long, is what the company says"
-    if new.escalate_to:
-        text = f"{new.escalate_to} may decide for {who(both)}, too, after {new.escalate_minutes} minutes"
+    if new.levels:
+        text = f"For {who(both)}: {'; '.join(level_words(level, new.clock) for level in new.levels)}"
+    elif old.clock != new.clock:
+        text = f"Times for {who(both)} count as {'working' if new.clock == 'working' else 'wall clock'} time"
     yield (tighter if direction is Direction.TIGHTENS else looser)(f"{text}: {_words(new)}")
 
 

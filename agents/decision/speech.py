@@ -51,6 +51,11 @@ def day(value: Any) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
+def count_of(count: int, what: str) -> str:
+    """Return how many of something: ``1 hour``, ``2 working hours``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def people(count: int) -> str:
     """Return how many people: ``one person``, ``three people``."""
     if count <= 1:

@@ -9,8 +9,9 @@ from agents.decision.budgets import COST, PER_RUN, is_budget
 from agents.decision.contract import Clause, ContractFacts, ThrottleFacts
 from agents.decision.counting import FAILURES, RUNNING
 from agents.decision.facts import MeasureDefinition, OperationFacts, RuleFacts
+from agents.decision.levels import later_of, level_words
 from agents.decision.reach import Reach
-from agents.decision.speech import minutes, people, sentence, series, span, spoken
+from agents.decision.speech import people, sentence, series, span, spoken
 
 _WINDOW = {
     "call": "per call",
@@ -49,7 +50,7 @@ class Terms:
                 "redact": sorted(rule.redact),
                 **({"stage": rule.stage} if rule.stage > 1 else {}),
                 **({"step_up": True} if rule.step_up else {}),
-                **({"later": [rule.escalate_to, rule.escalate_minutes]} if rule.escalate_to else {}),
+                **later_of(rule),
                 **({"goes_by": [self._counter(it) for it in read]} if (read := self._read_by(rule)) else {}),
             },
             tuple(self._details(rule, reach)),
@@ -151,9 +152,8 @@ class Terms:
             )
         if rule.step_up and rule.verdict != "deny":
             yield "Whoever approves must sign in again just before."
-        if rule.escalate_to and rule.verdict != "deny":
-            later = minutes(rule.escalate_minutes)
-            yield f"Undecided after {later}, {rule.escalate_to} may decide it, too."
+        if rule.verdict != "deny":
+            yield from (sentence(level_words(level, rule.clock)) for level in rule.levels)
         if rule.note:
             yield f"They are asked to look at this: {sentence(rule.note)}"
 

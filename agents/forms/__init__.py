@@ -23,10 +23,13 @@ from unfold.widgets import (
 
 from agents import registry
 from agents.decision.budgets import millionths_of
+from agents.decision.calendars import WEEKDAYS, CalendarError, hours_words, read_hours
+from agents.decision.holidays import holidays_words, read_holidays
 from agents.decision.money import major_to_minor
 from agents.decision.wording import number_words
 from agents.models import (
     Agent,
+    Calendar,
     Department,
     ExchangeRate,
     LifecycleTerms,
@@ -94,10 +97,12 @@ class PersonForm(ReasonModelForm):
 
     class Meta:
         model = User
-        fields = ["username", "first_name", "last_name", "email", "department", "is_active"]
+        fields = ["username", "first_name", "last_name", "email", "department", "manager", "is_active"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "manager" in self.fields:
+            self.fields["manager"].queryset = active_people().exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
         if self.instance.pk:
             self.initial["groups"] = list(self.instance.groups.all())
 
@@ -234,6 +239,37 @@ def wanted(cleaned: Any) -> dict[str, Any]:
     """Return what a ReassignForm asks for, without what was left empty."""
     fields = ("sponsor", "department", "role", "risk_tier", "attest_by")
     return {field: cleaned[field] for field in fields if cleaned.get(field)}
+
+
+class CalendarForm(ReasonModelForm):
+    """When people work. Hours and holidays are read again by the service, which says what is wrong."""
+
+    class Meta:
+        model = Calendar
+        fields = ["name", "time_zone", "is_default", *WEEKDAYS, "holidays"]
+        labels = {"is_default": "The company's calendar"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for weekday in WEEKDAYS:
+            if weekday in self.fields:
+                self.fields[weekday].widget.attrs["placeholder"] = "Nobody works"
+
+    def clean(self) -> Any:
+        """Say at each field what of it cannot be read."""
+        cleaned = super().clean() or self.cleaned_data
+        for weekday in WEEKDAYS:
+            self._read(weekday, read_hours, hours_words)
+        self._read("holidays", read_holidays, holidays_words)
+        return cleaned
+
+    def _read(self, name: str, read: Any, write: Any) -> None:
+        if name not in self.cleaned_data:
+            return
+        try:
+            self.cleaned_data[name] = write(read(self.cleaned_data[name]))
+        except CalendarError as error:
+            self.add_error(name, str(error))
 
 
 class CompanyForm(ReasonModelForm):

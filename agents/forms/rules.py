@@ -19,6 +19,7 @@ from agents.decision import lines
 from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
 from agents.forms import groups_of_people
+from agents.forms.levels import LevelsField, level_choices
 from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm
 
@@ -114,6 +115,12 @@ class RuleForm(ReasonModelForm):
         label="And also, or else",
         help_text="And counts before or: a call is caught when everything up to the next or is so.",
     )
+    levels = LevelsField(
+        required=False,
+        label="Then ask, too",
+        help_text="Each after its minutes from the beginning, later than the one before; as many must approve "
+        "as before. Who is missing or asks for it themselves is passed over, and the next is asked at once.",
+    )
     effects = forms.MultipleChoiceField(
         choices=EFFECTS,
         required=False,
@@ -149,8 +156,8 @@ class RuleForm(ReasonModelForm):
             "redact",
             "mode",
             "remind_minutes",
-            "escalate_minutes",
-            "escalate_to",
+            "levels",
+            "clock",
         ]
         labels = {
             "comparison": "How",
@@ -164,8 +171,7 @@ class RuleForm(ReasonModelForm):
             "step_up": "Sign in again to approve",
             "note": "Note for the approver",
             "remind_minutes": "Remind after (minutes)",
-            "escalate_minutes": "Ask others, too, after (minutes)",
-            "escalate_to": "Whom to ask then",
+            "clock": "Minutes pass",
         }
         help_texts = {
             "sentence": "As an approver and an agent will read it. Leave it empty: the portal writes it.",
@@ -182,10 +188,14 @@ class RuleForm(ReasonModelForm):
             self.fields["also"].widget.choices = choices
         if "approver_group" in self.fields:
             self.fields["approver_group"].queryset = groups_of_people()  # type: ignore[attr-defined]
-        if "escalate_to" in self.fields:
-            self.fields["escalate_to"].queryset = groups_of_people()  # type: ignore[attr-defined]
         if "stage" in self.fields:
             self.fields["stage"].required = False
+        if "clock" in self.fields and self.is_bound and not self.data.get("clock"):
+            # What a form leaves out stays as it is: a new rule's minutes pass at any time.
+            self.data = self.data.copy()  # type: ignore[attr-defined]
+            self.data["clock"] = self.instance.clock  # type: ignore[index]
+        if "levels" in self.fields:
+            self.fields["levels"].widget.choices = level_choices()
         if "sentence" in self.fields:
             self.fields["sentence"].required = False
         if "condition" in self.fields:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0011_rule_stages'),
+        ('agents', '0012_calendars_and_levels'),
     ]
 
     operations = [

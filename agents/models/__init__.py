@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.models.agent import Agent, AgentGroupObjectPermission, AgentUserObjectPermission
 from agents.models.authority import AuthorityVersion
+from agents.models.calendar import Calendar
 from agents.models.change_request import ChangeRequest
 from agents.models.company import CompanySettings, ExchangeRate
 from agents.models.contract import ContractSignature
@@ -33,6 +34,7 @@ __all__ = [
     "AgentGroupObjectPermission",
     "AgentUserObjectPermission",
     "AuthorityVersion",
+    "Calendar",
     "Certificate",
     "ChangeRequest",
     "ClientSecret",

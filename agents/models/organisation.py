@@ -31,6 +31,15 @@ class Department(KeyedModel):
         help_text="The person who answers for this department.",
     )
 
+    calendar = models.ForeignKey(
+        "agents.Calendar",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="departments",
+        help_text="When this department works. Empty: as the department above, or the company.",
+    )
+
     history = tracked()
 
     class Meta:

@@ -87,6 +87,10 @@ class Rule(KeyedModel):
         ONE_OF = "one_of", "is one of"
         NONE_OF = "none_of", "is none of"
 
+    class Clock(models.TextChoices):
+        WALL = "wall", "At any time"
+        WORKING = "working", "In working hours"
+
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="rules", help_text="Its policy.")
     name = models.CharField(max_length=120, help_text="A short name, e.g. Large invoices.")
     sentence = models.CharField(
@@ -165,18 +169,17 @@ class Rule(KeyedModel):
         blank=True,
         help_text="After how many minutes those who may approve are reminded. Empty: as in the company.",
     )
-    escalate_minutes = models.PositiveIntegerField(
-        null=True,
+    levels = models.JSONField(
+        default=list,
         blank=True,
-        help_text="After how many minutes undecided others may approve, too. Empty: as in the company.",
+        help_text="Up to five next levels: minutes, to (group, sponsor, manager, head, refuse), group. They "
+        "may approve, too; as many must approve as before. Empty: as in the company.",
     )
-    escalate_to = models.ForeignKey(
-        "auth.Group",
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="+",
-        help_text="Who may then approve, too. As many must approve as before.",
+    clock = models.CharField(
+        max_length=7,
+        choices=Clock,
+        default=Clock.WALL,
+        help_text="Whether these minutes pass at any time, or in working hours only (see Calendars).",
     )
 
     history = tracked()
@@ -197,12 +200,7 @@ class Rule(KeyedModel):
             models.CheckConstraint(
                 condition=Q(remind_minutes__isnull=True) | Q(remind_minutes__gte=1), name="agents_rule_reminder"
             ),
-            models.CheckConstraint(
-                condition=Q(escalate_minutes__isnull=True, escalate_to__isnull=True)
-                | Q(escalate_minutes__gte=1, escalate_minutes__isnull=False, escalate_to__isnull=False),
-                name="agents_rule_escalation",
-                violation_error_message="Say both: after how many minutes, and who may approve then, too.",
-            ),
+            models.CheckConstraint(condition=Q(clock__in=["wall", "working"]), name="agents_rule_clock_known"),
         ]
 
     def __str__(self) -> str:

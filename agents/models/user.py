@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
 from agents.models.tracked import tracked
@@ -29,12 +29,26 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
         help_text="Where this person works.",
     )
 
+    manager = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="reports",
+        help_text="Whom this person reports to. A rule may ask them when nobody decides in time.",
+    )
+
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
 
     class Meta(AbstractUser.Meta):
         verbose_name = "person"
         verbose_name_plural = "people"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(manager__isnull=True) | (~Q(manager=F("id")) & Q(kind="person")),
+                name="agents_user_not_own_manager",
+                violation_error_message="Nobody is their own manager, and an agent has a sponsor instead.",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="person")
                 | Q(kind="agent", password__startswith="!", is_staff=False, is_superuser=False),  # noqa: S106

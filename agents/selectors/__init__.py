@@ -12,6 +12,7 @@ from agents.selectors.authority import (
     measure_definition,
     rule_facts,
 )
+from agents.selectors.calendars import calendar_of, work_calendar
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
 from agents.selectors.difference import (
@@ -64,6 +65,7 @@ __all__ = [
     "agents_in_scope",
     "authority_now",
     "authority_snapshot",
+    "calendar_of",
     "company_currency",
     "company_terms",
     "containment_of",
@@ -107,4 +109,5 @@ __all__ = [
     "visible_throttles",
     "watched_since",
     "who_steps_in",
+    "work_calendar",
 ]

@@ -20,6 +20,7 @@ from agents.decision.facts import (
     Snapshot,
     StopFacts,
 )
+from agents.decision.levels import levels_on_record
 from agents.decision.lines import lines_on_record
 from agents.models import Agent, CompanySettings, Department, LifecycleTerms, Measure, Policy, Rule, Stop, User
 from audit.selectors import database_now
@@ -156,7 +157,7 @@ def _load(version: int) -> Snapshot:
     )
 
 
-RULE_RELATED = ("policy", "approver_group", "escalate_to")
+RULE_RELATED = ("policy", "approver_group")
 
 
 def company_currency() -> str:
@@ -189,8 +190,8 @@ def rule_facts(rule: Rule) -> RuleFacts:
         value=rule.value,
         also=lines_on_record(rule.also),
         remind_minutes=rule.remind_minutes or 0,
-        escalate_minutes=rule.escalate_minutes or 0,
-        escalate_to=rule.escalate_to.name if rule.escalate_to else "",
+        levels=levels_on_record(rule.levels),
+        clock=rule.clock,
         stage=rule.stage,
         step_up=rule.step_up,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agents.decision import wording
 from agents.decision.budgets import is_budget
-from agents.decision.speech import minutes, people, sentence
+from agents.decision.levels import length_words, level_words, levels_on_record
+from agents.decision.speech import people, sentence
 from agents.decision.terms import budget_words, counted_words
 from agents.models import Measure, Rule
 from agents.selectors.authority import company_currency, measure_definition
@@ -21,10 +22,8 @@ def rule_words(rule: Rule) -> list[str]:
     elif rule.verdict in _VERDICT:
         found.append(_VERDICT[rule.verdict])
     if rule.remind_minutes:
-        found.append(f"They are reminded after {minutes(rule.remind_minutes)}.")
-    if rule.escalate_to and rule.escalate_minutes:
-        who = rule.escalate_to.name
-        found.append(f"Undecided after {minutes(rule.escalate_minutes)}, {who} may decide it, too.")
+        found.append(f"They are reminded after {length_words(rule.remind_minutes, rule.clock)}.")
+    found += [sentence(level_words(level, rule.clock)) for level in levels_on_record(rule.levels)]
     if rule.note:
         found.append(f"They are asked to look at this: {sentence(rule.note)}")
     return found

@@ -162,7 +162,7 @@ class _Cloning:
                 scope_id=str(self.made.pk),
                 reason=self.reason,
             )
-            for rule in policy.rules.select_related("approver_group", "escalate_to").order_by("pk"):
+            for rule in policy.rules.select_related("approver_group").order_by("pk"):
                 self._rule(made, rule)
 
     def _rule(self, policy: Policy, rule: Rule) -> None:

@@ -11,8 +11,8 @@ from django.db import models, transaction
 
 from agents import policies, registry
 from agents.decision.money import MILLION
-from agents.models import ChangeRequest, CompanySettings, Department, ExchangeRate, Role
-from agents.services import changes
+from agents.models import Calendar, ChangeRequest, CompanySettings, Department, ExchangeRate, Role
+from agents.services import changes, leading
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
 from audit.vocabulary import Actor, ActorKind, Ref
@@ -26,24 +26,37 @@ ROLE_FIELDS = (
 
 
 def create_department(
-    *, actor: Actor, code: str, name: str, reason: str, parent: Department | None = None, manager: Any = None
+    *,
+    actor: Actor,
+    code: str,
+    name: str,
+    reason: str,
+    parent: Department | None = None,
+    manager: Any = None,
+    calendar: Calendar | None = None,
 ) -> Department:
-    """Add a department to the tree."""
+    """Add a department to the tree. Who heads it may decide where a rule asks them: a second person agrees."""
     policies.require(policies.may(actor, "agents.add_department", "add a department"))
-    return _created(
-        actor,
-        Department(code=code, name=name, parent=parent, manager=manager),
-        reason,
-        "agents.department_created",
-    )
+    with transaction.atomic():
+        at_once = manager if actor.kind == ActorKind.SYSTEM else None
+        department: Department = _created(
+            actor,
+            Department(code=code, name=name, parent=parent, manager=at_once, calendar=calendar),
+            reason,
+            "agents.department_created",
+        )
+        if manager is not None and at_once is None:
+            leading.propose_head(actor=actor, department=department, manager=manager, reason=reason)
+        return department
 
 
 def update_department(
     *, actor: Actor, department: Department, values: Mapping[str, Any], reason: str
 ) -> ChangeRequest | None:
-    """Change a department; another parent brings other rules for its agents, so it waits for a second person.
+    """Change a department; another parent brings other rules for its agents, and another head may decide where
+    a rule asks them, so these wait for a second person.
 
-    Returns the ChangeRequest of such a move, else None.
+    Returns the ChangeRequest of such a change (of a move where it is both), else None.
     """
     with transaction.atomic():
         department = lock_row(Department, department.pk)
@@ -53,9 +66,13 @@ def update_department(
         policies.require_reason(reason)
         values = dict(values)
         parent = values.pop("parent", department.parent)
+        head, of_head = values.get("manager"), None
+        if head is not None and head != department.manager and actor.kind != ActorKind.SYSTEM:
+            del values["manager"]
+            of_head = leading.propose_head(actor=actor, department=department, manager=head, reason=reason)
         _write(actor, department, values, reason, "agents.department_changed")
         if parent == department.parent:
-            return None
+            return of_head
         department.parent = parent
         department.full_clean()
         return changes.propose_change(

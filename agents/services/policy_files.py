@@ -12,7 +12,7 @@ from django.db import models
 
 from agents import policies as questions
 from agents import registry
-from agents.decision import lines
+from agents.decision import levels, lines
 from agents.decision.policy_file import FieldSpec, write_policy_file, written
 from agents.models import Agent, Department, Measure, Policy, PolicyScope, Role, Rule
 from agents.services import policies
@@ -33,6 +33,10 @@ def rule_fields() -> tuple[FieldSpec, ...]:
     return tuple(_spec(Rule, name) for name in policies.RULE_FIELDS)
 
 
+# Read, and never written any more: a rule had one next level once.
+OLD_RULE_FIELDS = (FieldSpec("escalate_minutes", "whole", None), FieldSpec("escalate_to", "text", ""))
+
+
 @lru_cache
 def limit_fields() -> tuple[FieldSpec, ...]:
     """Return what a limit in a file may hold beside whom it binds."""
@@ -48,7 +52,7 @@ def _spec(model: type[models.Model], name: str) -> FieldSpec:
         kind, default = "name", ""
     elif isinstance(column, ArrayField):
         kind = "list"
-    elif name == "also":
+    elif name in ("also", "levels"):
         kind = "lines"
     elif isinstance(column, models.JSONField):
         kind = "json"
@@ -79,7 +83,7 @@ def export_policies(*, actor: Actor, chosen: Sequence[Policy] | None = None) -> 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
     """Return one policy as it is written: rules by name."""
-    rules = policy.rules.select_related("approver_group", "escalate_to", "policy").order_by("name")
+    rules = policy.rules.select_related("approver_group", "policy").order_by("name")
     return {
         "kind": "policy",
         "code": policy.code,
@@ -116,6 +120,8 @@ def _value(instance: Rule | Measure, spec: FieldSpec) -> Any:
     if spec.kind == "name":
         return name_of(value)
     if spec.kind == "lines":
+        if spec.name == "levels":
+            return levels.as_data(levels.levels_on_record(value))
         return lines.as_data(lines.lines_on_record(value))
     return str(value) if spec.kind == "text" else value
 

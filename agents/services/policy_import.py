@@ -16,6 +16,7 @@ from django.db import transaction
 
 from agents import policies as questions
 from agents import registry, selectors
+from agents.decision import levels
 from agents.decision.authority import Authority, authority_difference
 from agents.decision.policy_file import (
     Entry,
@@ -31,7 +32,7 @@ from agents.decision.said import Said
 from agents.models import ChangeRequest, Measure, Policy, PolicyScope, Rule
 from agents.services import policies
 from agents.services.policies import RuleChange
-from agents.services.policy_files import SCOPED, find_named, limit_fields, rule_fields
+from agents.services.policy_files import OLD_RULE_FIELDS, SCOPED, find_named, limit_fields, rule_fields
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 PREVIEW = "Looking at what a file would change"
@@ -158,9 +159,7 @@ class _Import:
                     ),
                     "whom it binds",
                 )
-        known = {
-            rule.name: rule for rule in policy.rules.select_related("policy", "approver_group", "escalate_to")
-        }
+        known = {rule.name: rule for rule in policy.rules.select_related("policy", "approver_group")}
         for rule in entry.rules:
             self._attempt(rule.place, self._rule, policy, known.get(rule.values["name"]), rule)
         named = {rule.values["name"] for rule in entry.rules}
@@ -294,7 +293,7 @@ def compare_authority(outcome: Outcome, before: Authority) -> None:
 
 def _read(text: str) -> PolicyFile:
     try:
-        return read_policy_file(text, rule_fields(), limit_fields())
+        return read_policy_file(text, (*rule_fields(), *OLD_RULE_FIELDS), limit_fields())
     except PolicyFileError as error:
         raise refused_file(error.problems) from None
 
@@ -328,8 +327,11 @@ def _defaults(specs: Iterable[FieldSpec]) -> dict[str, Any]:
 def resolved(
     model: type[Rule | Measure], specs: Iterable[FieldSpec], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return values as the services take them: what is named is looked up. Raises Refusal ``name_unknown``."""
-    found = dict(values)
+    """Return values as the services take them: what is named is looked up. Raises Refusal ``name_unknown`` and
+    ``levels_invalid``."""
+    found = policies.in_the_new_form(values)
+    if found.get("levels"):
+        found["levels"] = _levels(found["levels"])
     for spec in specs:
         if spec.kind != "name" or spec.name not in found:
             continue
@@ -342,6 +344,15 @@ def resolved(
                 f"{spec.name.replace('_', ' ')}: There is no {kind} {found[spec.name]!r}."
             ) from None
     return found
+
+
+def _levels(rows: Any) -> Any:
+    """Return next levels in the one spelling, so that a file imported again changes nothing."""
+    try:
+        return levels.as_data(levels.read_levels(rows))
+    except ValueError as error:
+        message = f"levels: {error}."
+        raise Refusal("levels_invalid", message, kind=RefusalKind.INVALID) from None
 
 
 def _scope(binds: tuple[str, str], stored: Policy | Measure | None) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from agents import policies as questions
 from agents import registry
+from agents.decision.levels import groups_named
 from agents.decision.patterns import pattern_matches
 from agents.decision.policy_file import PolicyFileError
 from agents.decision.role_template import (
@@ -21,7 +22,13 @@ from agents.decision.role_template import (
 )
 from agents.decision.role_template_file import read_role_template
 from agents.models import Measure, Policy, PolicyScope, Role
-from agents.services.policy_files import limit_document, limit_fields, policy_document, rule_fields
+from agents.services.policy_files import (
+    OLD_RULE_FIELDS,
+    limit_document,
+    limit_fields,
+    policy_document,
+    rule_fields,
+)
 from agents.services.policy_import import refused_file
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
@@ -57,7 +64,7 @@ def shipped_text(code: str) -> str:
 def template_of(text: str) -> RoleTemplate:
     """Return what a template holds; raises Refusal ``role_template_invalid`` with everything that is wrong."""
     try:
-        return read_role_template(text, rule_fields(), limit_fields())
+        return read_role_template(text, (*rule_fields(), *OLD_RULE_FIELDS), limit_fields())
     except PolicyFileError as error:
         raise refused_file(error.problems, INVALID) from None
 
@@ -74,7 +81,7 @@ def export_role(*, actor: Actor, role: Role) -> str:
     asked = [rule for document in documents for rule in document["rules"]]
     if written := [_unbound(limit_document(limit)) for limit in limits]:
         documents.append({"kind": "limits", "limits": written})
-    groups = [rule.get(name, "") for rule in asked for name in ("approver_group", "escalate_to")]
+    groups = [name for rule in asked for name in groups_named(rule)]
     return write_role_template(role_entry(role, groups), documents)
 
 

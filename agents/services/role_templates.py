@@ -34,7 +34,6 @@ from audit.vocabulary import Actor, Refusal, RefusalKind
 LOOKING = "Looking at what a template would bring"
 STRICTNESS = (Rule.Mode.DRAFT, Rule.Mode.SHADOW, Rule.Mode.ENFORCED)
 MOST_GRANTS = 100
-GROUP_FIELDS = ("approver_group", "escalate_to")
 # A refusal of these is about who asks, not about what is asked.
 ABOUT_WHO = frozenset({"permission_missing", "agents_refused", "not_signed_in", "not_a_person"})
 
@@ -152,13 +151,16 @@ class _Taking:
         return {name: group if group in known else "" for name, group in found.items()}
 
     def _asking(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        asked = {**values}
-        for name in GROUP_FIELDS:
-            if asked.get(name):
-                asked[name] = self.groups[asked[name]]
-        if values.get("escalate_to") and not asked["escalate_to"]:
-            del asked["escalate_to"]
-            asked.pop("escalate_minutes", None)
+        """Return a rule with the groups of the company; a next level whose group is missing is left out."""
+        asked = policies.in_the_new_form(values)
+        if asked.get("approver_group"):
+            asked["approver_group"] = self.groups[asked["approver_group"]]
+        if asked.get("levels"):
+            levels = [
+                {**row, "group": self.groups[row["group"]]} if row.get("group") else row
+                for row in asked["levels"]
+            ]
+            asked["levels"] = [row for row in levels if row.get("group") != ""]
         return asked
 
     # --- The role itself.
@@ -226,11 +228,11 @@ class _Taking:
         empty = replace(entry, binds=self._bound, rules=())
         self._import(PolicyFile(policies=[empty]))
         policy = Policy.objects.get(code=entry.code)
-        stored = {rule.name: rule for rule in policy.rules.select_related("policy", *GROUP_FIELDS)}
+        stored = {rule.name: rule for rule in policy.rules.select_related("policy", "approver_group")}
         rules = tuple(self._fitted_rule(policy, rule, stored.get(rule.values["name"])) for rule in entry.rules)
         self._import(PolicyFile(policies=[replace(empty, rules=rules)]))
         names = [rule.values["name"] for rule in rules]
-        self.taken.rules += policy.rules.filter(name__in=names).select_related("policy", *GROUP_FIELDS)
+        self.taken.rules += policy.rules.filter(name__in=names).select_related("policy", "approver_group")
 
     def _fitted_rule(self, policy: Policy, entry: Entry, stored: Rule | None) -> Entry:
         entry = replace(entry, values=self._asking(entry.values))

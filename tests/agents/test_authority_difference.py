@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.decision.authority import Authority, authority_difference
 from agents.decision.contract import Names
 from agents.decision.direction import Direction, direction_of_measure, direction_of_rule
-from agents.decision.facts import AgentFacts, GrantFacts, RuleFacts
+from agents.decision.facts import AgentFacts, GrantFacts, NextLevel, RuleFacts
 from agents.decision.said import NOTHING
 from tests.agents.facts import GRANT, by_hand, create_party, measure, post_invoice, robo, rule, snapshot
 from tests.agents.test_direction import built
@@ -393,7 +393,8 @@ def test_no_limit_is_lifted_in_silence(old: dict[str, Any], new: dict[str, Any])
 def test_every_field_of_a_rule_has_words_or_is_said_by_its_name(name: str) -> None:
     """A field that is added and forgotten here would let somebody agree to what they never saw."""
     other = {"effects": ("write", "financial"), "redact": ("x",), "quorum": 2, "version": 2, "mode": "shadow"}
-    other |= {"remind_minutes": 30, "escalate_minutes": 30, "stage": 2, "step_up": True}
+    other |= {"remind_minutes": 30, "levels": (NextLevel(30, group="Chiefs"),), "clock": "working"}
+    other |= {"stage": 2, "step_up": True}
     changed = replace(rule(), **{name: other.get(name, "agent" if name == "scope_kind" else "other.*")})
     silent = {"policy_id", "policy_code", "name", "sentence", "version", "field", "comparison", "value", "also"}
     silent |= {"rule_id"}  # another id is another rule

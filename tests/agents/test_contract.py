@@ -21,7 +21,7 @@ from agents.decision.contract import (
     as_text,
     difference,
 )
-from agents.decision.facts import GrantFacts, StopFacts
+from agents.decision.facts import GrantFacts, NextLevel, StopFacts
 from agents.decision.speech import span, spoken
 from tests.agents.facts import GRANT, NOW, by_hand, create_party, measure, post_invoice, robo, rule, snapshot
 
@@ -356,6 +356,6 @@ def test_a_sequence_rule_says_what_has_to_have_been_done_before() -> None:
 
 
 def test_who_decides_later_is_said_in_words_of_time() -> None:
-    later = replace(rule(), escalate_minutes=1440, escalate_to="Managers")
+    later = replace(rule(), levels=(NextLevel(1440, group="Managers"),))
     (said,) = [it for it in says(written(later), "ask") if "Undecided" in it]
     assert "Undecided after 1 day, Managers may decide it, too." in said

@@ -102,7 +102,7 @@ def test_a_shipped_template_is_complete(path: Path) -> None:
     assert {it.code for it in role.performance} >= {"hours_reclaimed"}
     (policy,) = template.file.policies
     assert len(policy.rules) >= 4
-    assert any(rule.values.get("escalate_to") for rule in policy.rules), "nobody is asked later"
+    assert any(rule.values.get("levels") for rule in policy.rules), "nobody is asked later"
     assert any(rule.values["verdict"] == "deny" for rule in policy.rules)
     assert any(limit.values["unit"] == "tokens" for limit in template.file.limits or ())
     told = {it.group for it in role.approvers}

@@ -11,7 +11,9 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
+from agents.decision.calendars import add_working, from_data
 from agents.models import User
+from agents.services import lifecycle
 from audit.models import Event
 from audit.selectors import database_now
 from audit.vocabulary import Refusal
@@ -22,6 +24,7 @@ from workflows.actions.services import sweep_due
 from workflows.approvals import services
 from workflows.approvals.models import Approval, Stage, Vote
 from workflows.approvals.selectors import company_day, pending_for, visible_to
+from workflows.approvals.services import staging
 from workflows.pages.waiting import rows_of
 from workflows.tasks.models import Task
 
@@ -210,3 +213,99 @@ def test_a_level_of_a_stage_that_is_over_lets_nobody_in_any_more(
     assert sweep_due()["approvals_escalated"] == 0
     assert refused(chief, approval) == "not_an_approver"
     assert [one.done_at for one in approval.escalations.all()] == [None, None]
+
+
+def test_a_level_of_a_later_stage_counts_from_when_that_stage_begins_in_working_time_too(
+    clerk: Any, bob: User, lena: User, settings: Any
+) -> None:
+    settings.APPROVAL_SECONDS = 30 * 24 * 3600
+    legal, chiefs = Group.objects.get(name="Legal"), Group.objects.create(name="Chiefs")
+    levels = [
+        {"minutes": "60", "to": "group", "group": chiefs.name},
+        {"minutes": "600", "to": "refuse"},
+    ]
+    more = {"levels": levels, "clock": "working", "remind_minutes": 30}
+    hold_above(10_000, name="money")
+    hold_above(10_000, name="law", approver_group=legal, stage=2, **more)
+    approval = ask(clerk, minor=20_000).approval
+    (level,) = approval.escalations.all()
+    assert (level.stage, level.at, level.seconds, level.working_seconds) == (2, None, 0, 3600)
+    ends = approval.expires_at
+    assert abs(ends - approval.created_at - timedelta(days=30)) < timedelta(seconds=5)
+    vote(bob, approval)
+    approval.refresh_from_db()
+    level.refresh_from_db()
+    begun, calendar = approval.stages.get(number=2).begun_at, from_data(approval.calendar)
+    for minutes, at in ((30, approval.remind_at), (60, level.at), (600, approval.expires_at)):
+        wanted = add_working(begun, timedelta(minutes=minutes), calendar)
+        assert abs(at - wanted) < timedelta(seconds=5)
+    assert (level.in_working_time, approval.end_in_working_time) == (True, True)
+    assert approval.expires_at < ends
+    assert Task.objects.get(kind="approval").due_at == approval.expires_at
+    page = at_the_portal(lena).get(f"/inbox/{approval.pk}/").content.decode()
+    assert "Chiefs in place of Legal" in page
+    # Only with its stage does the end come forward, and never once more.
+    _refuses("UPDATE approvals_approval SET expires_at = now() WHERE id = %s", [approval.pk])
+    _refuses("UPDATE approvals_escalation SET working_seconds = 1 WHERE id = %s", [level.pk])
+
+
+def test_a_later_stage_never_puts_the_end_off_and_a_level_that_comes_after_it_never_comes(
+    clerk: Any, bob: User, lena: User, settings: Any
+) -> None:
+    settings.APPROVAL_SECONDS = 3600
+    legal, chiefs = Group.objects.get(name="Legal"), Group.objects.create(name="Chiefs")
+    levels = [{"minutes": "90", "to": "group", "group": chiefs.name}, {"minutes": "600", "to": "refuse"}]
+    hold_above(10_000, name="money")
+    hold_above(10_000, name="law", approver_group=legal, stage=2, levels=levels)
+    approval = ask(clerk, minor=20_000).approval
+    vote(bob, approval)
+    ends = approval.expires_at
+    approval.refresh_from_db()
+    assert (approval.stage, approval.expires_at) == (2, ends)
+    assert [one.at for one in approval.escalations.all()] == [None]
+
+
+def test_who_decided_at_a_stage_before_is_passed_over_by_a_level_of_a_later_one(
+    clerk: Any, alice: User, bob: User, lena: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.groups.add(Group.objects.get(name="Approvers"))
+    chief = person("charlie", "Chiefs")
+    levels = [
+        {"minutes": "1", "to": "sponsor"},
+        {"minutes": "600", "to": "group", "group": "Chiefs"},
+    ]
+    hold_above(10_000, name="money")
+    hold_above(10_000, name="law", approver_group=Group.objects.get(name="Legal"), stage=2, levels=levels)
+    approval = ask(clerk, minor=20_000).approval
+    with monkeypatch.context() as at:
+        at.setattr(staging, "database_now", lambda: database_now() - timedelta(minutes=2))
+        vote(alice, approval)
+    assert sweep_due()["approvals_escalated"] == 1
+    assert "has decided already" in approval.escalations.get(level=1).passed_over
+    assert not pending_for(alice).exists()
+    assert list(pending_for(chief)) == [approval]
+    vote(chief, approval)
+    approval.refresh_from_db()
+    assert approval.state == "approved"
+
+
+def test_a_stage_that_begins_while_the_clock_stands_has_all_of_its_time(
+    clerk: Any, alice: User, bob: User, lena: User
+) -> None:
+    legal, chiefs = Group.objects.get(name="Legal"), Group.objects.create(name="Chiefs")
+    levels = [{"minutes": "60", "to": "group", "group": chiefs.name}, {"minutes": "120", "to": "refuse"}]
+    hold_above(10_000, name="money")
+    hold_above(10_000, name="law", approver_group=legal, stage=2, levels=levels)
+    approval = ask(clerk, minor=20_000).approval
+    lifecycle.pause_agent(actor=alice.as_actor(), agent=clerk, reason="it is odd")
+    assert sweep_due()["clocks_stopped"] == 1
+    time.sleep(0.5)
+    approval.refresh_from_db()
+    vote(bob, approval)
+    lifecycle.lift_brake(actor=alice.as_actor(), agent=clerk, reason="it is well")
+    assert sweep_due()["clocks_started"] == 1
+    approval.refresh_from_db()
+    (level,) = approval.escalations.all()
+    begun = approval.stages.get(number=2).begun_at
+    assert level.at - begun >= timedelta(minutes=60)
+    assert approval.expires_at - begun >= timedelta(minutes=120)

@@ -37,6 +37,15 @@ OR EXISTS (SELECT FROM approvals_escalation e
 OR EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND clock_stopped_at IS NOT NULL)
 OR EXISTS (SELECT FROM agents_stop WHERE lifted_at IS NULL)
    AND EXISTS (SELECT FROM approvals_approval WHERE state = 'pending' AND clock_stopped_at IS NULL)
+OR EXISTS (SELECT FROM approvals_approval q
+             JOIN actions_action x ON x.approval_id = q.id
+             JOIN agents_agent a ON a.id = x.agent_id
+             LEFT JOIN connectors_operation o ON o.id = x.operation_id
+             LEFT JOIN connectors_system s ON s.id = o.system_id
+             LEFT JOIN connectors_systemhealth h ON h.system_id = o.system_id
+            WHERE q.state = 'pending' AND q.clock_stopped_at IS NULL
+              AND (a.brake <> 'none' OR NOT s.is_enabled
+                   OR h.opened_at > statement_timestamp() - interval '1 hour'))
 OR EXISTS (SELECT FROM actions_action
             WHERE state = 'authorized'
               AND (waits_for_id IS NOT NULL OR expires_at <= statement_timestamp()

@@ -148,12 +148,20 @@ class CastVoteSerializer(serializers.ModelSerializer):
 class EscalationSerializer(serializers.ModelSerializer):
     """Who may vote in place of one group, from when on."""
 
-    group = serializers.CharField(source="group.name", help_text="Whose members may vote, too.")
+    group = serializers.CharField(
+        source="group.name", default=None, allow_null=True, help_text="Whose members may vote, too."
+    )
+    person = serializers.CharField(
+        source="person.username", default=None, allow_null=True, help_text="Or the person who may."
+    )
     stands_for = serializers.CharField(source="stands_for.name", help_text="In place of which group.")
 
     class Meta:
         model = Escalation
-        fields = ["group", "stands_for", "stage", "at", "done_at"]
+        fields = [
+            *("stage", "level", "asks", "group", "person", "stands_for", "at", "in_working_time", "done_at"),
+            "passed_over",
+        ]
         read_only_fields = fields
 
 

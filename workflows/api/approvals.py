@@ -32,8 +32,8 @@ from workflows.permissions import IsPerson, caller
 
 WITH_VOTES = (
     *("approver_groups", "votes__user", "votes__on_behalf_of", "votes__through"),
-    *("escalations__group", "escalations__stands_for", "task__comments", "task__questions__claimed_by"),
-    *("stages__groups",),
+    *("escalations__group", "escalations__person", "escalations__stands_for", "stages__groups"),
+    *("task__comments", "task__questions__claimed_by"),
 )
 TWO_ALIKE = {
     "verdict": "approve",
@@ -87,7 +87,9 @@ class ApprovalDetail(generics.RetrieveAPIView):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read everything a voter must see: the whole subject, the rules, the limits, the votes so far."""
-        return super().get(request, *args, **kwargs)
+        approval = self.get_object()
+        services.note_opening(person=caller(request), approvals=[approval])
+        return Response(self.get_serializer(approval).data)
 
 
 class Votes(APIView):
@@ -102,7 +104,7 @@ class Votes(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Vote once, with a reason, on the digest that was shown."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = VoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = dict(body.validated_data)
@@ -158,7 +160,7 @@ class Comments(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Say something about an approval one may see; it decides nothing and is kept for good."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = SayCommentSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         said = services.comment_on(
@@ -180,7 +182,7 @@ class Questions(APIView):
     )
     def post(self, request: Request, approval_id: Any) -> Response:
         """Ask the agent whose action is held. The approval waits on; read it again for the answer."""
-        _require_seen(request, approval_id)
+        require_seen(request, approval_id)
         body = AskBackSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = services.ask_back(
@@ -189,7 +191,7 @@ class Questions(APIView):
         return Response(AnswerSerializer(asked).data, status=status.HTTP_201_CREATED)
 
 
-def _require_seen(request: Request, approval_id: Any) -> None:
+def require_seen(request: Request, approval_id: Any) -> None:
     """Answer what somebody may not see as what is not there, before anything of the body is looked at."""
     if not selectors.visible_to(caller(request)).filter(pk=approval_id).exists():
         raise Http404

@@ -12,6 +12,7 @@ from workflows.api.decisions import Decisions
 from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
+from workflows.api.load import ApprovalsLoad, Reassignment
 from workflows.api.model_use import ModelUseView
 from workflows.api.openapi import Schema
 from workflows.api.operations import OperationDetail, Operations
@@ -86,6 +87,8 @@ urlpatterns = [
     path("decisions", Decisions.as_view(), name="decisions"),
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/votes", VotesTogether.as_view(), name="votes-together"),
+    path("approvals/load", ApprovalsLoad.as_view(), name="approvals-load-api"),
+    path("approvals/<uuid:approval_id>/reassign", Reassignment.as_view(), name="approval-reassign"),
     path("approvals/<uuid:approval_id>", ApprovalDetail.as_view(), name="approval"),
     path("approvals/<uuid:approval_id>/votes", Votes.as_view(), name="votes"),
     path("approvals/<uuid:approval_id>/comments", Comments.as_view(), name="approval-comments"),

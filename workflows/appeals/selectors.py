@@ -107,7 +107,7 @@ def loosening_of(cluster: Cluster) -> Loosening | None:
 
 def rule_of(key: str) -> Rule | None:
     """Return a rule that is still there."""
-    found = Rule.objects.select_related("policy", "approver_group", "escalate_to")
+    found = Rule.objects.select_related("policy", "approver_group")
     return found.filter(pk=key).first() if as_key(key) else None
 
 

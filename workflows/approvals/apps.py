@@ -16,11 +16,13 @@ class ApprovalsConfig(AppConfig):
         from audit.registry import register_verbs
         from workflows.approvals import receivers, services
         from workflows.approvals.registry import register_subject
+        from workflows.approvals.selectors.load import SEE_ALL
 
         register_verbs(receivers.VERBS)
         for group in ("Managers", "Auditors"):
             registry.register_role_permissions(group, SEEN)
-        registry.register_role_permissions("Managers", [services.FOR_OTHERS])
+        seen_by_managers = [services.FOR_OTHERS, services.FOR_ANYBODY, SEE_ALL]
+        registry.register_role_permissions("Managers", seen_by_managers)
         visibility.register("approvals", receivers.visible_events)
         services.register_change_kinds()
         register_subject(receivers.KIND, receivers.CHANGE)

@@ -90,9 +90,17 @@ class Approval(CheckedTogether):
         null=True, blank=True, help_text="Since when its times stand still; they go on by as much later."
     )
     clock_reason = models.CharField(max_length=300, blank=True, help_text="Why they stand still, in words.")
+    calendar = models.JSONField(
+        default=dict, blank=True, help_text="The working hours its times count in, as they were then."
+    )
+    end_in_working_time = models.BooleanField(default=False, help_text="Its end counts in working hours.")
+    reminder_in_working_time = models.BooleanField(
+        default=False, help_text="Its reminder counts in working hours."
+    )
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("reassign_approval", "Can hand what waits for others to other approvers")]
         constraints = [
             models.UniqueConstraint(
                 fields=["subject_kind", "subject_id"],
@@ -117,6 +125,8 @@ class Approval(CheckedTogether):
         ]
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due"),
+            models.Index(fields=["created_at"], name="approval_created"),
+            models.Index(fields=["decided_at"], name="approval_decided"),
             models.Index(
                 fields=["remind_at"],
                 condition=Q(state="pending", reminded_at__isnull=True),
@@ -156,6 +166,12 @@ class Stage(models.Model):
         Group, related_name="+", help_text="Who may vote at it: members of every one of these groups."
     )
     quorum = models.PositiveSmallIntegerField(default=1, help_text="How many must approve at it.")
+    refuse_seconds = models.PositiveIntegerField(
+        default=0, help_text="After so many seconds of it nobody decides it any more: refused. 0: not so."
+    )
+    refuse_working_seconds = models.PositiveIntegerField(
+        default=0, help_text="The same in working time; of both the sooner counts."
+    )
     begun_at = models.DateTimeField(null=True, blank=True, help_text="When its people were asked.")
     agreed_at = models.DateTimeField(
         null=True, blank=True, help_text="When as many as its quorum had approved."
@@ -179,19 +195,50 @@ class Stage(models.Model):
 class Escalation(models.Model):
     """Who may vote in place of one group of an approval from a time on. Fixed when it is asked; done once.
 
-    It stands in at one stage only; the time of a later stage is counted from when that begins.
+    Where several rows are one level, who stands in is all of them. One that nobody can be is passed over. It
+    stands in at one stage only; the time of a later stage is counted from when that begins.
     """
+
+    class Asks(models.TextChoices):
+        GROUP = "group", "A group"
+        SPONSOR = "sponsor", "The agent's sponsor"
+        MANAGER = "manager", "The sponsor's manager"
+        HEAD = "head", "The head of the department"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="escalations")
     stands_for = models.ForeignKey(
         Group, on_delete=models.PROTECT, related_name="+", help_text="The group of the approval it is for."
     )
+    level = models.PositiveSmallIntegerField(default=1, help_text="1, 2, 3 ... for its group.")
+    asks = models.CharField(
+        max_length=7, choices=Asks, default=Asks.GROUP, help_text="Who they are to the case."
+    )
     group = models.ForeignKey(
-        Group, on_delete=models.PROTECT, related_name="+", help_text="Whose members may vote, too."
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose members may vote, too.",
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Or the person who may.",
+    )
+    in_working_time = models.BooleanField(default=False, help_text="Its time counts in working hours.")
+    passed_over = models.CharField(
+        max_length=300, blank=True, help_text="Why nobody is asked here, and the next level is in its place."
     )
     stage = models.PositiveSmallIntegerField(default=1, help_text="At which stage of it.")
     seconds = models.PositiveIntegerField(default=0, help_text="After how many seconds of that stage.")
+    working_seconds = models.PositiveIntegerField(
+        default=0, help_text="And after how many of working time; of both the later counts."
+    )
     at = models.DateTimeField(
         null=True,
         blank=True,
@@ -203,13 +250,64 @@ class Escalation(models.Model):
         ordering = ["at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["approval", "stage", "stands_for", "group"], name="escalation_once"
+                fields=["approval", "stage", "stands_for", "level", "asks", "group"],
+                nulls_distinct=False,
+                name="escalation_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(group__isnull=False, person__isnull=True, asks="group")
+                | Q(group__isnull=True, person__isnull=False, asks__in=["sponsor", "manager", "head"])
+                | (Q(group__isnull=True, person__isnull=True) & ~Q(passed_over="")),
+                name="escalation_asks_somebody",
             ),
         ]
         indexes = [models.Index(fields=["at"], condition=Q(done_at=None), name="escalation_due")]
 
     def __str__(self) -> str:
-        return f"{self.group} for {self.stands_for}"
+        return f"{self.whom} for {self.stands_for}"
+
+    @property
+    def whom(self) -> str:
+        """Return whom it asks in words: ``Directors``, ``Carol (the sponsor's manager)``."""
+        if self.asks == self.Asks.GROUP:
+            return str(self.group or "A group that is gone")
+        role = self.get_asks_display()
+        return f"{self.person} ({role[:1].lower()}{role[1:]})" if self.person_id else role
+
+
+class Opening(models.Model):
+    """That a person had all of an approval before them: once per person, so that a look is no decision."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="openings")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["approval", "person"], name="opening_once_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.approval}"
+
+
+class QuickDecisions(models.Model):
+    """That a person's decisions came very fast, or unread, in one period: their managers were told, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    period_start = models.DateField(help_text="The first day of the period, by the company's clock.")
+    sentence = models.CharField(max_length=500, help_text="What was seen, in plain words.")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "quick decisions"
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["person", "period_start"], name="quick_once_per_period")]
+
+    def __str__(self) -> str:
+        return f"{self.person}, from {self.period_start}"
 
 
 class Vote(models.Model):

@@ -29,6 +29,8 @@ VERBS = {
     "approvals.approval_withdrawn": "Whoever asked no longer does.",
     "approvals.approval_superseded": "A newer question took its place.",
     "approvals.approval_escalated": "Nobody decided in time, and others may vote, too.",
+    "approvals.approval_reassigned": "Somebody asked other people in particular who may decide it, too.",
+    "approvals.decisions_too_quick": "Decisions came too quickly to have been read; a manager was told.",
     "approvals.clock_stopped": "The clock of an approval stands still, because what it is about is stopped.",
     "approvals.clock_started": "The clock of an approval goes on.",
     "approvals.delegation_given": "Somebody is away on certain days, and another person decides for them.",

@@ -33,12 +33,28 @@ class ApprovalSubject:
     shapes_of: Callable[[Sequence[Approval]], dict[UUID, Shape]] = lambda _approvals: {}
 
 
+Reversed = Callable[[set[str]], set[str]]
+
 _subjects: dict[str, ApprovalSubject] = {}
 
 
 def register_subject(kind: str, subject: ApprovalSubject) -> None:
     """Let subjects of a kind (``app_label.model``) be approved."""
     _subjects[kind] = subject
+
+
+_reversals: list[Reversed] = []
+
+
+def register_reversals(find: Reversed) -> None:
+    """Let ``find(subject ids)`` name those of them that were undone later."""
+    if find not in _reversals:
+        _reversals.append(find)
+
+
+def reversed_among(subject_ids: set[str]) -> set[str]:
+    """Return which of these were undone later, as far as anybody knows."""
+    return {key for find in _reversals for key in find(subject_ids)} if subject_ids else set()
 
 
 def subject_of(kind: str) -> ApprovalSubject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents import policies
-from agents.decision import MeasureDefinition, RuleFacts, Snapshot
+from agents.decision import MeasureDefinition, NextLevel, RuleFacts, Snapshot
 from agents.decision.backtest import Tally, trial
 from agents.decision.budgets import is_budget
 from agents.decision.limit_replay import Replay
@@ -251,7 +251,10 @@ def _give_up(backtest_id: UUID | str) -> None:
 
 def _draft(backtest: Backtest) -> RuleFacts:
     told = backtest.draft
-    lists = {name: tuple(told[name]) for name in ("effects", "redact")}
+    later = tuple(NextLevel(**one) for one in told.get("levels", ()))
+    lists = {**{name: tuple(told[name]) for name in ("effects", "redact")}, "levels": later}
+    known = {one.name for one in fields(RuleFacts)}  # one that was kept before may hold what is no more
+    told = {name: value for name, value in told.items() if name in known}
     return RuleFacts(**{**told, **lists, "also": lines_on_record(told.get("also", ()))})
 
 

@@ -18,8 +18,8 @@ from agents.services.stepping_up import step_up_of
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.selectors import pending_for, visible_to
-from workflows.approvals.services import ask_back, cast_vote, comment_on
+from workflows.approvals.selectors import others_who_may, pending_for, visible_to
+from workflows.approvals.services import ask_back, cast_vote, comment_on, note_opening, reassign
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.confirming import confirmed
 from workflows.pages.live import inbox_mark
@@ -63,6 +63,8 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
     """Show the list, and one approval beside it when the address names one."""
     opened = _find(request, approval_id) if approval_id else None
     question = question_for(opened, _user(request), confirmed(request, opened)) if opened else None
+    if opened:
+        note_opening(person=_user(request), approvals=[opened])
     shown: dict[str, Any] = {
         "question": question,
         "opened_key": str(approval_id or ""),
@@ -84,7 +86,9 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
 @for_people
 def inbox_detail(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     """Return one approval alone, for a page that keeps its list."""
-    return _detail(request, _find(request, approval_id))
+    approval = _find(request, approval_id)
+    note_opening(person=_user(request), approvals=[approval])
+    return _detail(request, approval)
 
 
 @require_POST
@@ -116,7 +120,7 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
 @require_POST
 @for_people
 def say(request: HttpRequest, approval_id: UUID) -> HttpResponse:
-    """Say something about an approval, or ask its agent back. Neither decides anything."""
+    """Say something about an approval, ask its agent back, or hand it on. None of it decides anything."""
     approval, actor = _find(request, approval_id), _user(request).as_actor()
     text = request.POST.get("text", "").strip()[:4000]
     try:
@@ -124,6 +128,11 @@ def say(request: HttpRequest, approval_id: UUID) -> HttpResponse:
             if request.POST.get("deed") == "ask":
                 ask_back(actor=actor, approval_id=approval.pk, question=text)
                 done = "Asked. The answer appears here; it waits on meanwhile."
+            elif request.POST.get("deed") == "hand":
+                named = others_who_may(_user(request), approval)
+                chosen = [one for one in named if str(one.pk) in request.POST.getlist("to")]
+                reassign(actor=actor, approval_id=approval.pk, people=chosen, reason=text[:1000])
+                done = f"Handed on: {', '.join(map(str, chosen))} is asked now, too."
             else:
                 comment_on(actor=actor, approval_id=approval.pk, text=text)
                 done = "Said. Whoever sees this request reads it."

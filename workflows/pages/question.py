@@ -21,13 +21,15 @@ from agents.selectors import company_currency, foreseen, rule_facts
 from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import Edit, amount_words, edits_of, shown_arguments
-from workflows.approvals.models import Approval, Escalation, Vote
-from workflows.approvals.selectors import description
+from workflows.approvals.models import Approval, Vote
+from workflows.approvals.selectors import description, others_who_may
+from workflows.approvals.services import FOR_ANYBODY
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.confirming import Confirmed
+from workflows.pages.later import Later, later_of, when_words
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.stages import StageLine, stage_lines
 from workflows.pages.voters import Voter, voters_of, why_nobody
@@ -96,11 +98,14 @@ class Question:
     votes: list[Vote]
     groups: str
     history: list[Line]
-    later: list[Escalation]
+    later: list[Later]
+    until: str
     comments: list[Comment]
     asked: list[Asked]
     may_ask: bool
     may_change: bool
+    others: list[User]
+    handed: list[dict[str, Any]]
     may_vote: bool
     why_not: str
     voters: list[Voter]
@@ -128,9 +133,12 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
+        others=_others(approval, user, may=bool(voters)),
+        handed=[one for one in approval.task.passed_on if one["how"] == "reassigned"],
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         may_change=bool(voters) and approval.subject_kind == "actions.action",
-        later=list(approval.escalations.filter(stage=approval.stage).select_related("group", "stands_for")),
+        later=later_of(approval),
+        until=when_words(approval, approval.expires_at, working=approval.end_in_working_time),
         may_vote=not why_not,
         why_not=why_not,
         voters=voters,
@@ -139,6 +147,13 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         stages=stage_lines(approval, votes),
         confirmed=confirmed,
     )
+
+
+def _others(approval: Approval, user: User, *, may: bool) -> list[User]:
+    """Return whom a person could hand it to: others who may decide it, while it waits."""
+    if approval.state != Approval.State.PENDING or not (may or user.has_perm(FOR_ANYBODY)):
+        return []
+    return others_who_may(user, approval)
 
 
 def documents_of(runs: list[Run], user: User) -> list[Document]:

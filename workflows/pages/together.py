@@ -104,6 +104,9 @@ def _page(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
     lists = [_alike(some, picked) for some in alike_for(_user(request))]
     if any(row.approval.step_up for some in lists for row in some.rows):
         said["confirmed"] = confirmed_for(request, reverse("inbox-together"))
+    # All of each is shown here: who decides on this page had it open.
+    shown = [row.approval for alike in lists for row in alike.rows]
+    services.note_opening(person=_user(request), approvals=shown)
     return page(request, "portal/together.html", "Several alike", status, lists=lists, **said)
 
 

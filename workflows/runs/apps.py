@@ -34,6 +34,7 @@ class RunsConfig(AppConfig):
             register_follower,
             register_waiting,
         )
+        from workflows.approvals.registry import register_reversals
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
@@ -55,6 +56,7 @@ class RunsConfig(AppConfig):
         on_actions_ended(receivers.on_actions_ended)
         register_behind(selectors.people_behind)
         register_follower(receivers.before_replacing, receivers.on_replaced)
+        register_reversals(selectors.undone_actions)
         register_waiting(receivers.kept_by_a_pause, receivers.waiting_actions)
         register_portal_verb("run.start", services.start_verb)
         register_portal_verb("run.find", services.find_verb)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -16,6 +18,7 @@ from guardian.shortcuts import get_objects_for_user
 from agents.models import Role, User
 from workflows.actions.models import Action
 from workflows.approvals.selectors import asked_of
+from workflows.runs.choices import Undone
 from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow, WorkflowVersion
 from workflows.tasks import selectors as tasks
 from workflows.tasks.models import Task
@@ -227,3 +230,18 @@ def _runs_asking(user: User) -> QuerySet[Step, Any]:
 
 def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:
     return Step.objects.filter(task__in=found).values("run")
+
+
+def uuids(texts: Iterable[str]) -> list[UUID]:
+    """Return what of these texts is a UUID: what was approved may be something else."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(UUID(text))
+    return found
+
+
+def undone_actions(action_ids: Collection[str]) -> set[str]:
+    """Return which of these actions were undone by their run later."""
+    steps = Step.objects.filter(action_id__in=uuids(action_ids), undone=Undone.DONE)
+    return {str(key) for key in steps.values_list("action_id", flat=True)}

@@ -18,6 +18,7 @@ from agents.services.policies.parts import (
     REMOVE_RULE,
     RULE_FIELDS,
     RuleChange,
+    in_the_new_form,
 )
 from agents.services.policies.rules import (
     create_rule,
@@ -45,6 +46,7 @@ __all__ = [
     "create_rule",
     "describe_policy",
     "has_own_sentence",
+    "in_the_new_form",
     "limit_as_edited",
     "measure_state",
     "move_waits",

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 
 from agents import policies
-from agents.decision import lines
+from agents.decision import levels, lines
 from agents.decision.facts import RuleFacts
 from agents.decision.lint import Finding
 from agents.models import ChangeRequest, Measure, Policy, PolicyVersion, Rule
@@ -30,7 +30,7 @@ MOVE_POLICY = "agents.policy.move"
 RULE_FIELDS = (
     "name", "sentence", "operations", "effects", "field", "comparison", "value", "also", "condition",
     "verdict", "approver_group", "quorum", "stage", "step_up", "note", "redact", "mode",
-    "remind_minutes", "escalate_minutes", "escalate_to",
+    "remind_minutes", "levels", "clock",
 )  # fmt: skip
 MEASURE_FIELDS = (
     "name", "scope_kind", "scope_id", "operations", "key", "amount", "unit", "window", "window_seconds",
@@ -74,6 +74,7 @@ def propose(
 
 def known(given: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
     """Return what may be set, groups looked up; raise Refusal ``field_unknown`` for anything else."""
+    given = in_the_new_form(given)
     if unknown := sorted(set(given) - set(allowed)):
         raise Refusal("field_unknown", f"{', '.join(unknown)} cannot be set.", kind=RefusalKind.INVALID)
     return from_payload(given)
@@ -81,12 +82,29 @@ def known(given: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
 
 def from_payload(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return stored values with their groups looked up and locked."""
-    found = dict(values)
-    for name in ("approver_group", "escalate_to"):
-        group = found.get(name)
-        if group is not None and not isinstance(group, Group):
-            found[name] = lock_row(Group, group)
+    found = in_the_new_form(values)
+    group = found.get("approver_group")
+    if group is not None and not isinstance(group, Group):
+        found["approver_group"] = lock_row(Group, group)
     return found
+
+
+def in_the_new_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with the one next level that rules had once (also in what still waits) as the first of
+    several. Raises Refusal ``levels_invalid`` where only half of it is there."""
+    found = dict(values)
+    if not {"escalate_to", "escalate_minutes"} & found.keys():
+        return found
+    group, minutes = found.pop("escalate_to", None), found.pop("escalate_minutes", None)
+    if bool(group) != bool(minutes):
+        raise Refusal(
+            "levels_invalid",
+            "Say both: after how many minutes, and who may approve then, too.",
+            kind=RefusalKind.INVALID,
+        )
+    if group and not isinstance(group, Group | str):
+        group = lock_row(Group, group)
+    return {**found, "levels": levels.from_the_old_form(minutes, str(group or ""))}
 
 
 def with_values(instance: G, values: Mapping[str, Any]) -> G:
@@ -122,7 +140,12 @@ def difference(old: Rule | Measure, new: Rule | Measure, fields: Sequence[str]) 
     return f"{kind} {old.name}: {'; '.join(words) or 'nothing'}."
 
 
-_SPOKEN = {"also": "further comparisons", "step_up": "sign in again"}
+_SPOKEN = {
+    "also": "further comparisons",
+    "step_up": "sign in again",
+    "levels": "next levels",
+    "clock": "how time counts",
+}
 
 
 def _words(value: Any) -> str:
@@ -134,6 +157,8 @@ def _words(value: Any) -> str:
 
 
 def _line_in_words(line: Mapping[str, str]) -> str:
+    if "minutes" in line:
+        return f"after {line['minutes']} minutes {line.get('group') or levels.WHO.get(line['to'], line['to'])}"
     how = Rule.Comparison(line["comparison"]).label
     return f"{line['joined']} {line['field']} {how} {line['value']}"
 
@@ -147,7 +172,7 @@ def new_version(actor: Actor, policy: Policy, reason: str) -> None:
     """Keep the policy exactly as it stands from now on, so that an old decision can be replayed."""
     policy.version += 1
     stamp(policy, actor=actor, reason=reason).save(update_fields=["version"])
-    stored = policy.rules.select_related("policy", "approver_group", "escalate_to").order_by("pk")
+    stored = policy.rules.select_related("policy", "approver_group").order_by("pk")
     rules: list[RuleFacts] = [rule_facts(rule) for rule in stored]
     content: Any = {
         "code": policy.code,
@@ -158,6 +183,7 @@ def new_version(actor: Actor, policy: Policy, reason: str) -> None:
                 "effects": list(rule.effects),
                 "redact": list(rule.redact),
                 "also": lines.as_data(rule.also),
+                "levels": levels.as_data(rule.levels),
             }
             for rule in rules
         ],

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from agents import policies, registry
-from agents.decision import lines
+from agents.decision import levels, lines
 from agents.decision.direction import Direction, direction_of_rule
 from agents.decision.facts import OperationFacts, RuleFacts
 from agents.decision.lint import Finding, lint_rule
@@ -189,6 +190,7 @@ def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
         refuse_findings([Finding("field", "comparison_invalid", "The first comparison is empty.")], rule.name)
     if not rule.sentence.strip():
         rule.sentence = rule.name
+    _read_levels(rule)
     rule.full_clean()
     if rule.mode != Rule.Mode.DRAFT:
         measures = [measure_definition(measure) for measure in Measure.objects.all()]
@@ -204,6 +206,21 @@ def _build_from_form(rule: Rule, operations: Sequence[OperationFacts]) -> None:
         rule.sentence = rule.sentence.strip() or lines.sentence_of(built, currency, rule.verdict)
     except ValueError as error:
         refuse_findings([Finding("value", "comparison_invalid", f"{error}.")], rule.name)
+
+
+def _read_levels(rule: Rule) -> None:
+    """Write the next levels in their one spelling; a group that does not exist could never decide."""
+    try:
+        read = levels.read_levels(rule.levels)
+    except (ValueError, AttributeError, TypeError) as error:
+        refuse_findings([Finding("levels", "levels_invalid", f"{error}.".capitalize())], rule.name)
+        return
+    rule.levels = levels.as_data(read)
+    named = {level.group for level in read if level.group}
+    known_groups = set(Group.objects.filter(name__in=named, role__isnull=True).values_list("name", flat=True))
+    for name in sorted(named - known_groups):
+        words = f"There is no group {name!r} of people. Make it first, or name another in next levels."
+        refuse_findings([Finding("levels", "group_unknown", words)], rule.name)
 
 
 def _operations_hit(rule: Rule) -> list[OperationFacts]:

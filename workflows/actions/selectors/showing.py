@@ -35,8 +35,9 @@ def visible_to(user: User) -> QuerySet[Action]:
     if user.has_perm("actions.view_action"):
         return actions
     mine = list(user.groups.values_list("pk", flat=True))
+    later = Q(escalations__group__in=mine) | Q(escalations__person=user)
     of_mine = Q(approver_groups__in=mine) | Q(stages__groups__in=mine)
-    of_mine |= Q(escalations__group__in=mine, escalations__done_at__isnull=False)
+    of_mine |= later & Q(escalations__done_at__isnull=False)
     asked = Approval.objects.filter(of_mine, subject_kind="actions.action").values("pk")
     shown = Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user)
     if handed_to(user):

@@ -10,6 +10,7 @@ from workflows.actions.services.asking import (
     request_within,
 )
 from workflows.actions.services.asking_together import Wish, request_together
+from workflows.actions.services.clocks import stand_while_paused
 from workflows.actions.services.deciding import decide_again, explanation, let_go
 from workflows.actions.services.editing import edit_action
 from workflows.actions.services.ending import (
@@ -67,6 +68,7 @@ __all__ = [
     "resolve_in_doubt",
     "revoke_standing_approval",
     "run_action",
+    "stand_while_paused",
     "sweep_due",
     "take_turns",
     "withdraw_action",

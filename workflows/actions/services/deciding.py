@@ -17,6 +17,7 @@ from agents.decision import (
     ApprovalFacts,
     Decision,
     DecisionRequest,
+    Escalation,
     MeasureFacts,
     MoneyFacts,
     Obligations,
@@ -42,7 +43,7 @@ from workflows.actions.selectors import asks_step_up, standing_told, standing_wo
 from workflows.actions.services import in_advance
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Level, Step
+from workflows.approvals.policies import Level, Step, Voice
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
 
@@ -362,9 +363,22 @@ def explanation(decision: Decision, request: DecisionRequest | None = None) -> d
 
 
 def _duties(told: Obligations) -> dict[str, Any]:
-    later = [[one.group, one.minutes, one.to] for one in told.escalations]
+    later = [
+        {
+            "group": one.group,
+            "clock": one.clock,
+            "stage": one.stage,
+            "levels": [[level.minutes, level.kind, level.group] for level in one.levels],
+        }
+        for one in told.escalations
+    ]
     stages = [[stage.number, list(stage.groups), stage.quorum] for stage in told.stages]
     return {**_columns(told), "escalations": later, "stages": stages}
+
+
+def _voice(said: Escalation, stage: int) -> Voice:
+    levels = tuple(Level(level.minutes * 60, level.kind, level.group) for level in said.levels)
+    return Voice(said.group, levels, said.clock, stage)
 
 
 def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
@@ -419,9 +433,9 @@ def _ask_people(action: Action, judgement: Judgement) -> Approval:
         stages=[Step(stage.groups, stage.quorum) for stage in duties.stages],
         step_up=asks_step_up(duties, judgement.request.operation),
         remind_seconds=duties.remind_minutes * 60,
-        escalations=[
-            Level(one.group, one.to, one.minutes * 60, places.get(one.stage, 1)) for one in duties.escalations
-        ],
+        remind_clock=duties.remind_clock,
+        escalations=[_voice(one, places.get(one.stage, 1)) for one in duties.escalations],
+        agent=action.agent,
         policy_version=str(decision.policy_version),
         explanation=explanation(decision, judgement.request),
         excluded_ids=[str(action.on_behalf_of_id or ""), *people_behind(action), *action.edit_people],

@@ -147,9 +147,7 @@ def _grounds(action: Action) -> list[dict[str, Any]]:
     }
     keys = Q(pk__in=[key for key in wanted if selectors.as_key(key)])
     hidden = set(told.get("obligations", {}).get("redact", ()))
-    rules = Rule.objects.filter(keys, mode=Mode.ENFORCED).select_related(
-        "policy", "approver_group", "escalate_to"
-    )
+    rules = Rule.objects.filter(keys, mode=Mode.ENFORCED).select_related("policy", "approver_group")
     limits = Measure.objects.filter(keys, mode=Mode.ENFORCED)
     return [
         *(_of_rule(action, rule, hidden) for rule in rules.order_by("name", "pk")),

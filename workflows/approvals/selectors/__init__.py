@@ -11,6 +11,7 @@ from workflows.approvals.selectors.approvals import (
     groups_of,
     is_approver,
     names_of,
+    others_who_may,
     pending_for,
     seats_open_to,
     shapes_of,
@@ -29,9 +30,11 @@ from workflows.approvals.selectors.delegations import (
     seats_for,
     visible_delegations,
 )
+from workflows.approvals.selectors.load import Load, decided_since, load_for, managers_of, thresholds
 from workflows.tasks.selectors import database_now
 
 __all__ = [
+    "Load",
     "absences",
     "alike_for",
     "approver_groups",
@@ -39,12 +42,16 @@ __all__ = [
     "asked_through_others",
     "company_day",
     "database_now",
+    "decided_since",
     "description",
     "groups_of",
     "handed_to",
     "in_force",
     "is_approver",
+    "load_for",
+    "managers_of",
     "names_of",
+    "others_who_may",
     "pending_for",
     "seats_for",
     "seats_open_to",
@@ -52,6 +59,7 @@ __all__ = [
     "stages_of",
     "stood_in_for",
     "taken_in",
+    "thresholds",
     "turn_of_others",
     "visible_delegations",
     "visible_to",

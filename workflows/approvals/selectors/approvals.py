@@ -20,6 +20,7 @@ from workflows.approvals.policies import Seat, Shape, open_seats
 from workflows.approvals.selectors.delegations import seats_for
 
 MOST_LOOKED_AT = 500
+MOST_NAMED = 50
 
 
 def visible_to(user: User) -> QuerySet[Approval]:
@@ -126,6 +127,17 @@ def is_approver(user_id: str, approval: Approval) -> bool:
     )
 
 
+def others_who_may(user: User, approval: Approval) -> list[User]:
+    """Return other people who could vote on this for themselves now, at most MOST_NAMED."""
+    groups = Q(groups__in=approval.approver_groups.all())
+    later = approval.escalations.filter(done_at__isnull=False, passed_over="")
+    asked = groups | Q(groups__in=later.values("group")) | Q(pk__in=later.values("person"))
+    people = User.objects.filter(asked, is_active=True, kind=User.Kind.PERSON).exclude(pk=user.pk).distinct()
+    barred = {approval.requester_id, *approval.excluded_ids, *taken_in(approval)}
+    found = [one for one in people.order_by("first_name", "username")[:200] if str(one.pk) not in barred]
+    return [one for one in found if is_approver(str(one.pk), approval)][:MOST_NAMED]
+
+
 def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
     """Return in what approvals are alike, by their keys; without those that are decided by themselves."""
     found: dict[UUID, Shape] = {}
@@ -197,14 +209,26 @@ def _asked(user_id: str) -> Q:
     """For a person to decide: of every group of an approval they are, or stand in for it since it was late."""
     mine = User.groups.through.objects.filter(user_id=user_id).values("group")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
+    # Of one level somebody must be all it asks; what was passed over asks nobody. Only of the stage that is on.
+    unmet = Escalation.objects.filter(
+        approval=OuterRef("approval"),
+        stage=OuterRef("stage"),
+        stands_for=OuterRef("stands_for"),
+        level=OuterRef("level"),
+    ).filter(
+        Q(done_at__isnull=True)
+        | ~Q(passed_over="")
+        | (Q(group__isnull=False) & ~Q(group__in=mine))
+        | (Q(group__isnull=True) & (Q(person__isnull=True) | ~Q(person=user_id)))
+    )
     later = Escalation.objects.filter(
+        ~Exists(unmet),
         approval=OuterRef("approval"),
         stage=OuterRef("approval__stage"),
         stands_for=OuterRef("group"),
         done_at__isnull=False,
     )
-    stands_in = Exists(later) & ~Exists(later.exclude(group__in=mine))
-    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(stands_in)))
+    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(Exists(later))))
 
 
 def _asked_at_some_stage(user_id: str) -> Q:

@@ -21,10 +21,13 @@ from workflows.approvals.services.delegating import (
     withdraw_delegation,
 )
 from workflows.approvals.services.escalating import escalate_due, remind_due
+from workflows.approvals.services.reassigning import FOR_ANYBODY, reassign
 from workflows.approvals.services.talking import ask_back, comment_on
 from workflows.approvals.services.together import MOST_TOGETHER, SEVERAL, Choice, Outcome, cast_together
+from workflows.approvals.services.watching import look_for_quick_decisions, note_opening
 
 __all__ = [
+    "FOR_ANYBODY",
     "FOR_OTHERS",
     "GIVE",
     "MOST_TOGETHER",
@@ -40,7 +43,10 @@ __all__ = [
     "give_delegation",
     "go_on",
     "lock",
+    "look_for_quick_decisions",
+    "note_opening",
     "propose_delegation",
+    "reassign",
     "register_change_kinds",
     "remind_due",
     "request_approval",

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.models import Agent
 from agents.policies import require_reason
 from agents.services.stepping_up import lasting
 from agents.vocabulary import StepUp
@@ -19,10 +20,11 @@ from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.approvals import registry, selectors
 from workflows.approvals.models import Approval, Vote
-from workflows.approvals.policies import Ballot, Level, Outcome, Seat, Step, why_not_vote
-from workflows.approvals.services.escalating import foresee, reminder_at
+from workflows.approvals.policies import Ballot, Outcome, Seat, Step, Voice, why_not_vote
+from workflows.approvals.services.escalating import foresee
 from workflows.approvals.services.staging import begin_next, end_stage, fix_stages, standing_of, words_of
 from workflows.approvals.services.standing_in import seat_of
+from workflows.approvals.services.timing import Times
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import close_if_waiting, open_task
@@ -46,7 +48,9 @@ def request_approval(
     excluded_ids: Iterable[str] = (),
     references: Mapping[str, str] | None = None,
     remind_seconds: int = 0,
-    escalations: Collection[Level] = (),
+    remind_clock: str = "wall",
+    escalations: Collection[Voice] = (),
+    agent: Agent | None = None,
 ) -> Approval:
     """Ask people about a subject; the rule for their votes is fixed here.
 
@@ -54,7 +58,8 @@ def request_approval(
     whoever approves must have shown again who they are.
 
     ``remind_seconds`` (0: as in the company) and ``escalations``, what each rule that asks for a group says of
-    it ('' for the company's ordinary approvers), are worked out here too, and fixed.
+    it ('' for the company's ordinary approvers), are worked out here too, and fixed. ``agent``: whose sponsor,
+    department and working hours count.
 
     ``digest`` is the SHA-256 of what they will see, ``binding`` of the rules that asked for them. Opens the
     task that appears in their inbox. Raises Refusal ``no_approvers`` if the group does not exist: a question
@@ -65,6 +70,8 @@ def request_approval(
     ]
     asked = [(_groups(step.groups), step.quorum) for step in steps]
     groups = asked[0][0]
+    times = Times(agent, escalations, expires_at, remind=(remind_seconds, remind_clock))
+    expires_at = times.end
     task = open_task(
         actor=actor,
         kind=Task.Kind.APPROVAL,
@@ -88,20 +95,19 @@ def request_approval(
         excluded_ids=sorted({str(excluded) for excluded in excluded_ids if excluded}),
         quorum=sum(needed for _, needed in asked),
         step_up=step_up,
-        remind_seconds=remind_seconds,
         policy_version=str(policy_version),
         sentence=sentence[:500],
         explanation=dict(explanation or {}),
         references=dict(references or {}),
         expires_at=expires_at,
         task=task,
-        remind_at=reminder_at(expires_at, remind_seconds),
+        **times.columns,
     )
     approval.full_clean(exclude=["created_at"])
     approval.save(force_insert=True)
     approval.approver_groups.set(groups)
-    fix_stages(approval, asked)
-    foresee(approval, escalations)
+    fix_stages(approval, asked, times)
+    foresee(approval, times)
     who = _names(groups) if len(asked) == 1 else words_of(asked)
     sentence = f"{who} must decide: {subject.label}"
     _record(actor, "approvals.approval_requested", approval, sentence, approval.sentence)

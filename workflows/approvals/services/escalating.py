@@ -1,20 +1,23 @@
-"""The clock of an approval before its end: people are reminded, then others are asked, too."""
+"""The clock of an approval before its end: people are reminded, then others are asked, too, level by level."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
+from agents.models import Agent, User
 from audit.services import record_event
 from audit.vocabulary import Actor
+from workflows.approvals import selectors
 from workflows.approvals.models import Approval, Escalation
-from workflows.approvals.policies import Level, levels_of, remind_after
+from workflows.approvals.services.timing import WORKING, Times
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import escalate_task, remind_task
 
@@ -22,55 +25,61 @@ CLOCK = Actor.system("sweeper")
 DEADLINE = "decide"
 
 
-def reminder_at(expires_at: datetime, seconds: int, since: datetime | None = None) -> datetime | None:
-    """Return when people are reminded: as a rule says, else after the company's share of the time.
-
-    ``since``: when they were asked; left out: now.
-    """
-    now = since or database_now()
-    within = (expires_at - now).total_seconds()
-    after = remind_after(seconds, share=settings.APPROVAL_REMIND_SHARE, within=within)
-    return None if after is None else now + timedelta(seconds=after)
-
-
-def foresee(approval: Approval, said: Collection[Level]) -> None:
-    """Fix who may vote later in place of which group of a new approval; one that is not there is not asked."""
-    if not (settings.APPROVAL_ESCALATE_GROUP or any(one.to for one in said)):
+def foresee(approval: Approval, times: Times) -> None:
+    """Fix who may vote later in place of which group of a new approval, and where nobody can be asked."""
+    planned = [(stage, level) for stage, levels in times.levels.items() for level in levels]
+    if not planned:
         return
-    for stage in sorted({one.stage for one in said}):
-        _foresee_at(approval, stage, [one for one in said if one.stage == stage])
-
-
-def begin_levels(approval: Approval, since: datetime) -> None:
-    """Let the times of the levels of the stage that is on count from its beginning; those before are over."""
-    for level in approval.escalations.filter(stage=approval.stage, done_at=None):
-        level.at = since + timedelta(seconds=level.seconds)
-        level.save(update_fields=["at"])
-
-
-def _foresee_at(approval: Approval, stage: int, said: Collection[Level]) -> None:
-    now = database_now()
-    named = [Level(one.group or settings.DEFAULT_APPROVER_GROUP, one.to, one.seconds) for one in said]
-    company = Level("", settings.APPROVAL_ESCALATE_GROUP, settings.APPROVAL_ESCALATE_SECONDS)
-    found = levels_of(named, company=company, within=(approval.expires_at - now).total_seconds())
-    if not found:
-        return
-    names = {name for one in found for name in (one.group, one.to)}
+    names = {level.group for _, level in planned}
+    names |= {name for _, level in planned for _, name in level.whom if name}
     groups = {group.name: group for group in Group.objects.filter(name__in=names)}
-    # Who stands in belongs to all that are named: where one of them does not exist, nobody does.
-    broken = {one.group for one in found if not {one.group, one.to} <= groups.keys()}
     Escalation.objects.bulk_create(
         Escalation(
             approval=approval,
-            stands_for=groups[one.group],
-            group=groups[one.to],
+            stands_for=groups[level.group],
             stage=stage,
-            seconds=one.seconds,
-            at=now + timedelta(seconds=one.seconds) if stage == approval.stage else None,
+            level=level.place,
+            seconds=level.span.wall,
+            working_seconds=level.span.working,
+            at=level.at,
+            in_working_time=level.clock == WORKING,
+            asks=kind,
+            **_asked(approval, times.agent, kind, groups.get(name), name),
         )
-        for one in found
-        if one.group not in broken
+        for stage, level in planned
+        if level.group in groups
+        for kind, name in level.whom
     )
+
+
+def _asked(
+    approval: Approval, agent: Agent | None, kind: str, group: Group | None, name: str
+) -> dict[str, Any]:
+    """Return whom a level asks: a group, or who they are to the agent; or why nobody can be."""
+    if kind == Escalation.Asks.GROUP:
+        return {"group": group} if group else {"passed_over": f"There is no group {name[:200]}."}
+    person = _by_role(agent, kind)
+    if person is None:
+        return {"passed_over": f"There is nobody: {Escalation.Asks(kind).label.lower()} is not named."}
+    return {"person": person, "passed_over": _barred(approval, person)}
+
+
+def _by_role(agent: Agent | None, kind: str) -> User | None:
+    """Return who somebody is to an agent, as it is on record now."""
+    path = {"sponsor": "sponsor", "manager": "sponsor__manager", "head": "department__manager"}[kind]
+    named = Agent.objects.filter(pk=agent.pk).values(path) if agent else []
+    return User.objects.filter(pk__in=named).first() if agent else None
+
+
+def _barred(approval: Approval, person: User) -> str:
+    """Say why this person cannot decide it, or nothing: four eyes hold on every level."""
+    if str(person.pk) in (approval.requester_id, *approval.excluded_ids):
+        return f"{person} asks for it, or it is for them: they do not decide it."
+    if not person.is_active or person.is_agent:
+        return f"{person} no longer works here."
+    if str(person.pk) in selectors.taken_in(approval):
+        return f"{person} has decided already."
+    return ""
 
 
 @transaction.atomic
@@ -103,22 +112,54 @@ def escalate_due(*, limit: int = 100) -> int:
 
 
 def _escalate(approval: Approval) -> None:
-    levels = list(
-        approval.escalations.filter(stage=approval.stage, done_at=None, at__lte=Now()).select_related(
-            "group", "stands_for"
-        )
-    )
-    for level in levels:
-        level.done_at = database_now()
-        level.save(update_fields=["done_at"])
-    groups = list({level.group_id: level.group for level in levels}.values())
-    escalate_task(actor=CLOCK, task_id=approval.task_id, deadline=DEADLINE, groups=groups)
-    words = ", ".join(f"{level.group} may vote in place of {level.stands_for}" for level in levels)
+    """Do what is due; where nobody can be asked, go to the next level at once."""
+    now = database_now()
+    of_stage = approval.escalations.filter(stage=approval.stage, done_at=None)
+    rows = of_stage.select_related("group", "person", "stands_for")
+    asked: list[Escalation] = []
+    passed: list[Escalation] = []
+    for _, of_group in groupby(rows.order_by("stands_for", "level", "asks"), lambda row: row.stands_for_id):
+        for _, one in groupby(of_group, lambda row: row.level):
+            level = list(one)
+            if not passed_on(level, now, passed):
+                break
+            is_over = _do(approval, level, now)
+            (passed if is_over else asked).extend(level)
+    if asked:
+        groups = list({row.group_id: row.group for row in asked if row.group}.values())
+        people = list({row.person_id: row.person for row in asked if row.person}.values())
+        escalate_task(actor=CLOCK, task_id=approval.task_id, deadline=DEADLINE, groups=groups, people=people)
+    _tell(approval, asked, passed)
+
+
+def passed_on(level: list[Escalation], now: datetime, passed: list[Escalation]) -> bool:
+    """Say whether it is the turn of a level: its time has come, or the one before it was passed over now."""
+    before = {(row.stands_for_id, row.level) for row in passed}
+    is_due = level[0].at is not None and level[0].at <= now
+    return is_due or (level[0].stands_for_id, level[0].level - 1) in before
+
+
+def _do(approval: Approval, level: list[Escalation], now: datetime) -> bool:
+    """Note that a level is done; return whether it had to be passed over, which may have become so since."""
+    for row in level:
+        row.done_at = now
+        row.passed_over = row.passed_over or (_barred(approval, row.person) if row.person else "")
+        row.save(update_fields=["done_at", "passed_over"])
+    return any(row.passed_over for row in level)
+
+
+def _tell(approval: Approval, asked: Iterable[Escalation], passed: Iterable[Escalation]) -> None:
+    said = [f"{row.whom} may vote in place of {row.stands_for}" for row in asked]
+    over = [row for row in passed if row.passed_over]
+    said += [f"{row.whom} was passed over ({row.passed_over})" for row in over]
     record_event(
         actor=CLOCK,
         verb="approvals.approval_escalated",
         subject=approval.as_ref(),
-        sentence=f"Nobody has decided yet: {words}: {approval.subject_label}"[:500],
-        payload={"groups": [[level.stands_for.name, level.group.name] for level in levels]},
+        sentence=f"Nobody has decided yet: {', '.join(said)}: {approval.subject_label}"[:500],
+        payload={
+            "groups": [[row.stands_for.name, row.whom] for row in asked],
+            "passed_over": [[row.stands_for.name, row.whom, row.passed_over] for row in over],
+        },
         **approval.event_refs(),
     )

@@ -12,18 +12,26 @@ from audit.vocabulary import Actor
 from workflows.approvals import selectors
 from workflows.approvals.models import Approval, Stage, Vote
 from workflows.approvals.policies import Cast, Standing, standing
-from workflows.approvals.services.escalating import begin_levels, reminder_at
+from workflows.approvals.services.timing import Times, begin_times
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import redirect_task
 
 AskedAt = tuple[list[Group], int]  # of one stage: its groups, and how many of them
 
 
-def fix_stages(approval: Approval, asked: Sequence[AskedAt]) -> None:
+def fix_stages(approval: Approval, asked: Sequence[AskedAt], times: Times) -> None:
     """Write down the stages of a new approval; the first has begun."""
     for number, (groups, quorum) in enumerate(asked, 1):
         begun = database_now() if number == 1 else None
-        stage = Stage.objects.create(approval=approval, number=number, quorum=quorum, begun_at=begun)
+        wall, working = times.refused_after(number)
+        stage = Stage.objects.create(
+            approval=approval,
+            number=number,
+            quorum=quorum,
+            begun_at=begun,
+            refuse_seconds=wall,
+            refuse_working_seconds=working,
+        )
         stage.groups.set(groups)
 
 
@@ -61,19 +69,17 @@ def end_stage(approval: Approval) -> Stage:
 
 
 def begin_next(actor: Actor, approval: Approval) -> None:
-    """Ask the people of the next stage of a locked approval. Its reminder and its levels count from now."""
+    """Ask the people of the next stage of a locked approval. Its times count from now: of a clock that stands,
+    from since when it does."""
     now = approval.clock_stopped_at or database_now()
     over = end_stage(approval)
     approval.stage += 1
-    approval.remind_at = reminder_at(approval.expires_at, approval.remind_seconds, now)
-    approval.reminded_at = None
-    approval.save(update_fields=["stage", "remind_at", "reminded_at"])
     following = approval.stages.get(number=approval.stage)
+    begin_times(approval, following, now)
     following.begun_at = over.agreed_at
     following.save(update_fields=["begun_at"])
     groups = list(following.groups.order_by("name"))
     approval.approver_groups.set(groups)
-    begin_levels(approval, now)
     sentence = f"{names_of(selectors.groups_of(over))} agreed, {names_of(groups)} must decide now"
     record_event(
         actor=actor,

@@ -14,7 +14,7 @@ from workflows.tasks.services.claiming import (
     release_task,
     wake_waiting,
 )
-from workflows.tasks.services.clocks import move_clocks, stand_clocks
+from workflows.tasks.services.clocks import end_sooner, move_clocks, stand_clocks
 from workflows.tasks.services.closing import (
     cancel_task,
     close_if_waiting,
@@ -26,6 +26,7 @@ from workflows.tasks.services.closing import (
 from workflows.tasks.services.escalating import (
     close_by_deadline,
     escalate_task,
+    hand_to_people,
     reassign_task,
     remind_task,
 )
@@ -47,10 +48,12 @@ __all__ = [
     "close_task",
     "comment",
     "complete_task",
+    "end_sooner",
     "escalate_task",
     "fail_task",
     "follow_another",
     "hand_off_task",
+    "hand_to_people",
     "heartbeat_task",
     "hurry_task",
     "move_clocks",

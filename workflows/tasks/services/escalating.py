@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from agents.models import User
 from audit.vocabulary import Actor
 from workflows.tasks import registry, selectors
 from workflows.tasks.models import Task
@@ -38,17 +39,39 @@ def remind_task(*, actor: Actor, task_id: Any, deadline: str) -> Task:
 
 
 @transaction.atomic
-def escalate_task(*, actor: Actor, task_id: Any, deadline: str, groups: Sequence[Group]) -> Task:
-    """Ask these groups, too, and put the task first. Whoever has it keeps it."""
+def escalate_task(
+    *, actor: Actor, task_id: Any, deadline: str, groups: Sequence[Group], people: Sequence[User] = ()
+) -> Task:
+    """Ask these groups and people, too, and put the task first. Whoever has it keeps it."""
     task = locked(task_id)
     require_waiting(task)
-    _note(task, actor, "escalated", deadline, groups)
+    _note(task, actor, "escalated", deadline, [*groups, *people])
     task.candidate_groups.add(*groups)
+    task.candidate_users.add(*people)
     task.priority = HIGHEST
     task.save(update_fields=["priority", "passed_on"])
     record(
-        actor, "tasks.task_escalated", task, _sentence(task, deadline, "can do it, too", groups), code=deadline
+        actor,
+        "tasks.task_escalated",
+        task,
+        _sentence(task, deadline, "can do it, too", [*groups, *people]),
+        code=deadline,
     )
+    registry.tell_asked(task)
+    return task
+
+
+@transaction.atomic
+def hand_to_people(*, actor: Actor, task_id: Any, people: Sequence[User], reason: str) -> Task:
+    """Ask these people in particular; who was asked before still is. Its owner records why."""
+    task = locked(task_id)
+    require_waiting(task)
+    before = [str(one) for one in (*task.candidate_groups.all(), *task.candidate_users.all())]
+    note_passing(
+        task, how="reassigned", by=actor, before=before, to=[str(one) for one in people], reason=reason
+    )
+    task.candidate_users.add(*people)
+    task.save(update_fields=["passed_on"])
     registry.tell_asked(task)
     return task
 
@@ -86,7 +109,7 @@ def close_by_deadline(*, actor: Actor, task_id: Any, deadline: str, answer: Mapp
     return close_task(actor=actor, task=task, state=Task.State.DONE, verb=verb, reason=reason, code=code)
 
 
-def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Group]) -> None:
+def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Group | User]) -> None:
     """Keep who was asked first, and who is asked now."""
     holder = task.claimed_by
     before = [group.name for group in task.candidate_groups.all()]
@@ -95,11 +118,11 @@ def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Gr
         how=how,
         by=actor,
         before=[*before, *([f"{holder}, who had it"] if holder else [])],
-        to=[group.name for group in groups],
+        to=[str(one) for one in groups],
         reason=f"{WORDS[deadline][0].upper()}{WORDS[deadline][1:]}.",
     )
 
 
-def _sentence(task: Task, deadline: str, how: str, groups: Sequence[Group]) -> str:
-    names = " and ".join(group.name for group in groups)
+def _sentence(task: Task, deadline: str, how: str, groups: Sequence[Group | User]) -> str:
+    names = " and ".join(map(str, groups))
     return f"{task.title}: {WORDS[deadline]}, {names} {how}"

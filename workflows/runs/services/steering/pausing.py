@@ -13,7 +13,7 @@ from agents.services import stops
 from audit.vocabulary import Actor, Ref
 from workflows.actions.choices import NOT_BEGUN, State
 from workflows.actions.models import Action
-from workflows.actions.services import let_go
+from workflows.actions.services import let_go, stand_while_paused
 from workflows.runs import dispatch
 from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS
 from workflows.runs.models import Ready, Run, Step
@@ -61,6 +61,7 @@ class Pause(Verb):
             steps = Step.objects.filter(run=at.run, state__in=OPEN_STEPS).values_list("pk", flat=True)
             stop_clocks(actor=at.actor, steps=list(steps), why=PAUSED, reason=at.reason)
         set_paused(tasks=[task.pk for task in _tasks(at.run)], is_paused=True)
+        stand_while_paused(at.run.pk)
 
     def sentence(self, at: Standing) -> str:
         """Return what the ledger says."""
