@@ -347,7 +347,7 @@ BEGINNINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("beginning", [*BEGINNINGS, "its sponsor left by a back door"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 12))])
 def test_by_no_sequence_of_the_verbs_of_its_life_one_person_gives_an_agent_more(
     house: House, alice: Any, beginning: str, seed: int
 ) -> None:

@@ -55,7 +55,10 @@ PlainLoader.yaml_implicit_resolvers = {
     first: [(tag, rule) for tag, rule in rules if tag not in _OTHER]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_NUMBERS = {"int": r"-?[0-9]{1,100}", "float": r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?"}
+_NUMBERS = {
+    "int": r"-?(?:0|[1-9][0-9]{0,99})",
+    "float": r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?",
+}
 for _tag, _rule in _NUMBERS.items():
     _written = re.compile(rf"^(?:{_rule})$")
     PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _written, list("-0123456789"))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from agents.decision import cel
 from agents.decision.context import NotDecidable, build_context
-from agents.decision.facts import DecisionRequest, Effect, Obligations
+from agents.decision.facts import AgentFacts, DecisionRequest, Effect, Obligations
 
 HIGH_RISK = "high"
 
@@ -36,6 +36,11 @@ class StandingFacts:
     starts_at: datetime
     until: datetime
     revoked: bool = False
+
+    def is_of(self, agent: AgentFacts) -> bool:
+        """Say whether it is about an agent: this one, or one of this role."""
+        of_role = bool(self.role_id) and agent.role_id == self.role_id
+        return of_role or (bool(self.agent_id) and agent.agent_id == self.agent_id)
 
     def is_in_force(self, now: datetime) -> bool:
         """Say whether it counts at a moment; the end itself is over."""
@@ -76,7 +81,7 @@ def why_not_covered(
     operation = request.operation
     if operation is None or (operation.code, operation.revision) != (standing.operation, standing.revision):
         return "it is about another operation, or another revision of it"
-    if request.agent.agent_id != standing.agent_id and request.agent.role_id != standing.role_id:
+    if not standing.is_of(request.agent):
         return "it is about another agent"
     if not binding or binding != standing.binding:
         return "the rules that hold this are not those it was agreed for"

@@ -205,7 +205,8 @@ class RuleForm(ReasonModelForm):
 
     def clean_stage(self) -> int:
         """Return the stage; nothing entered is the first."""
-        return self.cleaned_data["stage"] or 1
+        entered = self.cleaned_data["stage"]
+        return 1 if entered is None else int(entered)
 
     def clean_redact(self) -> list[str]:
         """Return the arguments as a list."""

@@ -6,6 +6,7 @@ Nothing here writes or locks; what a change really does is in the module that ap
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any, TypeVar
 
 from agents import registry
@@ -58,7 +59,10 @@ def _policy_moved(change: ChangeRequest, now: Authority) -> Authority:
 def _agent_starts(change: ChangeRequest, now: Authority) -> Authority:
     starts = _agent(now, change.target_id)
     watched = bool(change.payload.get("probation_days"))
-    return _with_agent(now, replace(starts, lifecycle=change.payload["lifecycle"], on_probation=watched))
+    due = change.payload.get("attest_by")
+    attest_by = date.fromisoformat(due) if due else starts.attest_by
+    state = change.payload["lifecycle"]
+    return _with_agent(now, replace(starts, lifecycle=state, on_probation=watched, attest_by=attest_by))
 
 
 def _probation_ends(change: ChangeRequest, now: Authority) -> Authority:

@@ -168,13 +168,21 @@ def activate_agent(*, actor: Actor, agent: Agent, reason: str) -> ChangeRequest:
         require_people(agent.sponsor, agent.deputy)
         codes = granted_operations(agent)
         may_do = ", ".join(codes) if codes else "no operation yet"
-        days = selectors.terms_for(agent.role_id).probation_days
+        terms = selectors.terms_for(agent.role_id)
+        days, attest_by = terms.probation_days, agent.attest_by
+        if attest_by is None and terms.attest_every_days:
+            attest_by = timezone.now().date() + timedelta(days=terms.attest_every_days)
         watched = f" It begins on a probation of {days} days: a person approves every write." if days else ""
         return changes.propose_change(
             actor=actor,
             kind=ACTIVATE,
             target=agent.as_ref(),
-            payload={"lifecycle": Agent.Lifecycle.ACTIVE.value, "operations": codes, "probation_days": days},
+            payload={
+                "lifecycle": Agent.Lifecycle.ACTIVE.value,
+                "operations": codes,
+                "probation_days": days,
+                "attest_by": attest_by.isoformat() if attest_by else None,
+            },
             summary=f"Let {agent.name} ({agent.role}, {agent.get_autonomy_display().lower()}) start work. "
             f"It may use: {may_do}.{watched}",
             reason=reason,
@@ -326,10 +334,9 @@ def _apply_activation(actor: Actor, change_request: ChangeRequest) -> None:
     agent.lifecycle = Agent.Lifecycle.ACTIVE
     # Whoever approved read how long it is; terms that have become stricter since count as well.
     proposed = int(change_request.payload.get("probation_days", 0))
-    terms = selectors.terms_for(agent.role_id)
-    start_probation(agent, max(proposed, terms.probation_days))
-    if agent.attest_by is None and terms.attest_every_days:
-        agent.attest_by = timezone.now().date() + timedelta(days=terms.attest_every_days)
+    start_probation(agent, max(proposed, selectors.terms_for(agent.role_id).probation_days))
+    if attest_by := change_request.payload.get("attest_by"):
+        agent.attest_by = date.fromisoformat(attest_by)
     stamp(agent, actor=actor, reason=change_request.reason).save(
         update_fields=["lifecycle", "probation_since", "probation_until", "attest_by"]
     )

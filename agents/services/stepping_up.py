@@ -1,8 +1,7 @@
 """A person who is signed in shows again who they are, before they let through what asks for that.
 
-It counts in the session it was done in, for ``STEP_UP_SECONDS``. Signing out, signing in again and a new
-password end it. How it is shown is a small registry of methods (``registry.register_step_up``): the password
-today.
+It counts in the session it was done in, for ``STEP_UP_SECONDS``. Signing out and a new password end it. How it
+is shown is a small registry of methods (``registry.register_step_up``): the password today.
 """
 
 from __future__ import annotations

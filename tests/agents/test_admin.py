@@ -509,6 +509,21 @@ class TestRules:
         assert "was not published" in errors(answer)
         assert not Rule.objects.exists()
 
+    @pytest.mark.parametrize("stage", ["0", "6", "-1", "99999999999999", "two", "1.5"])
+    def test_a_stage_there_is_not_comes_back_on_the_form(
+        self, alice: Any, company_policy: Policy, stage: str
+    ) -> None:
+        form = {**RULE, "policy": str(company_policy.pk), "stage": stage}
+        answer = signed_in(alice).post(adding(Rule), form)
+        assert (answer.status_code, Rule.objects.exists()) == (200, False)
+        assert "stage" in errors(answer)
+
+    def test_stage_and_second_sign_in_are_set_on_the_form(self, alice: Any, company_policy: Policy) -> None:
+        form = {**RULE, "policy": str(company_policy.pk), "stage": "3", "step_up": "on"}
+        assert signed_in(alice).post(adding(Rule), form).status_code == 302
+        rule = Rule.objects.get()
+        assert (rule.stage, rule.step_up) == (3, True)
+
     def test_the_preview_shows_sentence_and_condition_and_saves_nothing(self, alice: Any, dave: Any) -> None:
         address = reverse("admin:agents_rule_preview")
         text = signed_in(alice).post(address, RULE).content.decode()

@@ -165,6 +165,14 @@ def refused(alice: Any, text: str) -> list[str]:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("field", ["stage: 0", "stage: 6", "stage: two", "step_up: 1", "step_up: sometimes"])
+def test_a_stage_there_is_not_is_told_with_its_line(company: None, alice: Any, field: str) -> None:
+    (told,) = refused(alice, f"{RULE}    {field}\n")
+    assert field.partition(":")[0] in told
+    assert not Rule.objects.exists()
+
+
+@pytest.mark.django_db
 def test_every_field_goes_out_and_comes_back_in_the_same_bytes(company: None, alice: Any) -> None:
     text = RULE.replace(
         "    verdict: hold\n",

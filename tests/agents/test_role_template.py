@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.decision.policy_file import PolicyFileError
@@ -163,11 +163,13 @@ ROLES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(ROLES)
 def test_whatever_role_is_written_is_read_as_it_was(role: RoleEntry) -> None:
     assert read(write_role_template(role, ())).role == role
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     with suppress(PolicyFileError):

@@ -59,6 +59,7 @@ def test_it_answers_the_hold_it_was_agreed_for_and_says_so() -> None:
         ({"operation": "erp.party.create"}, request(), "another operation"),
         ({"revision": 2}, request(), "another revision"),
         ({"agent_id": "agent-2"}, request(), "another agent"),
+        ({"agent_id": ""}, request(agent=robo(role_id="")), "another agent"),
         ({"binding": "0" * 64}, request(), "not those it was agreed for"),
         ({"until": NOW}, request(), "is over"),
         ({"starts_at": NOW + timedelta(seconds=1)}, request(), "not begun"),

@@ -54,3 +54,19 @@ def test_the_application_role_passes_and_a_superuser_does_not(live_db: Any) -> N
     connections.close_all()
     connections["default"].settings_dict.update(USER=superuser["user"], PASSWORD=superuser.get("password", ""))
     assert {message.id for message in checks.check_database(None, databases=["default"])} == {"autonomy.E007"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "effects", "ids"),
+    [
+        (300, ["destructive", "financial"], set()),
+        (0, [], {"autonomy.E008"}),
+        (86_400, [], {"autonomy.E008"}),
+        (300, ["destroy"], {"autonomy.E009"}),
+    ],
+)
+def test_a_slip_of_the_pen_does_not_switch_the_second_sign_in_off(
+    settings: Any, seconds: int, effects: list[str], ids: set[str]
+) -> None:
+    settings.STEP_UP_SECONDS, settings.STEP_UP_EFFECTS = seconds, effects
+    assert found(checks.check_step_up) == ids

@@ -79,6 +79,7 @@ BENT = [
     ("I6", "UPDATE agents_measurecounter SET settled = 99"),
     ("I6", "UPDATE agents_reservation SET state = 'released' WHERE state = 'settled'"),
     ("I6", "UPDATE agents_reservation SET state = 'reserved'"),
+    ("I6", "UPDATE agents_measure SET unit = 'failures'"),
     ("I7", "UPDATE approvals_approval SET requester_id = (SELECT user_id::text FROM approvals_vote LIMIT 1)"),
     ("I7", "UPDATE approvals_vote SET digest = repeat('0', 64)"),
     ("I7", "DELETE FROM approvals_vote"),

@@ -270,10 +270,10 @@ def test_where_three_must_agree_it_is_never_in_advance(clerk: Agent, bob: Any) -
 
 def test_one_for_a_role_covers_its_agents(alice: Any, bob: Any, erin: Any, book: Any) -> None:
     hold_above(10_000)
-    robo, rita = new_agent(alice, "robo"), new_agent(alice, "rita")
-    grant_operation(actor=TESTS, operation=book["post"], role=robo.role, reason="set up for a test")
-    given(bob, erin, ask(robo, number="RE-0", minor=20_000), for_role=True)
-    states = [ask(agent, number=f"RE-{agent}", minor=20_000).state for agent in (robo, rita)]
+    rolf, rita = new_agent(alice, "rolf"), new_agent(alice, "rita")
+    grant_operation(actor=TESTS, operation=book["post"], role=rolf.role, reason="set up for a test")
+    given(bob, erin, ask(rolf, number="RE-0", minor=20_000), for_role=True)
+    states = [ask(agent, number=f"RE-{agent}", minor=20_000).state for agent in (rolf, rita)]
     assert states == ["authorized", "authorized"]
 
 

@@ -74,6 +74,9 @@ class TestPages:
         assert "&lt;script&gt;alert(1)" in text
         assert "<script>alert(1)" not in text
         assert "No large invoices" in text
+        story = client.get(reverse("action", args=[appeal.action_id])).content.decode()
+        assert address in story
+        assert "Its agent contests that" in story
         assert f"{reverse('rule-backtest', args=[large.pk])}?value=130.00" in text
         refused = client.post(reverse("appeal-answer", args=[appeal.pk]), {"decision": "upheld"})
         assert (refused.status_code, "Correct what is marked" in refused.content.decode()) == (422, True)

@@ -139,6 +139,8 @@ def _modelled_on(person: User, approval_id: UUID | str) -> tuple[Approval, Actio
         raise Refusal("not_found", message, kind=RefusalKind.NOT_FOUND)
     if approval.subject_kind != "actions.action":
         raise _refused("never_in_advance", "only what an agent asks to do is approved in advance.")
+    if approval.step_up:
+        raise _refused("never_in_advance", "whoever approves it has to show each time anew who they are.")
     if not is_approver(str(person.pk), approval):
         groups = " and ".join(group.name for group in approval.approver_groups.all())
         raise _refused("not_an_approver", f"you are no member of {groups}.", f"Ask a member of {groups}.")
