@@ -160,7 +160,7 @@ class EscalationSerializer(serializers.ModelSerializer):
         model = Escalation
         fields = [
             *("stage", "level", "asks", "group", "person", "stands_for", "at", "in_working_time", "done_at"),
-            "passed_over",
+            *("seconds", "working_seconds", "passed_over"),
         ]
         read_only_fields = fields
 
@@ -172,7 +172,15 @@ class ApprovalStageSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Stage
-        fields = ["number", "groups", "quorum", "begun_at", "agreed_at"]
+        fields = [
+            "number",
+            "groups",
+            "quorum",
+            "refuse_seconds",
+            "refuse_working_seconds",
+            "begun_at",
+            "agreed_at",
+        ]
         read_only_fields = fields
 
 

@@ -130,7 +130,7 @@ def is_approver(user_id: str, approval: Approval) -> bool:
 def others_who_may(user: User, approval: Approval) -> list[User]:
     """Return other people who could vote on this for themselves now, at most MOST_NAMED."""
     groups = Q(groups__in=approval.approver_groups.all())
-    later = approval.escalations.filter(done_at__isnull=False, passed_over="")
+    later = approval.escalations.filter(stage=approval.stage, done_at__isnull=False, passed_over="")
     asked = groups | Q(groups__in=later.values("group")) | Q(pk__in=later.values("person"))
     people = User.objects.filter(asked, is_active=True, kind=User.Kind.PERSON).exclude(pk=user.pk).distinct()
     barred = {approval.requester_id, *approval.excluded_ids, *taken_in(approval)}

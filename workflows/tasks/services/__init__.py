@@ -14,7 +14,7 @@ from workflows.tasks.services.claiming import (
     release_task,
     wake_waiting,
 )
-from workflows.tasks.services.clocks import end_sooner, move_clocks, stand_clocks
+from workflows.tasks.services.clocks import move_clocks, stand_clocks
 from workflows.tasks.services.closing import (
     cancel_task,
     close_if_waiting,
@@ -25,6 +25,7 @@ from workflows.tasks.services.closing import (
 )
 from workflows.tasks.services.escalating import (
     close_by_deadline,
+    end_sooner,
     escalate_task,
     hand_to_people,
     reassign_task,

@@ -8,8 +8,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from workflows.tasks.models import Task
-
 _STAND = """
 UPDATE tasks_task t SET clock_stopped_at = new.since
   FROM unnest(%s::uuid[], %s::timestamptz[]) AS new (id, since)
@@ -40,12 +38,6 @@ def move_clocks(by: Mapping[UUID, timedelta]) -> None:
     """Let the times of waiting tasks go on, each so much later, and those of what was asked for them."""
     _run(_MOVE_QUESTIONS, by)
     _run(_MOVE, by)
-
-
-def end_sooner(*, task_id: UUID, due_at: datetime) -> None:
-    """Bring the end of a waiting task forward; its owner is locked. It is never put off so."""
-    waiting = Task.objects.filter(pk=task_id, state__in=[Task.State.OPEN, Task.State.CLAIMED])
-    waiting.filter(due_at__gt=due_at).update(due_at=due_at)
 
 
 def _run(statement: str, rows: Mapping[UUID, datetime] | Mapping[UUID, timedelta]) -> None:

@@ -6,6 +6,7 @@ The caller keeps the clock and holds the lock of what the task belongs to; nobod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -107,6 +108,17 @@ def close_by_deadline(*, actor: Actor, task_id: Any, deadline: str, answer: Mapp
     reason = f"Closed by itself: {WORDS[deadline]}."
     verb, code = "tasks.task_completed", "automatic"
     return close_task(actor=actor, task=task, state=Task.State.DONE, verb=verb, reason=reason, code=code)
+
+
+@transaction.atomic
+def end_sooner(*, task_id: Any, due_at: datetime) -> Task:
+    """Bring the end of a waiting task forward; it is never put off so. Its owner is locked, and records why."""
+    task = locked(task_id)
+    require_waiting(task)
+    if task.due_at is None or due_at < task.due_at:
+        task.due_at = due_at
+        task.save(update_fields=["due_at"])
+    return task
 
 
 def _note(task: Task, actor: Actor, how: str, deadline: str, groups: Sequence[Group | User]) -> None:
