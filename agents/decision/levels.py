@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agents.decision import speech
 from agents.decision.facts import NextLevel, RuleFacts
 from agents.decision.speech import count_of
 
@@ -99,8 +100,9 @@ def later_of(rule: RuleFacts) -> dict[str, Any]:
 
 
 def length_words(minutes: int, clock: str) -> str:
-    """Return a length in words: ``90 minutes``, ``2 working hours``."""
-    kind = "working " if clock == WORKING else ""
+    """Return a length in words: ``90 minutes``, ``1 day``, ``2 working hours``."""
+    if clock != WORKING:
+        return speech.minutes(minutes)
     if minutes % 60 == 0:
-        return count_of(minutes // 60, f"{kind}hour")
-    return count_of(minutes, f"{kind}minute")
+        return count_of(minutes // 60, "working hour")
+    return count_of(minutes, "working minute")

@@ -312,7 +312,7 @@ def test_a_budget_binds_without_any_grant_and_says_what_becomes_of_more() -> Non
     )  # fmt: skip
     contract = written(measures=(tokens, cost), grants=frozenset())
     assert says(contract, "limits") == [
-        "Cost of models: at most 5.00 EUR of model use per day (UTC). "
+        "Cost of models: at most 5.00 EUR of model use per day. "
         "Once it is spent, whatever it asks for in that time waits for a person. "
         "Counted together for the whole company.",
         "Model use: at most 400,000 tokens of model use in each run. "
