@@ -100,8 +100,9 @@ def later_of(rule: RuleFacts) -> dict[str, Any]:
 
 
 def length_words(minutes: int, clock: str) -> str:
-    """Return a length in words: ``1 day``, ``90 minutes``, ``2 working hours``."""
+    """Return a length in words: ``90 minutes``, ``1 day``, ``2 working hours``."""
     if clock != WORKING:
         return speech.minutes(minutes)
-    hours, rest = divmod(minutes, 60)
-    return count_of(minutes, "working minute") if rest else count_of(hours, "working hour")
+    if minutes % 60 == 0:
+        return count_of(minutes // 60, "working hour")
+    return count_of(minutes, "working minute")

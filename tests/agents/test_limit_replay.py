@@ -156,9 +156,9 @@ def test_it_counts_exactly_as_the_services_do(working, given):
     chance, count, open_calls = random.Random(str(given)), Count(definition, snapshot.time_zone), {}
     for number in range(40):
         name = f"a{number}"
-        asking = asked(working, supplier=chance.choice(["ACME", "Bolt"]))
-        read = measures.readings(asking, snapshot)["per_day"]
         now = measures.database_now()
+        asking = replace(asked(working, supplier=chance.choice(["ACME", "Bolt"])), now=now)
+        read = measures.readings(asking, snapshot)["per_day"]
         assert count.standing(read.key, now) == (read.reserved, read.settled), number
         try:
             with transaction.atomic():
