@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -40,15 +41,15 @@ from workflows.actions.services import (
     sweep_due,
     withdraw_action,
 )
-from workflows.approvals.models import Approval
-from workflows.approvals.services import cast_vote
+from workflows.approvals.models import Approval, Delegation
+from workflows.approvals.services import cast_vote, give_delegation, withdraw_delegation
 
 CEILING = 4
 MODES = ["ok", "422", "500", "effect_then_500", "reset", "effect_then_reset"]
 
 
 class Life(RuleBasedStateMachine):
-    """One agent, one limit, one rule that holds, two approvers, and everything that can go wrong."""
+    """One agent, one limit, two stages of people who stand in for each other, and all that can go wrong."""
 
     @initialize()
     def take_on(self) -> None:
@@ -59,10 +60,15 @@ class Life(RuleBasedStateMachine):
         self.fake = FakeSystem().start()
         self.book = install(self.fake, breaker_threshold=1000)
         self.alice, self.dave = person("alice", "Managers"), person("dave", "Operators")
-        self.voters = [person("bob", "Approvers"), person("barbara", "Approvers")]
+        self.voters = [
+            person("bob", "Approvers"),
+            person("barbara", "Approvers", "Controllers"),
+            person("carl", "Controllers"),
+        ]
         self.agent = new_agent(self.alice)
         grant(self.agent, self.book["post"])
         hold_above(10_000)
+        hold_above(22_000, approver_group=Group.objects.get(name="Controllers"), stage=2)
         limit("ever", CEILING, window="ever")
         self.before: dict[uuid.UUID, str] = {}
 
@@ -84,19 +90,39 @@ class Life(RuleBasedStateMachine):
         found = list(Action.objects.filter(state__in=states or list(State)).order_by("pk"))
         return found[which % len(found)] if found else None
 
-    @rule(minor=st.sampled_from([500, 20_000]), key=st.sampled_from(["", "a", "b"]))
+    @rule(minor=st.sampled_from([500, 20_000, 25_000]), key=st.sampled_from(["", "a", "b"]))
     def asks(self, minor: int, key: str) -> None:
         self.agent.refresh_from_db()
         number = key or str(uuid.uuid4())
         self.attempt(lambda: ask(self.agent, key=key, number=number, minor=minor))
 
-    @rule(which=st.integers(0, 9), voter=st.integers(0, 1), verdict=st.sampled_from(["approve", "reject"]))
-    def votes(self, which: int, voter: int, verdict: str) -> None:
+    @rule(
+        which=st.integers(0, 9),
+        voter=st.integers(0, 2),
+        whom=st.integers(0, 2),
+        verdict=st.sampled_from(["approve", "approve", "reject"]),
+    )
+    def votes(self, which: int, voter: int, whom: int, verdict: str) -> None:
         approvals = list(Approval.objects.order_by("pk"))
         if approvals:
             asked = approvals[which % len(approvals)]
             vote = {"verdict": verdict, "reason": "seen and decided", "digest": asked.digest}
-            self.attempt(lambda: cast_vote(actor=self.voters[voter].as_actor(), approval_id=asked.pk, **vote))
+            vote |= {"actor": self.voters[voter].as_actor(), "on_behalf_of": self.voters[whom].pk}
+            self.attempt(lambda: cast_vote(approval_id=asked.pk, **vote))
+
+    @rule(giver=st.integers(0, 2), delegate=st.integers(0, 2))
+    def hands_on_or_takes_back(self, giver: int, delegate: int) -> None:
+        actor, today = self.voters[giver].as_actor(), timezone.localdate()
+        if given := Delegation.objects.filter(giver=self.voters[giver], withdrawn_at=None).first():
+            withdraw_delegation(actor=actor, delegation_id=given.pk, reason="is back again")
+        else:
+            days = {"first_day": today, "last_day": today, "reason": "is away today"}
+            self.attempt(lambda: give_delegation(actor=actor, delegate=self.voters[delegate], **days))
+
+    @rule(which=st.integers(0, 9))
+    def nobody_decides_in_time(self, which: int) -> None:
+        if asked := list(Approval.objects.filter(state="pending").order_by("pk")):
+            Approval.objects.filter(pk=asked[which % len(asked)].pk).update(expires_at=Now())
 
     @rule(which=st.integers(0, 9), voter=st.integers(0, 1), minor=st.sampled_from([500, 15_000, 25_000]))
     def changes_what_is_asked(self, which: int, voter: int, minor: int) -> None:
@@ -216,6 +242,23 @@ class Life(RuleBasedStateMachine):
             assert violations() == []
             self._moves_are_legal()
             self._nothing_is_done_twice()
+            self._nothing_goes_without_its_people()
+
+    def _nothing_goes_without_its_people(self) -> None:
+        """What was ever held went on only as its people agreed: all of its stages, and each of them once."""
+        for action in Action.objects.filter(approval__isnull=False, dispatched_at__isnull=False):
+            asked = action.approval
+            assert (asked.state, asked.used_at is None) == ("approved", False), action.state
+            yes = list(asked.votes.filter(verdict="approve"))
+            people = [
+                key for vote in yes for key in (vote.user_id, vote.on_behalf_of_id, vote.through_id) if key
+            ]
+            assert len(set(people)) == len(people)
+            assert not {str(key) for key in people} & {asked.requester_id, *asked.excluded_ids}
+            for stage in asked.stages.all():
+                assert len([vote for vote in yes if vote.stage == stage.number]) == stage.quorum
+        for asked in Approval.objects.exclude(state="approved"):
+            assert asked.used_at is None
 
     def _moves_are_legal(self) -> None:
         after = dict(Action.objects.values_list("pk", "state"))
