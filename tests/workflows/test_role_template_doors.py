@@ -49,7 +49,7 @@ def test_a_role_is_listed_looked_at_taken_and_exported_over_http(clerk: Any, ali
             "Undecided after 1 hour, Approvers may decide it, too.",
         ],
     }
-    assert body["limits"] == ["Invoices in an hour: at most 10 per hour (UTC). What is more is refused."]
+    assert body["limits"] == ["Invoices in an hour: at most 10 per hour. What is more is refused."]
     assert body["performance"] == ["Cycle time: at most 4 hours."]
     assert body["needed"][0]["fits"] == ["fake.invoice.find", "fake.invoice.post"]
     assert not Role.objects.filter(code="payables-clerk").exists()
