@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from agents.decision.calendars import as_data, from_data
+from agents.decision.calendars import WorkCalendar, as_data, from_data
 from agents.models import Agent
 from agents.selectors import calendar_of
 from workflows.approvals.models import Approval, Stage
@@ -39,9 +39,9 @@ class Times:
         self, agent: Agent | None, voices: Collection[Voice], expires_at: datetime, *, remind: tuple[int, str]
     ) -> None:
         self.agent, self.remind = agent, remind
-        self.start = Start(database_now(), calendar_of(agent.department if agent else None))
         ordinary = settings.DEFAULT_APPROVER_GROUP
         self.voices = [Voice(one.group or ordinary, one.levels, one.clock, one.stage) for one in voices]
+        self.start = Start(database_now(), self._calendar())
         clock, seconds = settings.APPROVAL_CLOCK, (expires_at - self.start.at).total_seconds()
         ends = [(self.start.moment(seconds, clock), clock)]
         sooner = end_of(self.refused_after(1), moment=self.start.moment)
@@ -79,14 +79,15 @@ class Times:
             "remind_seconds": self.remind[0],
             "reminder_in_working_time": clock == WORKING,
             "end_in_working_time": self.end_clock == WORKING,
-            "calendar": as_data(calendar, yesterday) if calendar and self._counts_working else {},
+            "calendar": as_data(calendar, yesterday) if calendar else {},
         }
 
-    @property
-    def _counts_working(self) -> bool:
-        later = any(one.span.working for levels in self.levels.values() for one in levels)
-        refused = any(self.refused_after(one.stage)[1] for one in self.voices)
-        return later or refused or WORKING in (self.end_clock, self._reminder()[1])
+    def _calendar(self) -> WorkCalendar | None:
+        """When the people of this case work, if anything of it, at whichever stage, counts by that."""
+        clocks = {one.clock for one in self.voices if one.levels}
+        if WORKING not in clocks | {self.remind[1], settings.APPROVAL_CLOCK}:
+            return None
+        return calendar_of(self.agent.department if self.agent else None)
 
     def _reminder(self) -> tuple[datetime | None, str]:
         return reminder(self.start, self.remind, (self.end, self.end_clock))
