@@ -162,6 +162,7 @@ _NEXT = {
     "attestation_overdue": "Only read until your sponsor has confirmed that you are still needed.",
     "sponsor_inactive": "Only read until a person has named a new sponsor.",
     "stopped": "Stop and wait until a person lifts the stop, then ask again.",
+    "probation_hold": "Wait for a person to decide: every write is held while you are on probation.",
     "autonomy_read_only": "Use read operations only, or ask your sponsor for more autonomy.",
     "arguments_not_decidable": "Correct the value and ask again.",
     "amount_missing": "State the amount in minor units with its currency and ask again.",

@@ -200,8 +200,7 @@ def test_an_agents_own_program_hears_that_a_person_replaced_its_action(chat, cle
     told = {"approval_id": action.approval_id, "digest": action.approval.digest, "changes": minor}
     new = edit_action(actor=bob.as_actor(), reason="one cent more", **told)
     services.tell()
-    said = json.loads(chat.messages[0][1])
-    assert said["type"] == "action.superseded"
+    (said,) = [told for _, body in chat.messages if (told := json.loads(body))["type"] == "action.superseded"]
     assert (said["data"]["code"], said["data"]["replaced_by"]) == ("replaced_by_person", str(new.pk))
     assert "one cent more" in said["data"]["sentence"]
 

@@ -13,6 +13,8 @@ NEXT = {
     "withdrawn": "Nothing is left to do. Ask again with a new idempotency key if it is needed after all.",
     "no_longer_wanted": "Leave it; the work it belongs to is over.",
     "arguments_changed": "Ask again with a new idempotency key; people then decide on what it is now.",
+    "replaced_by_person": "Follow the action that takes its place. Do not ask again for the same.",
+    "standing_approval_over": "Ask again with a new idempotency key; people then decide on it.",
     "operation_changed": "Read the operation again and ask with a new idempotency key.",
     "resolved_by_person": "Go by what the person found; do not repeat it if it was done.",
     "not_done": "It was not done. Ask again with a new idempotency key if it is still needed.",
