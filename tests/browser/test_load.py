@@ -11,7 +11,7 @@ from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_clocks import levels
 from workflows.approvals.services import cast_vote
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 SHOTS = None
 
 
