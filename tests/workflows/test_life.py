@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.functions import Now
+from django.test import override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -119,10 +120,10 @@ class Life(RuleBasedStateMachine):
             days = {"first_day": today, "last_day": today, "reason": "is away today"}
             self.attempt(lambda: give_delegation(actor=actor, delegate=self.voters[delegate], **days))
 
-    @rule(which=st.integers(0, 9))
-    def nobody_decides_in_time(self, which: int) -> None:
-        if asked := list(Approval.objects.filter(state="pending").order_by("pk")):
-            Approval.objects.filter(pk=asked[which % len(asked)].pk).update(expires_at=Now())
+    @rule(minor=st.sampled_from([20_000, 25_000]))
+    def asks_what_nobody_decides_in_time(self, minor: int) -> None:
+        with override_settings(APPROVAL_SECONDS=0):
+            self.asks(minor=minor, key="")
 
     @rule(which=st.integers(0, 9), voter=st.integers(0, 1), minor=st.sampled_from([500, 15_000, 25_000]))
     def changes_what_is_asked(self, which: int, voter: int, minor: int) -> None:
