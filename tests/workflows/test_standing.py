@@ -324,3 +324,16 @@ def test_the_same_key_counts_once(standing: StandingApproval, clerk: Agent) -> N
     assert ask(clerk, key="the same", minor=20_000).pk == first.pk
     standing.refresh_from_db()
     assert standing.used == 1
+
+
+def test_nothing_the_second_person_agrees_to_is_cut_off(held: Action, bob: Any, erin: Any) -> None:
+    names = "; ".join(f"S-{number}" for number in range(40, 80))
+    longest = [Line("and", "args.supplier", "none_of", names)] * 2
+    assert refused(lambda: propose(bob, held, lines=longest, most_minor=90_000_000)) == "bounds_wrong"
+    (said,) = propose(bob, held, lines=longest[:1], most_minor=90_000_000, most_uses=1000).authority
+    assert '"S-79", up to 900,000.00 EUR each, 1000 times, until ' in said
+
+
+def test_as_many_comparisons_as_are_taken_can_be_agreed_to(held: Action, bob: Any, erin: Any) -> None:
+    assert refused(lambda: propose(bob, held, lines=[SAME] * 8)) == "bounds_wrong"
+    given(bob, erin, held, lines=[SAME] * 7)
