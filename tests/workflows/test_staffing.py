@@ -23,7 +23,7 @@ from workflows.actions.models import Action
 from workflows.actions.services import executing, run_action
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
-from workflows.staffing.services import sweep_employment
+from workflows.staffing.services import leaving, sweep_employment
 from workflows.tasks.models import Task
 from workflows.tasks.services import claim_task, complete_task
 
@@ -271,6 +271,20 @@ class TestRetiring:
         lifecycle.retire_agent(actor=alice.as_actor(), agent=clerk, reason=WHY, settled=settled)
         task.refresh_from_db()
         assert (task.state, task.claimed_by) == (Task.State.OPEN, None)
+
+    def test_no_flood_keeps_it_in_office(
+        self, clerk: Agent, alice: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(leaving, "MOST", 2)
+        hold_above(100)
+        for number in range(4):
+            ask(clerk, number=f"RE-{number}")
+        items = {it.key: it for it in registry.handover_items(clerk) if it.blocking}
+        assert items["more:waiting-actions"].label == "2 more waiting actions"
+        settled = {key: Settlement(reason=WHY) for key in items}
+        lifecycle.retire_agent(actor=alice.as_actor(), agent=clerk, reason=WHY, settled=settled)
+        assert set(Action.objects.values_list("state", flat=True)) == {"withdrawn"}
+        assert again(clerk).lifecycle == "retired"
 
     def test_the_only_one_of_a_role_that_a_workflow_needs(
         self, task: Task, clerk: Agent, rita: Agent, alice: Any
