@@ -337,3 +337,14 @@ def test_nothing_the_second_person_agrees_to_is_cut_off(held: Action, bob: Any, 
 def test_as_many_comparisons_as_are_taken_can_be_agreed_to(held: Action, bob: Any, erin: Any) -> None:
     assert refused(lambda: propose(bob, held, lines=[SAME] * 8)) == "bounds_wrong"
     given(bob, erin, held, lines=[SAME] * 7)
+
+
+def test_who_agreed_to_it_and_does_not_decide_the_like_is_not_served_by_it_either(
+    clerk: Agent, bob: Any, erin: Any
+) -> None:
+    finance = Group.objects.create(name="Finance")
+    bob.groups.add(finance)
+    hold_above(10_000, approver_group=finance)
+    standing = given(bob, erin, ask(clerk, number="RE-0", minor=20_000))
+    assert ask(clerk, minor=20_000).standing == standing
+    assert ask(clerk, number="RE-2", minor=20_000, on_behalf_of=str(erin.pk)).state == "held"
