@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 
 from agents.models import Agent
 from agents.registry import HandoverItem
-from audit.vocabulary import Actor
+from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.actions.services import drop_action
-from workflows.runs.models import Workflow
+from workflows.runs.models import Step, Workflow
+from workflows.runs.services import Redirect, steer_within
 from workflows.tasks.models import Task
 from workflows.tasks.services import redirect_task, take_back_task
 from workflows.triggers.models import EventTrigger, Schedule, WatchedFolder, Webhook
@@ -115,6 +116,19 @@ def _of_workflow(agent: Agent, workflow: Workflow) -> HandoverItem:
 
 
 def _hand_task(task_id: UUID, actor: Actor, to: Agent, reason: str) -> None:
+    """Give it away as who steers runs does: to who may have it, and behind what comes of it is who gave it."""
+    step = Step.objects.select_related("run").filter(task=task_id).first()
+    if step is not None:
+        steer_within(actor=actor, run=step.run, verb=Redirect(to=to.user), step=step, reason=reason)
+        return
+    task = Task.objects.get(pk=task_id)
+    if task.role_id not in (None, to.role_id) or not set(task.needs) <= set(to.labels):
+        raise Refusal(
+            "cannot_take_it",
+            f"{task.title} was not given to {to.name}: it is for another role, or needs other labels.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Choose an agent of that role, or let it go back to its candidates.",
+        )
     redirect_task(actor=actor, task_id=task_id, to=to.user, reason=reason)
 
 
