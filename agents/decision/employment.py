@@ -128,6 +128,8 @@ def _is_looser(name: str, old: Terms, new: Terms) -> bool:
         return bool(now != READ_ONLY)
     if name in RECORD:  # 0 is never
         return bool(was and (not now or now > was))
+    if name == "attest_every_days":  # and so it is here
+        was, now = was or MOST_DAYS + 1, now or MOST_DAYS + 1
     shorter_is_looser = name in ("probation_days", "window_days")
     return bool((now < was) if shorter_is_looser else (now > was))
 

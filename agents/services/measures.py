@@ -34,14 +34,15 @@ from agents.models import Measure, MeasureCounter, Reservation
 from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
+# Above this nothing is added to any counter: the largest number that one can hold is never reached.
+FULL = 9 * 10**18
 # Takes the row lock and adds in one statement; no row comes back when the ceiling (inclusive) would be passed.
 # What is reserved is written with it; it says who has it.
 _ADD = """
 INSERT INTO agents_measurecounter AS counter (measure_id, key, window_start, reserved, settled)
 SELECT %(measure)s, %(key)s, %(start)s, %(amount)s, 0
 ON CONFLICT (measure_id, key, window_start) DO UPDATE SET reserved = counter.reserved + excluded.reserved
- WHERE %(ceiling)s::bigint IS NULL
-    OR counter.settled::numeric + counter.reserved + excluded.reserved <= %(ceiling)s::bigint
+ WHERE counter.settled::numeric + counter.reserved + excluded.reserved <= %(most)s::bigint
 RETURNING clock_timestamp()
 """
 _RESERVE = f"""
@@ -363,6 +364,8 @@ def _reserve_one(
         return None
     is_rolling = definition.window == Measure.Window.ROLLING
     reservation = _take(action_id, share, None if free or is_rolling else definition.ceiling)
+    if reservation is None and (free or definition.ceiling is None):
+        return None  # one huge number has filled it: it says so to who reads it, and shuts nobody out
     if reservation is None or (is_rolling and not free and _rolling_exceeded(share, reservation)):
         raise _limit_refusal(share, request, snapshot)
     return reservation
@@ -404,7 +407,8 @@ def _add(share: _Share, ceiling: int | None) -> datetime | None:
 
 
 def _added(statement: str, share: _Share, ceiling: int | None, **more: Any) -> tuple[Any, ...] | None:
-    if ceiling is not None and share.amount > ceiling:
+    most = FULL if ceiling is None else min(ceiling, FULL)
+    if share.amount > most:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
@@ -414,7 +418,7 @@ def _added(statement: str, share: _Share, ceiling: int | None, **more: Any) -> t
                 "key": share.key,
                 "start": share.window_start,
                 "amount": share.amount,
-                "ceiling": ceiling,
+                "most": most,
                 **more,
             },
         )

@@ -92,6 +92,10 @@ class TestTerms:
     def test_no_terms_are_looser_than_themselves(self, one: Terms) -> None:
         assert looser_terms(one, one) == []
 
+    def test_never_to_be_confirmed_is_looser_than_every_so_often(self) -> None:
+        assert looser_terms(Terms(), Terms(attest_every_days=0)) == ["attest_every_days"]
+        assert looser_terms(Terms(attest_every_days=0), Terms(attest_every_days=3660)) == []
+
     @given(terms, terms)
     def test_what_is_looser_one_way_is_stricter_the_other_way(self, one: Terms, other: Terms) -> None:
         there, back = set(looser_terms(one, other)), set(looser_terms(other, one))

@@ -229,3 +229,14 @@ class TestWithoutADatabase:
             "Invoices posted, at most 100 records a call",
             "Invoices posted, at most 10 a minute",
         ]
+
+
+class TestHuge:
+    pytestmark = pytest.mark.django_db
+
+    @pytest.mark.parametrize("more", [{"mode": "shadow", "ceiling": 5}, {"ceiling": None}])
+    def test_one_huge_number_shuts_nobody_out(self, working, more):
+        limit(unit="records", amount="args.many", **more)
+        for number in range(2):
+            reserve(working, f"a{number}", many=2**63 - 1)
+        reserve(working, "b", many=1)

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from agents.models import Agent, Calendar, ChangeRequest, Rule, User
-from agents.services import calendars, changes, leading, lifecycle, policies
+from agents.models import Agent, Calendar, ChangeRequest, Department, Rule, User
+from agents.services import calendars, changes, leading, lifecycle, organisation, policies
 from agents.services.policy_import import import_policies
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -20,8 +20,8 @@ from tests.workflows.conftest import ask, hold_above, signed_in
 from tests.workflows.test_approvals import vote
 from workflows.actions.services import sweep_due
 from workflows.actions.services.clocks import stand_while_paused
-from workflows.approvals.models import Approval, Escalation
-from workflows.approvals.selectors import pending_for
+from workflows.approvals.models import Approval, Delegation, Escalation
+from workflows.approvals.selectors import company_day, pending_for
 from workflows.approvals.services import timing
 from workflows.tasks.selectors import database_now
 
@@ -151,6 +151,28 @@ def test_to_be_made_a_manager_takes_two_people_and_nobody_is_their_own(
     alice.refresh_from_db()
     assert alice.manager is None
     assert alice.history.count() >= 2
+
+
+def test_who_would_manage_or_head_does_not_agree_to_it_through_another_either(
+    seeded_company: None, alice: User, bob: User
+) -> None:
+    barbara = person("barbara", "Approvers")
+    today = company_day()
+    Delegation.objects.create(
+        giver=bob, delegate=barbara, given_by=bob, first_day=today, last_day=today, reason=WHY
+    )
+    admin = person("ada", "Administrators")
+    User.objects.filter(pk=admin.pk).update(is_superuser=True)
+    admin = User.objects.get(pk=admin.pk).as_actor()
+    leading.set_manager(actor=admin, person=alice, manager=bob, reason=WHY)
+    department = Department.objects.filter(manager=None)[0]
+    organisation.update_department(actor=admin, department=department, values={"manager": bob}, reason=WHY)
+    for asked in Approval.objects.filter(subject_kind="agents.changerequest"):
+        with pytest.raises(Refusal) as refused:
+            vote(barbara, asked, on_behalf_of=str(bob.pk))
+        assert refused.value.code == "four_eyes"
+    alice.refresh_from_db()
+    assert alice.manager is None
 
 
 def test_times_count_in_working_hours_and_stand_still_in_them(

@@ -10,12 +10,17 @@ from django.test import Client
 from django.urls import reverse
 
 from agents.models import Agent, ChangeRequest, User
+from connectors.services import publish_operation
 from tests.company import person
-from tests.workflows.conftest import ask, hold_above, signed_in
+from tests.fakes import POST_MAPPING, POST_SCHEMA, arguments
+from tests.workflows.conftest import TESTS, ask, hold_above, signed_in
 from tests.workflows.test_approvals import vote
 from workflows.actions.models import Action, StandingApproval
+from workflows.actions.services import Ask, request_action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import company_day
+from workflows.pages.editing import without_hidden
+from workflows.pages.schema_form import SchemaForm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("holds", "hints")]
 WHY = "the invoice says less"
@@ -193,3 +198,43 @@ def test_a_change_of_authority_waits_for_one_thing_only(held: Action, bob: Any, 
     client.post(address, standing_form())
     client.post(address, standing_form(most_uses="9"))
     assert ChangeRequest.objects.count() == 2
+
+
+TEXT = {"type": "string", "maxLength": 40}
+BANK = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["iban"],
+    "properties": {"iban": TEXT, "bic": TEXT},
+}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"bank": BANK}},
+        {"properties": {"bank": {"$ref": "#/$defs/bank"}}, "$defs": {"bank": BANK}},
+    ],
+)
+def test_a_form_never_asks_for_what_is_hidden_however_the_schema_is_written(schema: Any) -> None:
+    form = SchemaForm(without_hidden(schema, ["args.bank.iban"]), {"bank.bic": "BIC"})
+    form.begin_with({"bank": {"iban": "DE1", "bic": "OLD"}})
+    assert form.initial == {"bank.bic": "OLD"}
+    assert form.is_valid()
+
+
+def test_what_is_filled_in_as_a_whole_hides_what_is_hidden_inside_of_it(
+    clerk: Any, bob: Any, erin: Any, book: Any
+) -> None:
+    whole = {**POST_SCHEMA["properties"], "bank": {"anyOf": [BANK, {"type": "null"}]}}
+    publish_operation(
+        actor=TESTS, system=book["system"], code="fake.invoice.post", name="Post an invoice",
+        effect="financial", input_schema={**POST_SCHEMA, "properties": whole}, mapping=POST_MAPPING,
+        reason=WHY, money_path="/total",
+    )  # fmt: skip
+    hold_above(10_000, redact=["args.bank.iban"])
+    asked = Ask("fake.invoice.post", arguments(minor=20_000, bank={"iban": "DE-SECRET", "bic": "BIC"}))
+    held = request_action(actor=clerk.user.as_actor(), agent=clerk, key="whole", ask=asked)
+    shown = browser(bob).get(reverse("inbox-edit", args=[held.approval_id])).content.decode()
+    assert "DE-SECRET" not in shown
+    assert "BIC" in shown

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents import registry, selectors
-from agents.models import Agent, Certificate, OAuthApplication, User
+from agents.models import Agent, Certificate, OAuthApplication, Role, User
 from agents.services import attesting, changes, credentials, lifecycle, people, probation, sponsors, terms
 from agents.services.handing_over import Settlement
 from audit.vocabulary import Refusal
@@ -23,7 +23,8 @@ from workflows.actions.models import Action
 from workflows.actions.services import executing, run_action
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
-from workflows.staffing.services import sweep_employment
+from workflows.runs.models import Step
+from workflows.staffing.services import leaving, sweep_employment
 from workflows.tasks.models import Task
 from workflows.tasks.services import claim_task, complete_task
 
@@ -264,6 +265,22 @@ class TestRetiring:
             "taken away: 1, left: 0; operations it could use that are refused now: 1 of 1" in certificate.text
         )
 
+    def test_it_is_handed_only_to_who_may_have_it_and_whoever_does_that_is_behind_it(
+        self, task: Task, clerk: Agent, rita: Agent, alice: Any
+    ) -> None:
+        def retire(to: Agent) -> None:
+            settled = {f"task:{task.pk}": Settlement(reason=WHY, to=to)}
+            lifecycle.retire_agent(actor=alice.as_actor(), agent=clerk, reason=WHY, settled=settled)
+
+        other = new_agent(alice, "other")
+        role = Role.objects.create(code="other", name="Other", group=Group.objects.create(name="Role: other"))
+        Agent.objects.filter(pk=other.pk).update(role=role)
+        with pytest.raises(Refusal) as refusal:
+            retire(again(other))
+        assert refusal.value.code == "cannot_take_it"
+        retire(rita)
+        assert Step.objects.get(task=task).run.interventions.get().by == alice
+
     def test_what_is_left_goes_back_to_its_candidates(
         self, task: Task, clerk: Agent, alice: Any, rita: Agent
     ) -> None:
@@ -271,6 +288,20 @@ class TestRetiring:
         lifecycle.retire_agent(actor=alice.as_actor(), agent=clerk, reason=WHY, settled=settled)
         task.refresh_from_db()
         assert (task.state, task.claimed_by) == (Task.State.OPEN, None)
+
+    def test_no_flood_keeps_it_in_office(
+        self, clerk: Agent, alice: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(leaving, "MOST", 2)
+        hold_above(100)
+        for number in range(4):
+            ask(clerk, number=f"RE-{number}")
+        items = {it.key: it for it in registry.handover_items(clerk) if it.blocking}
+        assert items["more:waiting-actions"].label == "2 more waiting actions"
+        settled = {key: Settlement(reason=WHY) for key in items}
+        lifecycle.retire_agent(actor=alice.as_actor(), agent=clerk, reason=WHY, settled=settled)
+        assert set(Action.objects.values_list("state", flat=True)) == {"withdrawn"}
+        assert again(clerk).lifecycle == "retired"
 
     def test_the_only_one_of_a_role_that_a_workflow_needs(
         self, task: Task, clerk: Agent, rita: Agent, alice: Any

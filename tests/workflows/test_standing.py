@@ -324,3 +324,27 @@ def test_the_same_key_counts_once(standing: StandingApproval, clerk: Agent) -> N
     assert ask(clerk, key="the same", minor=20_000).pk == first.pk
     standing.refresh_from_db()
     assert standing.used == 1
+
+
+def test_nothing_the_second_person_agrees_to_is_cut_off(held: Action, bob: Any, erin: Any) -> None:
+    names = "; ".join(f"S-{number}" for number in range(40, 80))
+    longest = [Line("and", "args.supplier", "none_of", names)] * 2
+    assert refused(lambda: propose(bob, held, lines=longest, most_minor=90_000_000)) == "bounds_wrong"
+    (said,) = propose(bob, held, lines=longest[:1], most_minor=90_000_000, most_uses=1000).authority
+    assert '"S-79", up to 900,000.00 EUR each, 1000 times, until ' in said
+
+
+def test_as_many_comparisons_as_are_taken_can_be_agreed_to(held: Action, bob: Any, erin: Any) -> None:
+    assert refused(lambda: propose(bob, held, lines=[SAME] * 8)) == "bounds_wrong"
+    given(bob, erin, held, lines=[SAME] * 7)
+
+
+def test_who_agreed_to_it_and_does_not_decide_the_like_is_not_served_by_it_either(
+    clerk: Agent, bob: Any, erin: Any
+) -> None:
+    finance = Group.objects.create(name="Finance")
+    bob.groups.add(finance)
+    hold_above(10_000, approver_group=finance)
+    standing = given(bob, erin, ask(clerk, number="RE-0", minor=20_000))
+    assert ask(clerk, minor=20_000).standing == standing
+    assert ask(clerk, number="RE-2", minor=20_000, on_behalf_of=str(erin.pk)).state == "held"

@@ -77,7 +77,10 @@ class GiveStandingSerializer(ReasonedSerializer):
     )
     for_role = serializers.BooleanField(default=False, help_text="For every agent of the role, not this one.")
     conditions = serializers.ListField(
-        child=ConditionSerializer(), required=False, max_length=8, help_text="All of them must hold."
+        child=ConditionSerializer(),
+        required=False,
+        max_length=services.MOST_LINES,
+        help_text="All of them must hold.",
     )
 
     def bounds(self) -> services.Bounds:

@@ -10,7 +10,7 @@ from django.db.models import CharField, Q
 from django.db.models.functions import Cast
 
 from agents.models import ChangeRequest, User
-from agents.services import changes
+from agents.services import changes, leading
 from audit.vocabulary import Actor, Ref
 from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
@@ -127,8 +127,9 @@ def _ask(actor: Actor, change: ChangeRequest) -> None:
 
 
 def _who_gains(change: ChangeRequest) -> list[str]:
-    """Who would decide for somebody else does not vote on it."""
-    return [str(change.payload["delegate"])] if change.kind == services.GIVE else []
+    """Who would get a say by it does not vote on it, nor through another."""
+    named = {services.GIVE: "delegate", leading.SET_MANAGER: "manager", leading.SET_HEAD: "manager"}
+    return [str(change.payload[named[change.kind]])] if change.kind in named else []
 
 
 def _change(approval: Approval) -> ChangeRequest:

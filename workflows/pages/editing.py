@@ -16,13 +16,14 @@ from django.views.decorators.http import require_http_methods
 from agents.models import User
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
+from workflows.actions.policies import redacted
 from workflows.actions.selectors import hidden_in_action
 from workflows.actions.services import edit_action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import pending_for, visible_to
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
 from workflows.pages.question import documents_of, runs_of
-from workflows.pages.schema_form import SchemaForm
+from workflows.pages.schema_form import SchemaForm, resolved
 from workflows.pages.voters import voters_of, why_nobody
 
 PREFIX = "args"
@@ -89,17 +90,17 @@ def without_hidden(schema: Mapping[str, Any], paths: Sequence[str]) -> dict[str,
     """Return a schema that asks for nothing of what a rule hides (``args.<path>``)."""
     found = dict(schema)
     for path in paths:
-        found = _without(found, path.removeprefix("args.").split("."))
+        found = _without(found, path.removeprefix("args.").split("."), schema)
     return found
 
 
-def _without(schema: Mapping[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+def _without(schema: Mapping[str, Any], parts: Sequence[str], root: Mapping[str, Any]) -> dict[str, Any]:
     head, *rest = parts
     members = dict(schema.get("properties", {}))
     if head not in members:
         return dict(schema)
     if rest and isinstance(members[head], Mapping):
-        members[head] = _without(members[head], rest)
+        members[head] = _without(resolved(members[head], root), rest, root)
         return {**schema, "properties": members}
     del members[head]
     return {
@@ -117,11 +118,13 @@ def _at(value: Any, path: Sequence[str]) -> Any:
 
 def _form(request: HttpRequest, approval: Approval, action: Action, data: Any) -> SchemaForm:
     revision = action.operation.current_revision if action.operation else None
-    schema = without_hidden(revision.input_schema if revision else {}, hidden_in_action(action))
+    hidden = hidden_in_action(action)
+    schema = without_hidden(revision.input_schema if revision else {}, hidden)
     user = _user(request)
     documents = [(str(one.pk), one.name) for one in documents_of(runs_of(approval, user), user)]
     form = SchemaForm(schema, data, prefix=PREFIX, documents=documents)
-    form.begin_with(action.arguments)
+    # A part that is filled in as a whole may hold what is hidden inside of it.
+    form.begin_with(redacted(action.arguments, hidden))
     for name, value in form.initial.items():
         choice: Any = form.fields[name]
         offered = [str(key) for key, _ in choice.choices] if _is_choice(choice) else []

@@ -187,7 +187,7 @@ def _leaves(
     members = schema.get("properties", {}).items()
     order = {name: place for place, name in enumerate(wanted)}
     for name, given in sorted(members, key=lambda item: order.get(item[0], len(order))):
-        part = _resolved(given, root)
+        part = resolved(given, root)
         inner, needed = (*path, name), required and name in wanted
         words = str(part.get("title") or humanize(name))
         inner_label = f"{label}: {words[:1].lower()}{words[1:]}" if label else words
@@ -334,7 +334,8 @@ def _put(answer: dict[str, Any], path: Path, value: Any) -> None:
     place[path[-1]] = value
 
 
-def _resolved(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that a part of another stands for: what its ``$ref`` leads to, else the part itself."""
     for _turn in range(DEEPEST):
         if not isinstance(part, Mapping) or "$ref" not in part:
             break

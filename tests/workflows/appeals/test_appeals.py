@@ -79,6 +79,14 @@ class TestContesting:
         event = Event.objects.get(verb="appeals.appeal_made")
         assert (event.reason, event.action_id) == (WHY, str(appeal.action_id))
 
+    def test_what_a_rule_hides_is_hidden_here_too(self, clerk):
+        hold_above(
+            0, name="No euros", sentence="", condition="", field="args.total.currency", comparison="equal",
+            value="EUR", verdict="deny", redact=["args.total"],
+        )  # fmt: skip
+        (ground,) = contested(clerk).grounds
+        assert (ground["value"], ground["shown"]) == (None, "")
+
     def test_it_is_contested_once(self, large, clerk):
         first = contested(clerk)
         again = refusal_of(

@@ -25,6 +25,7 @@ from workflows.actions.services.executing import dispatch_action, do_action, run
 from workflows.actions.services.executing_together import do_actions, hint_actions
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
 from workflows.actions.services.standing import (
+    MOST_LINES,
     MOST_USES,
     REVOKE,
     Bounds,
@@ -37,6 +38,7 @@ from workflows.actions.services.turns import WAITS, give_turns, pass_on, take_tu
 
 __all__ = [
     "KEY_CHARACTERS",
+    "MOST_LINES",
     "MOST_USES",
     "REVOKE",
     "WAITS",

@@ -34,8 +34,9 @@ def take_use(
         duties = decision.obligations
         if why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
             continue
-        behind = set(people_behind(action)) if behind is None else behind
-        if behind & set(facts.people) or not _count(standing, minor):
+        behind = {request.on_behalf_of, *people_behind(action)} if behind is None else behind
+        # Who agreed to it has no part in what it lets through, also where they would not decide the like.
+        if behind & {str(standing.granted_by_id), str(standing.agreed_by_id)} or not _count(standing, minor):
             continue
         standing.refresh_from_db(fields=["used", "spent_minor"])
         action.standing = standing  # it is written with what is decided

@@ -38,6 +38,9 @@ GIVE = "actions.standing.give"
 REVOKE = "actions.revoke_standingapproval"
 KIND = "actions.standingapproval"
 MOST_USES = 1000
+MOST_LINES = lines.MOST - 1
+# The second person agrees to what they read: nothing of it is ever cut off.
+LONGEST_WORDS = 470
 SECOND = "second"  # stands for whoever agrees later
 
 
@@ -203,8 +206,8 @@ def _require_bounds(bounds: Bounds, request: DecisionRequest) -> None:
         wrong = "what moves money needs a largest amount."
     elif bounds.total_minor is not None and bounds.total_minor < (bounds.most_minor or 0):
         wrong = "all together is less than one alone."
-    elif len(bounds.lines) > lines.MOST or any(line.joined != lines.AND for line in bounds.lines):
-        wrong = f"at most {lines.MOST} comparisons must all hold; none of them joins by or."
+    elif len(bounds.lines) > MOST_LINES or any(line.joined != lines.AND for line in bounds.lines):
+        wrong = f"at most {MOST_LINES} comparisons must all hold; none of them joins by or."
     if wrong:
         raise _refused("bounds_wrong", wrong, "Correct it and ask again.", RefusalKind.INVALID)
 
@@ -258,7 +261,12 @@ def _words(action: Action, judgement: Judgement, bounds: Bounds) -> str:
     if bounds.total_minor is not None:
         said.append(f"{format_minor(bounds.total_minor, currency)} in all")
     times = "once" if bounds.most_uses == 1 else f"{bounds.most_uses} times"
-    return f"{', '.join(said)}, {times}, until {bounds.until:%Y-%m-%d %H:%M} UTC."[:500]
+    words = f"{', '.join(said)}, {times}, until {bounds.until:%Y-%m-%d %H:%M} UTC."
+    if len(words) > LONGEST_WORDS:
+        why = f"in words it is {len(words)} characters, and nobody agrees to more than {LONGEST_WORDS}."
+        then = "Take fewer or shorter comparisons, or ask for several of them."
+        raise _refused("bounds_wrong", why, then, RefusalKind.INVALID)
+    return words
 
 
 def _apply(actor: Actor, change: ChangeRequest) -> None:

@@ -159,7 +159,8 @@ def _of_rule(action: Action, rule: Rule, hidden: set[str]) -> dict[str, Any]:
     facts = rule_facts(rule)
     kind = selectors.kind_of(facts)
     value = policies.value_at(facts.field, kind, action.arguments, action.amount_company_minor)
-    value = None if facts.field in hidden else value
+    if any(f"{facts.field}.".startswith(f"{path}.") for path in hidden):
+        value = None
     shown = _shown(facts.field, value)
     return _ground(Against.RULE, str(rule.pk), rule.name, policies.shape_of_rule(facts), value, shown)
 

@@ -11,7 +11,14 @@ from workflows.runs.services.steering.pausing import Pause, Resume
 from workflows.runs.services.steering.planned import Cancel, Override, Rerun, Retry, Skip
 from workflows.runs.services.steering.redirecting import Redirect, who_could_take
 from workflows.runs.services.steering.timing import ChangeDeadline, ChangePriority, deadline_of
-from workflows.runs.services.steering.verb import Standing, Verb, may_steer, preview_steering, steer_run
+from workflows.runs.services.steering.verb import (
+    Standing,
+    Verb,
+    may_steer,
+    preview_steering,
+    steer_run,
+    steer_within,
+)
 
 __all__ = [
     "Cancel",
@@ -36,6 +43,7 @@ __all__ = [
     "name_of",
     "preview_steering",
     "steer_run",
+    "steer_within",
     "verbs_of_run",
     "verbs_of_steps",
     "who_could_take",

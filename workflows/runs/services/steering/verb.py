@@ -103,17 +103,25 @@ def steer_run(
     ``changed_meanwhile``, with the present effect as its detail. Other refusals: not_permitted, reason_missing,
     run_over, and what the verb itself says (``cannot_<verb>``).
     """
-    with refusals_recorded(actor=actor, subject=run.as_ref(), **run.event_refs()), transaction.atomic():
-        run = lock_run(run.pk)
-        require_may_steer(actor, run)
-        _require_reason(reason, verb, run)
-        verb.keep_out(run)
-        at = _standing(actor, run, verb, step, reason)
-        effect = verb.effect(at)
-        _require_as_seen(effect, seen, at)
-        _record(verb, at, effect)
-        verb.carry_out(at)
-        return effect
+    with refusals_recorded(actor=actor, subject=run.as_ref(), **run.event_refs()):
+        return steer_within(actor=actor, run=run, verb=verb, reason=reason, step=step, seen=seen)
+
+
+@transaction.atomic
+def steer_within(
+    *, actor: Actor, run: Run, verb: Verb, reason: str, step: Step | None = None, seen: str = ""
+) -> Effect:
+    """Do the same as a part of something else, in the caller's transaction; the caller records a refusal."""
+    run = lock_run(run.pk)
+    require_may_steer(actor, run)
+    _require_reason(reason, verb, run)
+    verb.keep_out(run)
+    at = _standing(actor, run, verb, step, reason)
+    effect = verb.effect(at)
+    _require_as_seen(effect, seen, at)
+    _record(verb, at, effect)
+    verb.carry_out(at)
+    return effect
 
 
 def _require_reason(reason: str, verb: Verb, run: Run) -> None:
