@@ -50,7 +50,7 @@ def confirmed_for(request: HttpRequest, back_to: str) -> Confirmed:
 
 
 def keep_on_the_way(request: HttpRequest, approval: Approval) -> None:
-    """Keep what was typed about an approval while its reader confirms who they are: in their session, one only."""
+    """Keep what was typed about an approval while its reader confirms who they are, in their session."""
     typed = {name: request.POST.get(name, "")[:MOST_OF_A_REASON] for name in ("reason", "for")}
     request.session[KEPT] = {"approval": str(approval.pk), "reason": typed["reason"], "whom": typed["for"]}
 
