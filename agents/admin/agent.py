@@ -237,7 +237,10 @@ class AgentAdmin(WorkforceAdmin):
     @display(description="Its life")
     def shown_life(self, agent: Agent) -> SafeString:
         rows = [(moment(it.at), it.title, it.text) for it in selectors.timeline_of(agent)]
-        life = [("Its record, certificates and hand-over", reverse("agent-life", args=[agent.pk]))]
+        life = [
+            ("Its record, certificates and hand-over", reverse("agent-life", args=[agent.pk])),
+            ("What is approved in advance for it", f"{reverse('standing')}?agent={agent.pk}"),
+        ]
         return format_html(
             "<p>{}</p>{}",
             selectors.state_words(agent),

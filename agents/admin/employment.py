@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from agents import selectors
-from agents.admin.base import WorkforceAdmin, trail, values_of
+from agents.admin.base import WorkforceAdmin, moment, trail, values_of
+from agents.decision.speech import count_of
 from agents.forms import TermsForm
 from agents.models import TERM_FIELDS, Certificate, ChangeRequest, LifecycleTerms
 from agents.services import terms
@@ -29,7 +30,7 @@ class LifecycleTermsAdmin(WorkforceAdmin):
     """How long a probation is, how often an agent is confirmed, and which record puts it back by itself."""
 
     form = TermsForm
-    list_display = ("shown_whose", "probation_days", "attest_every_days", "shown_record")
+    list_display = ("shown_whose", "shown_probation", "shown_attestation", "shown_record")
     list_display_links = ("shown_whose",)
     empty_title = "No terms yet"
     empty_step = "Add those of the company: leave the role empty."
@@ -70,6 +71,14 @@ class LifecycleTermsAdmin(WorkforceAdmin):
     def shown_whose(self, row: LifecycleTerms) -> str:
         return str(row.role) if row.role else "Everybody else in the company"
 
+    @display(description="Probation", ordering="probation_days")
+    def shown_probation(self, row: LifecycleTerms) -> str:
+        return count_of(row.probation_days, "day")
+
+    @display(description="Confirmed by the sponsor every", ordering="attest_every_days")
+    def shown_attestation(self, row: LifecycleTerms) -> str:
+        return count_of(row.attest_every_days, "day") if row.attest_every_days else "Not asked"
+
     @display(description="Put back by its record")
     def shown_record(self, row: LifecycleTerms) -> str:
         return row.get_breach_then_display() if selectors.terms_from(row).watches else "No, only by a person"
@@ -83,8 +92,8 @@ class LifecycleTermsAdmin(WorkforceAdmin):
 class CertificateAdmin(ReadOnlyAdmin):
     """What was decided about agents, word for word. Nothing here is ever changed."""
 
-    list_display = ("issued_at", "kind", "agent", "signer_label", "proposer_label")
-    list_display_links = ("issued_at",)
+    list_display = ("shown_issued", "kind", "agent", "shown_signer", "shown_proposer")
+    list_display_links = ("shown_issued",)
     list_filter = ("kind", "agent")
     list_select_related = ("agent",)
     empty_title = "No certificate yet"
@@ -103,6 +112,18 @@ class CertificateAdmin(ReadOnlyAdmin):
         "contract_digest",
         "shown_page",
     )
+
+    @display(description="Issued", ordering="issued_at")
+    def shown_issued(self, row: Certificate) -> SafeString:
+        return moment(row.issued_at)
+
+    @display(description="Signed by", ordering="signer_label")
+    def shown_signer(self, row: Certificate) -> str:
+        return row.signer_label
+
+    @display(description="Asked for by", ordering="proposer_label")
+    def shown_proposer(self, row: Certificate) -> str:
+        return row.proposer_label
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         """Whoever sees an agent sees what was decided about it."""

@@ -120,12 +120,16 @@ class RoleAdmin(WorkforceAdmin):
             address = reverse("role-template", args=[origin["code"]])
             parts.append(
                 format_html(
-                    '<p><a class="portal-link" href="{}">What differs from the template</a></p>', address
+                    '<p class="mt-2"><a class="portal-link" href="{}">What differs from the template</a></p>',
+                    address,
                 )
             )
         address = reverse("role-export", args=[role.code])
         parts.append(
-            format_html('<p><a class="portal-link" href="{}">Export this role as a template</a></p>', address)
+            format_html(
+                '<p class="mt-2"><a class="portal-link" href="{}">Export this role as a template</a></p>',
+                address,
+            )
         )
         return mark_safe("".join(parts))  # noqa: S308
 

@@ -89,7 +89,7 @@ def evidence_words(found: Evidence) -> list[str]:
     """Return the numbers as lines that a person reads before they put their name to it."""
     days = f"{found.days} {_plural(found.days, 'day', 'days')}" if found.days else "less than a day"
     lines = [
-        f"Over {days}, since {found.since[:10]}." if found.since else f"Over {days}.",
+        f"Over {days}, since {_date(found.since)}." if found.since else f"Over {days}.",
         f"Asked for: {found.asked:,}. Allowed: {found.allowed:,}. Held for a person: {found.held:,}.",
         f"Of what was held, approved: {found.approved:,}, rejected: {found.rejected:,}.",
         f"Refused: {found.denied:,}, of these above a limit: {found.limits:,}.",
@@ -100,6 +100,10 @@ def evidence_words(found: Evidence) -> list[str]:
     if not found.asked:
         lines.append("It has asked for nothing, so nothing is known of how it works.")
     return lines
+
+
+def _date(written: str) -> str:
+    return f"{date.fromisoformat(written[:10]):%-d %B %Y}"
 
 
 def breaches(counts: Mapping[str, int], terms: Terms) -> list[str]:

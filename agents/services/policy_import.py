@@ -220,7 +220,7 @@ class _Import:
         scoped = {"scope_kind": kind, "scope_id": scope_id}
         if measure is None:
             made = policies.create_measure(actor=self.actor, content={**given, **scoped}, reason=self.reason)
-            self._line(f"Limit {made.name}", "added", f"({made.mode})")
+            self._line(f"Limit {made.name}", "added", made.get_mode_display())
             return
         full = {**_defaults(limit_fields()), **given, **scoped}
         wanted = {name: value for name, value in full.items() if value != getattr(measure, name)}

@@ -191,7 +191,7 @@ def _can_fall(agent: Agent, to: str) -> bool:
 
 def _in_brief(agent: Agent, asked: int, denied: int) -> str:
     freely = agent.get_autonomy_display().lower()
-    return f"It asked for {asked:,} actions since then, {denied:,} were refused. Afterwards: {freely}."
+    return f"Asked for since then: {asked:,}, of these refused: {denied:,}. Afterwards: {freely}."
 
 
 def _require_on_probation(agent: Agent) -> None:

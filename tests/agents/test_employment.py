@@ -140,7 +140,7 @@ class TestEvidence:
 
     def test_it_is_said_in_words(self) -> None:
         said = evidence_words(self.FOUND)
-        assert said[0] == "Over 1 day, since 2026-11-01."
+        assert said[0] == "Over 1 day, since 1 November 2026."
         assert said[1] == "Asked for: 1,200. Allowed: 0. Held for a person: 2."
         assert said[-1] == "Half of what was held was decided within 2 hours."
         assert "nothing is known" in evidence_words(Evidence())[-1]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from agents.models import Agent, ChangeRequest, Department, Role, Rule
-from tests.browser.conftest import check_page, sign_in
+from tests.browser.conftest import DESK, check_page, sign_in
 from tests.browser.test_authority import shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
@@ -49,7 +49,10 @@ def test_a_role_is_taken_from_a_template_and_an_agent_is_copied(page: Page, port
     dialog.locator("[name=sponsor]").select_option(label="Alice")
     dialog.locator("[name=reason]").fill("Logistics has the same work")
     shot(page, "copy")
+    # Also where the window is lower than the dialog, which then scrolls.
+    page.set_viewport_size({"width": 390, "height": 600})
     dialog.get_by_role("button", name="Copy").click()
+    page.set_viewport_size(DESK)
     expect(page.get_by_text("Not copied:").first).to_be_visible()
     shot(page, "copied")
     made = Agent.objects.get(code="robo-l")

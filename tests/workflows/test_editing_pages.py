@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from agents.models import Agent, ChangeRequest, User
+from agents.models import Agent, ChangeRequest, Role, Rule, User
 from connectors.services import publish_operation
 from tests.company import person
 from tests.fakes import POST_MAPPING, POST_SCHEMA, arguments
-from tests.workflows.conftest import TESTS, ask, hold_above, signed_in
+from tests.workflows.conftest import TESTS, ask, hold_above, new_agent, signed_in
 from tests.workflows.test_approvals import vote
 from workflows.actions.models import Action, StandingApproval
 from workflows.actions.services import Ask, request_action
@@ -136,6 +137,13 @@ def test_the_like_is_approved_in_future_by_two_people(held: Action, bob: Any, er
     page = client.get(reverse("standing")).content.decode()
     assert "1 of 2" in page
     assert "In force" in page
+    for narrowed in (f"agent={clerk.pk}", f"rule={Rule.objects.get().pk}", "agent=x", "rule=x"):
+        assert "1 of 2" in client.get(f"{reverse('standing')}?{narrowed}").content.decode()
+    other = new_agent(bob, "other")
+    other.role = Role.objects.create(code="other", name="Other", group=Group.objects.create(name="Role: other"))
+    other.save()
+    assert "1 of 2" not in client.get(f"{reverse('standing')}?agent={other.pk}").content.decode()
+    assert client.get(f"{reverse('standing')}?rule={clerk.pk}").status_code == 404
     standing = StandingApproval.objects.get()
     client.post(reverse("standing-end", args=[standing.pk]), {"reason": "no longer needed"})
     assert "Ended" in browser(erin).get(reverse("standing")).content.decode()

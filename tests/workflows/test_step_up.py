@@ -164,7 +164,7 @@ def test_rubbish_in_the_session_is_no_proof(approval: Approval, portal: Client, 
 def test_the_page_asks_first_and_comes_back(approval: Approval, portal: Client) -> None:
     shown = portal.get(f"/inbox/{approval.pk}/").content.decode()
     link = f"/confirm/?next=%2Finbox%2F{approval.pk}%2F"
-    assert link in shown
+    assert 'value="confirm"' in shown
     assert 'value="approve"' not in shown
     assert 'value="reject"' in shown
     assert by_page(portal, approval) == 403
@@ -180,6 +180,21 @@ def test_the_page_asks_first_and_comes_back(approval: Approval, portal: Client) 
     assert 'value="approve"' in shown
     assert by_page(portal, approval) == 302
     assert state(approval) == "approved"
+
+
+def test_what_was_typed_is_there_again_after_confirming(approval: Approval, portal: Client) -> None:
+    address = f"/inbox/{approval.pk}/"
+    typed = {"verdict": "confirm", "reason": "<b>It</b> matches the order"}
+    away = portal.post(f"{address}vote/", typed)
+    assert (away.status_code, away["Location"]) == (302, f"/confirm/?next=%2Finbox%2F{approval.pk}%2F")
+    assert (
+        portal.post(f"{address}vote/", typed, headers={"HX-Request": "true"})["HX-Redirect"] == away["Location"]
+    )
+    assert not Vote.objects.exists()
+    portal.post("/confirm/", {"password": PASSWORD, "next": address})
+    assert "&lt;b&gt;It&lt;/b&gt; matches the order</textarea>" in portal.get(address).content.decode()
+    assert by_page(portal, approval) == 302
+    assert "matches the order" not in str(dict(portal.session))
 
 
 @pytest.mark.parametrize(

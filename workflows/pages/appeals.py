@@ -16,8 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents import policies
-from agents.models import Rule, User
-from agents.selectors import visible_rules
+from agents.models import ChangeRequest, Rule, User
+from agents.registry import find_operation
+from agents.selectors import company_currency, visible_rules
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.actions.selectors import visible_to as visible_actions
@@ -84,6 +85,7 @@ class ContestedLine:
     name: str
     operation: str
     shape: str
+    sentence: str
     cases: list[Appeal]
     count: int
     upheld: int
@@ -94,7 +96,9 @@ class ContestedLine:
     trial: str
     suggestion: str
     value: str
+    unit: str
     proposal: Proposal | None
+    taken_up: str
     may_take_up: bool
 
 
@@ -244,15 +248,25 @@ def _contested_page(request: HttpRequest, status: int = 200, **said: Any) -> Htt
         (one.kind, one.subject_id, one.operation_code, one.shape): one
         for one in visible_proposals(user).filter(state=Proposal.State.OPEN)
     }
-    lines = [_line(user, cluster, appeals, proposals) for cluster in found]
-    decided = visible_proposals(user).exclude(state=Proposal.State.OPEN)[:MOST_CASES]
+    decided = visible_proposals(user).exclude(state=Proposal.State.OPEN).select_related("change_request")
+    decided = decided[:MOST_CASES]
+    waiting = {one.subject_id: one.change_request for one in decided if _waits(one.change_request)}
+    lines = [_line(user, cluster, appeals, proposals, waiting) for cluster in found]
     return page(
         request, "portal/contested.html", "Contested rules", status, lines=lines, decided=decided, **said
     )
 
 
+def _waits(change: ChangeRequest | None) -> bool:
+    return change is not None and change.state == ChangeRequest.State.PENDING
+
+
 def _line(
-    user: User, cluster: Cluster, appeals: dict[str, Appeal], proposals: dict[Any, Proposal]
+    user: User,
+    cluster: Cluster,
+    appeals: dict[str, Appeal],
+    proposals: dict[Any, Proposal],
+    waiting: dict[str, ChangeRequest | None],
 ) -> ContestedLine:
     ground, loosened = cluster.ground, loosening_of(cluster)
     shown = list(dict.fromkeys(case.shown for case in cluster.cases if case.shown))
@@ -262,8 +276,9 @@ def _line(
     return ContestedLine(
         kind=Against(ground.kind).label,
         name=_name(ground.kind, ground.subject_id, rule),
-        operation=ground.operation,
+        operation=operation.name if (operation := find_operation(ground.operation)) else ground.operation,
         shape=ground.shape,
+        sentence=rule.sentence if rule else "",
         cases=cases[::-1],
         count=len(cluster.cases),
         upheld=len(cluster.cases) - len(cluster.standing),
@@ -274,7 +289,9 @@ def _line(
         trial=_trial(user, ground.kind, ground.subject_id, loosened.value if loosened else ""),
         suggestion=loosened.words if loosened else "",
         value=str(proposal.changes.get("value", "")) if proposal and "verdict" not in proposal.changes else "",
+        unit=company_currency() if rule and rule.field == "amount" else "",
         proposal=proposal,
+        taken_up=admin_page(change) if (change := waiting.get(ground.subject_id)) else "",
         may_take_up=proposal is not None
         and policies.may_publish_rule(user.as_actor(), rule.policy if rule else None) is None,
     )

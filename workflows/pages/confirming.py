@@ -23,6 +23,8 @@ from workflows.approvals.models import Approval
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
 
 MOST_OF_AN_ADDRESS = 500
+MOST_OF_A_REASON = 1000
+KEPT = "kept_on_the_way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,20 @@ def confirmed_for(request: HttpRequest, back_to: str) -> Confirmed:
     user, link = _user(request), f"{reverse('confirm')}?{urlencode({'next': back_to})}"
     proof = step_up_of(user, request.session)
     return Confirmed(link, proof.at + lasting() if proof and is_fresh(proof, user) else None)
+
+
+def keep_on_the_way(request: HttpRequest, approval: Approval) -> None:
+    """Keep what was typed about an approval while its reader confirms who they are, in their session."""
+    typed = {name: request.POST.get(name, "")[:MOST_OF_A_REASON] for name in ("reason", "for")}
+    request.session[KEPT] = {"approval": str(approval.pk), "reason": typed["reason"], "whom": typed["for"]}
+
+
+def kept_on_the_way(request: HttpRequest, approval: Approval | None) -> dict[str, Any]:
+    """Return what was typed about this approval before its reader went to confirm who they are."""
+    kept = request.session.get(KEPT, {})
+    if approval is None or kept.get("approval") != str(approval.pk):
+        return {}
+    return {"reason": kept["reason"], "whom": kept["whom"]}
 
 
 @never_cache

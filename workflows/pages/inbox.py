@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,12 +22,14 @@ from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import others_who_may, pending_for, visible_to
 from workflows.approvals.services import ask_back, cast_vote, comment_on, note_opening, reassign
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
-from workflows.pages.confirming import confirmed
+from workflows.pages.confirming import KEPT, confirmed, confirmed_for, keep_on_the_way, kept_on_the_way
 from workflows.pages.live import inbox_mark
 from workflows.pages.question import not_done_after, question_for
 from workflows.pages.waiting import next_for, rows_of
 
 MOST_ROWS = 200
+# No verdict: what was typed is kept, and who it is confirmed first.
+CONFIRM_FIRST = "confirm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def inbox(request: HttpRequest, approval_id: UUID | None = None) -> HttpResponse
         "question": question,
         "opened_key": str(approval_id or ""),
         "subtitle": opened.subject_label if opened else "",
+        **kept_on_the_way(request, opened),
     }
     return page(request, "portal/inbox.html", "Inbox", **shown, **listed(request))
 
@@ -88,7 +92,7 @@ def inbox_detail(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     """Return one approval alone, for a page that keeps its list."""
     approval = _find(request, approval_id)
     note_opening(person=_user(request), approvals=[approval])
-    return _detail(request, approval)
+    return _detail(request, approval, **kept_on_the_way(request, approval))
 
 
 @require_POST
@@ -97,6 +101,8 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     """Decide. The service asks every question again; a refusal changes nothing and says why."""
     approval = _find(request, approval_id)
     verdict = request.POST.get("verdict", "")
+    if verdict == CONFIRM_FIRST:
+        return _confirm_first(request, approval)
     if verdict not in Vote.Verdict.values:
         return _detail(request, approval, status=422, refused="Choose Approve or Reject.")
     reason = request.POST.get("reason", "")
@@ -113,7 +119,9 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     except Refusal as refusal:
         approval.refresh_from_db()
         status = STATUS_OF_KIND.get(refusal.kind, 403)
-        return _detail(request, approval, status=status, refused=refusal.in_full(), reason=reason)
+        typed = {"reason": reason, "whom": request.POST.get("for", "")}
+        return _detail(request, approval, status=status, refused=refusal.in_full(), **typed)
+    request.session.pop(KEPT, None)
     return _decided(request, decided, verdict)
 
 
@@ -143,6 +151,16 @@ def say(request: HttpRequest, approval_id: UUID) -> HttpResponse:
         return _detail(request, approval, done=done)
     messages.success(request, done)
     return redirect("inbox-approval", approval.pk)
+
+
+def _confirm_first(request: HttpRequest, approval: Approval) -> HttpResponse:
+    keep_on_the_way(request, approval)
+    link = confirmed_for(request, reverse("inbox-approval", args=[approval.pk])).link
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(link)
+    response = HttpResponse()
+    response["HX-Redirect"] = link
+    return response
 
 
 def _decided(request: HttpRequest, approval: Approval, verdict: str) -> HttpResponse:

@@ -154,6 +154,8 @@ def _page(request: HttpRequest, agent: Agent, status: int = 200, **said: Any) ->
         "receivers": _receivers(user, agent, items),
         "contract": selectors.contract_of(agent) if deeds.attest else None,
         "own_operations": _own_operations(agent) if deeds.attest else [],
+        "taken_away": request.POST.getlist("take_away"),
+        "waiting_link": admin_page(deeds.waiting) if deeds.waiting else "",
     }
     return page(request, "portal/life.html", f"Life of {agent.name}", status, **context, **said)
 
@@ -192,9 +194,11 @@ def _receivers(user: User, agent: Agent, items: list[HandoverItem]) -> list[Agen
     return sorted(found.select_related("role"), key=lambda it: (it.role_id != agent.role_id, it.name))
 
 
-def _own_operations(agent: Agent) -> list[str]:
+def _own_operations(agent: Agent) -> list[dict[str, str]]:
     own = [grant for grant in registry.grants() if grant.holder_kind == "user"]
-    return lifecycle.granted_operations(agent, own)
+    codes = lifecycle.granted_operations(agent, own)
+    found = [(code, registry.find_operation(code)) for code in codes]
+    return [{"code": code, "name": operation.name if operation else code} for code, operation in found]
 
 
 def _agent(request: HttpRequest, agent_id: UUID) -> Agent:

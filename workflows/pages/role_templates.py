@@ -153,9 +153,10 @@ def _told(request: HttpRequest, taken: Taken) -> HttpResponse:
     waiting = len(taken.outcome.waiting)
     done = len(taken.outcome.lines) - waiting
     already = f", {taken.outcome.same} were so already" if taken.outcome.same else ""
-    messages.success(request, f"{taken.template.role.name}: {done} done at once{already}.")
+    then = "" if taken.existed else " Next: take on an agent with this role, in Agents."
+    messages.success(request, f"{taken.template.role.name}: {done} done at once{already}.{then}")
     if waiting:
-        messages.warning(request, f"Waiting for a second person: {waiting}.")
+        messages.warning(request, f"Waiting for a second person: {waiting}, see Change requests.")
     if taken.waits_for_system:
         messages.warning(
             request,

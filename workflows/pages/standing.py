@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
@@ -22,7 +23,7 @@ from agents.decision.facts import Line
 from agents.decision.money import format_minor, major_to_minor
 from agents.models import User
 from agents.registry import find_operation
-from agents.selectors import company_currency
+from agents.selectors import company_currency, visible_agents, visible_rules
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action, StandingApproval
@@ -215,10 +216,34 @@ def end_standing(request: HttpRequest, standing_id: UUID) -> HttpResponse:
 
 def _list(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
     user = _user(request)
-    found = [_line(one, user) for one in visible_standing(user)[:MOST_ROWS]]
+    shown, of_whom = _narrowed(request, visible_standing(user))
+    found = [_line(one, user) for one in shown[:MOST_ROWS]]
     order = list(_TAGS.values())
     rows = sorted(found, key=lambda line: order.index(line.tag))
-    return page(request, "portal/standing.html", "Approved in advance", status, lines=rows, **said)
+    return page(
+        request, "portal/standing.html", "Approved in advance", status, lines=rows, of_whom=of_whom, **said
+    )
+
+
+def _narrowed(
+    request: HttpRequest, found: QuerySet[StandingApproval]
+) -> tuple[QuerySet[StandingApproval], str]:
+    """Return those of the agent or the rule that the address names, and its name; all of them by default."""
+    user = _user(request)
+    if key := _uuid(request.GET.get("agent", "")):
+        agent = get_object_or_404(visible_agents(user), pk=key)
+        return found.filter(Q(agent=agent) | Q(role=agent.role_id)), agent.name
+    if key := _uuid(request.GET.get("rule", "")):
+        rule = get_object_or_404(visible_rules(user), pk=key)
+        return found.filter(modelled_on__explanation__deciding__contains=[str(rule.pk)]), rule.name
+    return found, ""
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _line(one: StandingApproval, user: User) -> StandingLine:

@@ -28,6 +28,8 @@ DECIDED_DAYS = 30
 FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
 PAGES = {"actions.action": "action", "runs.run": "run"}
 OWN_PAGES = {"appeals.appeal": "appeal"}
+# Such work says by its own word what it is.
+OWN_WORDS = {"appeals.appeal": "Appeal: what was denied stays denied"}
 # What is decided where the life of an agent is shown, and closed by that.
 OF_AGENTS = {"agents.attestation", "agents.takeover"}
 SOMETIME = datetime.max.replace(tzinfo=UTC)
@@ -178,7 +180,7 @@ def _of_task(task: Task, user: User, shelf: str) -> Row:
 
 
 def _words(task: Task, user: User, shelf: str) -> Iterable[str]:
-    yield task.get_kind_display()
+    yield OWN_WORDS.get(task.subject_kind, task.get_kind_display())
     if task.reminded_at and shelf != "decided":
         yield "reminded"
     if shelf == "decided":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,7 @@ def test_a_threshold_moves_just_beyond_the_cases_and_lets_them_pass(minors, comp
 def test_the_next_round_number(minors, value):
     found = loosened_rule(rule(verdict="deny"), [case(value=minor) for minor in minors], Kind.MONEY, "EUR")
     assert found.value == value
-    assert found.words == f"Compare with {value} instead of 10000.00"
+    assert found.words == f"Compare with {Decimal(value):,} EUR instead of 10,000.00 EUR"
 
 
 @given(st.integers(-(10**12), 10**12), st.sampled_from([1, 100, 1_000_000]))

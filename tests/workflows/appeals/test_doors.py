@@ -99,7 +99,7 @@ class TestPages:
         assert "Nothing is contested" in client.get(reverse("contested")).content.decode()
         contested(clerk, 10_400, "RE-1")
         text = client.get(reverse("contested")).content.decode()
-        assert "Too few to propose it" in text
+        assert "Too few appeals yet" in text
         contested(clerk, 11_000, "RE-2")
         contested(two, 12_300, "RE-3")
         proposal = Proposal.objects.get()
@@ -130,7 +130,7 @@ class TestPages:
             contested(agent, 10_400 + number, f"RE-{number}")
         manager = signed_in(alice)
         (told,) = manager.get("/api/v1/contested-rules").json()["results"]
-        assert (told["words"], told["cases"]) == ("Compare with 110.00 instead of 100.00", 3)
+        assert (told["words"], told["cases"]) == ("Compare with 110.00 EUR instead of 100.00 EUR", 3)
         address = f"/api/v1/contested-rules/{told['id']}/take-up"
         wrong = manager.post(address, {"reason": "Prices rose", "value": "much"}, format="json")
         assert wrong.status_code == 422

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
@@ -261,12 +263,17 @@ def _words(action: Action, judgement: Judgement, bounds: Bounds) -> str:
     if bounds.total_minor is not None:
         said.append(f"{format_minor(bounds.total_minor, currency)} in all")
     times = "once" if bounds.most_uses == 1 else f"{bounds.most_uses} times"
-    words = f"{', '.join(said)}, {times}, until {bounds.until:%Y-%m-%d %H:%M} UTC."
+    words = f"{', '.join(said)}, {times}, until {_day(bounds.until)}."
     if len(words) > LONGEST_WORDS:
         why = f"in words it is {len(words)} characters, and nobody agrees to more than {LONGEST_WORDS}."
         then = "Take fewer or shorter comparisons, or ask for several of them."
         raise _refused("bounds_wrong", why, then, RefusalKind.INVALID)
     return words
+
+
+def _day(at: datetime) -> str:
+    """Return a moment as the pages write it, by the company's clock."""
+    return f"{at.astimezone(ZoneInfo(settings.TIME_ZONE)):%-d %b %Y, %H:%M %Z}"
 
 
 def _apply(actor: Actor, change: ChangeRequest) -> None:

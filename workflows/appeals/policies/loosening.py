@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.decision import MeasureDefinition, RuleFacts
 from agents.decision.comparison import Kind, values_of
-from agents.decision.money import INT64_MAX, MILLION, exponent, format_minor
+from agents.decision.money import INT64_MAX, MILLION, exponent, format_minor, major_to_minor
 from agents.decision.wording import number_words
 from workflows.appeals.policies.clusters import Contested
 
@@ -48,7 +49,8 @@ def loosened_rule(
         if len(values) == len(cases) and (wanted := _other_value(rule, values, kind, currency)):
             comparison, value = wanted
             written = {"field": rule.field, "comparison": comparison, "value": value, "sentence": ""}
-            return Loosening(f"Compare with {value} instead of {rule.value}", written)
+            new, old = (_in_words(one, kind, currency) for one in (value, rule.value))
+            return Loosening(f"Compare with {new} instead of {old}", written)
     if rule.verdict != "deny":
         return None
     built = {"field": rule.field, "comparison": rule.comparison, "value": rule.value, "sentence": ""}
@@ -71,6 +73,14 @@ def loosened_limit(measure: MeasureDefinition, cases: Sequence[Contested], curre
         return None
     now, then = (number_words(measure.unit, one, currency) for one in (measure.ceiling, ceiling))
     return Loosening(f"Allow {then} instead of {now}", {"ceiling": ceiling})
+
+
+def _in_words(value: str, kind: Kind, currency: str) -> str:
+    if kind is not Kind.MONEY:
+        return value
+    with suppress(ValueError):
+        return format_minor(major_to_minor(value, currency), currency)
+    return value
 
 
 def round_above(number: int, each: int = 1) -> int:
