@@ -18,6 +18,7 @@ from tests.workflows.test_approvals import vote
 from tests.workflows.test_delegations import hand_on
 from tests.workflows.test_runs import begun, claim, complete, publish, step
 from workflows.actions.models import Action
+from workflows.actions.selectors import shown_arguments
 from workflows.actions.services import edit_action, run_action, withdraw_action
 from workflows.runs import services as runs
 from workflows.tasks import services as tasks
@@ -243,3 +244,15 @@ def test_a_task_waits_for_what_took_the_place(clerk: Agent, alice: Any, bob: Any
     vote(erin, new.approval, "reject")
     task.refresh_from_db()
     assert (task.waits_for, task.state) == ("", Task.State.OPEN)
+
+
+def test_what_was_hidden_stays_hidden_whatever_is_changed_and_decided(clerk: Any, bob: Any, erin: Any) -> None:
+    hold_above(10_000, redact=["args.supplier"])
+    new = edit(bob, ask(clerk, minor=20_000), minor=100)
+    assert (new.code, shown_arguments(new)["supplier"]) == ("edited_by_person", "(hidden)")
+    assert refused(bob, new, changes={"supplier": "SUP-666"}) in ("hidden_field", "four_eyes")
+    assert refused(erin, new, changes={"supplier": "SUP-666"}) == "hidden_field"
+    vote(erin, new.approval)
+    new.refresh_from_db()
+    assert (new.state, shown_arguments(new)["supplier"]) == ("authorized", "(hidden)")
+    assert "S-1" not in new.label

@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 
 from agents.models import User
 from workflows.actions.models import Action
-from workflows.actions.selectors import amount_words
+from workflows.actions.selectors import amount_words, hidden_in_action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import in_force, pending_for
 from workflows.notices.choices import WINDOW_MINUTES, How, State, Why
@@ -91,7 +91,7 @@ def item_of(notice: Notice) -> Item:
     task = notice.task
     approval = Approval.objects.filter(task=task).first() if task.kind == Task.Kind.APPROVAL else None
     action = _action_of(task)
-    hides = bool(action and action.explanation.get("obligations", {}).get("redact"))
+    hides = bool(action and hidden_in_action(action))
     return Item(
         kind=task.get_kind_display(),
         what=_label(task, action if hides else None),

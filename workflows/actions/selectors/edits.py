@@ -46,6 +46,9 @@ def changed(old: Action, new: Action, hides: tuple[str, ...] = ()) -> tuple[Diff
 
 
 def hidden_in_action(action: Action) -> list[str]:
-    """Return the paths (``args.<path>``) that a rule hides."""
+    """Return the paths (``args.<path>``) that a rule hides, also those it hid before people changed the action:
+    a value changed so that the rule no longer applies shows nobody what was hidden."""
     paths: list[str] = action.explanation.get("obligations", {}).get("redact", [])
-    return paths
+    if action.replaces is None:
+        return paths
+    return [*paths, *(path for path in hidden_in_action(action.replaces) if path not in paths)]

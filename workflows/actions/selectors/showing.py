@@ -13,7 +13,7 @@ from agents.models import User
 from agents.selectors import visible_agents
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
-from workflows.actions.selectors.edits import edits_of
+from workflows.actions.selectors.edits import edits_of, hidden_in_action
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import Shape, may_go_together
 from workflows.approvals.selectors import asked_of, handed_to
@@ -57,8 +57,7 @@ def in_doubt(user: User) -> QuerySet[Action]:
 
 def shown_arguments(action: Action) -> dict[str, Any]:
     """Return the arguments as pages show them: what a rule asks to redact is hidden."""
-    duties = action.explanation.get("obligations", {})
-    return redacted(action.arguments, duties.get("redact", []))
+    return redacted(action.arguments, hidden_in_action(action))
 
 
 def amount_words(action: Action) -> str:

@@ -78,7 +78,7 @@ def _edit(
     old = _held(approval)
     stops.lock_and_check(scopes_of(old))
     arguments, authority = _changed(old, changes), authority_now()
-    judgement = _judged(old, arguments, authority)
+    judgement = _hiding(_judged(old, arguments, authority), hidden_in_action(old))
     new = Action(
         agent=old.agent,
         replaces=old,
@@ -184,6 +184,14 @@ def _judged(old: Action, arguments: Mapping[str, Any], authority: PresentAuthori
     if decision.verdict is Verdict.DENY:
         raise _refused(decision.code, f"so changed it is not allowed. {decision.sentence}", decision.next_step)
     return judgement
+
+
+def _hiding(judgement: Judgement, paths: list[str]) -> Judgement:
+    """Hide as well what was hidden before: nobody reads it by changing what the rule goes by."""
+    decision = judgement.decision
+    redact = tuple(sorted({*decision.obligations.redact, *paths}))
+    duties = dataclasses.replace(decision.obligations, redact=redact)
+    return dataclasses.replace(judgement, decision=dataclasses.replace(decision, obligations=duties))
 
 
 def _for_somebody_else(

@@ -20,6 +20,7 @@ from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 from workflows.actions.broadcast import tell_changed
 from workflows.actions.models import Action
 from workflows.actions.policies.words import plain_text
+from workflows.actions.selectors import hidden_in_action
 from workflows.actions.services.moving import references
 from workflows.appeals import policies, selectors
 from workflows.appeals.choices import ANSWERS, Against, State
@@ -146,7 +147,7 @@ def _grounds(action: Action) -> list[dict[str, Any]]:
         if one["verdict"] == "deny" and one["rule_id"] in told.get("deciding", ())
     }
     keys = Q(pk__in=[key for key in wanted if selectors.as_key(key)])
-    hidden = set(told.get("obligations", {}).get("redact", ()))
+    hidden = set(hidden_in_action(action))
     rules = Rule.objects.filter(keys, mode=Mode.ENFORCED).select_related("policy", "approver_group")
     limits = Measure.objects.filter(keys, mode=Mode.ENFORCED)
     return [
