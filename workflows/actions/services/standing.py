@@ -162,8 +162,9 @@ def _action_of(approval: Approval) -> Action:
 def _require_possible(approval: Approval, action: Action, bounds: Bounds) -> tuple[Judgement, str]:
     """Refuse what would not answer even what it is modelled on; return how that is decided now, and the CEL."""
     if approval.state not in (Approval.State.PENDING, Approval.State.APPROVED) or action.edited_by_id:
-        why = "it is modelled on what an agent asked for and people were asked about, as it was asked."
-        raise _refused("not_held", why, "Choose a request that waits or was approved.", RefusalKind.CONFLICT)
+        why = "the request it is modelled on was changed by a person, or ended otherwise than approved."
+        then = "Begin from a request that waits or was approved; reject a change that was modelled on this one."
+        raise _refused("not_held", why, then, RefusalKind.CONFLICT)
     judgement = judge(
         agent=action.agent,
         operation_code=action.operation_code,
