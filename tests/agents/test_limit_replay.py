@@ -142,7 +142,8 @@ def test_the_same_limit_changes_nothing_and_a_looser_one_refuses_no_more(some, g
     some = [replace(one, at=NOW + MINUTE * number, kept_out=False) for number, one in enumerate(some)]
     same = measure(**{"ceiling": ceiling, **given_limit})
     assert replayed(same, same, some).changes == {}
-    if same.unit in ("count", "records"):
+    # Where what counts rolls on or is of any size, what a looser one lets pass may be in the way later.
+    if same.unit == "count" and same.window != "rolling":
         looser = replayed(same, replace(same, ceiling=ceiling + 3), some)
         assert ("allow", "deny") not in looser.changes
 

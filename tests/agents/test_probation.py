@@ -119,7 +119,7 @@ class TestPromotion:
     ) -> None:
         monkeypatch.setattr(registry, "_evidence", [lambda *_: Evidence(asked=7, denied=2)])
         change = probation.propose_promotion(actor=alice.as_actor(), agent=watched, reason=WHY)
-        assert "7 actions" in change.summary
+        assert "Asked for since then: 7, of these refused: 2" in change.summary
         monkeypatch.setattr(registry, "_evidence", [lambda *_: Evidence(asked=9)])
         changes.apply_change(actor=bob.as_actor(), change_request=change, reason=WHY)
         assert Certificate.objects.get(kind="promotion").content["evidence"]["asked"] == 7
