@@ -360,6 +360,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 120,
         "options": {"expires": 240},
     },
+    "appeals-that-wait": {
+        "task": "workflows.appeals.jobs.sweep",
+        "schedule": 300,
+        "options": {"expires": 600},
+    },
     "look-for-quick-decisions": {
         "task": "workflows.approvals.jobs.look",
         "schedule": 3600,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from agents.models import ChangeRequest, Rule
 from agents.services import stops
@@ -20,9 +21,13 @@ from workflows.appeals.services import (
     contest_action,
     contesting,
     dismiss_proposal,
+    sweep_appeals,
     take_up_proposal,
 )
 from workflows.pages.waiting import work_for
+from workflows.tasks import registry
+from workflows.tasks.models import Task
+from workflows.tasks.registry import on_holder_told
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import cancel_task, claim_task, complete_task
 
@@ -206,6 +211,37 @@ class TestAnswering:
         cancel_task(actor=alice.as_actor(), task_id=appeal.task.pk, reason="Not now")
         appeal.refresh_from_db()
         assert (appeal.state, appeal.answered_by) == ("lapsed", None)
+
+
+class TestItsClock:
+    def test_people_are_reminded_once_when_it_ends_soon(self, large, clerk):
+        task = contested(clerk).task
+        assert sweep_appeals() == {"reminded": 0, "lapsed": 0}
+        Task.objects.filter(pk=task.pk).update(due_at=timezone.now() + timedelta(hours=1))
+        assert sweep_appeals() == {"reminded": 1, "lapsed": 0}
+        assert sweep_appeals() == {"reminded": 0, "lapsed": 0}
+        assert Event.objects.filter(verb="tasks.task_reminded", subject_id=str(task.pk)).count() == 1
+
+    def test_what_nobody_answers_lapses_and_its_agent_hears_so(self, large, clerk, alice):
+        appeal = contested(clerk)
+        heard: list[Any] = []
+        on_holder_told(lambda *told: heard.append(told[1:]))
+        try:
+            Task.objects.filter(pk=appeal.task.pk).update(due_at=timezone.now())
+            assert sweep_appeals() == {"reminded": 0, "lapsed": 1}
+        finally:
+            registry._holders.pop()
+        appeal.refresh_from_db()
+        assert (appeal.state, appeal.answer) == ("lapsed", "Nobody answered in time.")
+        assert (str(clerk.user_id), "appeal_answered", "lapsed") in heard
+        assert (
+            refusal_of(
+                lambda: answer_appeal(
+                    actor=alice.as_actor(), appeal_id=appeal.pk, decision="upheld", reason=WHY
+                )
+            ).code
+            == "appeal_answered"
+        )
 
 
 @pytest.fixture

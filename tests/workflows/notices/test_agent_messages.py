@@ -204,7 +204,8 @@ def test_each_kind_has_its_words():
     holders = {
         f"task.{what}" for what in ("paused", "resumed", "taken_back", "done", "cancelled", "expired", "failed")
     }
-    assert set(_WORDS) == agents | holders | {"task.offered", "question.asked", "question.answered"}
+    asked = {"task.offered", "question.asked", "question.answered", "appeal.answered"}
+    assert set(_WORDS) == agents | holders | asked
 
 
 @pytest.mark.parametrize("state", sorted(FINAL - {State.CONFIRMED, State.FAILED}))

@@ -18,6 +18,7 @@ from workflows.appeals.choices import ANSWERS, Against, State
 from workflows.appeals.models import Appeal
 from workflows.appeals.services.proposing import ripen
 from workflows.tasks.models import Task
+from workflows.tasks.registry import tell_holder
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import claim_task, complete_task
 
@@ -87,6 +88,7 @@ def on_task_closed(actor: Actor, task: Task) -> None:
         **about,
     )
     ripen(appeal)
+    tell_holder(task, str(appeal.agent.user_id), "appeal_answered", appeal.state)
     transaction.on_commit(partial(tell_changed, appeal.action_id, appeal.state))
 
 

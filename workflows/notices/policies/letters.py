@@ -102,6 +102,7 @@ _WORDS = {
     "task.failed": "A task you had was closed as failed.",
     "task.done": "A task you had was done by somebody else.",
     "question.asked": "You are asked a question.",
+    "appeal.answered": "A denial you contested was answered, or nobody did in time. Read the answer.",
     "question.answered": "A question you asked is closed. Read its answer.",
     "agent.activated": "You may start work.",
     "agent.paused": "You are paused. Every call is refused until a person resumes you.",

@@ -66,9 +66,14 @@ def _could_take(agent: Agent, task: Task, named: set[UUID]) -> bool:
 
 
 def note_holder(task: Task, user_id: str, what: str, code: str) -> None:
-    """Note that what an agent has was paused, resumed, taken back or closed, or its question answered."""
+    """Note that what an agent has was paused, resumed, taken back or closed, or what it asked was answered."""
     agent_ids = Agent.objects.filter(user__id=UUID(user_id)).values_list("pk", flat=True)
     for channel in selectors.channels_of_agents(agent_ids):
+        if what == "appeal_answered":
+            action = str(task.references.get("action_id", ""))
+            told = {"appeal": task.subject_id, "action": action, "state": code, "code": "appeal_answered"}
+            _tell(channel, "appeal.answered", told, f"/api/v1/actions/{action}/appeal")
+            continue
         about, kind, told = task.pk, f"task.{what}", _of_task(task, code)
         if what == "answered":
             about, kind = task.asked_for_id or task.pk, "question.answered"
