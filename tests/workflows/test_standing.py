@@ -17,14 +17,16 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from connectors.services import grant_operation, publish_operation
 from tests.company import new_agent, person
-from tests.fakes import POST_MAPPING, POST_SCHEMA
+from tests.fakes import POST_MAPPING, POST_SCHEMA, arguments
 from tests.workflows.conftest import TESTS, ask, hold_above, limit
 from tests.workflows.test_approvals import vote
 from workflows.actions.models import Action, StandingApproval
 from workflows.actions.selectors import contract_words, state_of
 from workflows.actions.services import (
+    Ask,
     Bounds,
     edit_action,
+    preview_decision,
     propose_standing_approval,
     revoke_standing_approval,
     run_action,
@@ -96,6 +98,23 @@ def test_the_like_is_let_through_and_says_who_granted_it(
     assert fake.count() == 1
     standing.refresh_from_db()
     assert (standing.used, standing.spent_minor) == (1, 25_000)
+
+
+def test_a_question_is_answered_as_it_would_be_decided_and_takes_no_use(
+    standing: StandingApproval, clerk: Agent
+) -> None:
+    def asked(minor: int) -> tuple[str, str]:
+        wish = Ask(operation="fake.invoice.post", arguments=arguments("RE-9", minor))
+        found = preview_decision(actor=clerk.user.as_actor(), agent=clerk, ask=wish)
+        return str(found.decision.verdict), found.decision.code
+
+    assert asked(25_000) == ("allow", "approved_in_advance")
+    assert asked(30_001)[0] == "hold"
+    standing.refresh_from_db()
+    assert standing.used == 0
+    for number in ("RE-1", "RE-2", "RE-3"):
+        assert ask(clerk, number=number, minor=11_000).state == "authorized"
+    assert asked(25_000)[0] == "hold"
 
 
 def test_a_second_person_reads_what_it_lets_whom_do(held: Action, bob: Any, erin: Any) -> None:

@@ -55,9 +55,9 @@ def asks_step_up(duties: Obligations, operation: OperationFacts | None) -> bool:
     return duties.step_up or (operation is not None and operation.effect in settings.STEP_UP_EFFECTS)
 
 
-def covering(operation_id: Any, binding: str) -> list[StandingApproval]:
+def covering(operation_code: str, binding: str) -> list[StandingApproval]:
     """Return what might answer a hold of these very rules, what ends first before the others."""
-    found = in_force().filter(operation=operation_id, binding=binding)
+    found = in_force().filter(operation__code=operation_code, binding=binding)
     return list(found.prefetch_related("approver_groups").order_by("until", "pk"))
 
 

@@ -20,7 +20,7 @@ from connectors.policies.schemas import argument_errors
 from workflows.actions.choices import IN_FLIGHT
 from workflows.actions.models import Action, IdempotencyKey
 from workflows.actions.policies import business_words, money_words
-from workflows.actions.services.deciding import Judgement, carry_out, judge
+from workflows.actions.services.deciding import Judgement, as_foreseen, carry_out, judge
 from workflows.tasks.models import Task
 
 KEY_CHARACTERS = 255
@@ -127,7 +127,7 @@ def preview_decision(*, actor: Actor, agent: Agent, ask: Ask) -> Judgement:
             f"{actor.label} may not preview decisions.",
             next_step="Ask a manager for the permission to preview decisions.",
         )
-    return _judged(agent, ask, authority_now())
+    return as_foreseen(_judged(agent, ask, authority_now()))
 
 
 def _ask(actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:

@@ -157,6 +157,19 @@ def _in_advance(action: Action, judgement: Judgement) -> Judgement | None:
     return None
 
 
+def as_foreseen(judgement: Judgement) -> Judgement:
+    """Return what would come of a decision where people approved the like in advance; takes nothing of it."""
+    request, decision, snapshot = judgement.request, judgement.decision, judgement.snapshot
+    if decision.verdict is not Verdict.HOLD:
+        return judgement
+    ahead = in_advance.foreseen(request=request, decision=decision, time_zone=snapshot.time_zone)
+    if ahead is None:
+        return judgement
+    request = dataclasses.replace(request, approved=ahead)
+    again = Judgement(request, snapshot, decide(request, snapshot))
+    return again if again.decision.verdict is Verdict.ALLOW else judgement
+
+
 def _brake_if_a_limit_says_so(action: Action, judgement: Judgement) -> None:
     """After the commit: whoever stops an agent waits for what is just being decided about it."""
     deciding = set(judgement.decision.deciding)

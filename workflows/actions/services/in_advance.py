@@ -29,7 +29,7 @@ def take_use(
         return None
     minor = request.money.company_minor or 0 if request.money else 0
     behind: set[str] | None = None
-    for standing in selectors.covering(action.operation_id, decision.binding):
+    for standing in selectors.covering(action.operation_code, decision.binding):
         facts = selectors.standing_facts(standing)
         duties = decision.obligations
         if why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
@@ -41,6 +41,24 @@ def take_use(
         standing.refresh_from_db(fields=["used", "spent_minor"])
         action.standing = standing  # it is written with what is decided
         return standing
+    return None
+
+
+def foreseen(*, request: DecisionRequest, decision: Decision, time_zone: str) -> ApprovalFacts | None:
+    """Return what was approved in advance for such a hold, and take nothing of it."""
+    if request.operation is None or selectors.asks_step_up(decision.obligations, request.operation):
+        return None
+    minor = request.money.company_minor or 0 if request.money else 0
+    for standing in selectors.covering(request.operation.code, decision.binding):
+        facts, duties = selectors.standing_facts(standing), decision.obligations
+        left = standing.total_minor is None or standing.spent_minor + minor <= standing.total_minor
+        is_served = request.on_behalf_of in (str(standing.granted_by_id), str(standing.agreed_by_id))
+        if not left or is_served or standing.used >= standing.most_uses:
+            continue
+        if not why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
+            return ApprovalFacts(
+                facts.standing_id, facts.binding, facts.people, selectors.standing_words(standing)
+            )
     return None
 
 
