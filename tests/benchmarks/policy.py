@@ -28,11 +28,12 @@ INSERT INTO actions_action (id, agent_id, operation_code, operation_id, revision
                             arguments_digest, label, reason, evidence, confidence, provenance, currency, state,
                             code, sentence,
                             next_step, verdict, explanation, policy_version, binding, attempt, epoch,
-                            is_temporary, outcome, remote_ref, correlation_id, "references", edit_reason, requested_at)
+                            is_temporary, outcome, remote_ref, correlation_id, "references", edit_reason,
+                            requested_at)
 SELECT lpad(to_hex(n), 32, '0')::uuid, a.id, o.code, o.id, o.current_revision_id,
        jsonb_build_object('workflow', 'governed', 'key', 'key-' || n), repeat('0', 64), 'Look up ' || n, '',
-       '[]', '', '{}', '', 'requested', '', '', '', '', '{"limits": []}', '', '', 0, 0, false, '', '', '', '{}', '',
-       now() - n * interval '1 second'
+       '[]', '', '{}', '', 'requested', '', '', '', '', '{"limits": []}', '', '', 0, 0, false, '', '', '', '{}',
+       '', now() - n * interval '1 second'
   FROM agents_agent a, connectors_operation o, generate_series(%(first)s::int, %(last)s::int) AS n
  WHERE a.code = 'robo0' AND o.code = 'portal.run.find'
 """
