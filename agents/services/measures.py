@@ -258,12 +258,18 @@ def _shares(request: DecisionRequest, snapshot: Snapshot, now: datetime) -> list
     binding = _binding(request, snapshot)
     if request.operation is None:
         return []
+    zone = snapshot.time_zone
+    if all(_is_plain(measure) and _counts(measure, request) for measure in binding):
+        # Calls that are only counted read nothing of what is asked.
+        return [
+            _Share(measure, "", int(measure.amount), window_start(measure.window, now, zone))
+            for measure in binding
+        ]
     try:
         bare = replace(request, measures={})
         context = cel.make_context(build_context(bare, request.operation, snapshot.time_zone))
     except (NotDecidable, cel.ConditionError) as error:
         return [_Share(measure, "", 0, EVER, str(error)) for measure in binding]
-    zone = snapshot.time_zone
     return [
         _left_of(measure, request.run_id, now, zone)
         if is_budget(measure)
@@ -287,6 +293,10 @@ def _counted_shares(request: DecisionRequest, snapshot: Snapshot) -> list[_Share
         for it, facts in read
         if facts
     ]
+
+
+def _is_plain(measure: MeasureDefinition) -> bool:
+    return not measure.key.strip() and measure.amount.strip() == "1" and not is_budget(measure)
 
 
 def _as_read(measure: MeasureDefinition) -> MeasureDefinition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ from audit.vocabulary import Refusal
 from connectors.models import Call, System
 from tests.company import person
 from tests.workflows.conftest import ask, hold_above, limit
+from workflows.actions import dispatch
 from workflows.actions.models import Action
 from workflows.actions.selectors import violations
 from workflows.actions.services import dispatch_action, run_action
@@ -215,7 +217,9 @@ def test_a_full_pool_leaves_it_to_the_workers(clerk: Any, fake: Any, hints: Any)
     fake.latency = 0.3
     futures = [dispatch_action(action=ask(clerk, number=str(index))) for index in range(5)]
     assert [future is None for future in futures] == [False, False, False, True, True]
-    assert len([job for job, _ in hints if job.endswith("run_action")]) == 2
+    dispatch.send_gathered()
+    told = [one for job, about in hints if job == dispatch.RUN_EACH for one in ast.literal_eval(about)]
+    assert len(told) == 2
     for future in futures:
         assert future is None or future.result(timeout=20).state == "confirmed"
     assert fake.most_at_once == 1

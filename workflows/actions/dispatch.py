@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -14,6 +16,7 @@ from celery import current_app
 from django.conf import settings
 
 RUN_ACTION = "workflows.actions.jobs.run_action"
+RUN_EACH = "workflows.actions.jobs.run_each"
 RUN_TOGETHER = "workflows.actions.jobs.run_together"
 LOOK_UP = "workflows.actions.jobs.look_up"
 RECONCILE = "workflows.actions.jobs.reconcile"
@@ -21,6 +24,8 @@ GIVE_TURNS = "workflows.actions.jobs.give_turns"
 SWEEP = "workflows.actions.jobs.sweep"
 # The sweeper hints again at what still waits: while no worker takes them, old hints must not pile up.
 HINT_SECONDS = 15
+# What finds the pool of its system full is told of in one message for so long.
+GATHER_SECONDS = 0.05
 # When a sweep is worth a message, as a condition that is cheap however much there is and was. It may be true
 # where a duty then finds nothing, and is true wherever one would do something.
 # Authorized is what expires, what nobody has begun, and what waits for its turn.
@@ -70,6 +75,42 @@ logger = logging.getLogger(__name__)
 def hint_run(action_id: UUID | str) -> None:
     """Ask a worker to execute an authorized action soon."""
     _send(RUN_ACTION, action_id)
+
+
+def hint_run_in_a_moment(action_id: UUID | str) -> None:
+    """Ask a worker to execute an authorized action, in one message with those that come within 50 ms.
+
+    For many that wait at once: a message for each would cost more than to ask for it did.
+    """
+    with _guard:
+        _gathered.append(str(action_id))
+        if len(_gathered) > 1:
+            return
+    timer = threading.Timer(GATHER_SECONDS, send_gathered)
+    timer.daemon = True
+    timer.start()
+
+
+def send_gathered() -> None:
+    """Send what was gathered by now."""
+    with _guard:
+        found = list(_gathered)
+        _gathered.clear()
+    if found:
+        _send(RUN_EACH, found)
+
+
+_guard = threading.Lock()
+_gathered: list[str] = []
+
+
+def _forget_after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+    _gathered.clear()  # whoever forked tells of them
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def hint_run_together(action_ids: Sequence[UUID | str]) -> None:

@@ -13,6 +13,13 @@ def run_action(action_id: str) -> None:
     services.do_action(action_id=action_id)
 
 
+@shared_task(name=dispatch.RUN_EACH)
+def run_each(action_ids: list[str]) -> None:
+    """Ask for each of these authorized actions to be executed, by whichever worker is free."""
+    for action_id in action_ids:
+        dispatch.hint_run(action_id)
+
+
 @shared_task(name=dispatch.RUN_TOGETHER)
 def run_together(action_ids: list[str]) -> None:
     """Execute authorized actions that are quickly done, those that still are."""

@@ -55,7 +55,7 @@ def dispatch_action(*, action: Action) -> Future[Action] | None:
     try:
         return connectors.run_bounded(action.target.system, lambda: _run_in_pool(action_id))
     except Refusal:
-        dispatch.hint_run(action_id)
+        dispatch.hint_run_in_a_moment(action_id)
         return None
 
 
