@@ -32,7 +32,7 @@ def answer(action: Action) -> Response:
     if action.state not in STATUS:
         raise refusal_of(action)
     response = Response(_shown().to_representation(action), status=STATUS[State(action.state)])
-    response["Location"] = action_url(action)
+    response["Location"] = response.data["url"]
     return response
 
 
