@@ -57,8 +57,7 @@ RETURNING id, created_at
 _COUNTERS = """
 SELECT measure_id, key, window_start, reserved, settled
   FROM agents_measurecounter
-  JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS wanted (measure_id, key, window_start)
- USING (measure_id, key, window_start)
+ WHERE (measure_id, key, window_start) IN ({places})
 """
 # What is under way ends with the call, whatever came of it. Of failures in a row only a failure stays.
 _CLOSE = """
@@ -512,9 +511,11 @@ def _counted(
     fixed = [share for share in shares if share.definition.window != Measure.Window.ROLLING]
     found = {share.order(): (0, 0) for share in fixed}
     if fixed:
-        wanted = [list(column) for column in zip(*(share.order() for share in fixed), strict=True)]
+        places = ", ".join(["(%s, %s, %s)"] * len(fixed))
         with connection.cursor() as cursor:
-            cursor.execute(_COUNTERS, wanted)
+            cursor.execute(
+                _COUNTERS.format(places=places), [value for share in fixed for value in share.order()]
+            )
             found.update({(str(row[0]), row[1], row[2]): (row[3], row[4]) for row in cursor.fetchall()})
     own = Reservation.objects.filter(action_id=action_id, state=Reservation.State.RESERVED) if action_id else ()
     for row in own:

@@ -26,7 +26,7 @@ from workflows.tasks.models import Task
 KEY_CHARACTERS = 255
 _TAKE = """
 INSERT INTO actions_idempotencykey (agent_id, key, fingerprint, action_id)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
+VALUES {rows}
 ON CONFLICT (agent_id, key) DO NOTHING
 RETURNING action_id
 """
@@ -178,7 +178,8 @@ def take_keys(rows: Sequence[tuple[str, str, str, str]]) -> set[UUID]:
     Others have the rest. In one order everywhere, so that no two wait for each other in a circle.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [list(column) for column in zip(*sorted(rows), strict=True)])
+        places = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+        cursor.execute(_TAKE.format(rows=places), [value for row in sorted(rows) for value in row])
         return {row[0] for row in cursor.fetchall()}
 
 
