@@ -118,12 +118,10 @@ def reserve(
     """
     if not connection.in_atomic_block:
         raise RuntimeError("A reservation belongs to the transaction that decides.")
-    if not _binding(request, snapshot):
-        return []
     shares = sorted(_counted_shares(request, snapshot), key=_Share.order)
-    covered = _covered_by_approval(request, snapshot) if shares else frozenset()
     if not shares:
         return []
+    covered = _covered_by_approval(request, snapshot)
     # One statement that adds nothing leaves nothing behind; several need a way back to before the first.
     is_all_or_nothing = len(shares) == 1 and shares[0].definition.window != Measure.Window.ROLLING
     with nullcontext() if is_all_or_nothing else transaction.atomic():
@@ -237,10 +235,10 @@ def readings(request: DecisionRequest, snapshot: Snapshot, *, action_id: str = "
 
     What ``action_id`` itself holds is left out, so that an action decided again does not stand in its own way.
     """
-    if not _binding(request, snapshot):
-        return {}
     now = request.now
     shares = _shares(request, snapshot, now)
+    if not shares:
+        return {}
     counted = _counted([share for share in shares if not share.error], now, action_id)
     return {share.definition.code: _reading(share, counted.get(share.order(), (0, 0))) for share in shares}
 

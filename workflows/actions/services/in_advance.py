@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from agents.decision import ApprovalFacts, Decision, DecisionRequest
-from agents.decision.standing import why_not_covered
+from agents.decision.standing import StandingFacts, why_not_covered
 from workflows.actions import selectors
 from workflows.actions.choices import State
 from workflows.actions.models import Action, StandingApproval
@@ -25,18 +27,10 @@ def take_use(
     """
     if action.state != State.REQUESTED or action.edited_by_id or action.operation_id is None:
         return None
-    if selectors.asks_step_up(decision.obligations, request.operation):
-        return None
-    minor = request.money.company_minor or 0 if request.money else 0
-    behind: set[str] | None = None
-    for standing in selectors.covering(action.operation_code, decision.binding):
-        facts = selectors.standing_facts(standing)
-        duties = decision.obligations
-        if why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
-            continue
-        behind = {request.on_behalf_of, *people_behind(action)} if behind is None else behind
+    for standing, _ in _answering(request, decision, time_zone):
         # Who agreed to it has no part in what it lets through, also where they would not decide the like.
-        if behind & {str(standing.granted_by_id), str(standing.agreed_by_id)} or not _count(standing, minor):
+        behind = {request.on_behalf_of, *people_behind(action)}
+        if behind & _givers(standing) or not _count(standing, _minor(request)):
             continue
         standing.refresh_from_db(fields=["used", "spent_minor"])
         action.standing = standing  # it is written with what is decided
@@ -46,20 +40,35 @@ def take_use(
 
 def foreseen(*, request: DecisionRequest, decision: Decision, time_zone: str) -> ApprovalFacts | None:
     """Return what was approved in advance for such a hold, and take nothing of it."""
-    if request.operation is None or selectors.asks_step_up(decision.obligations, request.operation):
-        return None
-    minor = request.money.company_minor or 0 if request.money else 0
-    for standing in selectors.covering(request.operation.code, decision.binding):
-        facts, duties = selectors.standing_facts(standing), decision.obligations
+    minor = _minor(request)
+    for standing, facts in _answering(request, decision, time_zone):
         left = standing.total_minor is None or standing.spent_minor + minor <= standing.total_minor
-        is_served = request.on_behalf_of in (str(standing.granted_by_id), str(standing.agreed_by_id))
-        if not left or is_served or standing.used >= standing.most_uses:
-            continue
-        if not why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
+        if left and standing.used < standing.most_uses and request.on_behalf_of not in _givers(standing):
             return ApprovalFacts(
                 facts.standing_id, facts.binding, facts.people, selectors.standing_words(standing)
             )
     return None
+
+
+def _answering(
+    request: DecisionRequest, decision: Decision, time_zone: str
+) -> Iterator[tuple[StandingApproval, StandingFacts]]:
+    """Yield what answers such a hold, as long as any of it is left."""
+    duties = decision.obligations
+    if selectors.asks_step_up(duties, request.operation):
+        return
+    for standing in selectors.covering(request.operation_code, decision.binding):
+        facts = selectors.standing_facts(standing)
+        if not why_not_covered(facts, request, binding=decision.binding, duties=duties, time_zone=time_zone):
+            yield standing, facts
+
+
+def _minor(request: DecisionRequest) -> int:
+    return request.money.company_minor or 0 if request.money else 0
+
+
+def _givers(standing: StandingApproval) -> set[str]:
+    return {str(standing.granted_by_id), str(standing.agreed_by_id)}
 
 
 def approval_facts(action: Action) -> ApprovalFacts | None:
