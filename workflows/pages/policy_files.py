@@ -21,6 +21,7 @@ from agents.services.policy_import import Outcome, import_policies, preview_impo
 from audit.services import refusals_recorded
 from audit.vocabulary import Ref, Refusal
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.pasted import PastedForm
 
 STATES = {
     "added": "Is added at once",
@@ -31,8 +32,11 @@ STATES = {
 }
 
 
-class PolicyFileForm(forms.Form):
+class PolicyFileForm(PastedForm):
     """The file, as text or as a file, and why."""
+
+    too_large = "The file is too large. Import it in several parts."
+    nothing = "Paste the file, or choose one."
 
     text = forms.CharField(
         label="The file (YAML)",
@@ -54,21 +58,6 @@ class PolicyFileForm(forms.Form):
         max_length=REASON_MAX_LENGTH,
         help_text="For the record; needed to import, not to look.",
     )
-
-    def clean(self) -> Any:
-        """Take the file that was chosen, if one was; there has to be one of the two."""
-        cleaned = super().clean() or self.cleaned_data
-        upload = cleaned.get("file")
-        if upload is not None:
-            if upload.size > MOST_CHARACTERS:
-                raise forms.ValidationError("The file is too large. Import it in several parts.")
-            try:
-                cleaned["text"] = upload.read().decode()
-            except UnicodeDecodeError:
-                raise forms.ValidationError("The file is not UTF-8 text. Save it as such.") from None
-        if not cleaned.get("text", "").strip():
-            raise forms.ValidationError("Paste the file, or choose one.")
-        return cleaned
 
 
 @never_cache

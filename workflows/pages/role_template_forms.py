@@ -12,6 +12,7 @@ from agents.decision.role_template import RoleTemplate
 from agents.models import Role, Rule
 from agents.policies import REASON_MAX_LENGTH
 from agents.services.role_templates import Wish
+from workflows.pages.pasted import PastedForm
 
 MODES = [
     (Rule.Mode.ENFORCED.value, "In force from the first day"),
@@ -21,8 +22,11 @@ MODES = [
 ]
 
 
-class OwnTemplateForm(forms.Form):
+class OwnTemplateForm(PastedForm):
     """A template of one's own, as text or as a file."""
+
+    too_large = "The file is too large. A template is a few pages."
+    nothing = "Paste the template, or choose a file."
 
     text = forms.CharField(
         label="The template (YAML)",
@@ -33,21 +37,6 @@ class OwnTemplateForm(forms.Form):
         help_text="One that was exported, or one above that you changed. Or choose it below.",
     )
     file = forms.FileField(label="Or choose a file", required=False)
-
-    def clean(self) -> Any:
-        """Take the file that was chosen, if one was; there has to be one of the two."""
-        cleaned = super().clean() or self.cleaned_data
-        upload = cleaned.get("file")
-        if upload is not None:
-            if upload.size > MOST_CHARACTERS:
-                raise forms.ValidationError("The file is too large. A template is a few pages.")
-            try:
-                cleaned["text"] = upload.read().decode()
-            except UnicodeDecodeError:
-                raise forms.ValidationError("The file is not UTF-8 text. Save it as such.") from None
-        if not cleaned.get("text", "").strip():
-            raise forms.ValidationError("Paste the template, or choose a file.")
-        return cleaned
 
 
 class TakeForm(forms.Form):
