@@ -19,6 +19,7 @@ from agents.decision.limit_replay import DONE, FAILED, NOTHING, Attempt, Count, 
 from agents.models import MeasureCounter
 from agents.selectors import authority_snapshot, measure_definition
 from agents.services import measures
+from audit.selectors import database_now
 from audit.vocabulary import Refusal
 from tests.agents.authority import asked
 from tests.agents.facts import NOW, measure, request
@@ -157,7 +158,7 @@ def test_it_counts_exactly_as_the_services_do(working, given):
     chance, count, open_calls = random.Random(str(given)), Count(definition, snapshot.time_zone), {}
     for number in range(40):
         name = f"a{number}"
-        now = measures.database_now()
+        now = database_now()
         asking = replace(asked(working, supplier=chance.choice(["ACME", "Bolt"])), now=now)
         read = measures.readings(asking, snapshot)["per_day"]
         assert count.standing(read.key, now) == (read.reserved, read.settled), number
