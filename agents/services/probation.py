@@ -76,22 +76,27 @@ def demote_on_breach(*, agent_id: object) -> Agent | None:
     What was decided about it last is the beginning: what put it back once does not do so again. Raises nothing
     but what the database does.
     """
+    agent = Agent.objects.filter(pk=agent_id).first()  # type: ignore[misc]
+    # Counted before the lock as well: nearly all are looked at in vain, and their calls need not wait for it.
+    if agent is None or not _reached_terms(agent, selectors.terms_for(agent.role_id)):
+        return None
     with transaction.atomic():
-        agent = Agent.objects.filter(pk=agent_id).first()  # type: ignore[misc]
-        if agent is None:
-            return None
         agent = locked(agent, exclusively=True)
         terms = selectors.terms_for(agent.role_id)
-        reached = reached_terms(agent, terms)
-        if not reached or not _can_fall(agent, terms.breach_then):
+        reached = _reached_terms(agent, terms)
+        if not reached:
             return None
         why = f"{'; '.join(reached)}."
         return put_back(actor=PORTAL, agent=agent, to=terms.breach_then, why=why, reason=f"Breach: {why}")
 
 
-def reached_terms(agent: Agent, terms: Terms) -> list[str]:
-    """Return in words which terms the record of an agent has reached since it was decided about last."""
-    if not terms.watches or agent.lifecycle != Agent.Lifecycle.ACTIVE:
+def _reached_terms(agent: Agent, terms: Terms) -> list[str]:
+    """Return in words which terms its record has reached since it was decided about last; none if it cannot fall."""
+    if (
+        not terms.watches
+        or agent.lifecycle != Agent.Lifecycle.ACTIVE
+        or not _can_fall(agent, terms.breach_then)
+    ):
         return []
     window = timezone.now() - timedelta(days=terms.window_days)
     since = max(window, selectors.watched_since(agent))
