@@ -37,13 +37,8 @@ def terms_from(row: LifecycleTerms | None) -> Terms:
 
 def terms_for(role_id: UUID | None) -> Terms:
     """Return what applies to the agents of a role: its own terms, or those of the company."""
-    rows = LifecycleTerms.objects.filter(Q(role=role_id) | Q(role=None)) if role_id else company_terms()
+    rows = LifecycleTerms.objects.filter(Q(role=role_id) | Q(role=None))
     return terms_from(max(rows, key=lambda row: row.role_id is not None, default=None))
-
-
-def company_terms() -> QuerySet[LifecycleTerms]:
-    """Return the row of the company, if there is one."""
-    return LifecycleTerms.objects.filter(role=None)
 
 
 def terms_of_agents(agents: Iterable[Agent]) -> dict[UUID, Terms]:
