@@ -91,7 +91,7 @@ def demote_on_breach(*, agent_id: object) -> Agent | None:
 
 
 def _reached_terms(agent: Agent, terms: Terms) -> list[str]:
-    """Return in words which terms its record has reached since it was decided about last; none if it cannot fall."""
+    """Return in words which terms its record has reached since the last decision; none if it cannot fall."""
     if (
         not terms.watches
         or agent.lifecycle != Agent.Lifecycle.ACTIVE

@@ -12,7 +12,7 @@ from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 
 def hold_agents_of(person: User) -> list[Agent]:
-    """Lock the agents a person answers for and return them: no call of theirs begins until the transaction ends.
+    """Lock and return the agents a person answers for: no call of theirs begins until the transaction ends.
 
     Before the row of the person is locked, and in one order: who changes an agent locks it before its people.
     """
