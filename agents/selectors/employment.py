@@ -79,7 +79,7 @@ def who_steps_in(agent: Agent) -> list[User]:
     Nobody of them is there: an empty list, and the managers are asked.
     """
     deputy = agent.deputy
-    if deputy is not None and deputy.is_active and not deputy.is_agent:
+    if deputy is not None and deputy.is_active_person:
         return [deputy]
     return heads_over(agent)[:1]
 
@@ -92,7 +92,7 @@ def heads_over(agent: Agent) -> list[User]:
         if here is None:
             break
         head = here.manager
-        if head is not None and head.is_active and not head.is_agent and head.pk != agent.sponsor_id:
+        if head is not None and head.is_active_person and head.pk != agent.sponsor_id:
             found.append(head)
         here = here.parent
     return found

@@ -472,7 +472,7 @@ def record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) ->
 def require_people(*people: User | None) -> None:
     """Raise Refusal unless each of these is an active person."""
     for person in people:
-        if person is not None and (person.is_agent or not person.is_active):
+        if person is not None and not person.is_active_person:
             raise Refusal(
                 "not_a_person",
                 f"{person} cannot answer for an agent: only an active person can.",

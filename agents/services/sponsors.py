@@ -53,7 +53,7 @@ def propose_takeover(*, actor: Actor, agent: Agent, reason: str) -> ChangeReques
         agent = lifecycle.locked(agent)
         policies.require(may_take_over(actor, agent))
         policies.require_reason(reason)
-        if agent.sponsor.is_active and not agent.sponsor.is_agent:
+        if agent.sponsor.is_active_person:
             raise Refusal(
                 "sponsor_present",
                 f"Nothing was proposed: {agent.sponsor} still answers for {agent.name}.",
