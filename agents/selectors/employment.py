@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agents import registry
+from agents.decision import speech
 from agents.decision.employment import Evidence, Terms
 from agents.models import TERM_FIELDS, Agent, Certificate, ChangeRequest, Department, LifecycleTerms, User
 from agents.selectors.visible import visible_agents
@@ -109,10 +110,9 @@ def state_words(agent: Agent) -> str:
     return f"Employed. {freely}"
 
 
-def day(at: datetime | object) -> str:
+def day(at: date) -> str:
     """Return a day as people write it: ``3 May 2026``."""
-    moment = timezone.localtime(at) if isinstance(at, datetime) else at
-    return f"{moment.day} {moment:%B %Y}"  # type: ignore[attr-defined]
+    return speech.day(timezone.localtime(at) if isinstance(at, datetime) else at)
 
 
 def timeline_of(agent: Agent) -> list[Moment]:

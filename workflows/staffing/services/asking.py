@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from agents import selectors
 from agents.models import Agent, User
+from agents.services import probation
 from audit.vocabulary import Actor, Ref
 from workflows.tasks.models import Task
 from workflows.tasks.services import close_if_waiting, open_task
 
-PORTAL = Actor.system("terms of employment")
 ATTESTATION, TAKEOVER, PROBATION = "agents.attestation", "agents.takeover", "agents.probation"
 DECIDED_ELSEWHERE = {
     ATTESTATION: "Confirm it on the page of the agent's life, with its record before you; that closes this.",
@@ -111,7 +111,7 @@ def _open(
     due_at: Any = None,
 ) -> Task:
     return open_task(
-        actor=PORTAL,
+        actor=probation.PORTAL,
         kind=Task.Kind.HUMAN_WORK,
         title=title,
         body=body,
