@@ -7,7 +7,7 @@ is still needed, and which record puts it back at once. 0 in a term of the recor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from typing import Any
@@ -148,19 +148,13 @@ def is_due(attest_by: date | None, notice_days: int, today: date) -> bool:
 
 def text_of_certificate(content: Mapping[str, Any]) -> str:
     """Return a certificate as plain text, for whoever has nothing but a reader."""
-    parts: list[str] = [str(content["title"]), ""]
-    parts += [str(line) for line in _lines(content.get("lines", ()))]
+    parts = [str(content["title"]), "", *(f"- {line}" for line in content.get("lines", ()))]
     return "\n".join(parts) + "\n"
 
 
 def digest_of_certificate(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of the RFC 8785 form of what a certificate says."""
     return hashlib.sha256(rfc8785.dumps(dict(content))).hexdigest()
-
-
-def _lines(told: Iterable[Any]) -> Iterator[str]:
-    for line in told:
-        yield f"- {line}"
 
 
 def _span(seconds: int) -> str:
