@@ -125,16 +125,14 @@ class AgentAdmin(WorkforceAdmin):
 
     form = CodedForm
     list_display = (
-        *(
-            "name",
-            "role",
-            "department",
-            "sponsor",
-            "shown_lifecycle",
-            "shown_probation",
-            "shown_brake",
-            "autonomy",
-        ),
+        "name",
+        "role",
+        "department",
+        "sponsor",
+        "shown_lifecycle",
+        "shown_probation",
+        "shown_brake",
+        "autonomy",
     )
     empty_title = "No agent yet"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
