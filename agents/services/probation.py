@@ -52,7 +52,7 @@ def propose_promotion(*, actor: Actor, agent: Agent, reason: str) -> ChangeReque
             },
             summary=f"End the probation of {agent.name}. {_in_brief(agent, found.asked, found.denied)}",
             reason=reason,
-            target_version=promotion_version(agent),
+            target_version=_version(agent, contract.digest),
         )
 
 
@@ -152,14 +152,14 @@ def put_back(
     return agent
 
 
-def promotion_version(agent: Agent) -> str:
+def _version(agent: Agent, contract_digest: str) -> str:
     """Return a digest of the agent's file and of what binds it: another contract is another promotion."""
-    state = [file_version(agent), selectors.contract_of(agent).digest]
-    return hashlib.sha256(rfc8785.dumps(state)).hexdigest()
+    return hashlib.sha256(rfc8785.dumps([file_version(agent), contract_digest])).hexdigest()
 
 
 def _current_version(change_request: ChangeRequest) -> str:
-    return promotion_version(lock_row(Agent, change_request.target_id))
+    agent = lock_row(Agent, change_request.target_id)
+    return _version(agent, selectors.contract_of(agent).digest)
 
 
 def _apply_promotion(actor: Actor, change_request: ChangeRequest) -> None:
