@@ -155,7 +155,7 @@ def may_attest_agent(actor: Actor, agent: Agent) -> Refusal | None:
         return Refusal("person_required", "Nothing was confirmed: only who answers for an agent confirms it.")
     if refusal := may_act_as_person(actor, f"confirm {agent.name}"):
         return refusal
-    sponsor_here = agent.sponsor.is_active and not agent.sponsor.is_agent
+    sponsor_here = agent.sponsor.is_active_person
     if actor.id == str(agent.sponsor_id) or (actor.id == str(agent.deputy_id) and not sponsor_here):
         return None
     who = agent.sponsor if sponsor_here else agent.deputy or "a new sponsor"

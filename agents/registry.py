@@ -427,6 +427,6 @@ def on_employment_news(listener: NewsFn) -> None:
 
 
 def tell_employment(actor: Actor, agent: Agent, news: str, sentence: str) -> None:
-    """Tell that an agent was put back, confirmed, got or lost who answers for it, or was retired."""
+    """Tell that an agent was promoted, put back, confirmed or retired, or got or lost who answers for it."""
     for listener in _news:
         listener(actor, agent, news, sentence)

@@ -6,10 +6,30 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from oauth2_provider.models import get_device_grant_model
 
-from agents.admin import agent, authority, calendars, employment, organisation, people, policy, throttle
+from agents.admin import (
+    agent,
+    authority,
+    calendars,
+    credentials,
+    employment,
+    organisation,
+    people,
+    policy,
+    throttle,
+)
 from agents.models import AccessToken, Grant, IDToken, OAuthApplication, RefreshToken
 
-__all__ = ["agent", "authority", "calendars", "employment", "organisation", "people", "policy", "throttle"]
+__all__ = [
+    "agent",
+    "authority",
+    "calendars",
+    "credentials",
+    "employment",
+    "organisation",
+    "people",
+    "policy",
+    "throttle",
+]
 
 # Stock pages that would change rights or credentials without a service, a reason and an event.
 for stock in (Group, OAuthApplication, AccessToken, Grant, RefreshToken, IDToken, get_device_grant_model()):

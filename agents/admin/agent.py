@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
-from unfold.enums import ActionVariant
 
 from agents import registry, selectors
-from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
-from agents.forms import (
-    AutonomyForm,
-    CodedForm,
-    DemotionForm,
-    LifetimeForm,
-    ReassignForm,
-    active_people,
-    ceiling_of,
-    wanted,
-)
-from agents.forms.cloning import CloneForm
-from agents.models import Agent, ClientSecret
-from agents.services import cloning, credentials, lifecycle, probation
-from audit.adminkit import ReadOnlyAdmin, actor_of, holds, reason_action
+from agents.admin.agent_verbs import EmploymentVerbs, is_draft
+from agents.admin.base import WorkforceAdmin, changed_values, link, moment, table, trail, values_of
+from agents.admin.credentials import CredentialVerbs
+from agents.forms import CodedForm, active_people, ceiling_of
+from agents.models import Agent
+from agents.services import lifecycle
+from audit.adminkit import actor_of, holds
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "labels", "reached_by")
@@ -44,34 +32,6 @@ LABELS = {
     "shown_brake": {"Paused": "warning", "Suspended": "danger"},
     "shown_probation": {"On probation": "warning"},
 }
-
-
-def _working(agent: Agent) -> bool:
-    return agent.lifecycle != Agent.Lifecycle.RETIRED
-
-
-def _unbraked(agent: Agent) -> bool:
-    return _working(agent) and agent.brake == Agent.Brake.NONE
-
-
-def _not_suspended(agent: Agent) -> bool:
-    return _working(agent) and agent.brake != Agent.Brake.SUSPENDED
-
-
-def _braked(agent: Agent) -> bool:
-    return _working(agent) and agent.brake != Agent.Brake.NONE
-
-
-def _draft(agent: Agent) -> bool:
-    return agent.lifecycle == Agent.Lifecycle.DRAFT
-
-
-def _active(agent: Agent) -> bool:
-    return agent.lifecycle == Agent.Lifecycle.ACTIVE
-
-
-def _on_probation(agent: Agent) -> bool:
-    return _active(agent) and agent.on_probation
 
 
 class ProbationFilter(admin.SimpleListFilter):
@@ -120,21 +80,19 @@ def _signed_words(signing: selectors.Signing) -> str:
 
 
 @admin.register(Agent)
-class AgentAdmin(WorkforceAdmin):
+class AgentAdmin(EmploymentVerbs, CredentialVerbs, WorkforceAdmin):
     """Agents as staff: registered as drafts, activated by two people, stopped by one."""
 
     form = CodedForm
     list_display = (
-        *(
-            "name",
-            "role",
-            "department",
-            "sponsor",
-            "shown_lifecycle",
-            "shown_probation",
-            "shown_brake",
-            "autonomy",
-        ),
+        "name",
+        "role",
+        "department",
+        "sponsor",
+        "shown_lifecycle",
+        "shown_probation",
+        "shown_brake",
+        "autonomy",
     )
     empty_title = "No agent yet"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
@@ -195,7 +153,7 @@ class AgentAdmin(WorkforceAdmin):
         closed = super().get_readonly_fields(request, obj)
         if obj is None:
             return closed
-        governed = () if _draft(obj) else lifecycle.GOVERNED
+        governed = () if is_draft(obj) else lifecycle.GOVERNED
         return (
             *closed,
             "code",
@@ -331,291 +289,3 @@ class AgentAdmin(WorkforceAdmin):
     @display(description="Trail")
     def shown_trail(self, agent: Agent) -> SafeString:
         return trail("agents.agent", agent)
-
-    @reason_action(
-        title="Pause this agent",
-        description="Pause",
-        text="Every further call is refused at once. It keeps its place and its token, and is told why.",
-        submit="Pause",
-        permission="agents.pause_agent",
-        available=_unbraked,
-        icon="pause_circle",
-        variant=ActionVariant.WARNING,
-    )
-    def pause(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Pause it."""
-        lifecycle.pause_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{obj.name} is paused."
-
-    @reason_action(
-        title="Suspend this agent",
-        description="Suspend",
-        text="Its access is closed: tokens are void and none is issued until the brake is lifted.",
-        submit="Suspend",
-        permission="agents.suspend_agent",
-        available=_not_suspended,
-        icon="block",
-    )
-    def suspend(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Suspend it."""
-        lifecycle.suspend_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{obj.name} is suspended."
-
-    @reason_action(
-        title="Lift the brake",
-        description="Lift brake",
-        text="It may act again, within the authority it had. What was refused is not repeated by itself.",
-        submit="Lift brake",
-        permission="agents.lift_brake",
-        available=_braked,
-        icon="play_circle",
-        variant=ActionVariant.PRIMARY,
-    )
-    def lift_brake(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Lift its brake."""
-        lifecycle.lift_brake(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"The brake of {obj.name} is off."
-
-    @reason_action(
-        title="Let this agent start work",
-        description="Activate",
-        text="A second person approves it, with exactly the file and the grants it has now.",
-        submit="Ask for activation",
-        permission="agents.activate_agent",
-        available=_draft,
-        icon="rocket_launch",
-        variant=ActionVariant.PRIMARY,
-    )
-    def activate(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
-        """Propose its activation."""
-        change = lifecycle.activate_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return it_waits(request, change)
-
-    @reason_action(
-        title="End its probation",
-        description="End probation",
-        text="A second person approves it, on its record and its contract as they are now. "
-        "The tab Life leads to both.",
-        submit="Propose",
-        permission="agents.promote_agent",
-        available=_on_probation,
-        icon="workspace_premium",
-    )
-    def promote(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
-        """Propose that its probation ends."""
-        change = probation.propose_promotion(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return it_waits(request, change)
-
-    @reason_action(
-        title="Put this agent back",
-        description="Put back",
-        submit="Put back",
-        permission="agents.demote_agent",
-        form_class=DemotionForm,
-        available=_active,
-        icon="trending_down",
-        variant=ActionVariant.WARNING,
-    )
-    def demote(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Put it back at once."""
-        agent = probation.demote_agent(actor=actor_of(request), agent=obj, to=data["to"], reason=data["reason"])
-        return f"{agent.name} was put back: {selectors.state_words(agent)}."
-
-    @reason_action(
-        title="Retire this agent",
-        description="Retire",
-        text="For good: its access is closed, secrets, tokens and grants are revoked. Its records stay. "
-        "What it still has to do is handed over first, on the page of its life (tab Life).",
-        submit="Retire",
-        permission="agents.retire_agent",
-        available=_working,
-        icon="logout",
-        variant=ActionVariant.DANGER,
-    )
-    def retire(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Retire it."""
-        lifecycle.retire_agent(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{obj.name} is retired."
-
-    @reason_action(
-        title="Change how freely it works",
-        description="Change autonomy",
-        submit="Change",
-        permission="agents.set_autonomy",
-        form_class=AutonomyForm,
-        available=_working,
-        icon="tune",
-    )
-    def autonomy(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
-        """Change its autonomy; more of it waits."""
-        change = lifecycle.set_autonomy(
-            actor=actor_of(request), agent=obj, autonomy=data["autonomy"], reason=data["reason"]
-        )
-        return it_waits(request, change) if change else f"The autonomy of {obj.name} was changed."
-
-    @reason_action(
-        title="Change its place",
-        description="Reassign",
-        text="Another sponsor, department, role, risk or attestation date. A second person approves it.",
-        submit="Propose",
-        permission="agents.activate_agent",
-        form_class=ReassignForm,
-        available=_active,
-        icon="move_up",
-    )
-    def reassign(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str | None:
-        """Propose another place for it."""
-        change = lifecycle.propose_reassignment(
-            actor=actor_of(request), agent=obj, changes_wanted=wanted(data), reason=data["reason"]
-        )
-        return it_waits(request, change)
-
-    @reason_action(
-        title="Copy it into another department",
-        description="Copy to a department",
-        text="A draft with the same job. What it may use is agreed to anew; no secret, no history.",
-        submit="Copy",
-        permission="agents.add_agent",
-        form_class=CloneForm,
-        icon="content_copy",
-    )
-    def clone(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Copy it; say what was and what was not."""
-        given = {name: data[name] for name in CloneForm.field_order}
-        found = cloning.clone_agent(actor=actor_of(request), agent=obj, **given)
-        messages.warning(request, f"Not copied: {' '.join(found.not_copied)}")
-        address = reverse("admin:agents_agent_change", args=[found.agent.pk])
-        return format_html(
-            '<a class="portal-link" href="{}">{}</a> is a draft. Grants that wait for a second person: {}. '
-            "Then ask for its activation.",
-            address,
-            found.agent.name,
-            len(found.waiting),
-        )
-
-    @reason_action(
-        title="Issue a client secret",
-        description="Issue secret",
-        text="It is shown once, right here. Other secrets of this agent stay valid.",
-        submit="Issue",
-        permission="agents.issue_credentials",
-        form_class=LifetimeForm,
-        available=_working,
-        icon="key",
-    )
-    def issue_secret(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> HttpResponse:
-        """Issue a secret and show it once."""
-        issued = credentials.issue_client_secret(
-            actor=actor_of(request), agent=obj, reason=data["reason"], lifetime=timedelta(days=data["days"])
-        )
-        return shown_once(request, obj, issued)
-
-    @reason_action(
-        title="Rotate the client secret",
-        description="Rotate secret",
-        text="Issues a new one; the newest present one works for another 24 hours, older ones stop now.",
-        submit="Rotate",
-        permission="agents.issue_credentials",
-        form_class=LifetimeForm,
-        available=_working,
-        icon="autorenew",
-    )
-    def rotate_secret(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> HttpResponse:
-        """Issue a secret that replaces the present ones, and show it once."""
-        issued = credentials.rotate_client_secret(
-            actor=actor_of(request), agent=obj, reason=data["reason"], lifetime=timedelta(days=data["days"])
-        )
-        return shown_once(request, obj, issued)
-
-    @reason_action(
-        title="Revoke its tokens",
-        description="Revoke tokens",
-        text="Every access token is void on the next call; a valid secret still buys a new one.",
-        submit="Revoke",
-        permission="agents.pause_agent",
-        available=_working,
-        icon="link_off",
-    )
-    def revoke_tokens(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Revoke its tokens."""
-        count = credentials.revoke_tokens(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{count} token{'' if count == 1 else 's'} of {obj.name} revoked."
-
-    @reason_action(
-        title="Revoke all its secrets",
-        description="Revoke secrets",
-        text="Every secret and every token is void on the next call. It needs a new secret to come back.",
-        submit="Revoke",
-        permission="agents.pause_agent",
-        available=_working,
-        icon="key_off",
-        variant=ActionVariant.DANGER,
-    )
-    def revoke_secrets(self, request: HttpRequest, obj: Agent, data: Mapping[str, Any]) -> str:
-        """Revoke its secrets and tokens."""
-        count = credentials.revoke_client_secrets(actor=actor_of(request), agent=obj, reason=data["reason"])
-        return f"{count} secret{'' if count == 1 else 's'} of {obj.name} revoked."
-
-
-@admin.register(ClientSecret)
-class ClientSecretAdmin(ReadOnlyAdmin):
-    """One secret of one agent: when it was issued, used and ends. The secret itself is nowhere."""
-
-    list_display = ("shown_agent", "shown_hint", "created_at", "expires_at", "last_used_at", "revoked_at")
-    list_display_links = ("shown_hint",)
-    empty_title = "No secret was issued"
-    empty_step = "Open an agent and issue one: it is shown once, there."
-    list_select_related = ("application__agent",)
-    fields = ("shown_agent", "shown_hint", "created_at", "expires_at", "last_used_at", "revoked_at")
-    actions_detail = ["revoke"]
-
-    def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
-        """Whoever sees an agent sees that it has secrets."""
-        agents = selectors.visible_agents(request.user)  # type: ignore[arg-type]
-        return ClientSecret.objects.filter(application__agent__in=agents)
-
-    @display(description="Secret", ordering="hint")
-    def shown_hint(self, secret: ClientSecret) -> str:
-        return f"…{secret.hint}"
-
-    @display(description="Agent")
-    def shown_agent(self, secret: ClientSecret) -> SafeString:
-        agent = secret.application.agent
-        return link("agent", agent.pk, agent.name)
-
-    @reason_action(
-        title="Revoke this secret",
-        description="Revoke",
-        text="It and every token it bought are void on the next call.",
-        submit="Revoke",
-        permission="agents.issue_credentials",
-        available=lambda secret: secret.revoked_at is None,
-        icon="key_off",
-        variant=ActionVariant.DANGER,
-    )
-    def revoke(self, request: HttpRequest, obj: ClientSecret, data: Mapping[str, Any]) -> str:
-        """Revoke it."""
-        credentials.revoke_client_secret(actor=actor_of(request), secret=obj, reason=data["reason"])
-        return "The secret was revoked."
-
-
-def shown_once(request: HttpRequest, agent: Agent, issued: credentials.IssuedSecret) -> HttpResponse:
-    """Replace the whole dialog by the secret, so that it can be neither asked for again nor sent twice."""
-    context = {
-        "agent": agent,
-        "issued": issued,
-        "portal": settings.PUBLIC_URL.rstrip("/"),
-        "back": reverse("admin:agents_agent_change", args=[agent.pk]),
-    }
-    answer = HttpResponse(render_to_string("agents/secret_once.html", context, request))
-    answer["Cache-Control"] = "no-store"
-    answer["HX-Retarget"] = answer["HX-Reselect"] = "#dialog"
-    answer["HX-Reswap"] = "outerHTML"
-    return answer
-
-
-def link(model: str, key: Any, text: Any) -> SafeString:
-    """Return a link to an object's page in this room."""
-    return format_html(
-        '<a class="portal-link" href="{}">{}</a>', reverse(f"admin:agents_{model}_change", args=[key]), text
-    )

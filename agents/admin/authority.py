@@ -19,8 +19,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from agents import selectors
-from agents.admin.agent import link
-from agents.admin.base import WorkforceAdmin, moment, table, trail
+from agents.admin.base import WorkforceAdmin, link, moment, table, trail
 from agents.forms import StopForm
 from agents.models import Agent, ChangeRequest, Stop
 from agents.services import changes, stops

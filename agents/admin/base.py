@@ -198,3 +198,10 @@ def trail(kind: str, obj: Any) -> SafeString:
         empty="Nothing has happened yet.",
         links=[("All of it in the ledger", everything)],
     )
+
+
+def link(model: str, key: Any, text: Any) -> SafeString:
+    """Return a link to an object's page in this room."""
+    return format_html(
+        '<a class="portal-link" href="{}">{}</a>', reverse(f"admin:agents_{model}_change", args=[key]), text
+    )

@@ -18,8 +18,7 @@ from unfold.enums import ActionVariant
 
 from agents import registry, selectors
 from agents.admin import previews
-from agents.admin.agent import link
-from agents.admin.base import WorkforceAdmin, changed_values, it_waits, moment, table, trail, values_of
+from agents.admin.base import WorkforceAdmin, changed_values, it_waits, link, moment, table, trail, values_of
 from agents.decision import lines
 from agents.decision.facts import Line
 from agents.decision.patterns import pattern_matches

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from agents import selectors
-from agents.api.workforce import CONFLICT
+from agents.api.workforce import CONFLICT, AgentVerbView
 from agents.models import Department, Role, User
-from agents.permissions import IsPerson
 from agents.serializers import AgentSerializer, ReasonSerializer
 from agents.services.cloning import clone_agent
-from audit.services import refusals_recorded
 
 
 def _people() -> Any:
@@ -60,10 +55,8 @@ class ClonedSerializer(serializers.Serializer[Any]):
     not_copied = serializers.ListField(child=serializers.CharField())
 
 
-class CloneView(APIView):
+class CloneView(AgentVerbView):
     """Copy an agent into another department."""
-
-    permission_classes = [IsPerson]
 
     @extend_schema(
         operation_id="agents_clone",
@@ -73,12 +66,7 @@ class CloneView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Copy it as a draft; each of its own grants waits for a second person. The original stays as it is."""
-        user = cast("User", request.user)
-        agent = get_object_or_404(selectors.visible_agents(user), pk=pk)
-        with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
-            form = CloneSerializer(data=request.data)
-            form.is_valid(raise_exception=True)
-            found = clone_agent(actor=user.as_actor(), agent=agent, **form.validated_data)
+        found = self.act(request, pk, clone_agent, CloneSerializer)
         body = {
             "agent": found.agent,
             "copied": found.copied,

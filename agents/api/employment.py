@@ -25,7 +25,7 @@ from agents.api.employment_bodies import (
     SetTermsSerializer,
     TermsSerializer,
 )
-from agents.api.workforce import CONFLICT, MISSING, REFUSED
+from agents.api.workforce import CONFLICT, MISSING, REFUSED, AgentVerbView
 from agents.models import Agent, Certificate, ChangeRequest, LifecycleTerms, User
 from agents.permissions import IsPerson, IsSignedIn
 from agents.serializers import AgentSerializer, ChangeRequestSerializer, ReasonSerializer
@@ -66,31 +66,7 @@ class EmploymentView(APIView):
         return Response(EmploymentSerializer(body).data)
 
 
-class EmploymentVerbView(APIView):
-    """What is decided about an agent the person may see."""
-
-    permission_classes = [IsPerson]
-
-    def act(self, request: Request, pk: UUID, verb: Any, form: Any) -> Any:
-        """Call ``verb`` with what the form holds; refusals go on record."""
-        user = _user(request)
-        agent = get_object_or_404(selectors.visible_agents(user), pk=pk)
-        with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
-            body = form(data=request.data)
-            body.is_valid(raise_exception=True)
-            return verb(actor=user.as_actor(), agent=agent, **body.validated_data)
-
-    def shown(self, request: Request, agent: Agent) -> Response:
-        """Return the agent as it stands now."""
-        fresh = Agent.objects.select_related("department", "role", "sponsor").get(pk=agent.pk)
-        return Response(AgentSerializer(fresh).data)
-
-    def waiting(self, change: ChangeRequest) -> Response:
-        """Return a change that waits for a second person."""
-        return Response(ChangeRequestSerializer(change).data, status=status.HTTP_202_ACCEPTED)
-
-
-class PromoteView(EmploymentVerbView):
+class PromoteView(AgentVerbView):
     """End the probation of an agent."""
 
     @extend_schema(
@@ -101,10 +77,10 @@ class PromoteView(EmploymentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Propose it, with the record of this moment; a second person approves exactly that."""
-        return self.waiting(self.act(request, pk, probation.propose_promotion, ReasonSerializer))
+        return self.waiting(self.act(request, pk, probation.propose_promotion))
 
 
-class DemoteView(EmploymentVerbView):
+class DemoteView(AgentVerbView):
     """Put an agent back."""
 
     @extend_schema(
@@ -115,10 +91,10 @@ class DemoteView(EmploymentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Put it back on probation, or let it only read: at once."""
-        return self.shown(request, self.act(request, pk, probation.demote_agent, DemoteSerializer))
+        return self.shown(self.act(request, pk, probation.demote_agent, DemoteSerializer))
 
 
-class AttestView(EmploymentVerbView):
+class AttestView(AgentVerbView):
     """Confirm that an agent is still needed."""
 
     @extend_schema(
@@ -129,10 +105,10 @@ class AttestView(EmploymentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """State it as who answers for the agent; what it needs no longer is taken away at once."""
-        return self.shown(request, self.act(request, pk, attesting.attest_agent, AttestSerializer))
+        return self.shown(self.act(request, pk, attesting.attest_agent, AttestSerializer))
 
 
-class TakeOverView(EmploymentVerbView):
+class TakeOverView(AgentVerbView):
     """Answer for an agent whose sponsor has left."""
 
     @extend_schema(
@@ -143,7 +119,7 @@ class TakeOverView(EmploymentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Propose to become its sponsor; a second person applies it."""
-        return self.waiting(self.act(request, pk, sponsors.propose_takeover, ReasonSerializer))
+        return self.waiting(self.act(request, pk, sponsors.propose_takeover))
 
 
 class HandoverView(APIView):
@@ -162,7 +138,7 @@ class HandoverView(APIView):
         return Response(HandoverItemSerializer(registry.handover_items(agent), many=True).data)
 
 
-class RetireView(EmploymentVerbView):
+class RetireView(AgentVerbView):
     """Retire an agent."""
 
     @extend_schema(
@@ -178,7 +154,7 @@ class RetireView(EmploymentVerbView):
             said = {entry["key"]: _settlement(_user(request), entry) for entry in settled}
             return lifecycle.retire_agent(actor=actor, agent=agent, reason=reason, settled=said)
 
-        return self.shown(request, self.act(request, pk, retire, RetireSerializer))
+        return self.shown(self.act(request, pk, retire, RetireSerializer))
 
 
 def _settlement(user: User, entry: Any) -> Settlement:

@@ -109,17 +109,27 @@ class AgentView(generics.RetrieveAPIView[Agent]):
 
 
 class AgentVerbView(APIView):
-    """What a person does to an agent: a reason in, the agent's new standing out."""
+    """What a person does to an agent they may see: a form in, its new standing or what waits out."""
 
     permission_classes = [IsPerson]
 
-    def act(self, request: Request, pk: UUID, verb: Any) -> Response:
-        """Call ``verb`` on an agent the person may see."""
+    def act(self, request: Request, pk: UUID, verb: Any, form: Any = ReasonSerializer) -> Any:
+        """Call ``verb`` with what the form holds and return what it returns; refusals go on record."""
         user = _user(request)
-        agent = get_object_or_404(_agents(user), pk=pk)
+        agent = get_object_or_404(selectors.visible_agents(user), pk=pk)
         with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
-            verb(actor=user.as_actor(), agent=agent, reason=_reason(request))
-        return Response(AgentSerializer(get_object_or_404(_agents(user), pk=pk)).data)
+            body = form(data=request.data)
+            body.is_valid(raise_exception=True)
+            return verb(actor=user.as_actor(), agent=agent, **body.validated_data)
+
+    def shown(self, agent: Agent) -> Response:
+        """Return the agent as it stands now."""
+        fresh = Agent.objects.select_related("department", "role", "sponsor").get(pk=agent.pk)
+        return Response(AgentSerializer(fresh).data)
+
+    def waiting(self, change: ChangeRequest) -> Response:
+        """Return a change that waits for a second person."""
+        return Response(ChangeRequestSerializer(change).data, status=status.HTTP_202_ACCEPTED)
 
 
 class PauseView(AgentVerbView):
@@ -133,7 +143,7 @@ class PauseView(AgentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Refuse every further call of the agent at once."""
-        return self.act(request, pk, lifecycle.pause_agent)
+        return self.shown(self.act(request, pk, lifecycle.pause_agent))
 
 
 class SuspendView(AgentVerbView):
@@ -147,7 +157,7 @@ class SuspendView(AgentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Close the agent's access: its tokens are void and none is issued."""
-        return self.act(request, pk, lifecycle.suspend_agent)
+        return self.shown(self.act(request, pk, lifecycle.suspend_agent))
 
 
 class LiftBrakeView(AgentVerbView):
@@ -161,13 +171,11 @@ class LiftBrakeView(AgentVerbView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Let the agent act again, within the authority it had."""
-        return self.act(request, pk, lifecycle.lift_brake)
+        return self.shown(self.act(request, pk, lifecycle.lift_brake))
 
 
-class LabelsView(APIView):
+class LabelsView(AgentVerbView):
     """What an agent can do, for work that needs it."""
-
-    permission_classes = [IsPerson]
 
     @extend_schema(
         operation_id="agents_label",
@@ -177,13 +185,7 @@ class LabelsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Say anew what the agent can do; it gives no right to anything."""
-        user = _user(request)
-        agent = get_object_or_404(_agents(user), pk=pk)
-        with refusals_recorded(actor=user.as_actor(), subject=agent.as_ref(), **agent.event_refs()):
-            form = LabelsSerializer(data=request.data)
-            form.is_valid(raise_exception=True)
-            lifecycle.label_agent(actor=user.as_actor(), agent=agent, **form.validated_data)
-        return Response(AgentSerializer(get_object_or_404(_agents(user), pk=pk)).data)
+        return self.shown(self.act(request, pk, lifecycle.label_agent, LabelsSerializer))
 
 
 class StopsView(generics.ListAPIView[Stop]):

@@ -7,12 +7,14 @@ is still needed, and which record puts it back at once. 0 in a term of the recor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from typing import Any
 
 import rfc8785
+
+from agents.decision.speech import count_of, day
 
 READ_ONLY, PROBATION = "read_only", "probation"
 # What puts an agent back, with the words for one and for several of it.
@@ -87,9 +89,9 @@ def evidence_from(told: Mapping[str, Any]) -> Evidence:
 
 def evidence_words(found: Evidence) -> list[str]:
     """Return the numbers as lines that a person reads before they put their name to it."""
-    days = f"{found.days} {_plural(found.days, 'day', 'days')}" if found.days else "less than a day"
+    days = count_of(found.days, "day") if found.days else "less than a day"
     lines = [
-        f"Over {days}, since {_date(found.since)}." if found.since else f"Over {days}.",
+        f"Over {days}, since {day(date.fromisoformat(found.since[:10]))}." if found.since else f"Over {days}.",
         f"Asked for: {found.asked:,}. Allowed: {found.allowed:,}. Held for a person: {found.held:,}.",
         f"Of what was held, approved: {found.approved:,}, rejected: {found.rejected:,}.",
         f"Refused: {found.denied:,}, of these above a limit: {found.limits:,}.",
@@ -102,10 +104,6 @@ def evidence_words(found: Evidence) -> list[str]:
     return lines
 
 
-def _date(written: str) -> str:
-    return f"{date.fromisoformat(written[:10]):%-d %B %Y}"
-
-
 def breaches(counts: Mapping[str, int], terms: Terms) -> list[str]:
     """Return in words every term of the record that is reached; none while all are below or switched off."""
     return list(_breaches(counts, terms))
@@ -115,8 +113,8 @@ def _breaches(counts: Mapping[str, int], terms: Terms) -> Iterator[str]:
     for name, (one, several) in RECORD.items():
         most, found = getattr(terms, name), counts.get(name, 0)
         if most and found >= most:
-            days = f"{terms.window_days} {_plural(terms.window_days, 'day', 'days')}"
-            yield f"{found} {_plural(found, one, several)} within {days}; the most is {most - 1}"
+            what = one if found == 1 else several
+            yield f"{found} {what} within {count_of(terms.window_days, 'day')}; the most is {most - 1}"
 
 
 def looser_terms(old: Terms, new: Terms) -> list[str]:
@@ -150,8 +148,7 @@ def is_due(attest_by: date | None, notice_days: int, today: date) -> bool:
 
 def text_of_certificate(content: Mapping[str, Any]) -> str:
     """Return a certificate as plain text, for whoever has nothing but a reader."""
-    parts: list[str] = [str(content["title"]), ""]
-    parts += [str(line) for line in _lines(content.get("lines", ()))]
+    parts = [str(content["title"]), "", *(f"- {line}" for line in content.get("lines", ()))]
     return "\n".join(parts) + "\n"
 
 
@@ -160,18 +157,8 @@ def digest_of_certificate(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(content))).hexdigest()
 
 
-def _lines(told: Iterable[Any]) -> Iterator[str]:
-    for line in told:
-        yield f"- {line}"
-
-
-def _plural(number: int, one: str, several: str) -> str:
-    return one if number == 1 else several
-
-
 def _span(seconds: int) -> str:
-    for size, one, several in ((86_400, "day", "days"), (3600, "hour", "hours"), (60, "minute", "minutes")):
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
-            number = round(seconds / size)
-            return f"{number} {_plural(number, one, several)}"
-    return f"{seconds} {_plural(seconds, 'second', 'seconds')}"
+            return count_of(round(seconds / size), unit)
+    return count_of(seconds, "second")

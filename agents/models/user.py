@@ -62,6 +62,11 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
         """Tell whether this is the identity of an agent."""
         return self.kind == self.Kind.AGENT
 
+    @property
+    def is_active_person(self) -> bool:
+        """Tell whether this is a person whose account is open: only such a one can answer for an agent."""
+        return self.is_active and not self.is_agent
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 

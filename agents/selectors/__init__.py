@@ -28,7 +28,6 @@ from agents.selectors.difference import (
 )
 from agents.selectors.employment import (
     Moment,
-    company_terms,
     day,
     evidence_of,
     heads_over,
@@ -67,7 +66,6 @@ __all__ = [
     "authority_snapshot",
     "calendar_of",
     "company_currency",
-    "company_terms",
     "containment_of",
     "contract_of",
     "day",

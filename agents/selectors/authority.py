@@ -265,7 +265,7 @@ def _agent_facts(agent: Agent, above: Sequence[tuple[UUID, str]], groups: set[st
         brake=agent.brake,
         risk_tier=agent.risk_tier,
         attest_by=agent.attest_by,
-        sponsor_active=agent.sponsor.is_active and not agent.sponsor.is_agent,
+        sponsor_active=agent.sponsor.is_active_person,
         role_code=agent.role.code,
         department_code=above[0][1] if above else "",
         sponsor_id=str(agent.sponsor_id),

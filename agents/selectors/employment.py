@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agents import registry
+from agents.decision import speech
 from agents.decision.employment import Evidence, Terms
 from agents.models import TERM_FIELDS, Agent, Certificate, ChangeRequest, Department, LifecycleTerms, User
 from agents.selectors.visible import visible_agents
@@ -37,13 +38,8 @@ def terms_from(row: LifecycleTerms | None) -> Terms:
 
 def terms_for(role_id: UUID | None) -> Terms:
     """Return what applies to the agents of a role: its own terms, or those of the company."""
-    rows = LifecycleTerms.objects.filter(Q(role=role_id) | Q(role=None)) if role_id else company_terms()
+    rows = LifecycleTerms.objects.filter(Q(role=role_id) | Q(role=None))
     return terms_from(max(rows, key=lambda row: row.role_id is not None, default=None))
-
-
-def company_terms() -> QuerySet[LifecycleTerms]:
-    """Return the row of the company, if there is one."""
-    return LifecycleTerms.objects.filter(role=None)
 
 
 def terms_of_agents(agents: Iterable[Agent]) -> dict[UUID, Terms]:
@@ -84,7 +80,7 @@ def who_steps_in(agent: Agent) -> list[User]:
     Nobody of them is there: an empty list, and the managers are asked.
     """
     deputy = agent.deputy
-    if deputy is not None and deputy.is_active and not deputy.is_agent:
+    if deputy is not None and deputy.is_active_person:
         return [deputy]
     return heads_over(agent)[:1]
 
@@ -97,7 +93,7 @@ def heads_over(agent: Agent) -> list[User]:
         if here is None:
             break
         head = here.manager
-        if head is not None and head.is_active and not head.is_agent and head.pk != agent.sponsor_id:
+        if head is not None and head.is_active_person and head.pk != agent.sponsor_id:
             found.append(head)
         here = here.parent
     return found
@@ -114,10 +110,9 @@ def state_words(agent: Agent) -> str:
     return f"Employed. {freely}"
 
 
-def day(at: datetime | object) -> str:
+def day(at: date) -> str:
     """Return a day as people write it: ``3 May 2026``."""
-    moment = timezone.localtime(at) if isinstance(at, datetime) else at
-    return f"{moment.day} {moment:%B %Y}"  # type: ignore[attr-defined]
+    return speech.day(timezone.localtime(at) if isinstance(at, datetime) else at)
 
 
 def timeline_of(agent: Agent) -> list[Moment]:

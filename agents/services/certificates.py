@@ -76,7 +76,6 @@ def issue_certificate(
     )
     certificate.full_clean(exclude=["issued_at"])
     certificate.save(force_insert=True)
-    certificate.refresh_from_db(fields=["issued_at"])
     record_event(
         actor=actor,
         verb="agents.certificate_issued",

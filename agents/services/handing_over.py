@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents import policies, registry, selectors
@@ -28,13 +29,21 @@ class Settlement:
 
 def credentials_left(agent: Agent) -> Iterable[HandoverItem]:
     """Return the secrets and tokens of an agent; they end with it and block nothing."""
-    now = timezone.now()
-    secrets = ClientSecret.objects.filter(application__agent=agent, revoked_at=None, expires_at__gt=now).count()
-    tokens = AccessToken.objects.filter(user_id=agent.user_id).count()
-    for kind, number, one in (("secret", secrets, "valid secret"), ("token", tokens, "access token")):
-        if number:
+    for kind, found, one in (
+        ("secret", _secrets(agent), "valid secret"),
+        ("token", _tokens(agent), "access token"),
+    ):
+        if number := found.count():
             label = f"{number} {one}{'' if number == 1 else 's'}"
             yield HandoverItem(f"agents.{kind}s", kind, label, "Revoked at once.")
+
+
+def _secrets(agent: Agent) -> QuerySet[ClientSecret]:
+    return ClientSecret.objects.filter(application__agent=agent, revoked_at=None, expires_at__gt=timezone.now())
+
+
+def _tokens(agent: Agent) -> QuerySet[AccessToken]:
+    return AccessToken.objects.filter(user_id=agent.user_id)
 
 
 def settle(*, actor: Actor, agent: Agent, settled: Mapping[str, Settlement]) -> dict[str, str]:
@@ -50,10 +59,9 @@ def settle(*, actor: Actor, agent: Agent, settled: Mapping[str, Settlement]) -> 
             continue
         policies.require_reason(said.reason)
         if said.to is not None:
-            _require_fit(item, agent, said.to)
-            assert item.hand_over is not None  # noqa: S101 - _require_fit has asked
+            hand_over = _way_to(item, agent, said.to)
             with transaction.atomic():
-                item.hand_over(actor, said.to, said.reason)
+                hand_over(actor, said.to, said.reason)
             done[item.key] = f"{item.label}: given to {said.to.name}, because {said.reason.strip()}"
         else:
             if item.leave is not None:
@@ -63,10 +71,10 @@ def settle(*, actor: Actor, agent: Agent, settled: Mapping[str, Settlement]) -> 
     return done
 
 
-def _require_fit(item: HandoverItem, agent: Agent, to: Agent) -> None:
+def _way_to(item: HandoverItem, agent: Agent, to: Agent) -> Callable[[Actor, Agent, str], None]:
     fit = to.pk != agent.pk and to.lifecycle == Agent.Lifecycle.ACTIVE
     if item.hand_over is not None and fit:
-        return
+        return item.hand_over
     why = f"{to.name} is not another active agent" if item.hand_over else "nobody else can have it"
     raise Refusal(
         "handover_unfit",
@@ -99,9 +107,9 @@ def confirm_revoked(agent: Agent, codes: Iterable[str], withdrawn: int) -> list[
     """
     agent = Agent.objects.select_related("user", "role", "sponsor").get(pk=agent.pk)
     now, wrong = timezone.now(), []
-    if ClientSecret.objects.filter(application__agent=agent, revoked_at=None, expires_at__gt=now).exists():
+    if _secrets(agent).exists():
         wrong.append("a secret")
-    if AccessToken.objects.filter(user_id=agent.user_id).exists():
+    if _tokens(agent).exists():
         wrong.append("a token")
     if agent.user.is_active or policies.may_authenticate(agent) is None:
         wrong.append("its identity")

@@ -104,7 +104,7 @@ def _require_fit(actor: Actor, manager: User) -> None:
             "Nothing was changed: nobody gives themselves the right to decide, or agrees to it.",
             next_step="Ask a colleague who may.",
         )
-    if manager.is_agent or not manager.is_active:
+    if not manager.is_active_person:
         raise Refusal(
             "not_a_person",
             f"Nothing was changed: {manager} is no person with an active account.",

@@ -52,7 +52,7 @@ def propose_promotion(*, actor: Actor, agent: Agent, reason: str) -> ChangeReque
             },
             summary=f"End the probation of {agent.name}. {_in_brief(agent, found.asked, found.denied)}",
             reason=reason,
-            target_version=promotion_version(agent),
+            target_version=_version(agent, contract.digest),
         )
 
 
@@ -76,22 +76,27 @@ def demote_on_breach(*, agent_id: object) -> Agent | None:
     What was decided about it last is the beginning: what put it back once does not do so again. Raises nothing
     but what the database does.
     """
+    agent = Agent.objects.filter(pk=agent_id).first()  # type: ignore[misc]
+    # Counted before the lock as well: nearly all are looked at in vain, and their calls need not wait for it.
+    if agent is None or not _reached_terms(agent, selectors.terms_for(agent.role_id)):
+        return None
     with transaction.atomic():
-        agent = Agent.objects.filter(pk=agent_id).first()  # type: ignore[misc]
-        if agent is None:
-            return None
         agent = locked(agent, exclusively=True)
         terms = selectors.terms_for(agent.role_id)
-        reached = reached_terms(agent, terms)
-        if not reached or not _can_fall(agent, terms.breach_then):
+        reached = _reached_terms(agent, terms)
+        if not reached:
             return None
         why = f"{'; '.join(reached)}."
         return put_back(actor=PORTAL, agent=agent, to=terms.breach_then, why=why, reason=f"Breach: {why}")
 
 
-def reached_terms(agent: Agent, terms: Terms) -> list[str]:
-    """Return in words which terms the record of an agent has reached since it was decided about last."""
-    if not terms.watches or agent.lifecycle != Agent.Lifecycle.ACTIVE:
+def _reached_terms(agent: Agent, terms: Terms) -> list[str]:
+    """Return in words which terms its record has reached since the last decision; none if it cannot fall."""
+    if (
+        not terms.watches
+        or agent.lifecycle != Agent.Lifecycle.ACTIVE
+        or not _can_fall(agent, terms.breach_then)
+    ):
         return []
     window = timezone.now() - timedelta(days=terms.window_days)
     since = max(window, selectors.watched_since(agent))
@@ -147,14 +152,14 @@ def put_back(
     return agent
 
 
-def promotion_version(agent: Agent) -> str:
+def _version(agent: Agent, contract_digest: str) -> str:
     """Return a digest of the agent's file and of what binds it: another contract is another promotion."""
-    state = [file_version(agent), selectors.contract_of(agent).digest]
-    return hashlib.sha256(rfc8785.dumps(state)).hexdigest()
+    return hashlib.sha256(rfc8785.dumps([file_version(agent), contract_digest])).hexdigest()
 
 
 def _current_version(change_request: ChangeRequest) -> str:
-    return promotion_version(lock_row(Agent, change_request.target_id))
+    agent = lock_row(Agent, change_request.target_id)
+    return _version(agent, selectors.contract_of(agent).digest)
 
 
 def _apply_promotion(actor: Actor, change_request: ChangeRequest) -> None:

@@ -11,15 +11,14 @@ from agents.services import lifecycle, probation, stops
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 
-def hold_agents_of(person: User) -> None:
-    """Lock the agents a person answers for, so that no call of theirs begins until the transaction ends.
+def hold_agents_of(person: User) -> list[Agent]:
+    """Lock and return the agents a person answers for: no call of theirs begins until the transaction ends.
 
     Before the row of the person is locked, and in one order: who changes an agent locks it before its people.
     """
-    found = _sponsored(person)
+    found = list(Agent.objects.filter(sponsor=person).exclude(lifecycle=Agent.Lifecycle.RETIRED).order_by("pk"))
     stops.lock_scopes(Ref("agent", str(agent.pk), agent.name) for agent in found)
-    for agent in found:
-        lifecycle.locked(agent)
+    return [lifecycle.locked(agent) for agent in found]
 
 
 def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
@@ -29,8 +28,7 @@ def drop_agents_of(*, actor: Actor, person: User, reason: str) -> int:
     when the person comes back, for what went unnoticed: nobody is given anything back by that.
     """
     dropped = 0
-    hold_agents_of(person)
-    for agent in map(lifecycle.locked, _sponsored(person)):
+    for agent in hold_agents_of(person):
         if agent.sponsor_id != person.pk or agent.lifecycle == Agent.Lifecycle.RETIRED:
             continue
         why = f"{person}, who answers for it, {'was away' if person.is_active else 'has left'}."
@@ -55,7 +53,7 @@ def propose_takeover(*, actor: Actor, agent: Agent, reason: str) -> ChangeReques
         agent = lifecycle.locked(agent)
         policies.require(may_take_over(actor, agent))
         policies.require_reason(reason)
-        if agent.sponsor.is_active and not agent.sponsor.is_agent:
+        if agent.sponsor.is_active_person:
             raise Refusal(
                 "sponsor_present",
                 f"Nothing was proposed: {agent.sponsor} still answers for {agent.name}.",
@@ -74,8 +72,3 @@ def may_take_over(actor: Actor, agent: Agent) -> Refusal | None:
     if actor.id in steps_in:
         return None
     return policies.may_activate_agent(actor, agent)
-
-
-def _sponsored(person: User) -> list[Agent]:
-    found = Agent.objects.filter(sponsor=person).exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    return list(found.select_related("sponsor", "deputy").order_by("pk"))

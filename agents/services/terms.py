@@ -62,10 +62,7 @@ def set_terms(
             actor=actor,
             kind=CHANGE_TERMS,
             target=_ref(role),
-            payload={
-                "role": str(role.pk) if role else None,
-                **{name: getattr(row, name) for name in TERM_FIELDS},
-            },
+            payload={"role": str(role.pk) if role else None, **_values(row)},
             summary=f"{_whose(role)}: {_differences(old, new)}.",
             reason=reason,
             target_version=old.digest,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import Agent
+from agents.models import Agent, Department
 from agents.services import lifecycle, stops
 from audit.vocabulary import Actor, Ref
 from tests.workflows.conftest import ask, hold_above, signed_in
@@ -105,6 +105,15 @@ def test_work_is_offered_to_whoever_can_take_it_without_a_word_of_it(channel, cl
         "data": {"task": str(task.pk), "state": "open", "code": ""},
     }
     assert "IGNORE" not in json.dumps(said)
+
+
+def test_work_of_a_department_above_its_own_is_offered_as_well(channel, clerk):
+    above = Department.objects.create(name="Everything", code="everything")
+    Department.objects.filter(pk=clerk.department_id).update(parent=above)
+    work(clerk, department=above)
+    assert kinds() == ["task.offered"], "it finds it by asking, so its program hears of it"
+    work(clerk, department=Department.objects.create(name="Elsewhere", code="elsewhere"))
+    assert told() == []
 
 
 def test_it_hears_when_what_it_has_is_paused_resumed_taken_back_or_not_needed(channel, clerk, alice, bob):

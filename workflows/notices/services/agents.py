@@ -18,7 +18,7 @@ from workflows.notices import dispatch, selectors
 from workflows.notices.models import Channel, Post
 from workflows.notices.policies import agent_message, outcome_of
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import database_now
+from workflows.tasks.selectors import database_now, offered_to
 
 # Which changes of an agent its own program hears of, and as what.
 OF_AGENT = {
@@ -44,25 +44,11 @@ def note_actions(actions: Sequence[Action]) -> None:
 
 def note_offered(task: Task) -> None:
     """Note that a task, or a question, is offered: to each agent that could take it and has a program."""
-    channels = list(selectors.channels_of_role(task.role_id)) if task.role_id else []
-    if not channels:
-        return
-    named = set(task.candidate_users.values_list("pk", flat=True))
     kind = "question.asked" if task.asked_for_id else "task.offered"
-    for channel in channels:
-        if channel.agent and _could_take(channel.agent, task, named):
+    for channel in selectors.channels_of_role(task.role_id) if task.role_id else ():
+        # Just what it would find by asking; whether it may work is asked later.
+        if channel.agent and Task.objects.filter(offered_to(channel.agent), pk=task.pk).exists():
             _tell(channel, kind, _of_task(task, ""), f"/api/v1/tasks/{task.pk}")
-
-
-def _could_take(agent: Agent, task: Task, named: set[UUID]) -> bool:
-    """Tell whether a task may be offered to an agent of its role; whether it may work is asked later."""
-    return (
-        set(task.needs) <= set(agent.labels)
-        and str(agent.user_id) not in task.not_offered_to
-        and task.department_id in (None, agent.department_id)
-        and task.preferred_agent_id in (None, agent.pk)
-        and (not named or agent.user_id in named)
-    )
 
 
 def note_holder(task: Task, user_id: str, what: str, code: str) -> None:

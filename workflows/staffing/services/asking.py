@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from agents import selectors
 from agents.models import Agent, User
+from agents.services import probation
 from audit.vocabulary import Actor, Ref
 from workflows.tasks.models import Task
 from workflows.tasks.services import close_if_waiting, open_task
 
-PORTAL = Actor.system("terms of employment")
 ATTESTATION, TAKEOVER, PROBATION = "agents.attestation", "agents.takeover", "agents.probation"
 DECIDED_ELSEWHERE = {
     ATTESTATION: "Confirm it on the page of the agent's life, with its record before you; that closes this.",
@@ -45,8 +45,7 @@ def note_news(actor: Actor, agent: Agent, news: str, sentence: str) -> None:
 
 def ask_attestation(agent: Agent) -> Task | None:
     """Ask who answers for a locked agent to confirm it; None: they are asked already, or nobody is there."""
-    here = [it for it in (agent.sponsor, agent.deputy) if it is not None and _is_here(it)]
-    people = here[:1]
+    people = _who_answers(agent)[:1]
     if agent.attest_by is None or not people or _waits(agent, ATTESTATION):
         return None
     end = timezone.make_aware(datetime.combine(agent.attest_by, time(23, 59)))
@@ -79,7 +78,7 @@ def ask_takeover(agent: Agent, sentence: str) -> Task | None:
 def ask_about_probation(agent: Agent) -> Task | None:
     """Tell the sponsor of a locked agent, once, that its probation was planned to end by now."""
     since = agent.probation_since
-    if since is None or not _is_here(agent.sponsor):
+    if since is None or not agent.sponsor.is_active_person:
         return None
     if Task.objects.filter(subject_kind=PROBATION, subject_id=str(agent.pk), created_at__gte=since).exists():
         return None
@@ -94,7 +93,7 @@ def ask_about_probation(agent: Agent) -> Task | None:
 
 
 def _tell(actor: Actor, agent: Agent, sentence: str) -> None:
-    people = [it for it in (agent.sponsor, agent.deputy) if it is not None and _is_here(it)]
+    people = _who_answers(agent)
     others = [it for it in people if str(it.pk) != actor.id]
     if others or not people:
         groups = () if others else Group.objects.filter(name=_EVERYBODY)
@@ -112,7 +111,7 @@ def _open(
     due_at: Any = None,
 ) -> Task:
     return open_task(
-        actor=PORTAL,
+        actor=probation.PORTAL,
         kind=Task.Kind.HUMAN_WORK,
         title=title,
         body=body,
@@ -138,5 +137,6 @@ def _close(actor: Actor, agent: Agent, kind: str, state: str, reason: str) -> No
         close_if_waiting(actor=actor, task_id=task_id, state=state, reason=reason)
 
 
-def _is_here(person: User | None) -> bool:
-    return person is not None and person.is_active and not person.is_agent
+def _who_answers(agent: Agent) -> list[User]:
+    """Return its sponsor and deputy, without who has left."""
+    return [it for it in (agent.sponsor, agent.deputy) if it is not None and it.is_active_person]
