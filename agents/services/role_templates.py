@@ -19,7 +19,7 @@ from django.db import transaction
 from agents import policies as questions
 from agents import registry, selectors
 from agents.decision.facts import OperationFacts
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit
 from agents.decision.policy_file import Entry, PolicyEntry, PolicyFile
 from agents.decision.role_template import RoleTemplate, Suggestion, role_document, target_document
 from agents.decision.said import NOTHING, Said, tighter
@@ -284,9 +284,9 @@ class _Taking:
 
     def _grants(self) -> None:
         held = granted_to_role(self.role)
-        asked: set[str] = set()
+        operations, asked = registry.all_operations(), set[str]()
         for suggestion in self.template.role.grants:
-            fits = tuple(it for it in registry.all_operations() if _fits(suggestion, it))
+            fits = tuple(operations_hit(suggestion.operations, suggestion.effects, operations))
             self.taken.needed.append(Needed(suggestion, fits, held & {it.code for it in fits}))
             for operation in fits:
                 if self.wish.grants and operation.code not in held | asked and len(asked) < MOST_GRANTS:
@@ -316,12 +316,6 @@ def _briefly(said: tuple[Said, ...]) -> tuple[Said, ...]:
     """Say once that nobody is concerned, not of each rule: a role that is new is nobody's yet."""
     about = tuple(it for it in said if not it.text.startswith(NOTHING))
     return about or (tighter(f"{NOTHING}: no agent at work has this role"),) if said else ()
-
-
-def _fits(suggestion: Suggestion, operation: OperationFacts) -> bool:
-    return pattern_matches(suggestion.operations, operation.code) and (
-        not suggestion.effects or operation.effect in suggestion.effects
-    )
 
 
 def _differs(stored: Role, name: str, value: Any) -> bool:
