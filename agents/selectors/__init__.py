@@ -47,6 +47,7 @@ from agents.selectors.money import money_facts, rate_on, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
     visible_agents,
+    visible_calendars,
     visible_change_requests,
     visible_measures,
     visible_policies,
@@ -99,6 +100,7 @@ __all__ = [
     "timeline_of",
     "to_company_minor",
     "visible_agents",
+    "visible_calendars",
     "visible_certificates",
     "visible_change_requests",
     "visible_events",
