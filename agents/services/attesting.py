@@ -13,7 +13,7 @@ from agents.decision.employment import READ_ONLY, is_overdue
 from agents.models import Agent, Certificate
 from agents.services import certificates, probation
 from agents.services.history import stamp
-from agents.services.lifecycle import granted_operations, locked, record
+from agents.services.lifecycle import locked, own_operations, record
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 # Where the terms name no period, the next confirmation is as far away as this.
@@ -107,7 +107,7 @@ def drop_if_overdue(agent: Agent) -> bool:
 def _take_away(actor: Actor, agent: Agent, codes: list[str], reason: str) -> list[str]:
     if not codes:
         return []
-    own = granted_operations(agent, [it for it in registry.grants() if it.holder_kind == "user"])
+    own = own_operations(agent)
     if others := sorted(set(codes) - set(own)):
         raise Refusal(
             "not_granted_itself",

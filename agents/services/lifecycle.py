@@ -311,6 +311,11 @@ def granted_operations(agent: Agent, grants: Iterable[GrantFacts] | None = None)
     return sorted({grant.operation for grant in found if (grant.holder_kind, grant.holder_id) in holders})
 
 
+def own_operations(agent: Agent) -> list[str]:
+    """Return the codes of the operations granted to the agent itself, sorted and fresh: not those of its role."""
+    return granted_operations(agent, [it for it in registry.grants() if it.holder_kind == "user"])
+
+
 def file_version(agent: Agent) -> str:
     """Return a digest of all that gives the agent authority: its governed fields and its grants."""
     state = {

@@ -195,9 +195,7 @@ def _receivers(user: User, agent: Agent, items: list[HandoverItem]) -> list[Agen
 
 
 def _own_operations(agent: Agent) -> list[dict[str, str]]:
-    own = [grant for grant in registry.grants() if grant.holder_kind == "user"]
-    codes = lifecycle.granted_operations(agent, own)
-    found = [(code, registry.find_operation(code)) for code in codes]
+    found = [(code, registry.find_operation(code)) for code in lifecycle.own_operations(agent)]
     return [{"code": code, "name": operation.name if operation else code} for code, operation in found]
 
 
