@@ -53,9 +53,7 @@ def template(request: HttpRequest, code: str) -> HttpResponse:
     _require(request)
     if code != OWN:
         if code not in shipped_texts():
-            return page(
-                request, "portal/role_templates.html", "No such template", 404, rows=(), form=OwnTemplateForm()
-            )
+            return _none(request)
         return _of(request, code, shipped_text(code))
     if request.method != "POST":
         return redirect("role-templates")
@@ -84,9 +82,7 @@ def template_file(request: HttpRequest, code: str) -> HttpResponse:
     """Give one that comes with the product as a file, to be changed and brought back."""
     _require(request)
     if code not in shipped_texts():
-        return page(
-            request, "portal/role_templates.html", "No such template", 404, rows=(), form=OwnTemplateForm()
-        )
+        return _none(request)
     return as_file(shipped_text(code), code)
 
 
@@ -180,6 +176,11 @@ def _own(
         refused=refusal.in_full() if refusal else "",
         wrong=refusal.detail.get("errors", ()) if refusal else (),
     )
+
+
+def _none(request: HttpRequest) -> HttpResponse:
+    form = OwnTemplateForm()
+    return page(request, "portal/role_templates.html", "No such template", 404, rows=(), form=form)
 
 
 def _status(refusal: Refusal) -> int:
