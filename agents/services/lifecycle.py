@@ -312,7 +312,7 @@ def granted_operations(agent: Agent, grants: Iterable[GrantFacts] | None = None)
 
 
 def own_operations(agent: Agent) -> list[str]:
-    """Return the codes of the operations granted to the agent itself, sorted and fresh: not those of its role."""
+    """Return the codes of the operations granted to the agent itself and not to its role, sorted; fresh."""
     return granted_operations(agent, [it for it in registry.grants() if it.holder_kind == "user"])
 
 
