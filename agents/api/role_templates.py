@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from agents import policies
 from agents.api.policy_files import (
     MOST_CHARACTERS,
+    STATES,
     YAML,
     AsYaml,
     ImportedLineSerializer,
@@ -40,7 +41,7 @@ class TemplateLineSerializer(ImportedLineSerializer):
     """What becomes of the role, one rule, limit or grant."""
 
     state = serializers.ChoiceField(
-        choices=("added", "changed", "removed", "waits", "waits_already", "refused"),
+        choices=(*STATES, "refused"),
         help_text="waits: for a second person; refused: was not proposed, words say why.",
     )
 

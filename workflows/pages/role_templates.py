@@ -23,17 +23,12 @@ from agents.services.role_catalogue import (
 from agents.services.role_templates import Taken, Wish, preview_template, take_template
 from audit.services import refusals_recorded
 from audit.vocabulary import Ref, Refusal
+from workflows.pages import policy_files
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
 from workflows.pages.role_template_forms import MODES, OwnTemplateForm, TakeForm
 
 OWN = "own"
-STATES = {
-    "added": "Is added at once",
-    "changed": "Changes at once",
-    "waits": "Waits for a second person",
-    "waits_already": "Waits already for a second person",
-    "refused": "Is not proposed",
-}
+STATES = {**policy_files.STATES, "refused": "Is not proposed"}
 
 
 @never_cache
@@ -140,7 +135,7 @@ def _shown(
         role=taken.template.role,
         rules=[{"rule": rule, "words": rule_words(rule)} for rule in taken.rules],
         limits=[limit_words(limit) for limit in taken.limits],
-        lines=[{"line": line, "state": STATES.get(line.state, line.state)} for line in taken.outcome.lines],
+        lines=[{"line": line, "state": STATES[line.state]} for line in taken.outcome.lines],
         refused=refused.in_full() if refused else "",
     )
 
