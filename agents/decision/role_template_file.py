@@ -98,7 +98,6 @@ class _RoleReader(Reader):
                 Approvers(it["group"], it["why"]) for _, it in self._maps(document, "approvers", _APPROVERS)
             ),
             grants=tuple(self._suggestions(document)),
-            place=self._place(document, ()),
         )
 
     def _within(self, document: Document, path: Path, value: Any, most: int) -> str:

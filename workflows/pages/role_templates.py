@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agents.api.policy_files import as_file
+from agents.api.role_templates import ABOUT
 from agents.models import Role, User
 from agents.policies import REASON_MIN_LENGTH, may, may_publish_rule
 from agents.selectors.sentences import limit_words, rule_words
@@ -22,7 +23,7 @@ from agents.services.role_catalogue import (
 )
 from agents.services.role_templates import Taken, Wish, preview_template, take_template
 from audit.services import refusals_recorded
-from audit.vocabulary import Ref, Refusal
+from audit.vocabulary import Refusal
 from workflows.pages import policy_files
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
 from workflows.pages.role_template_forms import MODES, OwnTemplateForm, TakeForm
@@ -99,7 +100,7 @@ def _of(request: HttpRequest, code: str, text: str) -> HttpResponse:
     except Refusal as refusal:
         return _own(request, OwnTemplateForm(initial={"text": text}), _status(refusal), refusal)
     try:
-        with refusals_recorded(actor=actor, subject=Ref("agents.role", "", "A role template")):
+        with refusals_recorded(actor=actor, subject=ABOUT):
             taken = take_template(actor=actor, text=text, reason=form.cleaned_data["reason"], wish=wish)
     except Refusal as refusal:
         taken = preview_template(actor=actor, text=text, wish=wish)
