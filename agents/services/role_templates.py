@@ -320,13 +320,13 @@ def _differs(stored: Role, name: str, value: Any) -> bool:
     if name == "labels":
         return sorted(found) != sorted(value)
     if name == "template":
-        return bool(found) and _origin(stored, found) != _origin(stored, value)
+        held = granted_to_role(stored)
+        return bool(found) and _origin(found, held) != _origin(value, held)
     return bool(plain(found) != value if isinstance(found, str) else found != value)
 
 
-def _origin(stored: Role, template: Mapping[str, Any]) -> Any:
+def _origin(template: Mapping[str, Any], held: frozenset[str]) -> Any:
     """Return what of a template counts as different: not what its export names because it was granted."""
-    held = granted_to_role(stored)
     suggested = [it for it in template.get("grants", []) if it.get("operations") not in held]
     return template.get("code"), template.get("version"), template.get("summary"), suggested
 
