@@ -11,7 +11,6 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -21,7 +20,7 @@ from agents.admin import previews
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, link, moment, table, trail, values_of
 from agents.decision import lines
 from agents.decision.facts import Line
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit
 from agents.forms import MeasureForm, PolicyForm, ceiling_of, counted, scope_label
 from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
@@ -408,7 +407,7 @@ def preview_of(data: Any) -> dict[str, Any]:
 
 
 def _matching(pattern: str) -> list[Any]:
-    return [operation for operation in registry.all_operations() if pattern_matches(pattern, operation.code)]
+    return operations_hit(pattern, (), registry.all_operations())
 
 
 def _codes(pattern: str) -> list[str]:
@@ -416,8 +415,3 @@ def _codes(pattern: str) -> list[str]:
         return [operation.code for operation in _matching(pattern)]
     except ValueError:
         return []
-
-
-def sentence_and_condition(rule: Rule) -> SafeString:
-    """Return a rule as people and as the portal read it."""
-    return format_html("<p>{}</p><p><code>{}</code></p>", rule.sentence, rule.condition or "always")

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents import selectors
 from agents.api.workforce import CONFLICT, MISSING
 from agents.models import Calendar, User
 from agents.permissions import IsPerson
@@ -96,5 +97,4 @@ def _save(request: Request, form: type[serializers.Serializer[Any]], calendar: C
 
 
 def _visible(request: Request) -> QuerySet[Calendar]:
-    user = cast("User", request.user)
-    return Calendar.objects.all() if user.has_perm("agents.view_calendar") else Calendar.objects.none()
+    return selectors.visible_calendars(cast("User", request.user))

@@ -34,7 +34,7 @@ class CloneSerializer(ReasonSerializer):
     sponsor = serializers.SlugRelatedField(
         slug_field="username",
         queryset=_people(),
-        help_text="Who answers for it: somebody of that department or above it, or its manager.",
+        help_text="Who answers for it: somebody of that department or above it, or a head of one of these.",
     )
     deputy = serializers.SlugRelatedField(
         slug_field="username", queryset=_people(), required=False, help_text="Who answers when they are away."

@@ -134,7 +134,7 @@ class PreviewPoliciesView(APIView):
         form = PolicyTextSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         outcome = preview_import(actor=_user(request).as_actor(), **form.validated_data)
-        return Response(ImportedPoliciesSerializer(_shown(outcome, is_preview=True)).data)
+        return Response(ImportedPoliciesSerializer(shown_outcome(outcome, is_preview=True)).data)
 
 
 class ImportPoliciesView(APIView):
@@ -155,7 +155,7 @@ class ImportPoliciesView(APIView):
         actor = _user(request).as_actor()
         with refusals_recorded(actor=actor, subject=Ref("agents.policy", "", "A file of policies")):
             outcome = import_policies(actor=actor, **form.validated_data)
-        return Response(ImportedPoliciesSerializer(_shown(outcome)).data)
+        return Response(ImportedPoliciesSerializer(shown_outcome(outcome)).data)
 
 
 def as_file(text: str, name: str) -> HttpResponse:
@@ -166,7 +166,8 @@ def as_file(text: str, name: str) -> HttpResponse:
     return answer
 
 
-def _shown(outcome: Outcome, *, is_preview: bool = False) -> dict[str, Any]:
+def shown_outcome(outcome: Outcome, *, is_preview: bool = False) -> dict[str, Any]:
+    """Return what a file changes as plain data; what a preview proposed was taken back."""
     return {
         "lines": [_line(line, is_preview=is_preview) for line in outcome.lines],
         "same": outcome.same,

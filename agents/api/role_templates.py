@@ -14,7 +14,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents import policies
-from agents.api.policy_files import MOST_CHARACTERS, YAML, AsYaml, ImportedLineSerializer, as_file
+from agents.api.policy_files import (
+    MOST_CHARACTERS,
+    STATES,
+    YAML,
+    AsYaml,
+    ImportedLineSerializer,
+    as_file,
+    shown_outcome,
+)
 from agents.api.workforce import CONFLICT, MISSING, REFUSED
 from agents.models import Role, User
 from agents.permissions import IsPerson
@@ -33,7 +41,7 @@ class TemplateLineSerializer(ImportedLineSerializer):
     """What becomes of the role, one rule, limit or grant."""
 
     state = serializers.ChoiceField(
-        choices=("added", "changed", "removed", "waits", "waits_already", "refused"),
+        choices=(*STATES, "refused"),
         help_text="waits: for a second person; refused: was not proposed, words say why.",
     )
 
@@ -219,24 +227,12 @@ class TakeTemplateView(APIView):
 
 
 def shown(taken: Taken, *, is_preview: bool = False) -> dict[str, Any]:
-    """Return what taking a template does as plain data; what a preview proposed was taken back."""
+    """Return what taking a template does as plain data."""
     return {
         "code": taken.template.role.code,
         "name": taken.template.role.name,
         "existed": taken.existed,
-        "lines": [
-            {
-                "what": line.what,
-                "state": line.state,
-                "words": line.words,
-                "authority": line.authority,
-                "change_request": line.change_request.pk
-                if line.change_request and not (is_preview and line.state == "waits")
-                else None,
-            }
-            for line in taken.outcome.lines
-        ],
-        "same": taken.outcome.same,
+        **shown_outcome(taken.outcome, is_preview=is_preview),
         "rules": [{"name": it.name, "mode": it.mode, "words": rule_words(it)} for it in taken.rules],
         "limits": [limit_words(it) for it in taken.limits],
         "performance": [it.words for it in taken.template.role.performance],
@@ -251,8 +247,6 @@ def shown(taken: Taken, *, is_preview: bool = False) -> dict[str, Any]:
             }
             for it in taken.needed
         ],
-        "at_once": [said.text for said in taken.outcome.at_once],
-        "once_agreed": [said.text for said in taken.outcome.once_agreed],
     }
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from agents.decision.windows import known_zones
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HORIZON_DAYS = 800
@@ -34,7 +36,7 @@ class WorkCalendar:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in known_zones():
             raise CalendarError(f"{self.time_zone!r} is no time zone. Write an IANA name, e.g. Europe/Berlin.")
         if len(self.hours) != 7 or not any(self.hours):
             raise CalendarError("Nobody ever works. Give at least one day of the week its hours.")

@@ -11,7 +11,7 @@ from agents.decision.context import NAMES, schema_at, types_at
 from agents.decision.counting import why_not_countable
 from agents.decision.expressions import Path
 from agents.decision.facts import Effect, MeasureDefinition, Mode, OperationFacts, RuleFacts
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit, pattern_matches
 from agents.decision.stages import MOST_STAGES
 
 _KNOWN_PARTS = {
@@ -60,10 +60,9 @@ def lint_rule(
     """Return everything that keeps a rule from being published against the operations that exist now."""
     findings = list(_lint_shape(rule))
     try:
-        hit = [op for op in operations if pattern_matches(rule.operations, op.code)]
+        hit = operations_hit(rule.operations, rule.effects, operations)
     except ValueError as error:
         return [*findings, Finding("operations", "pattern_invalid", str(error))]
-    hit = [op for op in hit if not rule.effects or op.effect in rule.effects]
     if not hit:
         findings.append(_nothing_hit(rule.operations))
     return [*findings, *_lint_expression("condition", rule.condition, hit, measures)]
@@ -72,7 +71,7 @@ def lint_rule(
 def lint_measure(measure: MeasureDefinition, operations: Sequence[OperationFacts]) -> list[Finding]:
     """Return everything that keeps a limit from being published against the operations that exist now."""
     try:
-        hit = [op for op in operations if pattern_matches(measure.operations, op.code)]
+        hit = operations_hit(measure.operations, (), operations)
     except ValueError as error:
         return [Finding("operations", "pattern_invalid", str(error))]
     findings = [] if hit else [_nothing_hit(measure.operations)]
@@ -237,7 +236,7 @@ def _lint_read(measure: MeasureDefinition, operations: Sequence[OperationFacts])
             )
         return
     try:
-        hit = [op for op in operations if pattern_matches(measure.read_for, op.code)]
+        hit = operations_hit(measure.read_for, (), operations)
     except ValueError as error:
         yield Finding("read_for", "pattern_invalid", str(error))
         return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from agents.decision.facts import AgentFacts
+from agents.decision.facts import AgentFacts, OperationFacts
 
 _PATTERN = re.compile(r"^[a-z0-9_*]+(\.[a-z0-9_*]+)*$")
 
@@ -20,6 +21,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def pattern_matches(pattern: str, code: str) -> bool:
     """Tell whether a code fits a pattern; ``*`` stands for anything, dots included. Raises ValueError."""
     return _compiled(pattern).fullmatch(code) is not None
+
+
+def operations_hit(
+    pattern: str, effects: Collection[str], operations: Iterable[OperationFacts]
+) -> list[OperationFacts]:
+    """Return those that a rule speaks of; no effects: whatever they do. Raises ValueError for no pattern."""
+    return [
+        it for it in operations if pattern_matches(pattern, it.code) and (not effects or it.effect in effects)
+    ]
 
 
 def pattern_within(inner: str, outer: str) -> bool:

@@ -99,14 +99,8 @@ class PolicyFile:
 
 def read_policy_file(text: str, rule: Sequence[FieldSpec], limit: Sequence[FieldSpec]) -> PolicyFile:
     """Return what a text holds; raises PolicyFileError with everything that is wrong in it."""
-    try:
-        documents = read_documents(text, MOST_BYTES)
-    except NotPlainError as error:
-        raise PolicyFileError([Problem(error.line, "", str(error))]) from None
     reader = Reader(rule, limit)
-    for document in documents:
-        reader.read(document)
-    if not documents:
+    if not reader.read_all(text):
         reader.problems.append(Problem(1, "", "There is nothing in it. Write a document of kind: policy."))
     if reader.problems:
         raise PolicyFileError(reader.problems)
@@ -140,6 +134,16 @@ class Reader:
     def __init__(self, rule: Sequence[FieldSpec], limit: Sequence[FieldSpec]) -> None:
         self.rule, self.limit = {it.name: it for it in rule}, {it.name: it for it in limit}
         self.file, self.problems = PolicyFile(), list[Problem]()
+
+    def read_all(self, text: str) -> int:
+        """Take in every document and return how many there were; raises PolicyFileError for no plain YAML."""
+        try:
+            documents = read_documents(text, MOST_BYTES)
+        except NotPlainError as error:
+            raise PolicyFileError([Problem(error.line, "", str(error))]) from None
+        for document in documents:
+            self.read(document)
+        return len(documents)
 
     def read(self, document: Document) -> None:
         """Take in one document; what is wrong with it is added to ``problems``."""
@@ -188,16 +192,21 @@ class Reader:
     def _entries(
         self, document: Document, name: str, specs: Mapping[str, FieldSpec], *, binds: bool = False
     ) -> tuple[Entry, ...]:
+        given = self._members(document, name, MOST_RULES, "Import them in several files.")
+        return tuple(self._entry(document, (name, place), specs, binds=binds) for place in range(len(given)))
+
+    def _members(self, document: Document, name: str, most: int, instead: str) -> list[Any]:
+        """Return the entries of a list of a document; none of what is no list, or longer than ``most``."""
         given = document.content.get(name)
         if given is None:
-            return ()
+            return []
         if not isinstance(given, list):
             self._wrong(document, (name,), "This is a list. Begin each one on a line of its own with a hyphen.")
-            return ()
-        if len(given) > MOST_RULES:
-            self._wrong(document, (name,), f"There are more than {MOST_RULES:,}. Import them in several files.")
-            return ()
-        return tuple(self._entry(document, (name, place), specs, binds=binds) for place in range(len(given)))
+            return []
+        if len(given) > most:
+            self._wrong(document, (name,), f"There are more than {most:,}. {instead}")
+            return []
+        return given
 
     def _entry(self, document: Document, path: Path, specs: Mapping[str, FieldSpec], *, binds: bool) -> Entry:
         content, place = document.content[path[0]][path[1]], self._place(document, path)

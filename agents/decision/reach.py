@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agents.decision.facts import AgentFacts, GrantFacts, MeasureDefinition, OperationFacts, RuleFacts
-from agents.decision.patterns import pattern_matches, scope_binds
+from agents.decision.patterns import operations_hit, scope_binds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,7 @@ def _reach(
     try:
         if not scope_binds(kind, key, agent):
             return Reach(())
-        found = [
-            code
-            for code, operation in held.items()
-            if pattern_matches(pattern, code) and (not effects or operation.effect in effects)
-        ]
+        found = [operation.code for operation in operations_hit(pattern, effects, held.values())]
     except ValueError:
         return Reach(tuple(sorted(held)), broken=True)
     return Reach(tuple(sorted(found)))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from agents.decision.levels import groups_named
 from agents.decision.plain_yaml import write_documents
-from agents.decision.policy_file import Place, PolicyFile
+from agents.decision.policy_file import PolicyFile
 
 FORMAT = 1
 _HOW = {"higher": "at least", "lower": "at most"}
@@ -70,7 +70,6 @@ class RoleEntry:
     performance: tuple[Target, ...] = ()
     approvers: tuple[Approvers, ...] = ()
     grants: tuple[Suggestion, ...] = ()
-    place: Place = field(default=Place(1, ""), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

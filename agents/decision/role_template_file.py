@@ -8,8 +8,8 @@ from typing import Any
 
 from agents.decision.facts import Effect
 from agents.decision.patterns import pattern_matches
-from agents.decision.plain_yaml import Document, NotPlainError, Path, read_documents
-from agents.decision.policy_file import MOST_BYTES, FieldSpec, PolicyFileError, Problem, Reader
+from agents.decision.plain_yaml import Document, Path
+from agents.decision.policy_file import FieldSpec, PolicyFileError, Problem, Reader
 from agents.decision.role_template import FORMAT, Approvers, RoleEntry, RoleTemplate, Suggestion, Target
 
 MOST_ENTRIES = 50
@@ -30,13 +30,8 @@ _MAY_BE_EMPTY = frozenset({"effects", "why"})
 
 def read_role_template(text: str, rule: Sequence[FieldSpec], limit: Sequence[FieldSpec]) -> RoleTemplate:
     """Return what a template holds; raises PolicyFileError with everything that is wrong in it."""
-    try:
-        documents = read_documents(text, MOST_BYTES)
-    except NotPlainError as error:
-        raise PolicyFileError([Problem(error.line, "", str(error))]) from None
     reader = _RoleReader(rule, limit)
-    for document in documents:
-        reader.read(document)
+    reader.read_all(text)
     if reader.role is None and not reader.problems:
         reader.problems.append(Problem(1, "", "It holds no role. Write a document of kind: role."))
     if reader.problems or reader.role is None:
@@ -103,7 +98,6 @@ class _RoleReader(Reader):
                 Approvers(it["group"], it["why"]) for _, it in self._maps(document, "approvers", _APPROVERS)
             ),
             grants=tuple(self._suggestions(document)),
-            place=self._place(document, ()),
         )
 
     def _within(self, document: Document, path: Path, value: Any, most: int) -> str:
@@ -182,18 +176,7 @@ class _RoleReader(Reader):
         return found
 
     def _entries_of(self, document: Document, name: str) -> list[Any]:
-        given = document.content.get(name)
-        if given is None:
-            return []
-        if not isinstance(given, list):
-            self._wrong(document, (name,), "This is a list. Begin each one on a line of its own with a hyphen.")
-            return []
-        if len(given) > MOST_ENTRIES:
-            self._wrong(
-                document, (name,), f"There are more than {MOST_ENTRIES}. Write the most important ones."
-            )
-            return []
-        return given
+        return self._members(document, name, MOST_ENTRIES, "Write the most important ones.")
 
 
 def _list(value: Any) -> list[Any]:

@@ -25,23 +25,12 @@ _VERDICTS = {
     ("hold", "deny"): "Refuses to {who} what a person could agree to",
 }
 # What is said by a sentence of its own, what only names a rule, and what the condition stands for already.
-_SAID = frozenset({"scope_kind", "scope_id", "operations", "effects", "condition", "verdict", "mode", "quorum"})
-_SAID_TOO = frozenset(
-    {
-        "approver_group",
-        "note",
-        "redact",
-        "field",
-        "comparison",
-        "value",
-        "also",
-        "levels",
-        "clock",
-        "stage",
-        "step_up",
-    }
+_SAID = frozenset(
+    {"scope_kind", "scope_id", "operations", "effects", "condition", "verdict", "mode", "quorum"}
+    | {"approver_group", "note", "redact", "levels", "clock", "stage", "step_up"}
+    | {"field", "comparison", "value", "also"}
+    | {"rule_id", "policy_id", "policy_code", "name", "sentence", "version"}
 )
-_NAMES = frozenset({"rule_id", "policy_id", "policy_code", "name", "sentence", "version"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +336,7 @@ def _duties(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Itera
 def _anything_else(old: RuleFacts, new: RuleFacts, both: Sequence[AgentFacts]) -> Iterator[Said]:
     """Say every other field by its name: whoever adds one to a rule cannot forget the second person."""
     for each in fields(RuleFacts):
-        if each.name in _SAID | _SAID_TOO | _NAMES:
+        if each.name in _SAID:
             continue
         before, after = getattr(old, each.name), getattr(new, each.name)
         if before != after:

@@ -147,9 +147,7 @@ class Terms:
         if rule.verdict == "hold":
             yield sentence(f"{_at_stage(rule)}{voters}")
         elif rule.verdict == "none" and (rule.quorum > 1 or rule.approver_group):
-            yield sentence(
-                f"If a person is asked, {_at_stage(rule)}{self.voters(rule.quorum, rule.approver_group)}"
-            )
+            yield sentence(f"If a person is asked, {_at_stage(rule)}{voters}")
         if rule.step_up and rule.verdict != "deny":
             yield "Whoever approves must sign in again just before."
         if rule.verdict != "deny":
@@ -164,11 +162,10 @@ class Terms:
 
     def _goes_by(self, counter: MeasureDefinition) -> str:
         """Return what a counter counts: of a sequence, what has to have been done before, and for what."""
-        window = _WINDOW.get(counter.window, f"in any {span(counter.window_seconds or 0)}")
         apart = f", apart for each {spoken(counter.key)}" if counter.key.strip() else ""
         here = spoken(counter.read_key)
         read = f", and read here for its {here}" if counter.read_for and here else ""
-        return f"It goes by what is counted as “{counter.name}”: {window}{apart}{read}."
+        return f"It goes by what is counted as “{counter.name}”: {_window_words(counter)}{apart}{read}."
 
     def _counter(self, counter: MeasureDefinition) -> list[str]:
         """Return what a counter means to the rules that read it; its ceiling is a clause of its own."""

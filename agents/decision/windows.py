@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # What one call alone may add: nothing before it counts, and nothing is kept of it.
@@ -33,6 +34,12 @@ def counted_since(window: str, window_seconds: int | None, since: datetime, time
     if window == ROLLING:
         return since - timedelta(seconds=window_seconds or 0)
     return since if window == CALL else window_start(window, since, time_zone)
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Return every IANA name there is here. Read once: each time zone is a file that is opened to find it."""
+    return frozenset(available_timezones())
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -35,7 +35,7 @@ class CloneForm(ReasonForm):
     sponsor = forms.ModelChoiceField(
         queryset=User.objects.none(),
         widget=UnfoldAdminSelectWidget,
-        help_text="Who answers for the copy: somebody of that department, or its manager.",
+        help_text="Who answers for it: somebody of that department or above it, or a head of one of these.",
     )
     sponsor_from_elsewhere = forms.BooleanField(
         label="Somebody from elsewhere answers for it",

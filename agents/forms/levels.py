@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from agents.decision import levels
 from agents.forms import groups_of_people
+from agents.forms.rows import RowsField, RowsWidget
 
 
 def level_choices() -> list[Any]:
@@ -23,14 +24,8 @@ def level_choices() -> list[Any]:
     return [("", "---------"), *by_role[:-1], ("Groups", known), by_role[-1]]
 
 
-class LevelsWidget(forms.Widget):
-    """Rows of next levels: after how many minutes, and whom to ask then; no script is needed."""
-
-    choices: Any = ()
-
-    def id_for_label(self, id_: str) -> str:
-        """Point the label at nothing: each control of a row has a name of its own."""
-        return ""
+class LevelsWidget(RowsWidget):
+    """Rows of next levels: after how many minutes, and whom to ask then."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
         found = []
@@ -40,9 +35,6 @@ class LevelsWidget(forms.Widget):
             if minutes or to:
                 found.append({"minutes": minutes, "to": kind, **({"group": group} if group else {})})
         return found
-
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        return False
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         given = list(value or ())
@@ -61,7 +53,7 @@ class LevelsWidget(forms.Widget):
         return {"minutes": minutes, "to": asked}
 
 
-class LevelsField(forms.Field):
+class LevelsField(RowsField):
     """The next levels of a rule, as the service takes them."""
 
     widget = LevelsWidget
@@ -72,6 +64,3 @@ class LevelsField(forms.Field):
             return levels.as_data(levels.read_levels(value or []))
         except ValueError as error:
             raise forms.ValidationError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or ()) != list(data or ())

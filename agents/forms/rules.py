@@ -20,6 +20,7 @@ from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
 from agents.forms import groups_of_people
 from agents.forms.levels import LevelsField, level_choices
+from agents.forms.rows import RowsField, RowsWidget
 from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm
 
@@ -46,21 +47,13 @@ def _further(data: Any, name: str) -> list[dict[str, str]]:
     return [line for line in typed if line["field"] or line["comparison"] or line["value"].strip()]
 
 
-class LinesWidget(forms.Widget):
-    """Rows of comparisons: what is there, and some empty ones to go on with; no script is needed."""
+class LinesWidget(RowsWidget):
+    """Rows of comparisons: what is there, and some empty ones to go on with."""
 
-    choices: Any = ()
     empty_rows = 3
-
-    def id_for_label(self, id_: str) -> str:
-        """Point the label at nothing: each control of a row has a name of its own."""
-        return ""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
         return _further(data, name)
-
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        return False
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         given = list(value or ())
@@ -85,7 +78,7 @@ class LinesWidget(forms.Widget):
         }
 
 
-class LinesField(forms.Field):
+class LinesField(RowsField):
     """The comparisons after the first, as the service takes them."""
 
     widget = LinesWidget
@@ -96,9 +89,6 @@ class LinesField(forms.Field):
             return lines.as_data(lines.further_lines(value or []))
         except ValueError as error:
             raise forms.ValidationError(f"{error}.") from error
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or ()) != list(data or ())
 
 
 class RuleForm(ReasonModelForm):

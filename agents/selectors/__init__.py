@@ -46,6 +46,7 @@ from agents.selectors.money import money_facts, rate_on, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
     visible_agents,
+    visible_calendars,
     visible_change_requests,
     visible_measures,
     visible_policies,
@@ -97,6 +98,7 @@ __all__ = [
     "timeline_of",
     "to_company_minor",
     "visible_agents",
+    "visible_calendars",
     "visible_certificates",
     "visible_change_requests",
     "visible_events",

@@ -8,7 +8,18 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from guardian.shortcuts import get_objects_for_user
 
-from agents.models import Agent, ChangeRequest, Measure, Policy, PolicyScope, Rule, Stop, Throttle, User
+from agents.models import (
+    Agent,
+    Calendar,
+    ChangeRequest,
+    Measure,
+    Policy,
+    PolicyScope,
+    Rule,
+    Stop,
+    Throttle,
+    User,
+)
 from agents.selectors.authority import agent_facts
 
 
@@ -67,6 +78,11 @@ def visible_stops(user: User) -> QuerySet[Stop]:
 def visible_throttles(user: User) -> QuerySet[Throttle]:
     """Throttles the user may view; an agent sees none: it only waits."""
     return Throttle.objects.none() if user.is_agent else _by_permission(user, "agents.view_throttle", Throttle)
+
+
+def visible_calendars(user: User) -> QuerySet[Calendar]:
+    """Calendars the user may view."""
+    return _by_permission(user, "agents.view_calendar", Calendar)
 
 
 def visible_change_requests(user: User) -> QuerySet[ChangeRequest]:

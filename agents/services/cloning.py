@@ -213,9 +213,7 @@ class _Cloning:
             self.cloned.copied.append(f"Throttle {throttle.name}")
 
     def _grants(self) -> None:
-        own = ("user", str(self.original.user_id))
-        codes = {it.operation for it in registry.grants() if (it.holder_kind, it.holder_id) == own}
-        for code in sorted(codes):
+        for code in lifecycle.own_operations(self.original):
             try:
                 with transaction.atomic():
                     found = registry.propose_grant(self.actor, code, self.made, self.reason)

@@ -37,6 +37,8 @@ from audit.vocabulary import Actor, Refusal, RefusalKind
 
 PREVIEW = "Looking at what a file would change"
 MOST_PROBLEMS = 50
+# A refusal of these is about who asks, not about what is asked.
+ABOUT_WHO = frozenset({"permission_missing", "agents_refused", "not_signed_in", "not_a_person"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Outcome:
     def waiting(self) -> list[Line]:
         """The lines for which a second person is asked."""
         return [line for line in self.lines if line.state in ("waits", "waits_already")]
+
+    def add(self, what: str, state: str, words: str = "", change_request: ChangeRequest | None = None) -> None:
+        """Say what becomes of one thing more."""
+        lets = tuple(change_request.authority) if change_request else ()
+        self.lines.append(Line(what, state, words, lets, change_request))
 
 
 def import_policies(*, actor: Actor, text: str, reason: str, remove_missing: bool = False) -> Outcome:
@@ -126,7 +133,7 @@ class _Import:
                 path = f"{place.path}.{name}".strip(".") if name and name != "__all__" else place.path
                 self.problems += [Problem(place.line, path, message) for message in messages]
         except Refusal as refusal:
-            if refusal.code in ("permission_missing", "agents_refused", "not_signed_in", "not_a_person"):
+            if refusal.code in ABOUT_WHO:
                 raise
             self.problems.append(place.problem(refusal.in_full()))
 
@@ -145,7 +152,7 @@ class _Import:
                 scope_id=scope_id,
                 reason=self.reason,
             )
-            self._line(f"Policy {policy.name}", "added")
+            self.outcome.add(f"Policy {policy.name}", "added")
         else:
             self._described(policy, entry)
             if (kind, scope_id) != (policy.scope_kind, policy.scope_id):
@@ -173,14 +180,14 @@ class _Import:
         policies.describe_policy(
             actor=self.actor, policy=policy, name=entry.name, purpose=entry.purpose, reason=self.reason
         )
-        self._line(f"Policy {entry.name}", "changed", "its name or what it is for")
+        self.outcome.add(f"Policy {entry.name}", "changed", "its name or what it is for")
 
     def _rule(self, policy: Policy, rule: Rule | None, entry: Entry) -> None:
         what = f"Rule {entry.values['name']} of {policy.name}"
         if rule is None:
             content = resolved(Rule, rule_fields(), entry.values)
             made = policies.create_rule(actor=self.actor, policy=policy, content=content, reason=self.reason)
-            self._line(what, "added", f"{made.sentence} ({made.mode})")
+            self.outcome.add(what, "added", f"{made.sentence} ({made.mode})")
             return
         wanted = rule_edits(rule, entry)
         if not wanted:
@@ -220,7 +227,7 @@ class _Import:
         scoped = {"scope_kind": kind, "scope_id": scope_id}
         if measure is None:
             made = policies.create_measure(actor=self.actor, content={**given, **scoped}, reason=self.reason)
-            self._line(f"Limit {made.name}", "added", made.get_mode_display())
+            self.outcome.add(f"Limit {made.name}", "added", made.get_mode_display())
             return
         full = {**_defaults(limit_fields()), **given, **scoped}
         wanted = {name: value for name, value in full.items() if value != getattr(measure, name)}
@@ -263,16 +270,10 @@ class _Import:
         done: str = "changed",
     ) -> None:
         if waiting := _same_proposal(kind, target, wanted):
-            self._line(what, "waits_already", words, waiting)
+            self.outcome.add(what, "waits_already", words, waiting)
             return
         found = propose().change_request
-        self._line(what, "waits" if found else done, words, found)
-
-    def _line(
-        self, what: str, state: str, words: str = "", change_request: ChangeRequest | None = None
-    ) -> None:
-        lets = tuple(change_request.authority) if change_request else ()
-        self.outcome.lines.append(Line(what, state, words, lets, change_request))
+        self.outcome.add(what, "waits" if found else done, words, found)
 
 
 def compare_authority(outcome: Outcome, before: Authority) -> None:

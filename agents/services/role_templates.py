@@ -19,11 +19,11 @@ from django.db import transaction
 from agents import policies as questions
 from agents import registry, selectors
 from agents.decision.facts import OperationFacts
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit
 from agents.decision.policy_file import Entry, PolicyEntry, PolicyFile
 from agents.decision.role_template import RoleTemplate, Suggestion, role_document, target_document
 from agents.decision.said import NOTHING, Said, tighter
-from agents.models import ChangeRequest, Measure, Policy, PolicyScope, Role, Rule
+from agents.models import Measure, Policy, PolicyScope, Role, Rule
 from agents.services import organisation, policies
 from agents.services.policy_files import limit_fields, rule_fields
 from agents.services.policy_import import Line, Outcome, compare_authority, import_read, resolved, rule_edits
@@ -34,8 +34,6 @@ from audit.vocabulary import Actor, Refusal, RefusalKind
 LOOKING = "Looking at what a template would bring"
 STRICTNESS = (Rule.Mode.DRAFT, Rule.Mode.SHADOW, Rule.Mode.ENFORCED)
 MOST_GRANTS = 100
-# A refusal of these is about who asks, not about what is asked.
-ABOUT_WHO = frozenset({"permission_missing", "agents_refused", "not_signed_in", "not_a_person"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +86,14 @@ def take_template(*, actor: Actor, text: str, reason: str, wish: Wish | None = N
     Raises Refusal: ``role_template_invalid`` with every problem, ``groups_missing``, ``role_exists`` when there
     is such a role that differs and ``update`` was not asked for, ``code_taken``.
     """
+    wish = wish or Wish()
     with transaction.atomic():
-        taken = _Taking(actor, reason, wish or Wish()).run(text)
+        taken = _Taking(actor, reason, wish).run(text)
         if taken.missing_groups:
             raise _groups_missing(taken.missing_groups)
-        if taken.existed and taken.differs and not (wish and wish.update):
+        if taken.existed and taken.differs and not wish.update:
             raise _exists(taken)
-        _record(actor, taken, text, reason, wish or Wish())
+        _record(actor, taken, text, reason, wish)
         return taken
 
 
@@ -184,7 +183,7 @@ class _Taking:
             },
         }
         if stored is None:
-            self._line(f"Role {entry.name}", "added", entry.summary)
+            self.taken.outcome.add(f"Role {entry.name}", "added", entry.summary)
             return organisation.create_role(
                 actor=self.actor, code=entry.code, name=entry.name, reason=self.reason, **content
             )
@@ -196,7 +195,7 @@ class _Taking:
             self.taken.outcome.same += 1
             return stored
         words = ", ".join(sorted(name.replace("_", " ") for name in changed))
-        self._line(f"Role {stored.name}", "changed", words)
+        self.taken.outcome.add(f"Role {stored.name}", "changed", words)
         return organisation.update_role(actor=self.actor, role=stored, values=changed, reason=self.reason)
 
     @property
@@ -284,9 +283,9 @@ class _Taking:
 
     def _grants(self) -> None:
         held = granted_to_role(self.role)
-        asked: set[str] = set()
+        operations, asked = registry.all_operations(), set[str]()
         for suggestion in self.template.role.grants:
-            fits = tuple(it for it in registry.all_operations() if _fits(suggestion, it))
+            fits = tuple(operations_hit(suggestion.operations, suggestion.effects, operations))
             self.taken.needed.append(Needed(suggestion, fits, held & {it.code for it in fits}))
             for operation in fits:
                 if self.wish.grants and operation.code not in held | asked and len(asked) < MOST_GRANTS:
@@ -297,31 +296,21 @@ class _Taking:
         what = f"Grant {operation.name} ({operation.code})"
         waiting = registry.waiting_grant(operation.code, self.role)
         if waiting is not None:
-            self._line(what, "waits_already", suggestion.why, waiting)
+            self.taken.outcome.add(what, "waits_already", suggestion.why, waiting)
             return
         try:
             with transaction.atomic():
                 found = registry.propose_grant(self.actor, operation.code, self.role, self.reason)
         except Refusal as refusal:
-            self._line(what, "refused", refusal.in_full())
+            self.taken.outcome.add(what, "refused", refusal.in_full())
             return
-        self._line(what, "waits", suggestion.why, found)
-
-    def _line(self, what: str, state: str, words: str = "", change: ChangeRequest | None = None) -> None:
-        lets = tuple(change.authority) if change else ()
-        self.taken.outcome.lines.append(Line(what, state, words, lets, change))
+        self.taken.outcome.add(what, "waits", suggestion.why, found)
 
 
 def _briefly(said: tuple[Said, ...]) -> tuple[Said, ...]:
     """Say once that nobody is concerned, not of each rule: a role that is new is nobody's yet."""
     about = tuple(it for it in said if not it.text.startswith(NOTHING))
     return about or (tighter(f"{NOTHING}: no agent at work has this role"),) if said else ()
-
-
-def _fits(suggestion: Suggestion, operation: OperationFacts) -> bool:
-    return pattern_matches(suggestion.operations, operation.code) and (
-        not suggestion.effects or operation.effect in suggestion.effects
-    )
 
 
 def _differs(stored: Role, name: str, value: Any) -> bool:
@@ -331,13 +320,13 @@ def _differs(stored: Role, name: str, value: Any) -> bool:
     if name == "labels":
         return sorted(found) != sorted(value)
     if name == "template":
-        return bool(found) and _origin(stored, found) != _origin(stored, value)
+        held = granted_to_role(stored)
+        return bool(found) and _origin(found, held) != _origin(value, held)
     return bool(plain(found) != value if isinstance(found, str) else found != value)
 
 
-def _origin(stored: Role, template: Mapping[str, Any]) -> Any:
+def _origin(template: Mapping[str, Any], held: frozenset[str]) -> Any:
     """Return what of a template counts as different: not what its export names because it was granted."""
-    held = granted_to_role(stored)
     suggested = [it for it in template.get("grants", []) if it.get("operations") not in held]
     return template.get("code"), template.get("version"), template.get("summary"), suggested
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from agents.decision import MeasureDefinition, Mode, OperationFacts, RuleFacts
 from agents.decision.comparison import Kind, field_facts
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit
 from agents.models import Measure, Policy, Rule, User
 from agents.registry import all_operations
 from agents.selectors import (
@@ -129,10 +129,9 @@ def kind_of(rule: RuleFacts) -> Kind | None:
 def hit_by(rule: RuleFacts) -> list[OperationFacts]:
     """Return the operations of today that a rule speaks of."""
     try:
-        hit = [one for one in all_operations() if pattern_matches(rule.operations, one.code)]
+        return operations_hit(rule.operations, rule.effects, all_operations())
     except ValueError:
         return []
-    return [one for one in hit if not rule.effects or one.effect in rule.effects]
 
 
 def publishers(policies: Iterable[Policy]) -> tuple[QuerySet[Group], QuerySet[User]]:

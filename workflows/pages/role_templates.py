@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agents.api.policy_files import as_file
+from agents.api.role_templates import ABOUT
 from agents.models import Role, User
 from agents.policies import REASON_MIN_LENGTH, may, may_publish_rule
 from agents.selectors.sentences import limit_words, rule_words
@@ -22,18 +23,13 @@ from agents.services.role_catalogue import (
 )
 from agents.services.role_templates import Taken, Wish, preview_template, take_template
 from audit.services import refusals_recorded
-from audit.vocabulary import Ref, Refusal
+from audit.vocabulary import Refusal
+from workflows.pages import policy_files
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
 from workflows.pages.role_template_forms import MODES, OwnTemplateForm, TakeForm
 
 OWN = "own"
-STATES = {
-    "added": "Is added at once",
-    "changed": "Changes at once",
-    "waits": "Waits for a second person",
-    "waits_already": "Waits already for a second person",
-    "refused": "Is not proposed",
-}
+STATES = {**policy_files.STATES, "refused": "Is not proposed"}
 
 
 @never_cache
@@ -53,9 +49,7 @@ def template(request: HttpRequest, code: str) -> HttpResponse:
     _require(request)
     if code != OWN:
         if code not in shipped_texts():
-            return page(
-                request, "portal/role_templates.html", "No such template", 404, rows=(), form=OwnTemplateForm()
-            )
+            return _none(request)
         return _of(request, code, shipped_text(code))
     if request.method != "POST":
         return redirect("role-templates")
@@ -84,9 +78,7 @@ def template_file(request: HttpRequest, code: str) -> HttpResponse:
     """Give one that comes with the product as a file, to be changed and brought back."""
     _require(request)
     if code not in shipped_texts():
-        return page(
-            request, "portal/role_templates.html", "No such template", 404, rows=(), form=OwnTemplateForm()
-        )
+        return _none(request)
     return as_file(shipped_text(code), code)
 
 
@@ -108,7 +100,7 @@ def _of(request: HttpRequest, code: str, text: str) -> HttpResponse:
     except Refusal as refusal:
         return _own(request, OwnTemplateForm(initial={"text": text}), _status(refusal), refusal)
     try:
-        with refusals_recorded(actor=actor, subject=Ref("agents.role", "", "A role template")):
+        with refusals_recorded(actor=actor, subject=ABOUT):
             taken = take_template(actor=actor, text=text, reason=form.cleaned_data["reason"], wish=wish)
     except Refusal as refusal:
         taken = preview_template(actor=actor, text=text, wish=wish)
@@ -144,7 +136,7 @@ def _shown(
         role=taken.template.role,
         rules=[{"rule": rule, "words": rule_words(rule)} for rule in taken.rules],
         limits=[limit_words(limit) for limit in taken.limits],
-        lines=[{"line": line, "state": STATES.get(line.state, line.state)} for line in taken.outcome.lines],
+        lines=[{"line": line, "state": STATES[line.state]} for line in taken.outcome.lines],
         refused=refused.in_full() if refused else "",
     )
 
@@ -180,6 +172,11 @@ def _own(
         refused=refusal.in_full() if refusal else "",
         wrong=refusal.detail.get("errors", ()) if refusal else (),
     )
+
+
+def _none(request: HttpRequest) -> HttpResponse:
+    form = OwnTemplateForm()
+    return page(request, "portal/role_templates.html", "No such template", 404, rows=(), form=form)
 
 
 def _status(refusal: Refusal) -> int:

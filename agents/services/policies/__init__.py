@@ -6,7 +6,6 @@ from agents.services.policies.applying import register_change_kinds
 from agents.services.policies.limits import (
     create_measure,
     limit_as_edited,
-    measure_state,
     propose_measure_change,
 )
 from agents.services.policies.parts import (
@@ -28,7 +27,6 @@ from agents.services.policies.rules import (
     remove_rule,
     rule_as_created,
     rule_as_edited,
-    rule_state,
 )
 from agents.services.policies.scopes import create_policy, describe_policy, move_waits, propose_policy_move
 
@@ -48,7 +46,6 @@ __all__ = [
     "has_own_sentence",
     "in_the_new_form",
     "limit_as_edited",
-    "measure_state",
     "move_waits",
     "preview_rule_change",
     "propose_measure_change",
@@ -58,5 +55,4 @@ __all__ = [
     "remove_rule",
     "rule_as_created",
     "rule_as_edited",
-    "rule_state",
 ]

@@ -54,7 +54,7 @@ class RuleChange:
 def propose(
     actor: Actor,
     kind: str,
-    target: Rule | Measure,
+    target: Policy | Rule | Measure,
     values: Mapping[str, Any],
     summary: str,
     reason: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,7 @@ from agents.decision import levels, lines
 from agents.decision.direction import Direction, direction_of_rule
 from agents.decision.facts import OperationFacts, RuleFacts
 from agents.decision.lint import Finding, lint_rule
-from agents.decision.patterns import pattern_matches
+from agents.decision.patterns import operations_hit
 from agents.models import Measure, Policy, Rule
 from agents.selectors import company_currency, measure_definition, rule_facts
 from agents.services.history import lock_row, stamp
@@ -180,12 +180,11 @@ def _built_sentence(rule: Rule) -> str:
 
 def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
     """Build the condition from the form, or drop the form when the condition was written by hand; then lint."""
-    hit = _operations_hit(rule)
     if "condition" in given and not any(given.get(name) for name in FORM_FIELDS):
         rule.field = rule.comparison = rule.value = ""
         rule.also = []
     elif rule.field and rule.comparison:
-        _build_from_form(rule, hit)
+        _build_from_form(rule)
     elif rule.also:
         refuse_findings([Finding("field", "comparison_invalid", "The first comparison is empty.")], rule.name)
     if not rule.sentence.strip():
@@ -197,11 +196,11 @@ def _complete_rule(rule: Rule, given: Mapping[str, Any]) -> None:
         refuse_findings(lint_rule(rule_facts(rule), registry.all_operations(), measures), rule.name)
 
 
-def _build_from_form(rule: Rule, operations: Sequence[OperationFacts]) -> None:
+def _build_from_form(rule: Rule) -> None:
     currency = company_currency()
     try:
         rule.also = lines.as_data(lines.further_lines(rule.also))
-        built = lines.known(lines.lines_of(rule_facts(rule)), operations)
+        built = lines.known(lines.lines_of(rule_facts(rule)), _operations_hit(rule))
         rule.condition = lines.condition_of(built, currency)
         rule.sentence = rule.sentence.strip() or lines.sentence_of(built, currency, rule.verdict)
     except ValueError as error:
@@ -225,12 +224,7 @@ def _read_levels(rule: Rule) -> None:
 
 def _operations_hit(rule: Rule) -> list[OperationFacts]:
     try:
-        return [
-            operation
-            for operation in registry.all_operations()
-            if pattern_matches(rule.operations, operation.code)
-            and (not rule.effects or operation.effect in rule.effects)
-        ]
+        return operations_hit(rule.operations, rule.effects, registry.all_operations())
     except ValueError:
         return []
 

@@ -8,9 +8,8 @@ from django.db import transaction
 
 from agents import policies
 from agents.models import Policy, PolicyScope, Rule
-from agents.services import changes
 from agents.services.history import lock_row, stamp
-from agents.services.policies.parts import MOVE_POLICY, RuleChange, digest_of, new_version, record
+from agents.services.policies.parts import MOVE_POLICY, RuleChange, digest_of, new_version, propose, record
 from audit.vocabulary import Actor
 
 
@@ -64,14 +63,14 @@ def propose_policy_move(
         if not move_waits(policy, scope_kind, scope_id):
             return RuleChange(applied=True, policy=move(actor, policy, scope_kind, scope_id, reason))
         summary = f"Let the policy {policy.name} bind {moved.get_scope_kind_display().lower()} only."
-        change_request = changes.propose_change(
-            actor=actor,
-            kind=MOVE_POLICY,
-            target=policy.as_ref(),
-            payload={"scope_kind": scope_kind, "scope_id": scope_id},
-            summary=summary,
-            reason=reason,
-            target_version=policy_state(policy),
+        change_request = propose(
+            actor,
+            MOVE_POLICY,
+            policy,
+            {"scope_kind": scope_kind, "scope_id": scope_id},
+            summary,
+            reason,
+            policy_state(policy),
         )
         return RuleChange(applied=False, policy=policy, change_request=change_request)
 

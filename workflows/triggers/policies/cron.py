@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab_parser
 
+from agents.decision.windows import known_zones
 from workflows.triggers.choices import CatchUp
 
 # The 29th of February may be eight years away (2096 to 2104).
@@ -83,7 +84,7 @@ def read_times(cron: str) -> Times:
 @lru_cache
 def read_zone(name: str) -> ZoneInfo:
     """Return a time zone by its IANA name; raise ValueError for what is none."""
-    if name not in available_timezones():
+    if name not in known_zones():
         raise ValueError(f"{name[:60]!r} is no time zone. Use an IANA name, e.g. Europe/Berlin.")
     return ZoneInfo(name)
 
