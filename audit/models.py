@@ -1,4 +1,4 @@
-"""The ledger's tables: rows that are only ever added, and the queue that gives each of them its position."""
+"""The ledger's tables: rows that are only ever added, the queue that gives each its position, the seals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NoReturn
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -85,6 +86,10 @@ class AppendOnlyModel(models.Model):
         refuse_change(f"Deleting the {self._meta.verbose_name} {self.pk}")
 
 
+# 32 bytes of which 244 bits are random, by the database's own strong generator.
+FRESH_SALT = RawSQL("uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())", [])
+
+
 def _where_set(column: str) -> models.Index:
     """Index a reference column, leaving out the many rows that do not carry it."""
     return models.Index(fields=[column], condition=~models.Q(**{column: ""}), name=f"event_{column}")
@@ -100,6 +105,16 @@ class Event(AppendOnlyModel):
         ALLOW = "allow", "Allowed"
         HOLD = "hold", "Held"
         DENY = "deny", "Denied"
+
+    class Effect(models.TextChoices):
+        CONFIRMED = "confirmed", "Was done"
+        FAILED = "failed", "Was not done"
+        IN_DOUBT = "in_doubt", "Nobody can tell"
+
+    class Agreement(models.TextChoices):
+        AGREES = "agrees", "As decided"
+        DIFFERS = "differs", "Not as decided"
+        UNKNOWN = "unknown", "Not seen"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     occurred_at = models.DateTimeField(
@@ -128,6 +143,51 @@ class Event(AppendOnlyModel):
     code = models.CharField(max_length=64, blank=True, default="", help_text="The stable code of a decision.")
     sentence = models.CharField(max_length=500, help_text="What happened, in plain words.")
     reason = models.TextField(blank=True, default="", help_text="The reason the actor gave.")
+    delegated_id = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="On whose behalf: a user's id."
+    )
+    operation = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The operation it is about, by its code.",
+    )
+    effect = models.CharField(
+        max_length=10,
+        choices=Effect,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What was seen to come of it.",
+    )
+    agreement = models.CharField(
+        max_length=10,
+        choices=Agreement,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whether that is what was decided.",
+    )
+    risk = models.JSONField(
+        default=dict,
+        db_default=RawSQL("'{}'::jsonb", []),
+        blank=True,
+        help_text="What was known of the risk when it was decided.",
+    )
+    remedy = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What was done about it, e.g. agent_paused; why is the code.",
+    )
+    words_salt = models.BinaryField(
+        max_length=32,
+        db_default=FRESH_SALT,
+        editable=False,
+        help_text="Of what its words are sealed with; none: erased.",
+    )
 
     objects: ClassVar[Any] = EventQuerySet.as_manager()
 
@@ -157,6 +217,14 @@ class Event(AppendOnlyModel):
                 name="event_actor_kind_known",
             ),
             models.CheckConstraint(
+                condition=models.Q(effect__in=["", "confirmed", "failed", "in_doubt"]),
+                name="event_effect_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agreement__in=["", "agrees", "differs", "unknown"]),
+                name="event_agreement_known",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(verb__regex=r"^[a-z_]+\.[a-z_]+$"), name="event_verb_is_room_and_past_tense"
             ),
         ]
@@ -172,6 +240,7 @@ class Payload(AppendOnlyModel):
         Event, on_delete=models.PROTECT, primary_key=True, related_name="payload", editable=False
     )
     data = models.JSONField(encoder=DjangoJSONEncoder)
+    salt = models.BinaryField(max_length=32, db_default=FRESH_SALT, editable=False)
 
     class Meta:
         base_manager_name = "objects"
@@ -212,3 +281,135 @@ class Position(AppendOnlyModel):
 
     def __str__(self) -> str:
         return str(self.position)
+
+
+class Leaf(AppendOnlyModel):
+    """What is sealed of an event: its place in the tree (position less one), its hash, what it commits to.
+
+    The commitments outlive words and payload: when those are erased the hash can still be worked out.
+    """
+
+    index = models.BigIntegerField(primary_key=True)
+    leaf_hash = models.BinaryField(max_length=32)
+    words_commitment = models.BinaryField(max_length=32)
+    data_commitment = models.BinaryField(max_length=32, null=True, help_text="None where there is no payload.")
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return f"leaf {self.index}"
+
+
+class Tile(AppendOnlyModel):
+    """256 hashes of one level of the tree, of which nothing will change (C2SP tlog-tiles); no partial ones."""
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.SmallIntegerField(help_text="The tile's hashes are the roots of 256^level leaves each.")
+    index = models.BigIntegerField()
+    hashes = models.BinaryField(max_length=8192)
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return f"tile {self.level}/{self.index}"
+
+
+class Checkpoint(AppendOnlyModel):
+    """The signed root of the tree at one size (C2SP tlog-checkpoint). A second sealer fails at its key."""
+
+    tree_size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    note = models.TextField(help_text="The signed note, as it leaves the house.")
+    signed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+        indexes = [models.Index(fields=["signed_at"], name="checkpoint_signed_at")]
+
+    def __str__(self) -> str:
+        return f"checkpoint at {self.tree_size}"
+
+
+class SigningKey(AppendOnlyModel):
+    """The public half of a key that signed a checkpoint, and since when. The other half is never here."""
+
+    vkey = models.CharField(max_length=300, primary_key=True, help_text="Verifier key of a signed note (C2SP).")
+    first_size = models.BigIntegerField(help_text="The size of the first tree it signed.")
+    first_used_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return self.vkey
+
+
+class Cosignature(AppendOnlyModel):
+    """What somebody else said of a checkpoint: a witness's signature line, or a time-stamp."""
+
+    class Kind(models.TextChoices):
+        WITNESS = "witness", "Signature of a witness"
+        TIMESTAMP = "timestamp", "Time-stamp"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="cosignatures")
+    kind = models.CharField(max_length=10, choices=Kind)
+    source = models.CharField(max_length=300, help_text="The name of the sink it came from.")
+    content = models.BinaryField(help_text="The signature line in UTF-8, or the token in DER.")
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "source"], name="cosignature_once_per_source")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.source} at {self.checkpoint_id}"
+
+
+class Outlet(models.Model):
+    """How far one sink of checkpoints, or one stream of events, has got."""
+
+    name = models.CharField(max_length=300, primary_key=True, help_text="Its address without secrets.")
+    kind = models.CharField(max_length=20)
+    reached = models.BigIntegerField(default=0, help_text="The tree size or position it has, and all before.")
+    last_ok_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Erasure(AppendOnlyModel):
+    """That a part of an event was erased, and which event tells of it. Nothing is erased without such a row."""
+
+    class Part(models.TextChoices):
+        DATA = "data", "Payload"
+        WORDS = "words", "Words"
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="erasures", editable=False)
+    part = models.CharField(max_length=5, choices=Part)
+    cause = models.ForeignKey(
+        Event, on_delete=models.PROTECT, related_name="+", help_text="The event that tells of the erasure."
+    )
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = []
+        constraints = [models.UniqueConstraint(fields=["event", "part"], name="erasure_once_per_part")]
+
+    def __str__(self) -> str:
+        return f"{self.part} of {self.event_id}"

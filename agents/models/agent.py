@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -175,7 +177,7 @@ class Agent(KeyedModel):
         """Tell whether a person approves everything it writes because it is new, or was put back."""
         return self.probation_since is not None
 
-    def event_refs(self) -> dict[str, str]:
+    def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""
         return {"agent_id": str(self.pk), "department_id": str(self.department_id)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -308,6 +309,7 @@ def lift_stop(*, actor: Actor, stop: Stop, reason: str) -> Stop:
 
 def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> None:
     column = {"agent": "agent_id", "department": "department_id", "system": "system_id"}.get(stop.scope_kind)
+    refs: dict[str, Any] = {column: stop.scope_id} if column else {}
     record_event(
         actor=actor,
         verb=verb,
@@ -315,6 +317,6 @@ def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> 
         sentence=sentence,
         reason=reason,
         payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id, "stage": stop.stage},
-        **({column: stop.scope_id} if column else {}),
+        **refs,
     )
     registry.tell_stop_changed(stop)

@@ -233,6 +233,7 @@ def _record(actor: Actor, verb: str, throttle: Throttle, sentence: str, reason: 
     content = {"scope": [throttle.scope_kind, throttle.scope_id]}
     content |= {name: getattr(throttle, name) for name in FIELDS}
     column = {"agent": "agent_id", "system": "system_id"}.get(throttle.scope_kind)
+    refs: dict[str, Any] = {column: throttle.scope_id} if column else {}
     record_event(
         actor=actor,
         verb=verb,
@@ -240,5 +241,5 @@ def _record(actor: Actor, verb: str, throttle: Throttle, sentence: str, reason: 
         sentence=sentence[:500],
         reason=reason,
         payload=content,
-        **({column: throttle.scope_id} if column else {}),
+        **refs,
     )

@@ -11,9 +11,22 @@ APP_RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
 # What is left of these rights on the ledger's own tables: (table, rights of app, rights of sequencer).
 LEDGER_RIGHTS = [
     ("audit_event", "SELECT, INSERT", "SELECT"),
-    ("audit_payload", "SELECT, INSERT", ""),
+    ("audit_payload", "SELECT, INSERT", "SELECT"),
     ("audit_pendingevent", "SELECT", "SELECT, DELETE"),
     ("audit_position", "SELECT", "SELECT, INSERT"),
+    ("audit_leaf", "SELECT", "SELECT, INSERT"),
+    ("audit_tile", "SELECT", "SELECT, INSERT"),
+    ("audit_checkpoint", "SELECT", "SELECT, INSERT"),
+    ("audit_signingkey", "SELECT", "SELECT, INSERT"),
+    ("audit_cosignature", "SELECT", "SELECT, INSERT"),
+    ("audit_outlet", "SELECT", "SELECT, INSERT, UPDATE, DELETE"),
+    ("audit_erasure", "SELECT", "SELECT"),
+]
+# Which functions with the owner's rights each role may call; nobody else may call any.
+LEDGER_FUNCTIONS = [
+    ("audit_erase(uuid, uuid[], text)", "app"),
+    ("audit_drop_empty_partitions()", "app"),
+    ("audit_make_partitions(timestamptz)", "sequencer"),
 ]
 
 
@@ -41,12 +54,32 @@ def grant_defaults(connection: Any) -> None:
 def restrict_ledger(connection: Any) -> None:
     """Leave each role exactly its rights on the ledger: nobody below the owner may change or remove a row."""
     roles = lesser_roles()
+    known = _tables(connection)
     for table, app_rights, sequencer_rights in LEDGER_RIGHTS:
+        if table not in known:
+            continue  # of a later migration
         for name in {*roles.values()}:
             _run(connection, "REVOKE ALL ON {} FROM {}", table, name)
         for role, rights in (("app", app_rights), ("sequencer", sequencer_rights)):
             if rights and role in roles:
                 _run(connection, f"GRANT {rights} ON {{}} TO {{}}", table, roles[role])
+
+    if "audit_erasure" in known:
+        _restrict_functions(connection, roles)
+
+
+def _restrict_functions(connection: Any, roles: dict[str, str]) -> None:
+    for function, role in LEDGER_FUNCTIONS:
+        with connection.cursor() as cursor:
+            cursor.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        if role in roles:
+            _run(connection, f"GRANT EXECUTE ON FUNCTION {function} TO {{}}", roles[role])
+
+
+def _tables(connection: Any) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row[0] for row in cursor.fetchall()}
 
 
 def owns_ledger(connection: Any) -> bool:
@@ -64,6 +97,7 @@ def _own_tables_without_select(connection: Any, role: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user"
+            " AND tablename NOT LIKE 'audit\\_payload\\_%%'"
             " AND NOT has_table_privilege(%s, format('%%I.%%I', schemaname, tablename), 'SELECT')",
             [role],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
@@ -37,6 +37,12 @@ class Fact:
     decision: str = ""
     code: str = ""
     reason: str = ""
+    delegated_id: str = ""
+    operation: str = ""
+    effect: str = ""
+    agreement: str = ""
+    risk: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = ""
     payload: Mapping[str, Any] | None = None
 
 
@@ -55,6 +61,12 @@ def record_event(
     decision: str = "",
     code: str = "",
     reason: str = "",
+    delegated_id: str = "",
+    operation: str = "",
+    effect: str = "",
+    agreement: str = "",
+    risk: Mapping[str, str] | None = None,
+    remedy: str = "",
     payload: Mapping[str, Any] | None = None,
 ) -> Event:
     """Add one fact to the ledger, in the caller's transaction, so that both stand or neither.
@@ -77,12 +89,19 @@ def record_event(
         decision=decision,
         code=code,
         reason=reason,
+        delegated_id=delegated_id,
+        operation=operation,
+        effect=effect,
+        agreement=agreement,
+        risk=risk or {},
+        remedy=remedy,
         payload=payload,
     )
     (row,) = record_events([fact])
     event = Event(**row)
     event._state.adding, event._state.db = False, connection.alias
-    del event.__dict__["occurred_at"]  # the database's clock says it to who asks
+    for made_there in ("occurred_at", "words_salt"):
+        del event.__dict__[made_there]  # the database says it to who asks
     return event
 
 
@@ -129,6 +148,12 @@ def _row(fact: Fact) -> dict[str, Any]:
         "code": _text(fact.code, 64),
         "sentence": _text(fact.sentence, 500),
         "reason": _text(fact.reason, None),
+        "delegated_id": _text(fact.delegated_id, 64),
+        "operation": _text(fact.operation, 200),
+        "effect": fact.effect,
+        "agreement": fact.agreement,
+        "risk": {_text(name, 40): _text(said, 200) for name, said in fact.risk.items()},
+        "remedy": _text(fact.remedy, 64),
     }
 
 

@@ -1,4 +1,4 @@
-"""The sequencer: one process that numbers events as they are committed and tells how far the ledger is."""
+"""The sequencer: one process that numbers events as they are committed, tells of it, and seals them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
 
-from audit import broadcast, registry, selectors
+from audit import broadcast, notes, registry, selectors
+from audit.services.sealing import Forked, Sealer
 from audit.services.sequencing import LOCK_PROCESS, LOCK_ROOM, sequence_pending
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,11 @@ LONGEST_WAIT_SECONDS = 2.0
 LONGEST_DEAF_WAIT_SECONDS = 0.25
 STANDBY_WAIT_SECONDS = 0.5
 RECONNECT_SECONDS = (0.1, 2.0)
+# Numbering comes first: what is sealed at once is little, and a checkpoint not more often than this.
+SEAL_EVERY_SECONDS = 0.25
+SEAL_AT_ONCE = 1024
+# After a refusal (a fork, a missing key) nothing is signed until somebody has looked; then this often.
+SEAL_AGAIN_SECONDS = 10.0
 
 
 class Announcer:
@@ -65,8 +71,11 @@ class Sequencer:
     apart by the lock inside each batch.
     """
 
-    def __init__(self, *, batch: int = 1000, longest_wait: float = LONGEST_WAIT_SECONDS) -> None:
+    def __init__(
+        self, *, batch: int = 1000, longest_wait: float = LONGEST_WAIT_SECONDS, sealer: Sealer | None = None
+    ) -> None:
         self.batch = batch
+        self._sealing = Sealing(sealer)
         self.longest_wait = longest_wait
         self.stopping = False
         self._is_active = False
@@ -98,10 +107,13 @@ class Sequencer:
             return
         if self._number() > 0:
             self._announcer.offer(selectors.newest_position())
+            self._sealing.expect()
+            self._sealing.take_turn()
             self._wait = SHORTEST_WAIT_SECONDS
             return
         self._announcer.flush()
-        due = self._announcer.due_in()
+        self._sealing.take_turn()
+        due = _earlier(self._announcer.due_in(), self._sealing.due_in())
         rang = self._doorbell.wait(self._wait if due is None else min(due, self._wait))
         longest = (
             min(self.longest_wait, LONGEST_DEAF_WAIT_SECONDS) if self._doorbell.is_deaf else self.longest_wait
@@ -114,6 +126,7 @@ class Sequencer:
             self._is_active = bool(cursor.fetchone()[0])
         if self._is_active:
             logger.info("Numbering events.")
+            self._sealing.begin()
             # The one before may have been killed between its commit and its announcement.
             if position := selectors.newest_position():
                 self._announcer.offer(position)
@@ -128,3 +141,48 @@ class Sequencer:
         connection.close()
         time.sleep(self._reconnect)
         self._reconnect = min(self._reconnect * 2, RECONNECT_SECONDS[1])
+
+
+class Sealing:
+    """When the sealer has its turn: soon after events were numbered, and not after each of them."""
+
+    def __init__(self, sealer: Sealer | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sealer = sealer
+        self._clock = clock
+        self._is_expected = False
+        self._next_at = 0.0
+        self._refusal = ""
+
+    def begin(self) -> None:
+        """This process is the one that works now: look at what is there."""
+        if self._sealer is not None:
+            self._sealer.forget()
+        self.expect()
+
+    def expect(self) -> None:
+        """There is something to seal."""
+        self._is_expected = self._sealer is not None
+
+    def due_in(self) -> float | None:
+        """Return the seconds until the next turn, None when there is nothing to seal."""
+        return max(0.0, self._next_at - self._clock()) if self._is_expected else None
+
+    def take_turn(self) -> None:
+        """Seal a batch if it is time. A fork or a missing key is said once and looked at again later."""
+        if self._sealer is None or not self._is_expected or self._clock() < self._next_at:
+            return
+        began = self._clock()
+        try:
+            count = self._sealer.seal(SEAL_AT_ONCE)
+        except (Forked, notes.UnusableKey) as refusal:
+            if str(refusal) != self._refusal:
+                logger.error("The ledger is not sealed any more. %s", refusal)
+            self._refusal, self._next_at = str(refusal), self._clock() + SEAL_AGAIN_SECONDS
+            return
+        self._refusal = ""
+        self._is_expected = count > 0
+        self._next_at = began if count == SEAL_AT_ONCE else began + SEAL_EVERY_SECONDS
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((given for given in (one, other) if given is not None), default=None)

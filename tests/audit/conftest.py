@@ -60,6 +60,17 @@ def number(live_db):
 
 
 @pytest.fixture
+def seal(live_db):
+    """Seal what is numbered with a given sealer, as the sequencer's database role."""
+
+    def seal(sealer):
+        with role(live_db, "sequencer"):
+            return sealer.seal()
+
+    return seal
+
+
+@pytest.fixture
 def auditor(carol):
     """Carol with the three permissions of an auditor as her own, so that a test can take one away."""
     carol.groups.clear()

@@ -95,7 +95,7 @@ def test_the_triggers_hold_where_ordinary_triggers_are_switched_off(live_db, rec
             "SELECT count(*) FILTER (WHERE tgenabled = 'A'), count(*) FROM pg_trigger"
             " WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'audit_%'"
         ).fetchone()
-    assert always == (7, 7)
+    assert always[0] == always[1] > 7
 
 
 @pytest.mark.parametrize(

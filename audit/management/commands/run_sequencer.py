@@ -1,13 +1,26 @@
-"""Number the ledger: run one of these; a second one stands by."""
+"""Number and seal the ledger: run one of these; a second one stands by."""
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from audit.notes import read_signers
+from audit.services.sealing import Sealer, SignedBefore
 from audit.services.sequencer import LONGEST_WAIT_SECONDS, Sequencer
+
+
+def sealer_of_settings() -> Sealer | None:
+    """Return the sealer with the key that ``LEDGER_KEY_FILE`` names, None where none is named."""
+    named = os.environ.get("LEDGER_KEY_FILE")
+    if not named:
+        return None
+    path = Path(named)
+    return Sealer(lambda: read_signers(path), SignedBefore(path.with_name(path.name + ".last")))
 
 
 class Command(BaseCommand):
@@ -25,7 +38,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sequencer = Sequencer(batch=options["batch"], longest_wait=options["longest_wait"])
+        sealer = sealer_of_settings()
+        if sealer is None:
+            self.stderr.write("LEDGER_KEY_FILE is not set: events are numbered and not sealed.")
+        sequencer = Sequencer(batch=options["batch"], longest_wait=options["longest_wait"], sealer=sealer)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sequencer.stop())
         sequencer.run()

@@ -169,7 +169,7 @@ def fact_of(*, actor: Actor, action: Action, verb: str, sentence: str, **told: A
     return Fact(actor=actor, verb=verb, subject=action.as_ref(), sentence=sentence[:500], **about)
 
 
-def references(action: Action) -> dict[str, str]:
+def references(action: Action) -> dict[str, Any]:
     """Return the ids by which the ledger finds everything about an action."""
     return {
         "agent_id": str(action.agent_id),
