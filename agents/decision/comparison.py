@@ -51,12 +51,20 @@ _TEXTS = frozenset(
         "agent.department",
         "agent.risk_tier",
         "agent.autonomy",
+        "agent.sponsor",
+        "run.id",
+        "run.workflow",
         "clock.date",
         "clock.weekday",
     }
 )
 _WHOLES = frozenset({"agent.days", "clock.hour"})
-_FLAGS = frozenset({"clock.weekend"})
+_FLAGS = frozenset({"clock.weekend", "run.within"})
+# A flag is said whole: if it is so, and if not.
+_SAID_WHOLE = {
+    "clock.weekend": ("on a weekend", "on a working day"),
+    "run.within": ("within a workflow", "outside of any workflow"),
+}
 # What the words of a field are, where its name does not say it.
 _NAMES = {
     "agent.days": "days since the agent was taken on",
@@ -64,6 +72,10 @@ _NAMES = {
     "clock.weekday": "the day of the week",
     "clock.weekend": "a weekend",
     "clock.hour": "the hour of the day",
+    "agent.sponsor": "the agent's sponsor",
+    "run.within": "part of a workflow",
+    "run.id": "the run",
+    "run.workflow": "the workflow",
 }
 _READINGS = {"settled": "done so far", "reserved": "under way", "amount": "this call", "headroom": "left"}
 _ARGUMENT = re.compile(r"^args(\.[A-Za-z_]\w*)+$")
@@ -232,9 +244,9 @@ class Phrase:
 def phrase_of(*, field: str, comparison: str, value: str, currency: str, kind: str) -> Phrase:
     """Return one comparison in words: ``an amount above 10,000.00 EUR``, ``on a weekend``."""
     kind = Kind(kind)
-    if field == "clock.weekend":
-        is_weekend = (_literal(value.strip(), Kind.FLAG, "") == "true") != (comparison in _NEGATED)
-        return Phrase("on a weekend" if is_weekend else "on a working day", is_plain=True)
+    if field in _SAID_WHOLE:
+        is_so = (_literal(value.strip(), Kind.FLAG, "") == "true") != (comparison in _NEGATED)
+        return Phrase(_SAID_WHOLE[field][0 if is_so else 1], is_plain=True)
     said = [_said(each, kind, currency) for each in values_of(comparison, value, kind)]
     several = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     words = _WORDS[comparison]

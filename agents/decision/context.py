@@ -1,7 +1,8 @@
 """What a condition may read: typed values of one request, and never prose.
 
 Names: ``args``, ``amount`` and ``currency`` (only when the operation moves money), ``agent``, ``operation``,
-``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``now``, ``clock`` (the time in the company).
+``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``run`` (the workflow it is part of), ``now``, ``clock``
+(the time in the company).
 Strings of format decimal arrive as whole millionths; ``amount`` is in minor units of the company currency.
 """
 
@@ -27,6 +28,7 @@ NAMES = frozenset(
         "provenance",
         "on_behalf_of",
         "measures",
+        "run",
         "now",
         "clock",
     }
@@ -177,6 +179,7 @@ def build_context(
             "department": agent.department_code,
             "risk_tier": agent.risk_tier,
             "autonomy": agent.autonomy,
+            "sponsor": agent.sponsor_id,
             **({"days": (request.now.date() - agent.since).days} if agent.since else {}),
         },
         "operation": {"code": operation.code, "effect": operation.effect, "revision": operation.revision},
@@ -189,6 +192,11 @@ def build_context(
         "on_behalf_of": request.on_behalf_of,
         # What could not be read is not there: a rule that needs it cannot be checked, and refuses.
         "measures": {code: _reading(facts) for code, facts in request.measures.items() if not facts.error},
+        "run": {
+            "within": bool(request.run_id),
+            "id": request.run_id,
+            "workflow": request.workflow_id,
+        },
         "now": request.now,
         "clock": clock(request.now, time_zone),
     }

@@ -15,9 +15,10 @@ from agents.decision.patterns import operations_hit, pattern_matches
 from agents.decision.stages import MOST_STAGES
 
 _KNOWN_PARTS = {
-    "agent": {"id", "code", "role", "department", "risk_tier", "autonomy", "days"},
+    "agent": {"id", "code", "role", "department", "risk_tier", "autonomy", "sponsor", "days"},
     "clock": {"date", "weekday", "weekend", "hour"},
     "operation": {"code", "effect", "revision"},
+    "run": {"within", "id", "workflow"},
     "system": {"code", "category", "environment"},
 }
 _READINGS = {"amount", "reserved", "settled", "ceiling", "headroom"}

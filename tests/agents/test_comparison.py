@@ -111,6 +111,7 @@ def test_a_field_that_is_not_one_plain_known_value_is_refused(field):
         ("args.days", "above", "30", "hold", "whole", "A call with days above 30 needs a person"),
         ("clock.weekend", "equal", "yes", "hold", "flag", "A call on a weekend needs a person"),
         ("clock.weekend", "not_equal", "yes", "deny", "flag", "A call on a working day is refused"),
+        ("run.within", "equal", "no", "deny", "flag", "A call outside of any workflow is refused"),
         (
             "agent.days",
             "below",

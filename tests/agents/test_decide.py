@@ -374,6 +374,24 @@ def test_rules_read_the_clock_of_the_company_and_how_new_an_agent_is(condition, 
     assert decision.verdict == (Verdict.HOLD if held else Verdict.ALLOW)
 
 
+@pytest.mark.parametrize(
+    ("condition", "held"),
+    [
+        ('agent.sponsor == "sponsor-7"', True),
+        ('agent.sponsor == "somebody"', False),
+        ("run.within", True),
+        ('run.workflow == "w-1" && run.id == "r-1"', True),
+        ("!run.within", False),
+    ],
+)
+def test_rules_read_who_answers_for_an_agent_and_the_run_it_works_in(condition, held):
+    asked = replace(request(1, agent=robo(sponsor_id="sponsor-7")), run_id="r-1", workflow_id="w-1")
+    decision = decide(asked, snapshot(by_hand(condition)))
+    assert decision.verdict == (Verdict.HOLD if held else Verdict.ALLOW)
+    outside = decide(request(1), snapshot(by_hand("run.within")))
+    assert outside.verdict == Verdict.ALLOW
+
+
 def test_without_a_time_zone_or_a_first_day_what_reads_them_denies():
     unknown_zone = decide(request(1), snapshot(by_hand("clock.weekend"), time_zone="Mars/Base"))
     assert (unknown_zone.verdict, unknown_zone.code) == (Verdict.DENY, "arguments_not_decidable")

@@ -92,6 +92,7 @@ def _past(row: tuple[Any, ...], operation: OperationFacts, agent: AgentFacts) ->
         provenance=provenance,
         money=MoneyFacts(currency, minor, company_minor) if minor is not None else None,
         measures={one["code"]: _reading(one) for one in limits or () if "settled" in one},
+        run_id=str(refs.get("run_id", "")),
         workflow_id=str(refs.get("workflow_id", "")),
     )
     return Past(str(action), request, state, _reversed_as(state, row[13], row[14]))

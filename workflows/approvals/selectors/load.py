@@ -111,7 +111,7 @@ def coming(pending: QuerySet[Approval], now: datetime) -> tuple[tuple[datetime, 
     arrivals = _by_slot(Approval.objects.filter(created_at__gte=since), "created_at", zone)
     gone = Approval.objects.filter(decided_at__gte=since)
     decisions = _by_slot(gone, "decided_at", zone)
-    found = []
+    waiting, found = pending.count(), []
     for number in range(8):
         day = (now.astimezone(zone) + timedelta(days=number)).date()
         spans = calendar.hours[day.weekday()] if calendar else ((540, 1020),)
@@ -122,7 +122,7 @@ def coming(pending: QuerySet[Approval], now: datetime) -> tuple[tuple[datetime, 
         if ends <= now:
             continue
         by = forecast(
-            pending.count(),
+            waiting,
             now=now,
             until=ends,
             arrivals=arrivals,
