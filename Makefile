@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger chaos-ledger
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -67,6 +67,12 @@ bench-policy: .venv/.installed-dev ## Measure a decision with 10, 100 and 1,000 
 
 bench-actions: .venv/.installed-dev ## Measure what an accepted action costs over HTTP beside a bare view; last line JSON
 	@$(BIN)/python -m tests.benchmarks.actions
+
+bench-ledger: .venv/.installed-dev ## Measure what the ledger takes in, how soon it is sealed, how fast it is verified; last line JSON
+	@$(BIN)/python -m tests.benchmarks.ledger
+
+chaos-ledger: .venv/.installed-dev ## Kill the sealer 50 times and PostgreSQL 10 times, tamper 1,000 times; last line JSON
+	@$(BIN)/python -m tests.chaos.ledger
 
 # The baseline's packages are never in the product's environment.
 var/bench-venv/.installed: tests/benchmarks/requirements.lock | .venv/.python

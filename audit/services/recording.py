@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from audit import broadcast, registry
 from audit.models import Event, Payload
-from audit.services.rows import insert_values
+from audit.services.rows import in_one_message, insert_values
 from audit.vocabulary import Actor, Ref, Refusal
 
 CHANGE_REFUSED = "audit.change_refused"
@@ -117,13 +117,14 @@ def record_events(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     for verb in {fact.verb for fact in facts}:
         registry.check_verb(verb)
     rows = [_row(fact) for fact in facts]
-    insert_values(Event, rows)
     payloads = [
         {"event_id": row["id"], "data": _holdable(fact.payload)}
         for row, fact in zip(rows, facts, strict=True)
         if fact.payload
     ]
-    insert_values(Payload, payloads)
+    with in_one_message():
+        insert_values(Event, rows)
+        insert_values(Payload, payloads)
     transaction.on_commit(broadcast.ring_doorbell)
     return rows
 

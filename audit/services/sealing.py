@@ -84,7 +84,8 @@ class Sealer:
             note = notes.signed_checkpoint(signers, growth.size, root)
             _write(cursor, size, sealed, tiles)
             cursor.execute(
-                "INSERT INTO audit_checkpoint (tree_size, root, note) VALUES (%s, %s, %s)",
+                "INSERT INTO audit_checkpoint (tree_size, root, note, signed_at)"
+                " VALUES (%s, %s, %s, clock_timestamp())",
                 [growth.size, root, note],
             )
             for signer in signers:

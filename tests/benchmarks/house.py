@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from audit.notes import Signer
 from autonomy.launch import children, place, programs, roles
 from autonomy.launch.installation import asked_to_stop
 from autonomy.launch.keys import Keys
 from autonomy.launch.options import ROOT, Options
-from autonomy.launch.postgres import Postgres
+from autonomy.launch.postgres import Postgres, write_private
 from autonomy.launch.valkey import Valkey, free_port
 
 DATABASE, BASELINE = "autonomy", "baseline"
@@ -40,8 +41,14 @@ class House:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         stack.callback(self.stop)
         self.env = self._make()
+        self.env["LEDGER_KEY_FILE"] = str(self._signing_key())
         names = programs.portal_programs(self.options, self.place.run)
         self.programs = {program.name: program for program in names}
+
+    def _signing_key(self) -> Path:
+        path = self.options.data / "bench.key"
+        write_private(path, Signer.fresh("bench.example/ledger").line() + "\n")
+        return path
 
     def _make(self) -> dict[str, str]:
         keys = Keys(self.options.data / "portal.env")
