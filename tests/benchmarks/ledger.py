@@ -5,8 +5,8 @@
 Sixteen Python writers record events as the product does, a transaction each, with sequencer and sealer
 running; in turns with it they insert the same rows bare: the same columns and indexes, no triggers.
 ``vs_bare_insert`` is the median ratio of the rounds. Then events come at a steady rate, and the time from the
-event's insertion to the checkpoint that covers it is measured by the database's clock. The last line is one JSON
-object.
+event's insertion to the checkpoint that covers it is measured by the database's clock. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ _LAGS = """
 SELECT count(*), extract(epoch FROM max(c.signed_at) - min(e.occurred_at)),
        percentile_cont(ARRAY[0.5, 0.99])
            WITHIN GROUP (ORDER BY extract(epoch FROM c.signed_at - e.occurred_at))
-           WITHIN GROUP (ORDER BY extract(epoch FROM c.signed_at - e.occurred_at))
   FROM audit_position p JOIN audit_event e ON e.id = p.event_id
-  JOIN LATERAL (SELECT signed_at FROM audit_checkpoint WHERE tree_size >= p.position ORDER BY tree_size LIMIT 1) c
-       ON true
+  JOIN LATERAL (SELECT signed_at FROM audit_checkpoint
+                 WHERE tree_size >= p.position ORDER BY tree_size LIMIT 1) c ON true
  WHERE p.position > %s
 """
 

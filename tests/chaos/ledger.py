@@ -2,10 +2,10 @@
 
     python -m tests.chaos.ledger [--kills 50] [--restarts 10] [--tamperings 1000] [--seed N]
 
-Writers note each event once its transaction is committed; whatever was noted has to have one position and
-one leaf. Every checkpoint that was ever signed has to be the root of the leaves it covers. Then an export of a ledger
-is tampered with, again and again, and the offline verifier has to find each. The last line is one JSON object;
-the exit code is 1 if anything did not hold.
+Writers note each event once its transaction is committed; whatever was noted has to have one position and one
+leaf. Every checkpoint that was ever signed has to be the root of the leaves it covers. Then an export of a
+ledger is tampered with, again and again, and the offline verifier has to find each. The last line is one JSON
+object; the exit code is 1 if anything did not hold.
 """
 
 from __future__ import annotations
