@@ -121,9 +121,10 @@ BEGIN
     END LOOP;
 END $$;
 
--- The months from one time to three months from now; the sequencer asks daily. Returns how many are new.
+-- The months from one time to three months from now; the sequencer asks daily. Returns how many are new. Writers
+-- are never made to wait behind it for long: who does not get the lock asks again another day.
 CREATE FUNCTION audit_make_partitions(since timestamptz DEFAULT now()) RETURNS integer LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     month timestamptz;
     name text;
@@ -147,7 +148,7 @@ END $$;
 
 -- Months that are over and of which nothing is left. Returns how many went.
 CREATE FUNCTION audit_drop_empty_partitions() RETURNS integer LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     one record;
     is_empty boolean;
