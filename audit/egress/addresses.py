@@ -195,7 +195,7 @@ def _headers(text: str, said: str) -> dict[str, str]:
     for one in filter(None, said.split(",")):
         if not (parts := _HEADER.match(one)):
             raise BadAddress(
-                f"{_shown(text)}: header is Name:VARIABLE, a header and the environment variable with its value."
+                f"{_shown(text)}: header is Name:VARIABLE, a header and the environment variable of its value."
             )
         found[parts[1]] = parts[2]
     return found
