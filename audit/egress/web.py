@@ -83,8 +83,11 @@ def said(text: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def tls_context(authorities: str = "") -> ssl.SSLContext:
-    """Return what checks certificates and names. Raise NotTaken for a file of authorities that is none."""
+def tls_context(authorities: str = "", purpose: str = "web") -> ssl.SSLContext:
+    """Return what checks certificates and names, one a purpose: the client for HTTP changes its own.
+
+    Raise NotTaken for a file of authorities that is none.
+    """
     context = httpx.create_ssl_context(trust_env=False)
     if authorities:
         try:

@@ -56,7 +56,7 @@ def _connection(host: str, port: int, content: bytes, encrypted: bool, authoriti
             plain.shutdown(socket.SHUT_WR)
             _await_end(plain, deadline)
             return
-        with tls_context(authorities).wrap_socket(plain, server_hostname=host) as one:
+        with tls_context(authorities, "syslog").wrap_socket(plain, server_hostname=host) as one:
             _send(one, content, deadline)
             _end_tls(one, deadline)
 

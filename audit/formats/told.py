@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -74,6 +74,12 @@ class Told:
         if self["decision"] == "deny" or self["effect"] == "failed":
             return "failure"
         return "unknown" if self["effect"] == "in_doubt" or self["decision"] == "hold" else "success"
+
+
+def shortened(told: Told, most: int) -> Told:
+    """Return an event whose words have at most ``most`` characters each, and without its payload."""
+    words = {name: cut(said, most) for name, said in told.words.items()}
+    return replace(told, words=words, payload=None)
 
 
 def members(told: Told) -> dict[str, Any]:

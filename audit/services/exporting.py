@@ -34,9 +34,16 @@ RETRY_SECONDS = (1.0, 30.0)
 # What has not come back for so long is stuck, and events not sealed for so long wait for a key.
 STUCK_SECONDS = 45.0
 UNSEALED_SECONDS = 30.0
+# What is under way when it is ended gets so long; it is sent again by the next process if it was cut off.
+END_SECONDS = 2.0
 UNSEALED = (
     "Events wait to be sealed, and only what is sealed is sent. Look into the log of the sequencer: its key"
     " (LEDGER_KEY_FILE) is missing, or it refuses to sign."
+)
+
+RESTORED = (
+    "The ledger had {most} sealed events while this process ran, and has {sealed} now: the database was"
+    " restored to an older state. Nothing is sent until it has more again, or the exporter is restarted."
 )
 
 
@@ -112,7 +119,9 @@ class Worker(threading.Thread):
         """Send once. The database's own failures are not the place's; they are only waited out."""
         began = self.busy_since = self._clock()
         try:
-            if self._attempt():
+            if self._reached is None:
+                self._reached = outlets.begin(self.name, self.place.address.kind, self.place.first())
+            elif self._attempt(self._reached):
                 self._pause, self._next_at = RETRY_SECONDS[0], began + self.place.address.every
             else:
                 self._retry_later()
@@ -123,13 +132,10 @@ class Worker(threading.Thread):
         finally:
             self.busy_since = None
 
-    def _attempt(self) -> bool:
-        if self._reached is None:
-            self._reached = outlets.begin(self.name, self.place.address.kind, self.place.first())
-        if self._goal <= self._reached:
-            return True
+    def _attempt(self, reached: int) -> bool:
+        """Send something, and say whether it was taken."""
         try:
-            reached = self.place.advance(self._reached, self._goal)
+            reached = self.place.advance(reached, self._goal)
         except (DatabaseError, InterfaceError):
             raise
         except NotTaken as refusal:
@@ -161,6 +167,7 @@ class Exporter:
         self._is_active = False
         self._wait = SHORTEST_WAIT_SECONDS
         self._seen = (-1, -1)
+        self._most_sealed = 0
         self._unsealed_since: float | None = None
         self._bell = broadcast.Doorbell(broadcast.POSITIONS)
 
@@ -184,9 +191,10 @@ class Exporter:
         finally:
             for worker in self.workers:
                 worker.stop()
+            until = time.monotonic() + END_SECONDS
             for worker in self.workers:
                 if worker.is_alive():
-                    worker.join(2)
+                    worker.join(max(0.0, until - time.monotonic()))
             self._bell.close()
             connection.close()
 
@@ -198,6 +206,7 @@ class Exporter:
         if seen != self._seen:
             self._seen, self._wait = seen, SHORTEST_WAIT_SECONDS
             self._offer(*seen)
+        self._notice_restored(seen[0])
         self._notice_stuck()
         self._notice_unsealed(*seen)
         longest = min(self.longest_wait, LONGEST_DEAF_WAIT_SECONDS) if self._bell.is_deaf else self.longest_wait
@@ -229,6 +238,12 @@ class Exporter:
             since = worker.busy_since
             if since is not None and time.monotonic() - since > STUCK_SECONDS:
                 outlets.failed(worker.name, f"It has not come back for {STUCK_SECONDS:.0f} s.")
+
+    def _notice_restored(self, sealed: int) -> None:
+        self._most_sealed = max(self._most_sealed, sealed)
+        if sealed < self._most_sealed:
+            for worker in self.workers:
+                outlets.failed(worker.name, RESTORED.format(most=self._most_sealed, sealed=sealed))
 
     def _notice_unsealed(self, sealed: int, numbered: int) -> None:
         if sealed >= numbered:

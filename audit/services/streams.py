@@ -18,10 +18,12 @@ from audit.egress import daily, web, wire
 from audit.egress.addresses import WEB, WIRE, Address
 from audit.egress.failures import NotTaken, TooLarge
 from audit.formats import cef, jsonl, ocsf, otlp, rfc5424
-from audit.formats.told import Told
+from audit.formats.told import Told, shortened
 
 MOST_EVENTS = 500
 MOST_WITH_PAYLOAD = 100
+# Characters of each text in a datagram, so that a message is never cut where a parser would fail.
+MOST_IN_DATAGRAM = 1000
 
 LINES: dict[str, Callable[[Told], str]] = {
     "ocsf": ocsf.line,
@@ -97,6 +99,8 @@ class Stream:
     def _send(self, many: Sequence[Told]) -> None:
         address, line = self.address, LINES[self.address.kind]
         if address.transport in WIRE:
+            if address.transport == "udp":
+                many = [shortened(told, MOST_IN_DATAGRAM) for told in many]
             messages = [_message(address.kind, told, line).encode() for told in many]
             wire.send(address.host, address.port, address.transport, messages, authorities=self._authorities)
         elif address.transport in WEB:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-BEGIN, END = datetime.datetime(2020, 1, 1), datetime.datetime(2120, 1, 1)
+BEGIN, END = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2020, 2120))
 
 
 class Authority:
@@ -37,7 +37,9 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._signed(subject, key, x509.BasicConstraints(False, None), names, x509.ExtendedKeyUsage([usage]))
+        made = self._signed(
+            subject, key, x509.BasicConstraints(False, None), names, x509.ExtendedKeyUsage([usage])
+        )
         files = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
         private = serialization.PrivateFormat.PKCS8

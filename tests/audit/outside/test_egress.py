@@ -151,7 +151,9 @@ def names(path):
 @pytest.mark.parametrize("links", [True, False])
 def test_a_folder_keeps_each_checkpoint_and_overwrites_none(tmp_path, monkeypatch, links):
     if not links:
-        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+        monkeypatch.setattr(
+            os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported"))
+        )
     kept = Folder(str(tmp_path))
     kept.put(7, "seven\n")
     kept.put(7, "seven\n")
