@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,6 @@ from audit.egress import addresses
 from audit.egress.addresses import BadAddress
 from audit.notes import Signer
 from audit.standalone.verify_ledger import COSIGNATURE, VerifierKey
-import contextlib
 
 WITNESS = str(VerifierKey("example.org/witness", COSIGNATURE, b"\1" * 32))
 LOG = str(Signer.fresh("example.com/ledger").verifier)

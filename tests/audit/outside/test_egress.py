@@ -38,9 +38,12 @@ def test_what_is_posted_arrives_as_it_was_with_the_headers_and_no_more():
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 429, 500, 503])
 def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_followed(status):
-    with Web(lambda body: (status, "text/plain", b"no\x1b[2J thanks")) as server:
-        with pytest.raises(NotTaken, match=rf"answered {status} no\\u001b\[2J thanks"):
-            deliver(server.url)
+    said = rf"answered {status} no\\u001b\[2J thanks"
+    with (
+        Web(lambda body: (status, "text/plain", b"no\x1b[2J thanks")) as server,
+        pytest.raises(NotTaken, match=said),
+    ):
+        deliver(server.url)
     assert len(server.requests) == 1
 
 
@@ -50,9 +53,9 @@ def test_413_is_too_large():
 
 
 def test_a_long_answer_is_not_read_to_its_end():
-    with Web(lambda body: (200, "text/plain", b"x" * 1_000_000)) as server:
-        with pytest.raises(NotTaken, match="longer than"):
-            deliver(server.url)
+    answer = 200, "text/plain", b"x" * 1_000_000
+    with Web(lambda body: answer) as server, pytest.raises(NotTaken, match="longer than"):
+        deliver(server.url)
 
 
 def trickle(connection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -220,14 +221,13 @@ def test_open_telemetry_goes_to_its_path_and_what_it_rejects_is_not_lost(sealed,
 def test_syslog_over_tls_gets_each_event_as_a_message_of_every_format(sealed, export, authority):
     kinds = ("cef", "rfc5424", "jsonl", "ocsf")
     files = authority.make("collector")
-    with Collector(tls=files) as one, Collector(tls=files) as two, Collector(tls=files) as three:
-        with Collector(tls=files) as four:
-            taken = dict(zip(kinds, (one, two, three, four), strict=True))
-            names = [f"{kind}+syslog+tls://127.0.0.1:{found.port}" for kind, found in taken.items()]
-            export(streams=names, authorities=str(authority.root))
-            sealed(2, sentence='A "thing"] was done.\n<13>1 forged')
-            for name in names:
-                reached(name, 2)
+    with contextlib.ExitStack() as stack:
+        taken = {kind: stack.enter_context(Collector(tls=files)) for kind in kinds}
+        names = [f"{kind}+syslog+tls://127.0.0.1:{found.port}" for kind, found in taken.items()]
+        export(streams=names, authorities=str(authority.root))
+        sealed(2, sentence='A "thing"] was done.\n<13>1 forged')
+        for name in names:
+            reached(name, 2)
     found = {kind: parse_5424(collector.messages[0]) for kind, collector in taken.items()}
     assert {kind: len(collector.messages) for kind, collector in taken.items()} == dict.fromkeys(kinds, 2)
     for head, _, _ in found.values():
