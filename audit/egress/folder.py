@@ -30,6 +30,7 @@ class Folder:
         try:
             if self._newest < 0:
                 self._newest = newest_size(self._path)
+                _tidy(self._path)
             if size < self._newest:
                 raise NotTaken(
                     f"It holds a checkpoint of {self._newest} events, and the ledger has {size} now:"
@@ -89,6 +90,13 @@ def newest_note(path: str) -> str | None:
         return (folder / f"{size:020d}.checkpoint").read_text(encoding="utf-8") if size >= 0 else None
     except OSError:
         return None
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process had not finished, where the store lets anything be removed."""
+    for left in folder.glob(".*.checkpoint.*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def _create(path: Path, content: bytes) -> None:

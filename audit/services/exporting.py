@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 LOCK_EXPORT = 11
 # Looking costs one tiny query: soon after something came, then ever more rarely. A told position wakes it.
 SHORTEST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 LONGEST_DEAF_WAIT_SECONDS = 1.0
 STANDBY_WAIT_SECONDS = 2.0
 # After a failure: doubled each time.

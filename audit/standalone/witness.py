@@ -61,8 +61,9 @@ logger = logging.getLogger("witness")
 
 MOST_BYTES = 64 * 1024
 MOST_PROOF = 63
-# A client that is slower than this is not waited for.
+# Seconds until the next byte, and for a whole request.
 READ_SECONDS = 10.0
+REQUEST_SECONDS = 20.0
 MOST_AT_ONCE = 32
 SIZE_TYPE = "text/x.tlog.size"
 PRIVATE = "PRIVATE+KEY+"
@@ -260,8 +261,14 @@ class Handler(BaseHTTPRequestHandler):
         """Begin TLS here, in the thread of this connection, so that a slow client delays nobody."""
         self.request.settimeout(READ_SECONDS)
         if self.server.tls is not None:
-            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            with _cut_off_late(self.request):
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
+
+    def handle_one_request(self) -> None:
+        """Serve one request, or end the connection when it takes too long to come."""
+        with _cut_off_late(self.connection):
+            super().handle_one_request()
 
     def do_POST(self) -> None:
         """Answer one request."""
@@ -310,6 +317,23 @@ class Handler(BaseHTTPRequestHandler):
         """Log one line, without what could pretend to be another."""
         line = (format % args).encode("ascii", "backslashreplace").decode()
         logger.info("%s %s", self.client_address[0], re.sub(r"[^ -~]", "?", line)[:300])
+
+
+@contextlib.contextmanager
+def _cut_off_late(one: socket.socket) -> Iterator[None]:
+    """End a connection after a while, however slowly and steadily the other side writes."""
+
+    def cut_off() -> None:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(REQUEST_SECONDS, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Server(ThreadingHTTPServer):

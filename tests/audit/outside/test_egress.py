@@ -157,6 +157,7 @@ def test_a_folder_keeps_each_checkpoint_and_overwrites_none(tmp_path, monkeypatc
         monkeypatch.setattr(
             os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported"))
         )
+    (tmp_path / ".00000000000000000007.checkpoint.4711").write_text("half")
     kept = Folder(str(tmp_path))
     kept.put(7, "seven\n")
     kept.put(7, "seven\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import threading
 import time
@@ -419,3 +420,35 @@ def test_the_process_as_it_is_started_sends_to_the_default_folder_and_has_no_key
     assert processes.running["exporter"].poll() is None
     processes.running["exporter"].terminate()
     assert processes.running["exporter"].wait(30) == 0
+
+
+@pytest.mark.full
+def test_killed_again_and_again_nothing_is_lost_and_the_order_is_kept(processes, sealed, tmp_path):
+    dice = random.Random(7)
+    taken, lock = [], threading.Lock()
+
+    def answer(body):
+        with lock:
+            if dice.random() < 0.3:
+                return 503, "text/plain", b""
+            taken.extend(event["metadata"]["sequence"] for event in json.loads(body))
+        # It has them; whether the exporter ever hears of it is another matter.
+        return (200 if dice.random() < 0.8 else 500), "text/plain", b""
+
+    (tmp_path / "kept").mkdir()
+    with Web(answer) as server:
+        name = f"ocsf+{server.url}/in"
+        processes.environ.update(LEDGER_STREAMS=name, LEDGER_SINKS=f"folder:{tmp_path}/kept?every=1")
+        for _ in range(8):
+            processes.start("exporter")
+            for _ in range(dice.randrange(2, 8)):
+                sealed(dice.randrange(1, 30))
+                time.sleep(dice.random())
+            processes.kill("exporter")
+        processes.start("exporter")
+        total = Leaf.objects.count()
+        reached(name, total)
+        reached(f"folder:{tmp_path}/kept", total)
+    assert list(dict.fromkeys(taken)) == list(range(total))
+    notes = {int(file.name[:20]): file.read_text() for file in (tmp_path / "kept").iterdir()}
+    assert notes == dict(Checkpoint.objects.filter(pk__in=notes).values_list("pk", "note"))

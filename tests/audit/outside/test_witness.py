@@ -214,6 +214,21 @@ def test_no_request_is_answered_with_a_failure_of_the_server(server, made, raw, 
     assert size_of(made) == 0
 
 
+def test_who_writes_slowly_holds_no_thread(server, monkeypatch):
+    monkeypatch.setattr(witness, "REQUEST_SECONDS", 0.3)
+    with socket.create_connection(server.server_address[:2], timeout=20) as client:
+        client.sendall(b"POST /add-checkpoint HTTP/1.1\r\nX: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(600):
+                client.sendall(b"x")
+                client.settimeout(0.05)
+                with contextlib.suppress(TimeoutError):
+                    assert client.recv(1) == b""
+                    break
+            else:
+                raise AssertionError("it would have waited for ever")
+
+
 def test_the_client_learns_what_the_witness_knows(server, key):
     def post(content):
         return web.post(url_of(server), content, "text/plain")
