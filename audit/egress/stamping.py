@@ -17,6 +17,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+from audit.egress.der import with_ordered_certificates
 from audit.egress.failures import NotTaken
 from audit.egress.web import Reply, said
 
@@ -37,7 +38,7 @@ def stamp(note: str, post: Callable[[bytes], Reply], roots: str = "") -> bytes:
     if reply.status != OK:
         raise NotTaken(f"The time-stamp server gave none: {reply.refusal()}")
     try:
-        given = decode_timestamp_response(reply.body)
+        given = decode_timestamp_response(with_ordered_certificates(reply.body))
         _check(given, asked, hashlib.sha256(note.encode()).digest(), roots)
         return bytes(given.time_stamp_token())
     except (ValueError, VerificationError) as error:

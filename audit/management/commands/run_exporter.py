@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class Command(BaseCommand):
     help = "Send checkpoints to LEDGER_SINKS and events to LEDGER_STREAMS. Several may run: one works."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if os.environ.pop("LEDGER_KEY_FILE", ""):
+            self.stderr.write(
+                "LEDGER_KEY_FILE is set here and was put aside: what talks to the network needs no signing key."
+                " Set it for run_sequencer only, and run the exporter as a user who cannot read that file."
+            )
         try:
             exporter = Exporter(places_of_settings())
         except (addresses.BadAddress, NotTaken, OSError) as error:

@@ -167,17 +167,20 @@ def reset(connection):
 class TimeStamps:
     """A time-stamp authority: ``openssl ts`` with a certificate of an authority's own."""
 
-    def __init__(self, authority):
+    def __init__(self, authority, certificates=()):
         if not shutil.which("openssl"):
             raise RuntimeError("These tests need the program openssl: apt-get install openssl")
         self._folder = authority.folder
         files = authority.make("stamps", usage=ExtendedKeyUsageOID.TIME_STAMPING)
         (self._folder / "serial").write_text("01\n")
         self._config = self._folder / "tsa.cnf"
+        chain = self._folder / "chain.pem"
+        chain.write_bytes(b"".join(file.read_bytes() for file in certificates))
         self._config.write_text(
             "[tsa]\ndefault_tsa = one\n[one]\n"
             f"serial = {self._folder}/serial\nsigner_cert = {files[0]}\nsigner_key = {files[1]}\n"
-            "signer_digest = sha256\ndefault_policy = 1.2.3.4.1\n"
+            + (f"certs = {chain}\n" if certificates else "")
+            + "signer_digest = sha256\ndefault_policy = 1.2.3.4.1\n"
             "digests = sha256\ness_cert_id_alg = sha256\n"
         )
 

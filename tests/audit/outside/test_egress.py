@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -9,8 +10,11 @@ import time
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit.egress import daily, folder, stamping, web, wire
+from audit.egress.der import with_ordered_certificates
 from audit.egress.failures import NotTaken, TooLarge
 from audit.egress.folder import Folder
 from tests.audit.outside.servers import Authority, Collector, Raw, TimeStamps, Web, reset
@@ -230,6 +234,24 @@ def test_a_time_stamp_is_checked_to_be_for_this_and_signed_by_whom_we_trust(auth
          "-CAfile", authority.root], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Verification: OK" in checked.stdout, checked.stderr
+
+
+def test_certificates_out_of_order_are_put_in_order(authority):
+    """As ``openssl ts`` sends them: by itself the library takes them in one order of two only."""
+    others = [authority.make(name)[0] for name in ("one", "two", "three")]
+    for chain in (others, others[::-1]):
+        with Web(TimeStamps(authority, [authority.root, *chain]).answer) as server:
+            assert stamping.stamp(
+                "a note\n",
+                lambda body, url=server.url: web.post(url, body, stamping.QUERY),
+                str(authority.root),
+            )
+
+
+@given(st.binary(max_size=80))
+def test_no_bytes_break_the_reading_of_der(junk):
+    with contextlib.suppress(ValueError):
+        assert len(with_ordered_certificates(junk)) == len(junk)
 
 
 def test_many_at_once_share_nothing():

@@ -400,13 +400,15 @@ def test_what_is_not_configured_any_more_alarms_nobody(live_db):
         assert Outlet.objects.get().last_error == ""
 
 
-def test_it_does_not_start_with_what_it_cannot_use(settings, tmp_path):
+def test_it_does_not_start_with_what_it_cannot_use(settings, tmp_path, monkeypatch, capsys):
     settings.LEDGER_SINKS, settings.LEDGER_STREAMS = [], ["cef+https://x/?header=X-Key:NOT_SET_HERE"]
     with pytest.raises(CommandError, match=r"The exporter cannot start\. cef.*NOT_SET_HERE"):
         call_command("run_exporter", skip_checks=True)
+    monkeypatch.setenv("LEDGER_KEY_FILE", "/a/key")
     settings.LEDGER_STREAMS, settings.LEDGER_CA_FILE = [], str(tmp_path / "none.pem")
     with pytest.raises(CommandError, match=r"none\.pem cannot be read"):
         call_command("run_exporter", skip_checks=True)
+    assert "LEDGER_KEY_FILE is set here and was put aside" in capsys.readouterr().err
 
 
 def test_the_process_as_it_is_started_sends_to_the_default_folder_and_has_no_key(processes, live_db, sealed):
