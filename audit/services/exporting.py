@@ -36,6 +36,7 @@ STUCK_SECONDS = 45.0
 UNSEALED_SECONDS = 30.0
 # What is under way when it is ended gets so long; it is sent again by the next process if it was cut off.
 END_SECONDS = 2.0
+ENDED = "Its thread ended, and the log of the exporter says why. Restart the exporter."
 UNSEALED = (
     "Events wait to be sealed, and only what is sealed is sent. Look into the log of the sequencer: its key"
     " (LEDGER_KEY_FILE) is missing, or it refuses to sign."
@@ -236,7 +237,9 @@ class Exporter:
     def _notice_stuck(self) -> None:
         for worker in self.workers:
             since = worker.busy_since
-            if since is not None and time.monotonic() - since > STUCK_SECONDS:
+            if worker.ident is not None and not worker.is_alive():
+                outlets.failed(worker.name, ENDED)
+            elif since is not None and time.monotonic() - since > STUCK_SECONDS:
                 outlets.failed(worker.name, f"It has not come back for {STUCK_SECONDS:.0f} s.")
 
     def _notice_restored(self, sealed: int) -> None:

@@ -197,6 +197,22 @@ def test_what_never_comes_back_is_an_alarm_too(sealed, export, monkeypatch):
         released.set()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_breaks_a_thread_is_an_alarm_too(sealed, export, monkeypatch):
+    class Panic(BaseException):
+        """As a library in another language may raise."""
+
+    def panic(*_):
+        raise Panic
+
+    monkeypatch.setattr(streams.Stream, "_send", panic)
+    name = "ocsf+https://siem.example/in"
+    export(streams=[name])
+    sealed()
+    found = eventually(lambda: (one := outlet(name)) and one.failing_since and one)
+    assert "thread ended" in found.last_error
+
+
 def test_a_receiver_that_takes_less_at_once_gets_less(sealed, export):
     with Web(lambda body: (413 if len(json.loads(body)) > 2 else 200, "text/plain", b"")) as server:
         name = f"ocsf+{server.url}/in"
