@@ -38,6 +38,7 @@ try:
     from audit.standalone.verify_ledger import (
         COSIGNATURE,
         ED25519,
+        EMPTY_ROOT,
         HASH_BYTES,
         Checkpoint,
         NotANote,
@@ -49,6 +50,7 @@ except ModuleNotFoundError:  # beside it, on a machine of its own
     from verify_ledger import (  # type: ignore[no-redef]
         COSIGNATURE,
         ED25519,
+        EMPTY_ROOT,
         HASH_BYTES,
         Checkpoint,
         NotANote,
@@ -192,12 +194,12 @@ class Witness:
     def _known(self, origin: str) -> Checkpoint | None:
         path = self._path(origin)
         try:
-            text = path.read_text(encoding="utf-8")
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
         try:
-            known = Checkpoint.parse(text)
-        except NotANote as error:
+            known = Checkpoint.parse(content.decode("utf-8"))
+        except ValueError as error:
             raise CannotStart(f"{path} is damaged; without it nothing is signed. {error}") from error
         if known.origin != origin:
             raise CannotStart(f"{path} is of another ledger.")
@@ -223,8 +225,8 @@ def _require_continuation(asked: Request, known: Checkpoint | None) -> None:
     if asked.old != size:
         raise Refused(409, f"{size}\n", SIZE_TYPE)
     if known is None or size == 0:
-        if asked.proof:
-            raise Refused(422, "From nothing there is no proof.\n")
+        if asked.proof or (checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT):
+            raise Refused(422, "From nothing there is no proof, and nothing has one root only.\n")
         return
     if size == checkpoint.size and known.root != checkpoint.root:
         logger.error("%s: TWO ROOTS for %d events; the ledger was altered", checkpoint.origin, size)

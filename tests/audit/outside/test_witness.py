@@ -131,6 +131,9 @@ def test_it_refuses_what_does_not_continue_and_what_is_not_the_ledgers(made, bod
 
 def test_from_nothing_no_proof_is_taken(made):
     assert refused(made, request(0, [b"\0" * 32], LOG.note(3)))[0] == 422
+    assert refused(made, request(0, [], signed_checkpoint([SIGNER], 0, b"\0" * 32)))[0] == 422
+    made.add_checkpoint(LOG.ask(0, 0))
+    made.add_checkpoint(LOG.ask(0, 3))
 
 
 GOOD = LOG.ask(5, 9).decode()
@@ -374,9 +377,10 @@ def test_a_key_that_cannot_be_used_says_why(tmp_path, content, mode, why):
 def test_a_damaged_state_is_not_taken_for_none(key, tmp_path):
     made = witness.Witness(key, [SIGNER.verifier], tmp_path)
     made.add_checkpoint(LOG.ask(0, 5))
-    made._path(ORIGIN).write_text("half")
-    with pytest.raises(witness.CannotStart, match="is damaged"):
-        made.add_checkpoint(LOG.ask(5, 9))
+    for content in (b"", b"half", b"\xff\xfe"):
+        made._path(ORIGIN).write_bytes(content)
+        with pytest.raises(witness.CannotStart, match="is damaged"):
+            made.add_checkpoint(LOG.ask(5, 9))
     with pytest.raises(witness.CannotStart, match="is damaged"):
         witness.Witness(key, [SIGNER.verifier], tmp_path)
 
