@@ -8,12 +8,13 @@ import random
 import socket
 import threading
 import time
+from datetime import datetime
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from audit import registry
+from audit import envelope, registry
 from audit.formats.told import members
 from audit.management.commands import run_sequencer
 from audit.models import Checkpoint, Cosignature, Event, Leaf, Outlet
@@ -21,7 +22,7 @@ from audit.services import exporting, outlets, streams
 from audit.services.sealing import Forked, Sealer, SignedBefore
 from audit.services.sinks import checkpoint_message
 from audit.standalone import witness
-from audit.standalone.verify_ledger import Note
+from audit.standalone.verify_ledger import Note, leaf_hash
 from tests.audit.conftest import role
 from tests.audit.outside.conftest import SIGNER, eventually, outlet
 from tests.audit.outside.servers import Authority, Collector, Raw, TimeStamps, Web
@@ -75,6 +76,19 @@ def test_each_event_is_sent_once_in_order_with_its_index_and_leaf_hash(sealed, r
         assert said["leaf_hash"] == bytes(leaf.leaf_hash).hex()
         assert said["words_commitment"] == bytes(leaf.words_commitment).hex()
         assert (said["reason"], said["payload"]) == ("Why not", {"amount": "12.50"})
+
+
+def test_a_receiver_can_work_out_the_leaf_hash_from_a_line(sealed, export, tmp_path):
+    sealed(1, agent_id="7", decision="deny", code="over_limit", operation="erp.post", correlation_id="c1")
+    sealed(1, payload={"a": 1.5}, risk={"tier": "high"}, delegated_id="9", reason="Ü")
+    export(streams=[f"jsonl+file:{tmp_path}/ledger.log"])
+    reached(f"jsonl+file:{tmp_path}/ledger.log", 2)
+    [file] = tmp_path.glob("ledger-*.log")
+    for said in map(json.loads, file.read_text().splitlines()):
+        row = {name: said.get(name, "") for name in envelope.COLUMNS}
+        row |= {"risk": said.get("risk", {}), "occurred_at": datetime.fromisoformat(said["at"])}
+        words, data = (bytes.fromhex(said.get(f"{part}_commitment", "")) for part in ("words", "data"))
+        assert leaf_hash(envelope.envelope_text(row, words, data or None).encode()).hex() == said["leaf_hash"]
 
 
 def test_words_are_sent_and_a_payload_only_where_it_was_asked_for(sealed, export):
