@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from audit.apps import check_outlets
@@ -105,6 +106,7 @@ def test_an_address_that_is_there_twice_is_refused():
 @given(
     st.text(max_size=60), st.sampled_from(["", "folder:", "ocsf+https://", "syslog+tls://", "witness+https://"])
 )
+@how(deadline=None)
 def test_no_text_ends_in_another_error(text, before):
     for one in (addresses.sink, addresses.stream):
         with contextlib.suppress(BadAddress):
