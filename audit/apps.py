@@ -19,6 +19,7 @@ class AuditConfig(AppConfig):
         registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
+        checks.register(check_outlets)
         visibility.register("audit.every_event", _every_event)
         registry.on_sequenced(broadcast.publish_position)
         registry.on_sequenced(broadcast.send_position_to_group)
@@ -36,6 +37,27 @@ def check_database_roles(app_configs: Any, **kwargs: Any) -> list[checks.CheckMe
             id="audit.W001",
         )
     ]
+
+
+def check_outlets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Refuse an address of a sink or stream that cannot be used, before anything relies on it."""
+    from audit.egress import addresses
+
+    found: list[checks.CheckMessage] = []
+    for name, number, one in (("SINKS", 11, addresses.sink), ("STREAMS", 12, addresses.stream)):
+        try:
+            read = addresses.read(getattr(settings, f"LEDGER_{name}"), one)
+        except addresses.BadAddress as error:
+            hint = f"Correct LEDGER_{name} (docs/ledger-outside.md)."
+            found.append(checks.Error(str(error), hint=hint, id=f"audit.E0{number}"))
+            continue
+        for address in read:
+            try:
+                address.secret_headers()
+            except addresses.BadAddress as error:
+                hint = "The exporter does not start without it; no other process needs it."
+                found.append(checks.Warning(str(error), hint=hint, id="audit.W011"))
+    return found
 
 
 def _every_event(user: Any) -> Any:

@@ -100,9 +100,10 @@ def send_position_to_group(position: int) -> None:
 
 
 class Doorbell:
-    """The sequencer's end of the bell. While Valkey is away it is deaf, and waiting is plain sleeping."""
+    """The listening end of a channel. While Valkey is away it is deaf, and waiting is plain sleeping."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: str = DOORBELL) -> None:
+        self._channel = channel
         self._listener: Any = None
         self._next_try = 0.0
 
@@ -132,6 +133,6 @@ class Doorbell:
     def _listen(self) -> bool:
         if self._listener is None and time.monotonic() >= self._next_try:
             listener = _client().pubsub()
-            listener.subscribe(channel_named(DOORBELL))
+            listener.subscribe(channel_named(self._channel))
             self._listener = listener
         return self._listener is not None

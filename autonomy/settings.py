@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
@@ -281,6 +282,12 @@ OAUTH2_PROVIDER = {
 
 # --- Secrets of enterprise systems: base64 keys of 32 bytes that wrap them; the first one writes, all can read.
 CONNECTOR_KEKS: list[str] = env.list("CONNECTOR_KEKS", default=[])
+
+# --- What of the ledger leaves the house (docs/ledger-outside.md): where checkpoints go, where events go, and
+# certificates (PEM) that are believed beside the well-known ones.
+LEDGER_SINKS: list[str] = env.list("LEDGER_SINKS", default=[f"folder:{quote(str(DATA_DIR / 'checkpoints'))}"])
+LEDGER_STREAMS: list[str] = env.list("LEDGER_STREAMS", default=[])
+LEDGER_CA_FILE = env.str("LEDGER_CA_FILE", default="")
 
 # --- Celery: a message is only a hint, PostgreSQL holds the truth (workflow.md 3.13).
 CELERY_BROKER_URL = REDIS_URL

@@ -40,7 +40,7 @@ class Program:
 
 
 def portal_programs(options: Options, run_folder: Path) -> list[Program]:
-    """Return the processes every installation has: portal, worker, beat and sequencer."""
+    """Return the processes every installation has: portal, worker, beat, sequencer and exporter."""
     celery = [sys.executable, "-m", "celery", "-A", "autonomy"]
     return [
         Program(
@@ -63,6 +63,8 @@ def portal_programs(options: Options, run_folder: Path) -> list[Program]:
             [*celery, "beat", "--loglevel", "INFO", "--schedule", str(run_folder / "beat"), "--pidfile="],
         ),
         Program("sequencer", manage("run_sequencer"), {"DATABASE_ROLE": "sequencer"}),
+        # What talks to the network is not told where the key is that signs.
+        Program("exporter", manage("run_exporter"), {"DATABASE_ROLE": "sequencer", "LEDGER_KEY_FILE": ""}),
     ]
 
 

@@ -29,7 +29,7 @@ def main() -> int:
         from tests.benchmarks import company, rates
 
         company.settle()
-        house.start("portal", "worker", "beat", "sequencer")
+        house.start("portal", "worker", "beat", "sequencer", "exporter")
         rates.listening(house)
         empty = _percent(house, seconds)
         rates.asked(TASKS)

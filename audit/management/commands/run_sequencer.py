@@ -7,8 +7,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from audit.egress import addresses
+from audit.egress.addresses import FOLDER
+from audit.egress.folder import newest_note
 from audit.notes import read_signers
 from audit.services.sealing import Sealer, SignedBefore
 from audit.services.sequencer import LONGEST_WAIT_SECONDS, Sequencer
@@ -20,7 +24,14 @@ def sealer_of_settings() -> Sealer | None:
     if not named:
         return None
     path = Path(named)
-    return Sealer(lambda: read_signers(path), SignedBefore(path.with_name(path.name + ".last")))
+    memory = SignedBefore(path.with_name(path.name + ".last"), notes_in_folders)
+    return Sealer(lambda: read_signers(path), memory)
+
+
+def notes_in_folders() -> list[str]:
+    """Return the newest checkpoint of each folder that checkpoints are sent to: a restore is noticed by it."""
+    folders = [one.path for one in addresses.read(settings.LEDGER_SINKS, addresses.sink) if one.kind == FOLDER]
+    return [note for folder in folders if (note := newest_note(folder)) is not None]
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""How checkpoints and events leave the house: addresses the operator named, within limits. No database here."""
