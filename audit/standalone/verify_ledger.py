@@ -279,7 +279,8 @@ class Finding:
     index: int | None = None
     last: int | None = None
     is_wrong: bool = True
-    is_of_actions: bool = False
+    # It may follow from another: where events are missing, so may be what they would have explained.
+    is_secondary: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the report has it."""
@@ -317,9 +318,9 @@ class Findings:
         if one.index is None:
             return
         if one.last is None or one.last == one.index:
-            known = self._exact.get(one.is_of_actions)
+            known = self._exact.get(one.is_secondary)
             if known is None or one.index < (known.index or 0):
-                self._exact[one.is_of_actions] = one
+                self._exact[one.is_secondary] = one
         elif self._range is None or one.index < (self._range.index or 0):
             self._range = one
 
@@ -527,7 +528,7 @@ class Actions:
             self._wrong("effect_without_allow", index, name, words)
 
     def _wrong(self, code: str, index: int, name: str, words: str) -> None:
-        self._findings.add(code, f"Event {index}: the action {name[:80]} {words}.", index, is_of_actions=True)
+        self._findings.add(code, f"Event {index}: the action {name[:80]} {words}.", index, is_secondary=True)
 
     def as_json(self) -> dict[str, Any]:
         """Return how many there are, and which are not over: that is no fault, they may be at work."""
@@ -656,7 +657,7 @@ class Check:
 
     def unreadable(self, index: int | None, why: str) -> None:
         """Note a line that is no event."""
-        self.findings.add("malformed", why, self._listed.size if index is None else index)
+        self.findings.add("malformed", why, index)
 
     def finish(self) -> None:
         """Everything was read: say what is missing, and what the auditor's own checkpoints say."""
@@ -861,11 +862,8 @@ class Check:
             self.findings.add("actions_not_checked", words, is_wrong=False)
         for part in ("words", "data"):
             for index in self.erasures.unexplained(part):
-                self.findings.add(
-                    f"{part}_missing",
-                    f"The {part} of event {index} are missing, and no event tells of an erasure.",
-                    index,
-                )
+                words = f"The {part} of event {index} are missing, and no event tells of an erasure."
+                self.findings.add(f"{part}_missing", words, index, is_secondary=True)
 
     def report(self) -> dict[str, Any]:
         """Return the report (docs/ledger-format.md)."""
