@@ -34,9 +34,9 @@ class Subject:
 class BundleWriter:
     """A zip that is written file by file; the manifest, which counts and hashes the others, comes last."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, target: Path | IO[bytes]) -> None:
         # Level 1 takes a fifth of the time of the usual level, and events shrink to a quarter all the same.
-        self._zip = zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1)
+        self._zip = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         self._files: dict[str, dict[str, Any]] = {}
         self._lines: dict[str, int] = {}
 
@@ -49,6 +49,16 @@ class BundleWriter:
             lines.flush()
         self._files[name] = {"sha256": lines.digest.hexdigest(), "bytes": lines.bytes}
         self._lines[name] = lines.count
+
+    def add(self, name: str, lines: Iterable[str]) -> None:
+        """Write a whole file of the bundle."""
+        with self.file(name) as put:
+            for line in lines:
+                put(line)
+
+    def close(self) -> None:
+        """Close the zip, finished or not."""
+        self._zip.close()
 
     def finish(self, checkpoint: str, subject: Subject) -> int:
         """Write the manifest and close the zip; return how many events are in it."""
@@ -69,12 +79,8 @@ class BundleWriter:
             "files": self._files,
         }
         self._zip.writestr("manifest.json", json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-        self._zip.close()
+        self.close()
         return counts["events"]
-
-    def abandon(self) -> None:
-        """Close what is half written; whoever asked removes it."""
-        self._zip.close()
 
 
 class _Lines:
