@@ -29,6 +29,7 @@ from audit.standalone.verify_ledger import KEY_ADDED, KEY_RETIRED
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 LEDGER_EXPORTED = "audit.ledger_exported"
+LEDGER = Ref("audit.ledger", "", "The ledger")
 # So many of the newest checkpoints are proven in an export of a part, beside those that change keys.
 CHECKPOINTS_IN_PART = 500
 AT_ONCE = 5000
@@ -84,6 +85,7 @@ def export_ledger(
     actor: Actor,
     scope: Scope,
     path: Path,
+    reason: str = "",
     viewer: Any = None,
     proven_sizes: Iterable[int] = (),
     most_events: int | None = None,
@@ -105,7 +107,7 @@ def export_ledger(
             lambda newest: _write(newest, half, actor, scope, condition, viewer, proven_sizes, most_events)
         )
         with transaction.atomic():
-            _record(actor, scope, viewer, exported)
+            _record(actor, scope, viewer, exported, reason)
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
@@ -239,12 +241,13 @@ def _event_lines(indexes: Sequence[int]) -> Iterator[str]:
         yield event_line(row.index, row.leaf_hash.hex(), row.sealed, row.words_salt, row.data_salt)
 
 
-def _record(actor: Actor, scope: Scope, viewer: Any, exported: Exported) -> None:
+def _record(actor: Actor, scope: Scope, viewer: Any, exported: Exported, reason: str) -> None:
     told = {"scope": scope.as_json(), "tree_size": exported.tree_size, "events": exported.events}
     record_event(
         actor=actor,
         verb=LEDGER_EXPORTED,
-        subject=Ref("audit.ledger", "", "The ledger"),
+        subject=LEDGER,
         sentence=f"{actor.label} exported {exported.events:,} of {exported.tree_size:,} sealed events.",
+        reason=reason,
         payload={**told, "visible_to": "" if viewer is None else str(viewer.pk)},
     )

@@ -7,10 +7,11 @@ import zipfile
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from audit import notes, registry
+from audit import notes, pages, registry
 from audit.models import Event, Leaf
 from audit.services import record_event
 from audit.services.exporting import Scope, export_ledger
@@ -182,3 +183,42 @@ def test_a_bundle_has_these_files_and_its_manifest_counts_them(sealed, tmp_path)
         manifest = json.loads(bundle.read("manifest.json"))
     assert manifest["counts"] == {"events": 120, "checkpoints": 40, "nodes": 0}
     assert (manifest["version"], manifest["closed"], manifest["tree_size"]) == (1, True, 120)
+
+
+def test_an_auditor_takes_an_export_along(sealed, auditor, client, tmp_path):
+    client.force_login(auditor)
+    page = client.get("/admin/audit/event/export/")
+    assert page.status_code == 200
+    asked = {"what": "agent", "named": "agent-1", "reason": "The yearly audit."}
+    answer = client.post("/admin/audit/event/export/", asked)
+    assert answer["Content-Disposition"] == 'attachment; filename="ledger-agent-120.zip"'
+    path = tmp_path / "taken.zip"
+    path.write_bytes(b"".join(answer.streaming_content))
+    assert verified(path)["ok"]
+    told = Event.objects.get(verb="audit.ledger_exported")
+    assert (told.actor_id, told.reason) == (str(auditor.pk), "The yearly audit.")
+
+
+def test_an_export_that_says_too_little_or_asks_too_much_is_refused_in_words(
+    sealed, auditor, client, monkeypatch
+):
+    client.force_login(auditor)
+    for asked, words in (
+        ({"what": "period"}, "A period needs its first day"),
+        ({"what": "run"}, "Say which one"),
+        ({"what": "object", "named": "7"}, "named by kind and id"),
+        ({"what": "all"}, "Select a valid choice"),
+    ):
+        answer = client.post("/admin/audit/event/export/", {**asked, "reason": "The yearly audit."})
+        assert words in answer.content.decode()
+    monkeypatch.setattr(pages, "MOST_EVENTS", 100)
+    answer = client.post("/admin/audit/event/export/", {"what": "everything", "reason": "The yearly audit."})
+    assert "120 events are more than the 100" in answer.content.decode()
+    assert Event.objects.get(verb="audit.change_refused").code == "too_large"
+
+
+@pytest.mark.parametrize("missing", ["view_event", "view_every_event", "view_payload"])
+def test_who_does_not_see_everything_exports_nothing(live_db, auditor, client, missing):
+    auditor.user_permissions.remove(Permission.objects.get(codename=missing, content_type__app_label="audit"))
+    client.force_login(auditor)
+    assert client.get("/admin/audit/event/export/").status_code == 403
