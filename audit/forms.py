@@ -41,7 +41,7 @@ class ExportForm(forms.Form):
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of the agent or the run. For another object its kind first: agents.policy:<id>.",
+        help_text="Of the agent or the run. For another object its kind, a colon and its id: agents.policy:…",
     )
     reason = reason_field()
 
@@ -52,9 +52,9 @@ class ExportForm(forms.Form):
         if what == "period" and not (found.get("since") or found.get("until")):
             self.add_error("since", "A period needs its first day, or the day after it, or both.")
         if what in ("agent", "run", "object") and not named:
-            self.add_error("named", "Say which one, by its id. It stands at the end of the page's address.")
+            self.add_error("named", "Say which one, by its id: it is in the address of its page.")
         if what == "object" and named and not all(named.partition(":")):
-            self.add_error("named", "Another object is named by kind and id: agents.policy:<id>.")
+            self.add_error("named", "Another object is named by kind and id: agents.policy:…")
         return found
 
     def scope(self) -> Scope:

@@ -7,7 +7,6 @@ import zipfile
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
@@ -36,14 +35,18 @@ def sealed(live_db, record, number, seal, tmp_path):
         number()
         seal(sealer)
 
-    for at in range(40):
-        agent = f"agent-{at % 2}"
-        batch(
-            {"agent_id": agent, "action_id": f"action-{at}", "payload": {"at": at, "ü": 1.5}},
-            {"action_id": f"action-{at}", "reason": "It belongs to it."},
-            {"system_id": "erp"},
-        )
+    for at in range(0, 40, 5):
+        batch(*(fact for number in range(at, at + 5) for fact in _facts(number)))
     return batch
+
+
+def _facts(at):
+    action = f"action-{at}"
+    return (
+        {"agent_id": f"agent-{at % 2}", "action_id": action, "payload": {"at": at, "ü": 1.5}},
+        {"action_id": action, "reason": "It belongs to it."},
+        {"system_id": "erp"},
+    )
 
 
 def verified(path, *anchors):
@@ -62,7 +65,7 @@ def test_the_whole_and_each_part_can_be_verified(sealed, tmp_path):
     agent = verified(out(tmp_path, "--agent", "agent-1"))
     # Twenty actions of it, and the other event of each.
     assert (agent["ok"], agent["complete"], agent["events_checked"]) == (True, False, 40)
-    assert agent["checkpoints_checked"] == 40
+    assert agent["checkpoints_checked"] == 8
     thing = verified(out(tmp_path, "--object", "tests.thing:1"))
     assert (thing["ok"], thing["complete"]) == (True, True)
     run = verified(out(tmp_path, "--run", "nobody"))
@@ -70,8 +73,13 @@ def test_the_whole_and_each_part_can_be_verified(sealed, tmp_path):
     events = Event.objects.order_by("placement__position")
     period = verified(out(tmp_path, "--from", events[30].occurred_at.isoformat(), "--to", "2999-01-01"))
     assert (period["ok"], period["events_checked"]) == (True, 90)
+    with zipfile.ZipFile(out(tmp_path, "--all")) as bundle:
+        assert sorted(bundle.namelist()) == sorted(outside.FILES)
+        manifest = json.loads(bundle.read("manifest.json"))
+    assert manifest["counts"] == {"events": 120, "checkpoints": 8, "nodes": 0}
+    assert (manifest["version"], manifest["closed"], manifest["tree_size"]) == (1, True, 120)
     told = Event.objects.filter(verb="audit.ledger_exported").order_by("id")
-    assert told.count() == 5
+    assert told.count() == 6
     assert told[1].payload.data["scope"] == {"kind": "agent", "id": "agent-1"}
 
 
@@ -114,11 +122,6 @@ def test_wrong_use_is_refused_with_the_next_step(live_db, tmp_path):
         with pytest.raises(CommandError, match=words):
             call_command("export_ledger", "--out", str(tmp_path / "a.zip"), *asked)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_is_too_much_for_a_page_is_refused(sealed, tmp_path):
-    with pytest.raises(Refusal, match="120 events are more than the 100"):
-        export_ledger(actor=SYSTEM, scope=Scope("everything"), path=tmp_path / "x.zip", most_events=100)
 
 
 def test_an_erasure_leaves_proofs_standing(sealed, tmp_path, monkeypatch):
@@ -177,14 +180,6 @@ def test_seals_that_were_changed_are_found(sealed, live_db):
     assert Leaf.objects.count() == 120
 
 
-def test_a_bundle_has_these_files_and_its_manifest_counts_them(sealed, tmp_path):
-    with zipfile.ZipFile(out(tmp_path, "--all")) as bundle:
-        assert sorted(bundle.namelist()) == sorted(outside.FILES)
-        manifest = json.loads(bundle.read("manifest.json"))
-    assert manifest["counts"] == {"events": 120, "checkpoints": 40, "nodes": 0}
-    assert (manifest["version"], manifest["closed"], manifest["tree_size"]) == (1, True, 120)
-
-
 def test_an_auditor_takes_an_export_along(sealed, auditor, client, tmp_path):
     client.force_login(auditor)
     page = client.get("/admin/audit/event/export/")
@@ -217,8 +212,10 @@ def test_an_export_that_says_too_little_or_asks_too_much_is_refused_in_words(
     assert Event.objects.get(verb="audit.change_refused").code == "too_large"
 
 
-@pytest.mark.parametrize("missing", ["view_event", "view_every_event", "view_payload"])
-def test_who_does_not_see_everything_exports_nothing(live_db, auditor, client, missing):
-    auditor.user_permissions.remove(Permission.objects.get(codename=missing, content_type__app_label="audit"))
+def test_who_does_not_see_everything_exports_nothing(live_db, auditor, client):
     client.force_login(auditor)
-    assert client.get("/admin/audit/event/export/").status_code == 403
+    for missing in auditor.user_permissions.all():
+        auditor.user_permissions.remove(missing)
+        assert client.get("/admin/audit/event/export/").status_code == 403
+        auditor.user_permissions.add(missing)
+    assert client.get("/admin/audit/event/export/").status_code == 200

@@ -39,6 +39,12 @@ def test_what_was_done_to_an_export_is_found_and_where(seed):
     assert verdict.is_located, (verdict.tampered.what, verdict.tampered.index, verdict.report)
 
 
+@pytest.mark.full
+def test_a_thousand_tamperings_are_all_found_and_where():
+    verdicts = [tampering.round_of(seed) for seed in range(1000)]
+    assert [seed for seed, one in enumerate(verdicts) if not (one.is_found and one.is_located)] == []
+
+
 def test_without_a_key_of_the_auditors_nothing_is_verified_unless_they_say_so():
     files = export().files()
     with pytest.raises(outside.Unusable, match="No key to trust was given"):
