@@ -24,9 +24,11 @@ from audit.merkle import Growth
 from audit.standalone import verify_ledger as outside
 from tests.benchmarks.ledger_bundle import ORIGIN, Company, Entry
 
-EVENTS = 800
+EVENTS = 600
 EVERY = 37
-ROTATED = 300  # the index of the event that adds the second key
+ROTATED = 200  # the index of the event that adds the second key
+# What was erased, and the index of the event that tells of it.
+ERASED = (("words", 420, [[20, 29], [33, 33]]), ("data", 520, [[20, 25], [140, 160]]))
 OLD, NEW, MALLORY = (
     notes.Signer(ORIGIN, bytes([number]) * 32) for number in (1, 2, 3)
 )  # fixed, so that a seed says all
@@ -103,7 +105,7 @@ def entries() -> tuple[Entry, ...]:
     about = {"subject_kind": "audit.signingkey", "actor_kind": "system"}
     key = outside.key_digest(str(NEW.verifier))
     found[ROTATED] = company.entry("audit.key_added", {"vkey": str(NEW.verifier)}, subject_id=key, **about)
-    for part, at, ranges in (("words", 500, [[20, 29], [33, 33]]), ("data", 600, [[20, 25], [140, 160]])):
+    for part, at, ranges in ERASED:
         data = {"indexes": ranges, "part": part}
         found[at] = company.entry(
             "audit.content_erased", data, subject_kind="agents.department", actor_kind="person"
@@ -227,7 +229,7 @@ def restore(luck: random.Random, one: Export) -> Tampered:
     """All is from an older day, and holds by itself."""
     size = luck.choice([size for size in _sealed()[0] if ROTATED + 150 < size < EVENTS])
     older = export(size, is_whole=not one.nodes)
-    erased = [at for at in (500, 600) if at >= size]
+    erased = [at for _, at, _ in ERASED if at >= size]
     for event in older.events if erased else ():
         whole = entries()[event["index"]]
         whole_line = json.loads(

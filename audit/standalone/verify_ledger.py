@@ -1222,7 +1222,6 @@ def in_words(report: dict[str, Any]) -> list[str]:
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
-    gc.disable()  # nothing here refers to itself, and looking for what does takes a fifth of the time
     try:
         asked = _arguments(given)
         report = verify_bundle(
@@ -1242,4 +1241,5 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # nothing here refers to itself, and looking for what does takes a tenth of the time
     sys.exit(main())

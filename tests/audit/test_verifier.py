@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 import zipfile
@@ -138,7 +137,7 @@ def root_of(hashes):
     return growth.root()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 300), st.randoms(use_true_random=False), st.floats(0, 1))
 def test_any_part_of_any_tree_leads_to_its_roots(size, luck, share):
     chosen = [at for at in range(size) if luck.random() < share]
@@ -200,7 +199,7 @@ def test_the_program_says_by_its_exit_code_what_it_found(bundle, tmp_path):
     assert "YOU DID NOT GIVE IT" in loud.stdout
 
 
-def test_wrong_use_is_told_in_words(bundle, tmp_path):
+def test_wrong_use_is_told_in_words(bundle, tmp_path, capsys):
     text = tmp_path / "a.txt"
     text.write_text("no")
     for asked, words in (
@@ -213,8 +212,8 @@ def test_wrong_use_is_told_in_words(bundle, tmp_path):
         ((bundle, "--key", OLD.verifier, "--anchor", text), "is not a checkpoint"),
         ((bundle, "--key", OLD.verifier, "--most-bytes", "10"), "unpacks to more than 10 bytes"),
     ):
-        answer = run(*asked)
-        assert (answer.returncode, words in answer.stderr) == (2, True), (asked, answer.stderr)
+        assert outside.main([str(one) for one in asked]) == 2
+        assert words in capsys.readouterr().err, asked
 
 
 @pytest.mark.parametrize(
@@ -260,19 +259,8 @@ def test_without_cryptography_it_says_what_is_missing(tmp_path):
     assert (answer.returncode, "cryptography is missing" in answer.stderr) == (2, True)
 
 
-def test_garbage_is_never_more_than_something_that_does_not_hold():
-    luck = random.Random(3)
-    for _ in range(30):
-        files = export().files()
-        name = luck.choice(["events.jsonl", "nodes.jsonl", "checkpoints.jsonl"])
-        lines = [
-            b"",
-            b"[]",
-            b"null",
-            b'{"index":1e400}',
-            b"\xff\xfe",
-            b"[" * 5000,
-            b'{"index":-1,"envelope":""}',
-        ]
-        files[name] = luck.choice(lines) + b"\n" + files[name]
-        assert not verify(files)["ok"]
+@pytest.mark.parametrize("name", ["events.jsonl", "nodes.jsonl", "checkpoints.jsonl"])
+def test_garbage_is_never_more_than_something_that_does_not_hold(name):
+    files = export().files()
+    for line in (b"", b"[]", b"null", b'{"index":1e400}', b"\xff\xfe", b"[" * 5000, b'{"index":-1}'):
+        assert not verify({**files, name: line + b"\n" + files[name][:5000]})["ok"]
