@@ -7,10 +7,12 @@ import zipfile
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import Q
 
-from audit import notes, pages, registry
+from audit import notes, pages, registry, visibility
 from audit.models import Event, Leaf
 from audit.services import record_event
 from audit.services.exporting import Scope, export_ledger
@@ -219,3 +221,18 @@ def test_who_does_not_see_everything_exports_nothing(live_db, auditor, client):
         assert client.get("/admin/audit/event/export/").status_code == 403
         auditor.user_permissions.add(missing)
     assert client.get("/admin/audit/event/export/").status_code == 200
+
+
+def test_an_export_for_somebody_has_only_what_they_may_see(sealed, auditor, tmp_path, monkeypatch):
+    for name in ("view_every_event", "view_payload"):
+        auditor.user_permissions.remove(auditor.user_permissions.get(codename=name))
+    with pytest.raises(CommandError, match="may not see payloads"):
+        out(tmp_path, "--all", "--visible-to", "carol")
+    payload = Permission.objects.get(codename="view_payload", content_type__app_label="audit")
+    auditor.user_permissions.add(payload)
+    rules = {"tests": lambda user: Q(agent_id="agent-1")}
+    monkeypatch.setattr(visibility, "_rules", rules)
+    report = verified(out(tmp_path, "--all", "--visible-to", "carol"))
+    assert (report["ok"], report["events_checked"]) == (True, 20)
+    # Other events of those actions are left out, so that nothing is said of what actions did.
+    assert report["findings_by_code"] == {"actions_not_checked": 1}

@@ -16,6 +16,7 @@ from audit import bundles, notes
 from audit.merkle import Growth
 from audit.standalone import verify_ledger as outside
 from tests import tampering
+from tests.benchmarks import ledger_bundle
 from tests.tampering import EVENTS, EVERY, MALLORY, NEW, OLD, ROTATED, anchor, export, verify
 
 PROGRAM = Path(outside.__file__)
@@ -197,6 +198,13 @@ def test_the_program_says_by_its_exit_code_what_it_found(bundle, tmp_path):
     loud = run(bundle, "--trust-keys-in-bundle")
     assert loud.returncode == 0
     assert "YOU DID NOT GIVE IT" in loud.stdout
+
+
+def test_the_benchmark_writes_what_it_verifies(tmp_path):
+    path = tmp_path / "bundle.zip"
+    ledger_bundle.write(path, 700, OLD, every=64)
+    figures = ledger_bundle.verified(path, str(OLD.verifier))
+    assert (figures["ok"], figures["events"]) == (True, 700)
 
 
 def test_wrong_use_is_told_in_words(bundle, tmp_path, capsys):
