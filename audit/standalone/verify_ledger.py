@@ -422,13 +422,16 @@ class Keyring:
             self.witnessed[key] = max(checkpoint.size, self.witnessed.get(key, 0))
         return bool(checkpoint.note.signed_by(self._able(checkpoint.size)))
 
-    def adopt(self, checkpoint: Checkpoint) -> None:
-        """Trust the keys that signed an accepted checkpoint, too, and that an event under it adds."""
+    def adopt(self, checkpoint: Checkpoint) -> list[str]:
+        """Trust the keys that signed an accepted checkpoint, too, and that an event under it adds; say why."""
+        joined: list[str] = []
         for key in [key for key in self._named if key not in self.why]:
             added = self._added.get(key_digest(str(key)), checkpoint.size)
             if added < checkpoint.size and key.kind == ED25519 and checkpoint.note.signed_by([key]):
                 size = checkpoint.size
                 self.why[key] = f"event {added} adds it, and a trusted key signed the tree of {size} with it"
+                joined.append(self.why[key])
+        return joined
 
     def _able(self, size: int) -> list[VerifierKey]:
         return [key for key in self.why if key.kind == ED25519 and not self._is_retired(key, size)]
@@ -777,7 +780,10 @@ class Check:
         if root == checkpoint.root:
             self._good, self.root, self._is_broken = size, root, False
             self.newest = checkpoint.note
-            self.keys.adopt(checkpoint)
+            for why in self.keys.adopt(checkpoint):
+                self.findings.add(
+                    "key_joined", f"A key that you did not give is trusted: {why}.", is_wrong=False
+                )
 
     def _root_differs(self, checkpoint: Checkpoint, root: bytes) -> bytes:
         """Say where, as near as can be known; where only listed hashes are wrong, go on with the right ones."""
