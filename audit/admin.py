@@ -20,6 +20,7 @@ from unfold.paginator import InfinitePaginator
 from audit import registry, selectors
 from audit.adminkit import ReadOnlyAdmin
 from audit.models import Event, Payload
+from audit.pages import ExportPage
 
 REFERENCES = {
     "action_id": "Everything about this action",
@@ -58,7 +59,7 @@ class VerbFilter(DropdownFilter):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(ExportPage, ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
     list_display = (

@@ -1,8 +1,8 @@
 """What a condition may read: typed values of one request, and never prose.
 
 Names: ``args``, ``amount`` and ``currency`` (only when the operation moves money), ``agent``, ``operation``,
-``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``run`` (the workflow it is part of), ``now``, ``clock``
-(the time in the company).
+``system``, ``provenance``, ``on_behalf_of``, ``measures``, ``run`` (the workflow it is part of), ``now``,
+``clock`` (the time in the company).
 Strings of format decimal arrive as whole millionths; ``amount`` is in minor units of the company currency.
 """
 

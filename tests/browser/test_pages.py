@@ -56,6 +56,7 @@ def test_pages_with_work_on_them_have_no_barriers(page: Page, portal, bob, carol
         "/admin/approvals/approval/",
         f"/admin/approvals/approval/{held.approval_id}/change/",
         "/admin/audit/event/",
+        "/admin/audit/event/export/",
         f"/agents/{clerk.pk}/contract/",
     ):
         answer = page.goto(portal.url + path)
