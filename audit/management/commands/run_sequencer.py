@@ -9,18 +9,23 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit.notes import read_signers
+from audit.notes import KeyFile
+from audit.services.outside import Outside
 from audit.services.sealing import Sealer, SignedBefore
 from audit.services.sequencer import LONGEST_WAIT_SECONDS, Sequencer
 
 
 def sealer_of_settings() -> Sealer | None:
-    """Return the sealer with the key that ``LEDGER_KEY_FILE`` names, None where none is named."""
+    """Return the sealer with the key that ``LEDGER_KEY_FILE`` names, None where none is named.
+
+    Its fork guard looks at what ``LEDGER_SINKS`` names, on the side, so that numbering does not wait for it.
+    """
     named = os.environ.get("LEDGER_KEY_FILE")
     if not named:
         return None
-    path = Path(named)
-    return Sealer(lambda: read_signers(path), SignedBefore(path.with_name(path.name + ".last")))
+    file = KeyFile(Path(named))
+    outside = Outside.named(os.environ.get("LEDGER_SINKS", ""), patient=False)
+    return Sealer(file.signers, SignedBefore(file.last, outside=outside))
 
 
 class Command(BaseCommand):
