@@ -143,7 +143,7 @@ class KeyFile:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read, whole and on the disk, or raise OSError and change nothing."""
+    """Write a file that its owner alone can read, whole, or raise OSError and change nothing."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with os.fdopen(

@@ -100,7 +100,8 @@ def require_known_key(signers: Sequence[notes.Signer]) -> None:
     ).exists():
         raise Forked(
             f"The key of {keys[0].name} signed nothing of this ledger before, and no event tells of it. Give"
-            " the key that signed it back, from its copy. If it is lost: manage.py ledger_key restored --reason ..."
+            " the key that signed it back, from its copy. If it is lost: manage.py ledger_key restored"
+            " --reason ..."
         )
 
 
