@@ -89,9 +89,7 @@ def go_on_restored(file: KeyFile, reason: str) -> VerifierKey:
     The event names the last checkpoint of the old name, so that what is lost beyond the database is said.
     """
     if not reason.strip():
-        raise _refused(
-            "reason_needed", "Going on was refused: why it was restored was not said.", "--reason ..."
-        )
+        raise _refused("reason_needed", "Going on was refused: why was not said.", "--reason ...")
     _finish(file)
     last, note = _last_signed(file)
     signer = _fresh(next_name(last.origin))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 
@@ -51,8 +52,10 @@ class Outside:
     def named(cls, sinks: str, *, patient: bool = True) -> Outside:
         """Read ``LEDGER_SINKS``; what is neither a folder nor a witness tells nothing and is left out."""
         given = [one.strip() for one in sinks.split(",") if one.strip()]
-        folders = [Path(one.removeprefix(FOLDER)) for one in given if one.startswith(FOLDER)]
-        witnesses = [one.removeprefix(WITNESS).partition("#")[0] for one in given if one.startswith(WITNESS)]
+        # What follows the place, after ? and #, is for who sends there.
+        places = [one.partition("#")[0].partition("?")[0] for one in given]
+        folders = [Path(unquote(one.removeprefix(FOLDER))) for one in places if one.startswith(FOLDER)]
+        witnesses = [one.removeprefix(WITNESS) for one in places if one.startswith(WITNESS)]
         return cls(folders, witnesses, patient=patient)
 
     def look(self, origin: str, newest: str) -> Found:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit import notes
 from audit.models import Outlet
+from audit.seals import SEALER
 from audit.services.outside import StillLooking
 from audit.services.sealing import Forked, Sealer, sealed_size
 
@@ -25,7 +26,6 @@ LOOK_AGAIN_SECONDS = 0.1
 # That all is well is written down this often while there is something to seal.
 TELL_EVERY_SECONDS = 10.0
 
-SEALER = "sealer"
 NO_KEY = (
     "No signing key is given: LEDGER_KEY_FILE is not set where the sequencer runs. Make a key with"
     " manage.py ledger_key new, and start the sequencer with LEDGER_KEY_FILE."

@@ -146,7 +146,7 @@ class Installation:
             )
         if self.options.given_ledger_key is None and (made := ensure_ledger_key(self.options.ledger_key)):
             self.console.say(
-                f"  The key that signs the ledger is {self.options.ledger_key} (mode 0600). Keep a copy elsewhere;\n"
+                f"  The key that signs the ledger is {self.options.ledger_key} (0600). Keep a copy elsewhere;\n"
                 f"  its public half is for who verifies: {made}"
             )
 
