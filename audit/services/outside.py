@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 FOLDER, WITNESS = "folder:", "witness+"
 ANSWER_SECONDS = 5.0
 LONGEST_LOOK_SECONDS = 10.0
+# A folder on this machine answers within this; one on a network, and a witness, are looked at on the side.
+MOMENT_SECONDS = 0.02
 
 
 class StillLooking(RuntimeError):
@@ -63,15 +65,16 @@ class Outside:
 
         Raise StillLooking while it goes on beside, unless this is patient.
         """
+        if not self._folders and not self._witnesses:
+            return Found()
         if self._looking is None:
             found = Found()
             thread = threading.Thread(target=self._look, args=(origin, newest, found), daemon=True)
             thread.start()
             self._looking = thread, found, time.monotonic() + LONGEST_LOOK_SECONDS
         thread, found, until = self._looking
-        if self._patient or not self._witnesses:
-            thread.join(LONGEST_LOOK_SECONDS)
-        elif thread.is_alive() and time.monotonic() < until:
+        thread.join(LONGEST_LOOK_SECONDS if self._patient else MOMENT_SECONDS)
+        if thread.is_alive() and not self._patient and time.monotonic() < until:
             raise StillLooking
         self._looking = None
         return found

@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 
 from audit import seals
 from audit.models import Outlet
+from audit.services import record_refusal
 from audit.services.sealing_turns import tell_outlet
+from audit.vocabulary import Ref, Refusal
 from tests.audit.conftest import role
 from tests.audit.test_sequencing import eventually
 from tests.browser.conftest import check_page, sign_in
@@ -21,12 +23,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 
 def test_auditors_see_how_the_ledger_is_sealed(page: Page, portal, live_db, carol):
+    for n in range(3):
+        record_refusal(
+            actor=carol.as_actor(),
+            verb="audit.change_refused",
+            subject=Ref("tests.thing", str(n)),
+            refusal=Refusal("no", "It was refused."),
+        )
     portal.start("sequencer")
-    eventually(lambda: seals.standing().size > 0 and seals.newest_checkpoint(), seconds=60)
+    eventually(lambda: seals.standing().size == 3, seconds=60)
     sign_in(page, portal, carol)
     page.goto(f"{portal.url}/admin/audit/event/seals/")
     expect(page.get_by_text("Checkpoints stay in this house")).to_be_visible()
-    expect(page.get_by_label("The last checkpoint, as text")).to_contain_text("autonomy.invalid/")
+    expect(page.get_by_label("The checkpoint, as it was signed")).to_have_value(seals.newest_checkpoint().note)
     check_page(page)
     shoot(page, "well")
     portal.kill("sequencer")
