@@ -111,7 +111,6 @@ class EventAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "Seals of the ledger",
-            "opts": self.opts,
             "seals": seals.standing(),
             "checkpoint": seals.newest_checkpoint(),
             "keys": seals.keys(),

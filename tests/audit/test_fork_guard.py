@@ -40,6 +40,7 @@ def witness():
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self):
+            server.gate.wait(20)
             server.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self.send_response(server.status)
             self.end_headers()
@@ -50,6 +51,8 @@ def witness():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     server.asked, server.status, server.says = [], 409, b"0\n"
+    server.gate = threading.Event()
+    server.gate.set()
     server.address = f"witness+http://127.0.0.1:{server.server_port}/sum?every=5#key"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -126,6 +129,24 @@ def test_numbering_does_not_wait_for_a_witness(witness):
             threading.Event().wait(0.02)
     assert found is not None
     assert found.sizes == [(f"http://127.0.0.1:{witness.server_port}/sum", 0)]
+
+
+def test_a_slow_witness_keeps_sealing_waiting_and_nothing_else(live_db, record, number, seal, key, witness):
+    record()
+    number()
+    seal(sealer_with(key))
+    record()
+    number()
+    outside = Outside.named(witness.address, patient=False)
+    sealing = Sealing(Sealer(key.signers, SignedBefore(key.last, outside=outside)))
+    witness.gate.clear()
+    with role(live_db, "sequencer"):
+        sealing.begin()
+        sealing.take_turn()
+        assert seals.standing().size == 1
+        assert not seals.standing().is_red
+        witness.gate.set()
+        eventually(lambda: sealing.take_turn() or seals.standing().size == 2)
 
 
 def test_what_stops_sealing_is_written_down_once_and_goes_on_by_itself(live_db, record, number, key, caplog):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from audit.notes import KeyFile, UnusableKey
 from audit.services import ledger_keys
@@ -43,6 +44,8 @@ class Command(BaseCommand):
             raise CommandError(refusal.in_full()) from refusal
         except UnusableKey as error:
             raise CommandError(str(error)) from error
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer, and nothing was changed: {error}") from error
         except OSError as error:
             raise CommandError(f"{named} cannot be worked with: {error.strerror or error}.") from error
         for key in keys:
