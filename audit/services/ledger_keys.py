@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from audit import notes
 from audit.models import Checkpoint as CheckpointRow
@@ -145,6 +145,9 @@ def _change(
                 reason=reason,
                 payload={"key": str(key), **(payload or {})},
             )
+    except (OperationalError, InterfaceError):
+        # Nobody can tell whether it was committed: the next change asks the ledger.
+        raise
     except BaseException:
         file.upcoming.unlink(missing_ok=True)
         raise

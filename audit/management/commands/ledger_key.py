@@ -45,7 +45,10 @@ class Command(BaseCommand):
         except UnusableKey as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
-            raise CommandError(f"The database does not answer, and nothing was changed: {error}") from error
+            raise CommandError(
+                f"The database does not answer: {error}. Run the same again once it does: what was begun is"
+                " finished or dropped then."
+            ) from error
         except OSError as error:
             raise CommandError(f"{named} cannot be worked with: {error.strerror or error}.") from error
         for key in keys:

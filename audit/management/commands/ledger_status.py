@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from audit import seals
 
@@ -17,8 +18,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
-        found = seals.standing()
-        for line in seals.in_words(found):
+        try:
+            found = seals.standing()
+            lines = seals.in_words(found)
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer, so nothing is known: {error}") from error
+        for line in lines:
             self.stdout.write(line)
         if found.is_red:
             sys.exit(1)
