@@ -79,7 +79,7 @@ class TreeTile(APIView):
     )
     def get(self, request: Request, tile: str) -> HttpResponse:
         """Return as many hashes as were asked for; all of them have to be there."""
-        asked = TILE.match(tile)
+        asked = TILE.fullmatch(tile)
         if asked is None:
             raise _missing("no_such_tile", "That is no tile: tile/<level>/<index>, such as tile/0/000.p/12.")
         width = int(asked["width"] or TILE_WIDTH)

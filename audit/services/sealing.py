@@ -61,6 +61,8 @@ class Sealer:
         with transaction.atomic(), connection.cursor() as cursor:
             # What is signed leaves the house: it has to be on the disk.
             cursor.execute("SET LOCAL synchronous_commit = on")
+            # One that hangs with the lock is told of, and numbering does not hang with it.
+            cursor.execute("SET LOCAL lock_timeout = '5s'")
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_ROOM, LOCK_SEAL])
             size = sealed_size()
             growth = self._checked(signers, size)
