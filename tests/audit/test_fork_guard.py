@@ -254,4 +254,4 @@ def test_a_killed_sealer_leaves_a_whole_tree_and_the_other_goes_on(live_db, reco
 
 @pytest.mark.full
 def test_many_killed_sealers_leave_a_whole_tree(live_db, record, sequencers, key):
-    kill_sealers(live_db, record, sequencers, key, kills=10, burst=120)
+    kill_sealers(live_db, record, sequencers, key, kills=8, burst=120)
