@@ -7,9 +7,11 @@ import re
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -17,7 +19,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from audit import registry, selectors
+from audit import registry, seals, selectors
 from audit.adminkit import ReadOnlyAdmin
 from audit.models import Event, Payload
 from audit.pages import ExportPage
@@ -95,6 +97,27 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that says how the ledger is sealed."""
+        page = path("seals/", self.admin_site.admin_view(self.seals), name="audit_seals")
+        return [page, *super().get_urls()]
+
+    def seals(self, request: HttpRequest) -> HttpResponse:
+        """Show how far the ledger is sealed, with which keys, and who else has its checkpoints."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Seals of the ledger",
+            "seals": seals.standing(),
+            "checkpoint": seals.newest_checkpoint(),
+            "keys": seals.keys(),
+            "cosignatures": seals.cosignatures(),
+        }
+        return TemplateResponse(request, "audit/seals.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         return selectors.visible_events(request.user).order_by("-id")

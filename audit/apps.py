@@ -7,6 +7,14 @@ from django.conf import settings
 from django.core import checks
 from django.db.models.signals import post_migrate
 
+VERBS = {
+    "audit.change_refused": "A person asked for a change, and a rule said no.",
+    "audit.ledger_exported": "Somebody took an export of the ledger, or of a part of it.",
+    "audit.key_added": "A second key signs the ledger, too.",
+    "audit.key_retired": "A key signs the ledger no more.",
+    "audit.ledger_restored": "The ledger goes on under a new name: it was restored, or its key was lost.",
+}
+
 
 class AuditConfig(AppConfig):
     name = "audit"
@@ -16,12 +24,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
 
-        registry.register_verbs(
-            {
-                "audit.change_refused": "A person asked for a change, and a rule said no.",
-                "audit.ledger_exported": "Somebody took an export of the ledger, or of a part of it.",
-            }
-        )
+        registry.register_verbs(VERBS)
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         checks.register(check_outlets)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +90,7 @@ def read_signers(path: Path) -> list[Signer]:
     try:
         mode, text = path.stat().st_mode, path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise UnusableKey(f"The signing key {path} cannot be read: {type(error).__name__}.") from error
+        raise UnusableKey(f"The signing key {path} cannot be read: {_why(error)}.") from error
     if mode & 0o077:
         raise UnusableKey(f"The signing key {path} can be read by others. Close it: chmod 600 {path}")
     signers = [Signer.parse(line) for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -98,10 +101,86 @@ def read_signers(path: Path) -> list[Signer]:
     return signers
 
 
+class KeyFile:
+    """A file of signing keys that may change at any time: asked before each batch, read when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, ...] = ()
+        self._signers: list[Signer] = []
+
+    @property
+    def last(self) -> Path:
+        """Return the file beside it that keeps the newest checkpoint the keys signed."""
+        return self.path.with_name(self.path.name + ".last")
+
+    @property
+    def upcoming(self) -> Path:
+        """Return the file beside it that a change of keys is prepared in."""
+        return self.path.with_name(self.path.name + ".next")
+
+    def signers(self) -> list[Signer]:
+        """Return the keys as they are now. Raise UnusableKey as ``read_signers``."""
+        seen = self._state()
+        if not seen or seen != self._seen:
+            self._signers, self._seen = read_signers(self.path), seen
+        return self._signers
+
+    def prepare(self, signers: Iterable[Signer]) -> None:
+        """Write the keys that shall be, beside the file, so that putting them in place cannot fail any more."""
+        write_private(self.upcoming, "".join(f"{one.line()}\n" for one in signers))
+
+    def put_in_place(self) -> None:
+        """Let what was prepared be the key file, in one step."""
+        self.upcoming.replace(self.path)
+
+    def _state(self) -> tuple[int, ...]:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, found.st_mode)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, whole, or raise OSError and change nothing."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(
+            os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+
+
+def id_of(key: VerifierKey) -> str:
+    """Return by which id the ledger's events name a key: the SHA-256 of its text, in hex."""
+    return hashlib.sha256(str(key).encode()).hexdigest()
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not plain text"
+
+
 def signed_checkpoint(signers: list[Signer], size: int, root: bytes) -> str:
     """Return a checkpoint as a note that every one of these keys signed."""
     text = checkpoint_text(signers[0].name, size, root)
     return text + "\n" + "".join(one.sign(text) for one in signers)
 
 
-__all__ = ["NotANote", "Signer", "UnusableKey", "read_signers", "signed_checkpoint"]
+__all__ = [
+    "KeyFile",
+    "NotANote",
+    "Signer",
+    "UnusableKey",
+    "id_of",
+    "read_signers",
+    "signed_checkpoint",
+    "write_private",
+]

@@ -101,9 +101,19 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         _group("Workforce", request, WORKFORCE),
         _group("Connections", request, CONNECTIONS),
-        _group("Records", request, RECORDS),
+        _records(request),
         _group("Company", request, COMPANY),
     ]
+
+
+def _records(request: HttpRequest) -> Entry:
+    """Return the group of records; who may read the ledger may also see how it is sealed."""
+    group = _group("Records", request, RECORDS)
+    if not request.user.has_perm("audit.view_event"):
+        return group
+    page = _below(request, "Seals", "verified", "admin:audit_seals")
+    ledger = [{**item, "active": item["active"] and not page["active"]} for item in group["items"]]
+    return {**group, "items": [*ledger, page]}
 
 
 def _contested(request: HttpRequest) -> list[Entry]:

@@ -15,6 +15,7 @@ import httpx
 from filelock import FileLock
 
 from autonomy.launch import children
+from autonomy.launch.keys import ensure_ledger_key
 from autonomy.launch.options import Options
 from autonomy.launch.programs import Program, manage, portal_programs
 from autonomy.launch.valkey import free_port
@@ -28,6 +29,7 @@ class Processes:
 
     def __init__(self, database: Any, folder: Path) -> None:
         options = Options(data=folder, port=free_port(), workers=1)
+        ensure_ledger_key(options.ledger_key)
         self.url = options.address
         self.logs = folder
         self.environ = database.environ(PUBLIC_URL=self.url, AUTONOMY_URL=self.url, LOG_LEVEL="INFO")

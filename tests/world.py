@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from agents.models import Agent, Calendar, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
 from agents.services import certificates, credentials, lifecycle, policies, stops, throttles
+from audit.models import Event
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
@@ -142,6 +143,9 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "role-templates": "procurement-clerk",
         "templates": "procurement-clerk",
         "documents": document,
+        # Of an agent's own events; nothing is numbered or sealed in this world.
+        "proofs": Event.objects.filter(agent_id=str(agent.pk)).first(),
+        "tile": "0/000.p/1",
         "tasks": task,
         "runs": (run := _run(agent, task)),
         "steps": run.steps.get(),

@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from audit import broadcast, notes, registry, selectors
-from audit.services.sealing import Forked, Sealer
+from audit import broadcast, registry, selectors
+from audit.services.sealing import Sealer
+from audit.services.sealing_turns import Sealing
 from audit.services.sequencing import LOCK_PROCESS, LOCK_ROOM, sequence_pending
 
 logger = logging.getLogger(__name__)
@@ -22,11 +23,9 @@ LONGEST_WAIT_SECONDS = 2.0
 LONGEST_DEAF_WAIT_SECONDS = 0.25
 STANDBY_WAIT_SECONDS = 0.5
 RECONNECT_SECONDS = (0.1, 2.0)
-# Numbering comes first: what is sealed at once is little, and a checkpoint not more often than this.
-SEAL_EVERY_SECONDS = 0.25
-SEAL_AT_ONCE = 1024
-# After a refusal (a fork, a missing key) nothing is signed until somebody has looked; then this often.
-SEAL_AGAIN_SECONDS = 10.0
+# Payloads of a month to come find its partition there long before: it is looked after daily.
+PARTITIONS_SECONDS = 24 * 3600.0
+PARTITIONS_AGAIN_SECONDS = 3600.0
 
 
 class Announcer:
@@ -83,6 +82,7 @@ class Sequencer:
         self._reconnect = RECONNECT_SECONDS[0]
         self._doorbell = broadcast.Doorbell()
         self._announcer = Announcer(registry.tell_sequenced)
+        self._partitions_at = 0.0
 
     def stop(self) -> None:
         """Finish the batch at hand and return from ``run``."""
@@ -105,6 +105,8 @@ class Sequencer:
         if not self._is_active and not self._become_active():
             time.sleep(STANDBY_WAIT_SECONDS)
             return
+        if time.monotonic() >= self._partitions_at:
+            self._make_partitions()
         if self._number() > 0:
             self._announcer.offer(selectors.newest_position())
             self._sealing.expect()
@@ -126,6 +128,7 @@ class Sequencer:
             self._is_active = bool(cursor.fetchone()[0])
         if self._is_active:
             logger.info("Numbering events.")
+            self._partitions_at = 0.0
             self._sealing.begin()
             # The one before may have been killed between its commit and its announcement.
             if position := selectors.newest_position():
@@ -135,53 +138,26 @@ class Sequencer:
     def _number(self) -> int:
         return sequence_pending(limit=self.batch) if selectors.anything_pending() else 0
 
+    def _make_partitions(self) -> None:
+        """See that the payloads of the months to come have their place; it never keeps a writer waiting."""
+        self._partitions_at = time.monotonic() + PARTITIONS_SECONDS
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '500ms'")
+                cursor.execute("SELECT audit_make_partitions(now())")
+        except DatabaseError as error:
+            if not connection.is_usable():
+                raise
+            self._partitions_at = time.monotonic() + PARTITIONS_AGAIN_SECONDS
+            logger.warning("The partitions of the next months are not made yet: %s", error)
+
     def _lose_connection(self, error: Exception) -> None:
         logger.warning("PostgreSQL is away (%s); trying again.", str(error).strip().splitlines()[:1])
         self._is_active = False
+        self._sealing.forget()
         connection.close()
         time.sleep(self._reconnect)
         self._reconnect = min(self._reconnect * 2, RECONNECT_SECONDS[1])
-
-
-class Sealing:
-    """When the sealer has its turn: soon after events were numbered, and not after each of them."""
-
-    def __init__(self, sealer: Sealer | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sealer = sealer
-        self._clock = clock
-        self._is_expected = False
-        self._next_at = 0.0
-        self._refusal = ""
-
-    def begin(self) -> None:
-        """This process is the one that works now: look at what is there."""
-        if self._sealer is not None:
-            self._sealer.forget()
-        self.expect()
-
-    def expect(self) -> None:
-        """There is something to seal."""
-        self._is_expected = self._sealer is not None
-
-    def due_in(self) -> float | None:
-        """Return the seconds until the next turn, None when there is nothing to seal."""
-        return max(0.0, self._next_at - self._clock()) if self._is_expected else None
-
-    def take_turn(self) -> None:
-        """Seal a batch if it is time. A fork or a missing key is said once and looked at again later."""
-        if self._sealer is None or not self._is_expected or self._clock() < self._next_at:
-            return
-        began = self._clock()
-        try:
-            count = self._sealer.seal(SEAL_AT_ONCE)
-        except (Forked, notes.UnusableKey) as refusal:
-            if str(refusal) != self._refusal:
-                logger.error("The ledger is not sealed any more. %s", refusal)
-            self._refusal, self._next_at = str(refusal), self._clock() + SEAL_AGAIN_SECONDS
-            return
-        self._refusal = ""
-        self._is_expected = count > 0
-        self._next_at = began if count == SEAL_AT_ONCE else began + SEAL_EVERY_SECONDS
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

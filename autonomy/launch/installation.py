@@ -28,8 +28,8 @@ from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_
 from autonomy.launch import children, failure, place, programs, roles
 from autonomy.launch.console import Console
 from autonomy.launch.failure import LaunchFailure
-from autonomy.launch.keys import Keys
-from autonomy.launch.options import ROOT, Options
+from autonomy.launch.keys import Keys, ensure_ledger_key
+from autonomy.launch.options import KEY_FILE, ROOT, Options
 from autonomy.launch.postgres import Postgres, write_private
 from autonomy.launch.valkey import Valkey
 
@@ -139,10 +139,15 @@ class Installation:
         else:
             addresses |= self._start_valkey()
         keys.write(addresses)
-        self.env = {**os.environ, **keys.values(), **addresses, **_overrides(keys), **self._settings()}
+        self.env = {**_environ(), **keys.values(), **addresses, **_overrides(keys), **self._settings()}
         if fresh:
             self.console.say(
                 f"  New keys are in {keys.path} (mode 0600). Keep a copy of CONNECTOR_KEKS elsewhere."
+            )
+        if self.options.given_ledger_key is None and (made := ensure_ledger_key(self.options.ledger_key)):
+            self.console.say(
+                f"  The key that signs the ledger is {self.options.ledger_key} (0600). Keep a copy elsewhere;\n"
+                f"  its public half is for who verifies: {made}"
             )
 
     def _settings(self) -> dict[str, str]:
@@ -237,7 +242,7 @@ class Installation:
         require_free_port("127.0.0.1", self.options.erp_port, "ERP_PORT", "The ERP of the demo company")
         log = self.place.logs / "erp.log"
         before = log.stat().st_size if log.exists() else 0
-        process = self._begin("erp", programs.erp_command("install", self.options), os.environ)
+        process = self._begin("erp", programs.erp_command("install", self.options), _environ())
         self._told = min(before, log.stat().st_size)  # a long log was put aside
         return process
 
@@ -284,6 +289,11 @@ class Installation:
                 f"The portal did not answer within {READY_SECONDS} s.\n{failure.tail(log)}".rstrip(),
                 f"The whole log is in {log}.",
             ) from error
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment without what only the sequencer is told."""
+    return {name: value for name, value in os.environ.items() if name != KEY_FILE}
 
 
 def running(server: Postgres | Valkey) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""portal.env: the keys made at the first start and the addresses of the servers, readable by the owner only."""
+"""The keys made at the first start: portal.env, with the servers' addresses, and the key of the ledger."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from audit.notes import KeyFile, Signer, UnusableKey
+from autonomy.launch.failure import LaunchFailure
 from autonomy.launch.postgres import write_private
 
 HEADER = """\
@@ -52,6 +54,25 @@ class Keys:
     def values(self) -> dict[str, str]:
         """Return everything above the mark."""
         return dict(self._kept)
+
+
+def ensure_ledger_key(path: Path) -> str:
+    """Make the key that signs the ledger and return its verifier key; nothing if there is one, or ever was.
+
+    It is named ``LEDGER_NAME``, else by chance, so that no two installations sign under one name. Raise
+    LaunchFailure for a name that cannot be. One that was lost is not replaced: the sequencer says what to do.
+    """
+    file = KeyFile(path)
+    if path.exists() or file.last.exists():
+        return ""
+    # Nobody can own a name below .invalid, so that it is never somebody else's.
+    name = os.environ.get("LEDGER_NAME") or f"autonomy.invalid/{secrets.token_hex(4)}"
+    try:
+        signer = Signer.fresh(name)
+    except UnusableKey as error:
+        raise LaunchFailure(str(error), "Correct LEDGER_NAME, or leave it out, and start again.") from error
+    write_private(path, signer.line() + "\n")
+    return str(signer.verifier)
 
 
 def _parse(text: str) -> dict[str, str]:

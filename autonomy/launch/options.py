@@ -12,6 +12,8 @@ from autonomy.launch.failure import LaunchFailure
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIBIBYTE = 1024**3
+# Where the key that signs the ledger is: for the sequencer's process alone.
+KEY_FILE = "LEDGER_KEY_FILE"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,13 @@ class Options:
     at_work: bool = True
     workers: int = 2
     least_free_bytes: int = GIBIBYTE
+    sequencer: bool = True
+    given_ledger_key: Path | None = None
+
+    @property
+    def ledger_key(self) -> Path:
+        """Return the file of the key that signs the ledger; only the sequencer is told of it."""
+        return self.given_ledger_key or self.data / "ledger.key"
 
     @property
     def address(self) -> str:
@@ -38,6 +47,7 @@ def read_options() -> Options:
     """Read the environment; raise LaunchFailure for a value that cannot be."""
     env = Env()
     a_port = validate.Range(min=1, max=65535)
+    named = env.str(KEY_FILE, default="")
     try:
         return Options(
             data=Path(env.str("AUTONOMY_DATA_DIR", default=str(ROOT / "var"))).expanduser().resolve(),
@@ -50,6 +60,8 @@ def read_options() -> Options:
                 "CELERY_WORKERS", default=min(4, os.cpu_count() or 2), validate=validate.Range(min=1)
             ),
             least_free_bytes=env.int("AUTONOMY_LEAST_FREE_MB", default=1024) * 1024**2,
+            sequencer=env.bool("SEQUENCER", default=True),
+            given_ledger_key=Path(named).expanduser().resolve() if named else None,
         )
     except EnvError as error:
         raise LaunchFailure(

@@ -22,7 +22,7 @@ import psutil
 from autonomy.launch import children
 from autonomy.launch.comebacks import Comebacks
 from autonomy.launch.failure import LaunchFailure, tail
-from autonomy.launch.options import ROOT, Options
+from autonomy.launch.options import KEY_FILE, ROOT, Options
 
 # Seconds the processes get to end before they are killed: more than a worker's soft shutdown.
 honcho.manager.KILL_WAIT = 25
@@ -62,9 +62,19 @@ def portal_programs(options: Options, run_folder: Path) -> list[Program]:
             "beat",
             [*celery, "beat", "--loglevel", "INFO", "--schedule", str(run_folder / "beat"), "--pidfile="],
         ),
-        Program("sequencer", manage("run_sequencer"), {"DATABASE_ROLE": "sequencer"}),
+        *(
+            [
+                Program(
+                    "sequencer",
+                    manage("run_sequencer"),
+                    {"DATABASE_ROLE": "sequencer", KEY_FILE: str(options.ledger_key)},
+                )
+            ]
+            if options.sequencer
+            else []
+        ),
         # What talks to the network is not told where the key is that signs.
-        Program("exporter", manage("run_exporter"), {"DATABASE_ROLE": "sequencer", "LEDGER_KEY_FILE": ""}),
+        Program("exporter", manage("run_exporter"), {"DATABASE_ROLE": "sequencer", KEY_FILE: ""}),
     ]
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from autonomy.launch import children, comebacks, failure, installation, options, place, programs
 from autonomy.launch.comebacks import Comebacks
-from autonomy.launch.keys import Keys
+from autonomy.launch.keys import Keys, ensure_ledger_key
 from autonomy.launch.postgres import UNSAFE_AND_FAST, Postgres
 from autonomy.launch.valkey import Valkey
 
@@ -352,3 +352,40 @@ def test_a_wrong_database_address_is_told_with_its_cure_and_without_its_password
     assert done.returncode == 1
     assert "DATABASE_URL" in done.stderr
     assert "hush" not in done.stderr + done.stdout
+
+
+def test_the_key_of_the_ledger_is_private_named_and_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEDGER_NAME", raising=False)
+    path = tmp_path / "ledger.key"
+    made = ensure_ledger_key(path)
+    assert made.startswith("autonomy.invalid/")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert ensure_ledger_key(path) == ""
+    assert path.read_text() == text
+    # One that was lost is no reason to sign with another: what was signed before says that there was one.
+    path.rename(tmp_path / "ledger.key.last")
+    assert ensure_ledger_key(path) == ""
+    assert not path.exists()
+    monkeypatch.setenv("LEDGER_NAME", "example.com/ledger")
+    assert ensure_ledger_key(tmp_path / "other.key").startswith("example.com/ledger+")
+    monkeypatch.setenv("LEDGER_NAME", "not a name")
+    with pytest.raises(failure.LaunchFailure, match="cannot be the name of a ledger"):
+        ensure_ledger_key(tmp_path / "third.key")
+
+
+def test_only_the_sequencer_is_told_of_the_key_of_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_KEY_FILE", str(tmp_path / "given.key"))
+    monkeypatch.setenv("AUTONOMY_DATA_DIR", str(tmp_path))
+    given = options.read_options()
+    told = {one.name for one in programs.portal_programs(given, tmp_path) if one.env.get("LEDGER_KEY_FILE")}
+    assert told == {"sequencer"}
+    assert "LEDGER_KEY_FILE" not in installation._environ()
+    assert options.Options(data=tmp_path).ledger_key == tmp_path / "ledger.key"
+    monkeypatch.setenv("SEQUENCER", "0")
+    names = [one.name for one in programs.portal_programs(options.read_options(), tmp_path)]
+    assert names == ["portal", "worker", "beat"]

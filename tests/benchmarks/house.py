@@ -17,7 +17,7 @@ from urllib.parse import quote
 from audit.notes import Signer
 from autonomy.launch import children, place, programs, roles
 from autonomy.launch.installation import asked_to_stop
-from autonomy.launch.keys import Keys
+from autonomy.launch.keys import Keys, ensure_ledger_key
 from autonomy.launch.options import ROOT, Options
 from autonomy.launch.postgres import Postgres, write_private
 from autonomy.launch.valkey import Valkey, free_port
@@ -53,6 +53,7 @@ class House:
     def _make(self) -> dict[str, str]:
         keys = Keys(self.options.data / "portal.env")
         keys.ensure()
+        ensure_ledger_key(self.options.ledger_key)
         passwords = {role: secrets.token_hex(16) for role in roles.ROLE_NAMES}
         with self.postgres.connect() as connection:
             for role, name in roles.ROLE_NAMES.items():

@@ -64,6 +64,7 @@ OF_A_DONE_RUN = "run_id IN (SELECT id FROM runs_run WHERE state = 'done')"
 A_DONE_STEP = "(SELECT id FROM runs_step WHERE state = 'done' LIMIT 1)"
 
 # Each invariant, and statements after which it does not hold. Together they try every query of every sentence.
+A_LEAF = "INSERT INTO audit_leaf (index, leaf_hash, words_commitment)"
 BENT = [
     ("I1", "UPDATE approvals_approval SET used_at = NULL"),
     ("I1", "UPDATE connectors_call SET action_id = 'nobody'"),
@@ -188,6 +189,11 @@ BENT = [
         "I22",
         "INSERT INTO audit_position (position, event_id) SELECT 2, id FROM audit_event ORDER BY id LIMIT 1",
     ),
+    ("I27", f"{A_LEAF} SELECT 5, '', ''"),
+    ("I27", f"{A_LEAF} SELECT 0, '', ''"),
+    ("I27", f"{A_LEAF} SELECT n, '', '' FROM generate_series(0, 255) n"),
+    ("I27", "INSERT INTO audit_checkpoint (tree_size, root, note) VALUES (9, '', '')"),
+    ("I27", "INSERT INTO audit_tile (level, index, hashes) VALUES (0, 0, '')"),
 ]
 
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from agents.models import Agent, Stop, User
 from agents.selectors import visible_agents, visible_stops
+from audit import seals
 from audit.selectors import newest_position, visible_events
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to
@@ -85,6 +86,7 @@ def troubles_for(user: User) -> list[Trouble]:
     """Return what is wrong now, gravest first: stops, stopped runs, doubt, what is late or kept back."""
     return [
         *_stops(user),
+        *_seals(user),
         *_parked(user),
         *_actions_in_trouble(user),
         *_overdue(user),
@@ -92,6 +94,16 @@ def troubles_for(user: User) -> list[Trouble]:
         *_paused(user),
         *_braked_agents(user),
     ]
+
+
+def _seals(user: User) -> list[Trouble]:
+    """Return what is wrong with the seals of the ledger, once sealing has begun here at all."""
+    if not user.has_perm("audit.view_event"):
+        return []
+    found = seals.standing()
+    problems = found.problems if found.has_begun else ()
+    page = reverse("admin:audit_seals")
+    return [Trouble("gpp_bad", "bad", problem.title, problem.detail, page) for problem in problems[:FEW]]
 
 
 def _now(user: User) -> dict[str, Any]:

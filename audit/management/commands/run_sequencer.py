@@ -10,28 +10,23 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit.egress import addresses
-from audit.egress.addresses import FOLDER
-from audit.egress.folder import newest_note
-from audit.notes import read_signers
+from audit.notes import KeyFile
+from audit.services.outside import Outside
 from audit.services.sealing import Sealer, SignedBefore
 from audit.services.sequencer import LONGEST_WAIT_SECONDS, Sequencer
 
 
 def sealer_of_settings() -> Sealer | None:
-    """Return the sealer with the key that ``LEDGER_KEY_FILE`` names, None where none is named."""
+    """Return the sealer with the key that ``LEDGER_KEY_FILE`` names, None where none is named.
+
+    Its fork guard looks at what ``LEDGER_SINKS`` names, on the side, so that numbering does not wait for it.
+    """
     named = os.environ.get("LEDGER_KEY_FILE")
     if not named:
         return None
-    path = Path(named)
-    memory = SignedBefore(path.with_name(path.name + ".last"), notes_in_folders)
-    return Sealer(lambda: read_signers(path), memory)
-
-
-def notes_in_folders() -> list[str]:
-    """Return the newest checkpoint of each folder that checkpoints are sent to: a restore is noticed by it."""
-    folders = [one.path for one in addresses.read(settings.LEDGER_SINKS, addresses.sink) if one.kind == FOLDER]
-    return [note for folder in folders if (note := newest_note(folder)) is not None]
+    file = KeyFile(Path(named))
+    outside = Outside.named(settings.LEDGER_SINKS, patient=False, authorities=settings.LEDGER_CA_FILE)
+    return Sealer(file.signers, SignedBefore(file.last, outside=outside))
 
 
 class Command(BaseCommand):

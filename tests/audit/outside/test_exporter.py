@@ -16,9 +16,9 @@ from django.db import connection
 
 from audit import envelope, registry
 from audit.formats.told import members
-from audit.management.commands import run_sequencer
 from audit.models import Checkpoint, Cosignature, Event, Leaf, Outlet
 from audit.services import exporter, outlets, streams
+from audit.services.outside import Outside
 from audit.services.sealing import Forked, Sealer, SignedBefore
 from audit.services.sinks import checkpoint_message
 from audit.standalone import witness
@@ -339,11 +339,10 @@ def test_the_sequencer_does_not_sign_for_a_ledger_that_a_folder_knows_better(
     live_db, sealed, record, number, seal, settings, tmp_path
 ):
     settings.LEDGER_SINKS = [f"folder:{tmp_path}", f"folder:{tmp_path}/none", "syslog+udp://127.0.0.1"]
-    assert run_sequencer.notes_in_folders() == []
     sealed(3)
     note = Checkpoint.objects.get().note.replace("\n3\n", "\n9\n")
     (tmp_path / "00000000000000000009.checkpoint").write_text(note)
-    memory = SignedBefore(tmp_path / "new machine.last", run_sequencer.notes_in_folders)
+    memory = SignedBefore(tmp_path / "new machine.last", outside=Outside.named(settings.LEDGER_SINKS))
     record()
     number()
     with pytest.raises(Forked, match="9 were signed for before"):
