@@ -7,6 +7,15 @@ from django.conf import settings
 from django.core import checks
 from django.db.models.signals import post_migrate
 
+VERBS = {
+    "audit.change_refused": "A person asked for a change, and a rule said no.",
+    "audit.content_erased": "Words or payloads of events, or other content, were erased: by rule or request.",
+    "audit.erasing_failed": "Content that is old enough could not be erased.",
+    "audit.retention_set": "How long something is kept was set: at once if longer, else by two persons.",
+    "audit.hold_placed": "A legal hold was placed: nothing of what it names is erased.",
+    "audit.hold_ended": "A legal hold was ended by two persons.",
+}
+
 
 class AuditConfig(AppConfig):
     name = "audit"
@@ -15,8 +24,10 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
+        from audit.services import erasing
 
-        registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
+        registry.register_verbs(VERBS)
+        erasing.register_classes()
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
