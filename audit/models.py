@@ -260,9 +260,8 @@ class Event(AppendOnlyModel):
     def erased(self) -> dict[str, dict[str, str]]:
         """Return what was erased of it by part (data, words): at which time, under which rule."""
         if "erasure_notes" not in self.__dict__:
-            self.__dict__["erasure_notes"] = next(
-                iter(_erasure_notes(event=self.pk).values_list("notes", flat=True)), None
-            )
+            found = _erasure_notes(event=self.pk).values_list("notes", flat=True)
+            self.__dict__["erasure_notes"] = next(iter(found), None)
         notes = self.__dict__["erasure_notes"] or []
         return {note["part"]: {"at": note["at"], "under": note["under"]} for note in notes}
 

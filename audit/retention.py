@@ -10,13 +10,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Q, QuerySet
+from django.db.models.functions import Cast
 
 from audit.models import DEFAULT_DAYS, LEAST_DAYS, Event, LegalHold, RetentionRule
-from audit.vocabulary import Ref, Refusal, RefusalKind
+from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 __all__ = ["DEFAULT_DAYS", "LEAST_DAYS"]
+KINDS = {
+    "agent": "agents.agent",
+    "run": "runs.run",
+    "action": "actions.action",
+    "department": "agents.department",
+}
 BY_DEFAULT = f"What is kept where no rule says otherwise: {DEFAULT_DAYS} days"
 
 
@@ -30,6 +38,11 @@ class Hold:
     departments: frozenset[str] = frozenset()
     begins: date | None = None
     ends: date | None = None
+
+    @property
+    def of_kind(self) -> str:
+        """Return the kind of what is held, as the ledger names it."""
+        return KINDS.get(self.scope, self.kind)
 
     def within(self, field: str) -> Q:
         """Return the condition that a time lies in the period held."""
@@ -86,9 +99,63 @@ class DataClass:
     after_commit: Callable[[], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the rows of a class say what they are about: fields by kind of object, times, a department."""
+
+    at: str
+    times: tuple[str, ...]
+    department: str
+    about: Mapping[str, tuple[str, ...]]
+
+    def narrowed(self, found: QuerySet[Any], reach: Reach) -> QuerySet[Any]:
+        """Return those rows that are within reach and under no hold."""
+        free = reach.unheld(self._held)
+        if free is None:
+            return found.none()
+        found = found.filter(free, reach.by_department(self.department))
+        if reach.before is not None:
+            found = found.filter(**{f"{self.at}__lt": reach.before})
+        if reach.about is None:
+            return found
+        concerned = self._of(reach.about.kind, [reach.about.id])
+        return found.none() if concerned is None else found.filter(concerned)
+
+    def _held(self, hold: Hold) -> Q | None:
+        if hold.scope == "period":
+            return _any(hold.within(time) for time in self.times)
+        return self._of(hold.of_kind, hold.departments or [hold.id])
+
+    def _of(self, kind: str, ids: Iterable[str]) -> Q | None:
+        if kind not in self.about:
+            return None
+        known = sorted({canonical for one in ids if (canonical := _uuid(one))})
+        return _any(Q(**{f"{field}__in": known}) for field in self.about[kind])
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    found = Q(pk__in=[])
+    for condition in conditions:
+        found |= condition
+    return found
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
+
+
+def keys_of(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the ids of rows as the ledger writes them, to be looked for among its references."""
+    return rows.order_by().annotate(as_text=Cast("pk", CharField())).values("as_text")
+
+
 _classes: dict[str, DataClass] = {}
 _departments: list[Callable[[], Mapping[str, str]]] = []
 _in_use: dict[str, Callable[[], Q]] = {}
+_proposers: list[Callable[[Actor, Ref, str], str]] = []
 
 
 def register(found: DataClass) -> None:
@@ -120,6 +187,16 @@ def register_departments(parents: Callable[[], Mapping[str, str]]) -> None:
     _departments[:] = [parents]
 
 
+def register_proposer(propose: Callable[[Actor, Ref, str], str]) -> None:
+    """Say how somebody asks that what is personal of an object is erased; it returns what is said to them."""
+    _proposers[:] = [propose]
+
+
+def propose_erasure(actor: Actor, subject: Ref, reason: str) -> str:
+    """Ask a second person to erase what is personal of an object; return what is said to who asks."""
+    return _proposers[0](actor, subject, reason)
+
+
 def register_in_use(name: str, events: Callable[[], Q]) -> None:
     """Say which events open work needs, as a condition; their content is not erased meanwhile."""
     _in_use[name] = events
@@ -127,10 +204,7 @@ def register_in_use(name: str, events: Callable[[], Q]) -> None:
 
 def events_in_use() -> Q:
     """Return the condition that open work needs an event."""
-    needed = Q(pk__in=[])
-    for events in _in_use.values():
-        needed |= events()
-    return needed
+    return _any(events() for events in _in_use.values())
 
 
 def parents() -> Mapping[str, str]:

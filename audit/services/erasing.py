@@ -6,7 +6,7 @@ run goes on where this one was, as what is erased is not found again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,6 +95,23 @@ def erase_expired(most: int | None = None) -> int:
     return erased
 
 
+def erase_expired_and_tell() -> int:
+    """Erase what the rules let go now; that it failed is an event, and raised."""
+    try:
+        return erase_expired()
+    except Exception as error:
+        with transaction.atomic():
+            record_event(
+                actor=ERASER,
+                verb="audit.erasing_failed",
+                subject=Ref("audit.retentionrule", "", "Retention"),
+                sentence="What is older than the rules of retention allow could not be erased. It is tried "
+                "again tomorrow; manage.py erase_expired tries at once.",
+                code=type(error).__name__[:64],
+            )
+        raise
+
+
 def about(subject: Ref) -> list[Stock]:
     """Count what can be erased of what the portal keeps about one object, a person or an event."""
     reach = Reach(about=subject, holds=retention.holds())
@@ -163,7 +180,7 @@ def _erase_batch(
         if after is not None:
             at, key = after
             rows = rows.filter(Q(**{f"{found.at}__gt": at}) | Q(**{found.at: at, "pk__gt": key}))
-        batch = list(rows.values_list(found.at, "pk")[:limit])
+        batch = list(rows.values_list(found.at, "pk").distinct()[:limit])
         if batch:
             keys = [key for _at, key in batch]
             erase_content(actor=actor, data_class=found, keys=keys, rule=rule, reason=reason)
@@ -259,18 +276,18 @@ def words_to_erase(reach: Reach) -> Any:
 def _about(subject: Ref) -> Q:
     if subject.kind == "audit.event":
         return Q(pk=subject.id)
-    return selectors.about(subject.kind, subject.id)
+    concerned = selectors.about(subject.kind, subject.id)
+    return concerned | Q(delegated_id=subject.id) if subject.kind == "agents.user" else concerned
 
 
 def _held_event(hold: Hold) -> Q:
-    kinds: Mapping[str, str] = {"agent": "agents.agent", "run": "runs.run", "action": "actions.action"}
     if hold.scope == "period":
         return hold.within("occurred_at")
     if hold.scope == "department":
         return Q(department_id__in=sorted(hold.departments)) | selectors.about("agents.department", hold.id)
     if hold.scope == "agent":
         return selectors.about("agents.agent", hold.id) | Q(actor_id=hold.id)
-    return selectors.about(kinds.get(hold.scope, hold.kind), hold.id)
+    return selectors.about(hold.of_kind, hold.id)
 
 
 def _sealed() -> int:

@@ -27,6 +27,7 @@ SEAL_EVERY_SECONDS = 0.25
 SEAL_AT_ONCE = 1024
 # After a refusal (a fork, a missing key) nothing is signed until somebody has looked; then this often.
 SEAL_AGAIN_SECONDS = 10.0
+MONTHS_EVERY_SECONDS = 24 * 3600.0
 
 
 class Announcer:
@@ -76,6 +77,7 @@ class Sequencer:
     ) -> None:
         self.batch = batch
         self._sealing = Sealing(sealer)
+        self._months_at = 0.0
         self.longest_wait = longest_wait
         self.stopping = False
         self._is_active = False
@@ -105,6 +107,7 @@ class Sequencer:
         if not self._is_active and not self._become_active():
             time.sleep(STANDBY_WAIT_SECONDS)
             return
+        self._make_months()
         if self._number() > 0:
             self._announcer.offer(selectors.newest_position())
             self._sealing.expect()
@@ -131,6 +134,14 @@ class Sequencer:
             if position := selectors.newest_position():
                 self._announcer.offer(position)
         return self._is_active
+
+    def _make_months(self) -> None:
+        """Make the partitions of the months to come, once a day; else payloads go where no month is dropped."""
+        if time.monotonic() < self._months_at:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT audit_make_partitions()")
+        self._months_at = time.monotonic() + MONTHS_EVERY_SECONDS
 
     def _number(self) -> int:
         return sequence_pending(limit=self.batch) if selectors.anything_pending() else 0

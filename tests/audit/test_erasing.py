@@ -83,8 +83,11 @@ def recomputed() -> list[bytes]:
     """Return every leaf hash worked out from the columns and the commitments that are kept, by index."""
     columns = (*envelope.COLUMNS, *envelope.WORDS.values(), "words_salt")
     found = []
+    rows = {
+        row.pop("placement__position"): row for row in Event.objects.values("placement__position", *columns)
+    }
     for leaf in Leaf.objects.order_by("index"):
-        row = Event.objects.values(*columns).get(placement__position=leaf.index + 1)
+        row = rows[leaf.index + 1]
         words, data = bytes(leaf.words_commitment), leaf.data_commitment
         if row["words_salt"]:
             assert envelope.commitment(row["words_salt"], envelope.words_text(row)) == words
