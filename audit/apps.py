@@ -31,6 +31,7 @@ class AuditConfig(AppConfig):
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
+        visibility.register("audit.keeping", _keeping)
         registry.on_sequenced(broadcast.publish_position)
         registry.on_sequenced(broadcast.send_position_to_group)
         post_migrate.connect(_grant_after_migrate, sender=self)
@@ -54,6 +55,14 @@ def _every_event(user: Any) -> Any:
     from audit import visibility
 
     return visibility.EVERYTHING if user.has_perm("audit.view_every_event") else None
+
+
+def _keeping(user: Any) -> Any:
+    """Whoever sees rules of retention and legal holds sees what became of them."""
+    from django.db.models import Q
+
+    kinds = [f"audit.{name}" for name in ("retentionrule", "legalhold") if user.has_perm(f"audit.view_{name}")]
+    return Q(subject_kind__in=kinds) if kinds else None
 
 
 def _grant_after_migrate(sender: Any, using: str, **kwargs: Any) -> None:

@@ -66,20 +66,6 @@ class Reach:
         inside = Q(**{f"{field}__in": sorted(self.but)})
         return ~inside | Q(**{f"{field}__isnull": True}) if self.but else Q()
 
-    def unheld(self, held: Callable[[Hold], Q | None]) -> Q | None:
-        """Return the condition that no hold covers a row; None when a hold cannot be told for this class.
-
-        ``held(hold)`` is the condition that it covers a row, or None where the rows do not tell: then nothing
-        of the class may go while that hold stands.
-        """
-        free = Q()
-        for hold in self.holds:
-            covered = held(hold)
-            if covered is None:
-                return None
-            free &= ~covered
-        return free
-
 
 @dataclass(frozen=True, slots=True)
 class DataClass:
@@ -110,10 +96,13 @@ class Columns:
 
     def narrowed(self, found: QuerySet[Any], reach: Reach) -> QuerySet[Any]:
         """Return those rows that are within reach and under no hold."""
-        free = reach.unheld(self._held)
-        if free is None:
-            return found.none()
-        found = found.filter(free, reach.by_department(self.department))
+        found = found.filter(reach.by_department(self.department))
+        for hold in reach.holds:
+            covered = self._held(hold)
+            if covered is None:  # the rows do not tell: nothing of them goes while it stands
+                return found.none()
+            # By key: what says nothing of it (null) is not held.
+            found = found.exclude(pk__in=found.filter(covered).order_by().values("pk"))
         if reach.before is not None:
             found = found.filter(**{f"{self.at}__lt": reach.before})
         if reach.about is None:

@@ -249,13 +249,10 @@ def _finish(found: DataClass) -> None:
 
 def events_to_erase(reach: Reach) -> Any:
     """Return the sealed events within reach that no open work needs and no hold covers; none of its own."""
-    free = reach.unheld(_held_event)
     found = Event.objects.filter(placement__position__lte=_sealed()).exclude(verb__startswith="audit.")
-    found = (
-        found.filter(free or Q())
-        .exclude(retention.events_in_use())
-        .filter(reach.by_department("department_id"))
-    )
+    found = found.exclude(retention.events_in_use()).filter(reach.by_department("department_id"))
+    for hold in reach.holds:
+        found = found.exclude(_held_event(hold))
     if reach.before is not None:
         found = found.filter(occurred_at__lt=reach.before)
     if reach.about is not None:

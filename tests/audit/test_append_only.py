@@ -10,7 +10,17 @@ from django.db.models.sql import UpdateQuery
 from audit.models import Event, Payload, PendingEvent, Position
 from audit.vocabulary import Refusal
 
-TABLES = {"audit_event": "sentence = 'x'", "audit_payload": "data = '{}'", "audit_position": "position = 99"}
+TABLES = {
+    "audit_event": "sentence = 'x'",
+    "audit_payload": "data = '{}'",
+    "audit_position": "position = 99",
+    "audit_leaf": "leaf_hash = '\\x00'",
+    "audit_tile": "hashes = '\\x00'",
+    "audit_checkpoint": "note = 'x'",
+    "audit_signingkey": "first_size = 7",
+    "audit_cosignature": "content = '\\x00'",
+    "audit_erasure": "part = 'data'",
+}
 STATEMENTS = [
     *[f"UPDATE {table} SET {change}" for table, change in TABLES.items()],
     *[f"UPDATE {table} SET {change} WHERE false" for table, change in TABLES.items()],
@@ -140,5 +150,5 @@ def contents(live_db):
     with live_db.connect("owner") as connection:
         return [
             connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
-            for table in ("audit_event", "audit_payload", "audit_position", "audit_pendingevent")
+            for table in (*TABLES, "audit_pendingevent")
         ]
