@@ -138,7 +138,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         **_appeal(agent, rule),
         "throttles": Throttle.objects.get(),
         "calendars": Calendar.objects.get(),
-        "legalholds": _hold(agent),
+        "legalholds": _legal_hold(agent),
         "retentionrules": _rule_of_retention(agent),
         "operations": code,
         "roles": agent.role,
@@ -154,7 +154,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
     }
 
 
-def _hold(agent: Agent) -> Any:
+def _legal_hold(agent: Agent) -> Any:
     return keeping.place_hold(actor=SET_UP, user=None, reason=WHY, scope="agent", target_id=str(agent.pk))
 
 
