@@ -95,6 +95,36 @@ BEGIN
 END $$;
 """
 
+# As before, and whoever writes into a month meanwhile keeps it: it is looked at again under a lock. Where that
+# is not to be had within two seconds, the month goes the next time.
+DROPPING = """
+CREATE OR REPLACE FUNCTION audit_drop_empty_partitions() RETURNS integer LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    one record;
+    is_empty boolean;
+    gone integer := 0;
+BEGIN
+    FOR one IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'audit_payload'::regclass AND c.relname ~ '^audit_payload_[0-9]{6}$'
+                  AND right(c.relname, 6) < to_char(now() AT TIME ZONE 'UTC', 'YYYYMM') LOOP
+        EXECUTE format('SELECT NOT EXISTS (SELECT 1 FROM %I)', one.relname) INTO is_empty;
+        IF is_empty THEN
+            LOCK TABLE ONLY audit_payload IN ACCESS EXCLUSIVE MODE;
+            EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', one.relname);
+            EXECUTE format('SELECT NOT EXISTS (SELECT 1 FROM %I)', one.relname) INTO is_empty;
+            IF is_empty THEN
+                EXECUTE format('DROP TABLE %I', one.relname);
+                gone := gone + 1;
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN gone;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 0;
+END $$;
+"""
+
 # A hold says for ever what it held; it is ended once, and is never taken away.
 HOLDS = """
 CREATE FUNCTION audit_keep_hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -237,5 +267,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(ERASE),
         migrations.RunSQL(TIMELY),
         migrations.RunSQL(HOLDS),
+        migrations.RunSQL(DROPPING),
         migrations.RunPython(restrict_ledger, migrations.RunPython.noop),
     ]
