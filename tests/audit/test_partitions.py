@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import timezone
 
 from audit.models import Payload
 from tests.audit.test_append_only import INSERT_EVENT
@@ -39,7 +40,7 @@ def months(live_db):
 
 
 def test_months_are_there_ahead_and_ids_of_another_kind_have_their_place(live_db, record):
-    now = datetime.now(UTC)
+    now = timezone.now()
     names = [
         f"audit_payload_{now.year + at // 12}{at % 12 + 1:02}" for at in range(now.month - 1, now.month + 3)
     ]
