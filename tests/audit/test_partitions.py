@@ -21,6 +21,13 @@ def of_month(year, month):
     return uuid.UUID(int=(at << 80) | (7 << 76) | (2 << 62) | 42)
 
 
+def at_once(live_db, role="app"):
+    """Connect as a role; each statement is committed by itself."""
+    connection = live_db.connect(role)
+    connection.autocommit = True
+    return connection
+
+
 def put(connection, key):
     with connection.transaction():
         connection.execute(INSERT_EVENT, [key])
@@ -46,14 +53,14 @@ def test_months_are_there_ahead_and_ids_of_another_kind_have_their_place(live_db
     ]
     assert months(live_db)[-4:] == names
     assert lies_in(live_db, record(payload={"a": 1}).pk) == names[0]
-    with live_db.connect() as app:
+    with at_once(live_db) as app:
         for key in (uuid.uuid4(), uuid.UUID(int=1), of_month(2019, 3)):
             put(app, key)
             assert lies_in(live_db, key) == "audit_payload_other"
 
 
 def test_a_month_that_is_over_and_empty_goes_and_nothing_with_it(live_db):
-    with live_db.connect("sequencer") as sequencer, live_db.connect() as app:
+    with at_once(live_db, "sequencer") as sequencer, at_once(live_db) as app:
         assert sequencer.execute("SELECT audit_make_partitions('2024-01-10')").fetchone()[0] > 20
         put(app, of_month(2024, 2))
         assert lies_in(live_db, of_month(2024, 2)) == "audit_payload_202402"
@@ -72,7 +79,7 @@ def test_a_month_that_is_over_and_empty_goes_and_nothing_with_it(live_db):
 
 
 def test_nobody_works_with_a_month_itself_and_each_refuses_as_the_whole_does(live_db):
-    with live_db.connect("sequencer") as sequencer:
+    with at_once(live_db, "sequencer") as sequencer:
         sequencer.execute("SELECT audit_make_partitions('2024-01-10')")
     with live_db.connect("owner") as owner:
         unguarded = owner.execute(
@@ -96,9 +103,9 @@ def test_nobody_works_with_a_month_itself_and_each_refuses_as_the_whole_does(liv
 
 
 def test_whoever_reads_payloads_does_not_stop_the_clock(live_db):
-    with live_db.connect("sequencer") as sequencer:
+    with at_once(live_db, "sequencer") as sequencer:
         sequencer.execute("SELECT audit_make_partitions('2024-01-10')")
-    with live_db.connect() as reader, live_db.connect() as app, reader.transaction():
+    with at_once(live_db) as reader, at_once(live_db) as app, reader.transaction():
         reader.execute("SELECT count(*) FROM audit_payload")
         assert app.execute("SELECT audit_drop_empty_partitions()").fetchone()[0] == 0
     assert "audit_payload_202401" in months(live_db)
