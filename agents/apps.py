@@ -89,6 +89,7 @@ def see(names: list[str]) -> list[str]:
 
 # The ledger stands below this room and knows no groups; which rows they see is decided by visibility.
 LEDGER = ["audit.view_event", "audit.view_payload"]
+KEEPING = ["audit.view_retentionrule", "audit.view_legalhold"]
 
 GROUPS = {
     "Managers": [
@@ -111,6 +112,9 @@ GROUPS = {
         "agents.publish_rule",
         "agents.lift_stop",
         "agents.decide_changerequest",
+        *KEEPING,
+        *(f"audit.{verb}_{name}" for verb in ("add", "change") for name in ("retentionrule", "legalhold")),
+        "audit.erase_event",
     ],
     "Approvers": [
         *see([*WORKFORCE, "changerequest"]),
@@ -118,7 +122,7 @@ GROUPS = {
         "agents.decide_changerequest",
     ],
     "Operators": [*see(WORKFORCE), *BRAKE, *LEDGER],
-    "Auditors": [*see(EVERYTHING), *LEDGER, "audit.view_every_event"],
+    "Auditors": [*see(EVERYTHING), *LEDGER, *KEEPING, "audit.view_every_event"],
 }
 
 
@@ -140,12 +144,14 @@ class AgentsConfig(AppConfig):
             organisation,
             policies,
             probation,
+            retention,
             stepping_up,
             terms,
             throttles,
         )
         from audit import visibility
         from audit.registry import register_verbs
+        from audit.retention import register_departments, register_proposer
 
         register_verbs(VERBS)
         visibility.register("agents", selectors.visible_events)
@@ -156,6 +162,9 @@ class AgentsConfig(AppConfig):
         organisation.register_change_kinds()
         policies.register_change_kinds()
         throttles.register_change_kinds()
+        retention.register_change_kinds()
+        register_departments(retention.parents)
+        register_proposer(retention.ask_erasure)
         foreseeing.register_foresights()
         stepping_up.register_methods()
         registry.register_handover("credentials", handing_over.credentials_left)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
@@ -17,12 +19,15 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from audit import registry, seals, selectors
-from audit.adminkit import ReadOnlyAdmin
+from audit import registry, retention, seals, selectors
+from audit.adminkit import ReadOnlyAdmin, ReasonForm, actor_of, reason_action
 from audit.models import Event, Payload
 from audit.pages import ExportPage
+from audit.vocabulary import ActorKind, Ref, Refusal
 
 REFERENCES = {
     "action_id": "Everything about this action",
@@ -60,16 +65,39 @@ class VerbFilter(DropdownFilter):
         return queryset.filter(verb=self.value()) if self.value() else queryset
 
 
+class EraseForm(ReasonForm):
+    """How much is to be erased, and why."""
+
+    what = forms.ChoiceField(
+        label="What",
+        choices=[
+            ("event", "This event"),
+            ("subject", "Everything about what it was done to"),
+            ("actor", "Everything about who did it"),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    field_order = ("what", "reason")
+
+
 @admin.register(Event)
 class EventAdmin(ExportPage, ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
     list_display = (
-        *("shown_position", "occurred_at", "sentence", "shown_reason", "shown_actor", "shown_decision", "verb"),
+        *(
+            "shown_position",
+            "occurred_at",
+            "shown_told",
+            "shown_reason",
+            "shown_actor",
+            "shown_decision",
+            "verb",
+        ),
     )
     empty_title = "No entry that you may see"
     empty_step = "The ledger fills by itself with everything that people, agents and the portal do."
-    list_display_links = ("sentence",)
+    list_display_links = ("shown_told",)
     list_filter = (
         ("occurred_at", RangeDateTimeFilter),
         VerbFilter,
@@ -83,8 +111,9 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
     sortable_by = ()
     show_full_result_count = False
     paginator = NewestFirst
+    actions_detail = ["erase"]
     fieldsets = (
-        (None, {"fields": ("sentence", "reason", "shown_decision", "code")}),
+        (None, {"fields": ("shown_told", "reason", "shown_decision", "code")}),
         ("When and where", {"fields": ("shown_position", "occurred_at", "meaning", "verb")}),
         ("Who", {"fields": ("actor_label", "actor_kind", "actor_id")}),
         ("What", {"fields": ("subject_label", "subject_kind", "subject_id", "related")}),
@@ -128,6 +157,32 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
             return fieldsets
         return tuple(fieldset for fieldset in fieldsets if fieldset[0] != "Evidence")
 
+    @reason_action(
+        title="Erase what is personal",
+        description="Erase what is personal",
+        text="Names, sentences, reasons and payloads go for good once a second person agrees. That it "
+        "happened, when and by whose id, and every proof of it stay. What open work needs or is held stays.",
+        submit="Ask for it",
+        permission="audit.erase_event",
+        form_class=EraseForm,
+        icon="ink_eraser",
+        variant=ActionVariant.DANGER,
+    )
+    def erase(self, request: HttpRequest, obj: Event, data: Mapping[str, Any]) -> str:
+        """Ask a second person to erase this event, or everything about its object or whoever did it."""
+        subjects = {
+            "event": Ref("audit.event", str(obj.pk)),
+            "subject": Ref(obj.subject_kind, obj.subject_id),
+            "actor": Ref("agents.user", obj.actor_id),
+        }
+        if data["what"] == "actor" and obj.actor_kind == ActorKind.SYSTEM:
+            raise Refusal(
+                "no_person",
+                "Nothing was asked for: the portal itself did this, and nothing about it is personal.",
+                next_step="Ask for this event, or for what it was done to.",
+            )
+        return retention.propose_erasure(actor_of(request), subjects[data["what"]], data["reason"])
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -138,6 +193,10 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
     @display(description="No.")
     def shown_position(self, event: Any) -> str:
         return f"{event.position:,}" if event.position else "being numbered"
+
+    @display(description="What happened")
+    def shown_told(self, event: Event) -> str:
+        return event.told
 
     @display(description="Why")
     def shown_reason(self, event: Event) -> str:
@@ -171,7 +230,7 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
         """Show the payload as text: agents wrote parts of it, so nothing in it is markup."""
         payload: Payload | None = getattr(event, "payload", None)
         if payload is None:
-            return SafeString("-")
+            return format_html("{}", event.erased_words("data") or "-")
         text = json.dumps(payload.data, indent=2, ensure_ascii=False, sort_keys=True)
         return format_html('<pre hx-disable class="whitespace-pre-wrap">{}</pre>', text)
 

@@ -13,6 +13,11 @@ VERBS = {
     "audit.key_added": "A second key signs the ledger, too.",
     "audit.key_retired": "A key signs the ledger no more.",
     "audit.ledger_restored": "The ledger goes on under a new name: it was restored, or its key was lost.",
+    "audit.content_erased": "Words or payloads of events, or other content, were erased: by rule or request.",
+    "audit.erasing_failed": "Content that is old enough could not be erased.",
+    "audit.retention_set": "How long something is kept was set: at once if longer, else by two persons.",
+    "audit.hold_placed": "A legal hold was placed: nothing of what it names is erased.",
+    "audit.hold_ended": "A legal hold was ended by two persons.",
 }
 
 
@@ -23,12 +28,15 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
+        from audit.services import erasing
 
         registry.register_verbs(VERBS)
+        erasing.register_classes()
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         checks.register(check_outlets)
         visibility.register("audit.every_event", _every_event)
+        visibility.register("audit.keeping", _keeping)
         registry.on_sequenced(broadcast.publish_position)
         registry.on_sequenced(broadcast.send_position_to_group)
         post_migrate.connect(_grant_after_migrate, sender=self)
@@ -73,6 +81,14 @@ def _every_event(user: Any) -> Any:
     from audit import visibility
 
     return visibility.EVERYTHING if user.has_perm("audit.view_every_event") else None
+
+
+def _keeping(user: Any) -> Any:
+    """Whoever sees rules of retention and legal holds sees what became of them."""
+    from django.db.models import Q
+
+    kinds = [f"audit.{name}" for name in ("retentionrule", "legalhold") if user.has_perm(f"audit.view_{name}")]
+    return Q(subject_kind__in=kinds) if kinds else None
 
 
 def _grant_after_migrate(sender: Any, using: str, **kwargs: Any) -> None:

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, QuerySet
 
 from audit import visibility
-from audit.models import Event, EventQuerySet, PendingEvent, Position
+from audit.models import Event, EventQuerySet, LegalHold, PendingEvent, Position, RetentionRule
 from audit.registry import registered_invariants
 
 FEED_LIMIT = 500
@@ -125,3 +125,13 @@ def violations() -> list[Violation]:
             cursor.execute(invariant.query, [])
             found += [Violation(number, invariant.sentence, str(row[0]), row[1]) for row in cursor.fetchall()]
     return found
+
+
+def retention_rules() -> QuerySet[RetentionRule]:
+    """Return how long is kept what."""
+    return RetentionRule.objects.all()
+
+
+def legal_holds() -> QuerySet[LegalHold]:
+    """Return what is or was held."""
+    return LegalHold.objects.all()

@@ -39,6 +39,10 @@ class EventSerializer(serializers.ModelSerializer):
     position = serializers.IntegerField(
         read_only=True, help_text="Its place in the ledger: dense, in commit order."
     )
+    erased = serializers.SerializerMethodField(
+        help_text="What was erased of it, by part (`words`, `data`): when (`at`), under which rule (`under`). "
+        "Empty: nothing. The names, sentence and reason of an event whose words were erased are empty."
+    )
     payload = serializers.SerializerMethodField(
         help_text="The machine-readable part; null without the permission audit.view_payload."
     )
@@ -67,8 +71,13 @@ class EventSerializer(serializers.ModelSerializer):
             "sentence",
             "reason",
             "payload",
+            "erased",
         ]
         read_only_fields = fields
+
+    def get_erased(self, event: Event) -> dict[str, dict[str, str]]:
+        """Return what was erased of it."""
+        return event.erased
 
     def get_payload(self, event: Event) -> dict[str, Any] | None:
         """Return the payload for readers who may see it."""

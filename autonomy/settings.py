@@ -352,6 +352,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "erase-what-is-old": {
+        "task": "audit.jobs.erase_expired",
+        "schedule": 24 * 3600,
+        "options": {"expires": 24 * 3600},
+    },
     "go-on-with-backtests": {
         "task": "workflows.backtests.jobs.sweep",
         "schedule": SWEEP_SECONDS,

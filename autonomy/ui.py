@@ -51,6 +51,8 @@ RECORDS = (
     ("Mails", "mail", "notices.Mail"),
     ("Messages", "send", "notices.Post"),
     ("Ledger", "menu_book", "audit.Event"),
+    ("Retention", "auto_delete", "audit.RetentionRule"),
+    ("Legal holds", "gavel", "audit.LegalHold"),
 )
 COMPANY = (
     ("People", "group", "agents.User"),

@@ -20,6 +20,7 @@ from django.utils import timezone
 from agents.models import Agent, Calendar, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
 from agents.services import certificates, credentials, lifecycle, policies, stops, throttles
 from audit.models import Event
+from audit.services import keeping
 from audit.vocabulary import Actor
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
@@ -138,6 +139,8 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         **_appeal(agent, rule),
         "throttles": Throttle.objects.get(),
         "calendars": Calendar.objects.get(),
+        "legalholds": _legal_hold(agent),
+        "retentionrules": _rule_of_retention(agent),
         "operations": code,
         "roles": agent.role,
         "role-templates": "procurement-clerk",
@@ -153,6 +156,16 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
         "workflows": Workflow.objects.get(),
     }
+
+
+def _legal_hold(agent: Agent) -> Any:
+    return keeping.place_hold(actor=SET_UP, user=None, reason=WHY, scope="agent", target_id=str(agent.pk))
+
+
+def _rule_of_retention(agent: Agent) -> Any:
+    return keeping.write_rule(
+        actor=SET_UP, user=None, data_class="documents", department=("", ""), days=500, reason=WHY
+    )
 
 
 def _away(giver: Any, delegate: Any) -> dict[str, Any]:

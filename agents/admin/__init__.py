@@ -15,6 +15,7 @@ from agents.admin import (
     organisation,
     people,
     policy,
+    retention,
     throttle,
 )
 from agents.models import AccessToken, Grant, IDToken, OAuthApplication, RefreshToken
@@ -28,6 +29,7 @@ __all__ = [
     "organisation",
     "people",
     "policy",
+    "retention",
     "throttle",
 ]
 

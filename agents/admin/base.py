@@ -125,8 +125,10 @@ class WorkforceAdmin(LabelledFieldsMixin, WaitingChangeMixin, ServiceAdmin):
 def waiting_words(change_request: ChangeRequest) -> SafeString:
     """Return the message that a change waits, with the way to it."""
     address = reverse("admin:agents_changerequest_change", args=[change_request.pk])
+    why = "this destroys evidence" if change_request.kind.startswith("audit.") else "this gives more authority"
     return format_html(
-        'Not in force yet: this gives more authority, so it waits for a second person. <a href="{}">{}</a>',
+        'Not in force yet: {}, so it waits for a second person. <a href="{}">{}</a>',
+        why,
         address,
         change_request.summary,
     )
@@ -190,7 +192,7 @@ def trail(kind: str, obj: Any) -> SafeString:
     if viewer is None or not viewer.has_perm("audit.view_event"):
         return table((), (), empty="You may not read the ledger.")
     newest = ledger.timeline(kind, str(obj.pk), viewer).order_by("-occurred_at", "-id")[:TRAIL_LENGTH]
-    rows = [(moment(event.occurred_at), event.sentence, event.reason) for event in newest]
+    rows = [(moment(event.occurred_at), event.told, event.reason) for event in newest]
     everything = f"{reverse('admin:audit_event_changelist')}?q={obj.pk}"
     return table(
         ("When (UTC)", "What", "Why"),

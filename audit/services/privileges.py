@@ -21,6 +21,8 @@ LEDGER_RIGHTS = [
     ("audit_cosignature", "SELECT", "SELECT, INSERT"),
     ("audit_outlet", "SELECT", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit_erasure", "SELECT", "SELECT"),
+    ("audit_retentionrule", "SELECT, INSERT, UPDATE", "SELECT"),
+    ("audit_legalhold", "SELECT, INSERT, UPDATE", "SELECT"),
 ]
 # Which functions with the owner's rights each role may call; nobody else may call any.
 LEDGER_FUNCTIONS = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import psycopg
 import pytest
 from django.db import InternalError, ProgrammingError, connection, models, transaction
@@ -10,7 +12,23 @@ from django.db.models.sql import UpdateQuery
 from audit.models import Event, Payload, PendingEvent, Position
 from audit.vocabulary import Refusal
 
-TABLES = {"audit_event": "sentence = 'x'", "audit_payload": "data = '{}'", "audit_position": "position = 99"}
+TABLES = {
+    "audit_event": "sentence = 'x'",
+    "audit_payload": "data = '{}'",
+    "audit_position": "position = 99",
+    "audit_leaf": "leaf_hash = '\\x00'",
+    "audit_tile": "hashes = '\\x00'",
+    "audit_checkpoint": "note = 'x'",
+    "audit_signingkey": "first_size = 7",
+    "audit_cosignature": "content = '\\x00'",
+    "audit_erasure": "part = 'data'",
+}
+INSERT_EVENT = (
+    "INSERT INTO audit_event (id, occurred_at, verb, actor_kind, actor_id, actor_label, subject_kind,"
+    " subject_id, subject_label, agent_id, action_id, run_id, system_id, department_id, correlation_id,"
+    " decision, code, sentence, reason) VALUES (%s, '2001-01-01', 'tests.x_done',"
+    " 'system', 'x', '', 'x', '', '', '', '', '', '', '', '', '', '', 'x', '')"
+)
 STATEMENTS = [
     *[f"UPDATE {table} SET {change}" for table, change in TABLES.items()],
     *[f"UPDATE {table} SET {change} WHERE false" for table, change in TABLES.items()],
@@ -117,12 +135,7 @@ def test_the_application_can_neither_number_nor_disarm(live_db, record, statemen
 
 def test_the_application_cannot_claim_another_time(live_db, record):
     with live_db.connect() as connection:
-        connection.execute(
-            "INSERT INTO audit_event (id, occurred_at, verb, actor_kind, actor_id, actor_label, subject_kind,"
-            " subject_id, subject_label, agent_id, action_id, run_id, system_id, department_id, correlation_id,"
-            " decision, code, sentence, reason) VALUES (gen_random_uuid(), '2001-01-01', 'tests.x_done',"
-            " 'system', 'x', '', 'x', '', '', '', '', '', '', '', '', '', '', 'x', '')"
-        )
+        connection.execute(INSERT_EVENT, [uuid.uuid4()])
     assert Event.objects.get().occurred_at.year > 2001
     assert PendingEvent.objects.count() == 1
 
@@ -140,5 +153,5 @@ def contents(live_db):
     with live_db.connect("owner") as connection:
         return [
             connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
-            for table in ("audit_event", "audit_payload", "audit_position", "audit_pendingevent")
+            for table in (*TABLES, "audit_pendingevent")
         ]

@@ -34,6 +34,7 @@ class ActionsConfig(AppConfig):
         from workflows.actions import invariants, receivers, selectors, services
         from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
+        from workflows.actions.services import erasing
         from workflows.approvals.registry import register_subject
         from workflows.tasks.registry import register_awaited
 
@@ -56,6 +57,7 @@ class ActionsConfig(AppConfig):
         register_throttle_count("Calls that wait for their turn", lambda at: turns.line_of(at).count())
         register_subject("actions.action", receivers.ACTION)
         services.register_change_kinds()
+        erasing.register_classes()
         register_contract_note(selectors.contract_words)
         register_awaited("actions.action", receivers.is_awaited)
         visibility.register("actions", receivers.visible_events)

@@ -149,6 +149,9 @@ class Action(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its arguments, reasons and result were erased."
+    )
 
     class Meta:
         ordering = ["-id"]

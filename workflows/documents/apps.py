@@ -13,7 +13,9 @@ class DocumentsConfig(AppConfig):
     def ready(self) -> None:
         from agents.registry import register_role_permissions
         from audit.registry import register_verbs
+        from workflows.documents import services
 
+        services.register_classes()
         for group in READERS:
             register_role_permissions(group, ["documents.view_document", "documents.view_delivery"])
         register_verbs(

@@ -89,3 +89,18 @@ class Delivery(WrittenOnce):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class Erased(models.Model):
+    """The bytes of a document were erased. When somebody brings them again, it can be read again."""
+
+    document = models.OneToOneField(Document, on_delete=models.PROTECT, primary_key=True, related_name="erased")
+    at = models.DateTimeField(db_default=Now(), help_text="When they were erased last.")
+    rule = models.CharField(max_length=300, help_text="Under which rule or request.")
+    brought_again_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return f"{self.document_id} erased at {self.at}"

@@ -10,6 +10,7 @@ from agents.models import User
 
 Readers = Callable[[User], Q | None]
 _readers: list[Readers] = []
+_in_use: list[Callable[[], Q]] = []
 
 
 def register_readers(readers: Readers) -> Readers:
@@ -28,3 +29,17 @@ def readable_by(user: User) -> list[Q]:
     if not all(found):
         raise ValueError("An empty Q names every document. Return None, or the documents meant.")
     return found
+
+
+def register_in_use(documents: Callable[[], Q]) -> None:
+    """Say which documents open work needs, as a condition on Document: their bytes are not erased meanwhile."""
+    if documents not in _in_use:
+        _in_use.append(documents)
+
+
+def in_use() -> Q:
+    """Return the condition that open work needs a document."""
+    needed = Q(pk__in=[])
+    for documents in _in_use:
+        needed |= documents()
+    return needed

@@ -7,23 +7,40 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models.functions import Cast, Coalesce, Greatest, Now
 
 from agents.models import User
+from audit import retention
+from audit.retention import Columns, DataClass, Reach
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
-from workflows.documents.models import Delivery, Document
+from workflows.documents import registry
+from workflows.documents.models import Delivery, Document, Erased
 from workflows.documents.policies import plain_media_type, plain_name
 from workflows.documents.selectors import folder, path_of
+from workflows.tasks.models import Task
 
 CHUNK = 256 * 1024
 LEFT_OVER_SECONDS = 3600
+# ``kept_since`` is annotated: when somebody brought it last.
+COLUMNS = Columns(
+    at="kept_since",
+    times=("created_at", "kept_since"),
+    department="uploaded_by__department_id",
+    about={
+        "documents.document": ("pk",),
+        "agents.user": ("uploaded_by_id", "deliveries__user_id"),
+        "agents.department": ("uploaded_by__department_id",),
+    },
+)
 
 
 class Readable(Protocol):
@@ -77,6 +94,13 @@ def open_verified(document: Document) -> BinaryIO:
     The whole file is hashed before its first byte is given out (about 50 ms for 25 MB): an answer that has
     begun can only break off, and would have handed over what nobody brought.
     """
+    if erased := Erased.objects.filter(document=document, brought_again_at__isnull=True).first():
+        raise Refusal(
+            "document_erased",
+            f"This document was erased on {erased.at:%Y-%m-%d} under: {erased.rule}.",
+            kind=RefusalKind.NOT_FOUND,
+            next_step="Upload the file again if you have it and it is needed.",
+        )
     try:
         file = path_of(document.sha256).open("rb")
     except OSError as error:
@@ -123,6 +147,7 @@ def _kept(actor: Actor, document: Document) -> Document:
     Document.objects.bulk_create([document], ignore_conflicts=True)
     found = Document.objects.get(sha256=document.sha256)
     found.is_new = found.pk == document.pk
+    _bring_again(found)
     if _is_delivered(found, document) or found.is_new:
         again = "" if found.is_new else ", which was known already"
         record_event(
@@ -224,3 +249,68 @@ def _agent_id(actor: Actor) -> str:
     if actor.kind is not ActorKind.AGENT:
         return ""
     return str(User.objects.select_related("agent").get(pk=actor.id).agent.pk)
+
+
+# -- retention ----------------------------------------------------------------------------------------------
+
+
+def register_classes() -> None:
+    """Say what is kept of documents."""
+    words = "Bytes of documents"
+    retention.register(
+        DataClass("documents", words, find_to_erase, erase, COLUMNS.at, after_commit=remove_erased_bytes)
+    )
+
+
+def find_to_erase(reach: Reach) -> QuerySet[Any]:
+    """Return the documents within reach whose bytes are there and which no open work needs."""
+    waiting = Task.objects.filter(closed_at__isnull=True, subject_kind="documents.document")
+    kept = Document.objects.exclude(erased__isnull=False, erased__brought_again_at__isnull=True)
+    kept = kept.exclude(registry.in_use()).exclude(pk__in=waiting.annotate(of=_as_key()).values("of"))
+    last = Delivery.objects.filter(document=OuterRef("pk")).order_by("-at").values("at")[:1]
+    since = Greatest(
+        "created_at",
+        Coalesce(Subquery(last), "created_at"),
+        Coalesce("erased__brought_again_at", "created_at"),
+    )
+    return COLUMNS.narrowed(kept.annotate(kept_since=since), reach)
+
+
+def erase(keys: Sequence[Any], event: Any) -> None:
+    """Note that the bytes of documents are erased; they leave the disk after the commit."""
+    rows = [Erased(document_id=key, rule=event.subject_label) for key in keys]
+    Erased.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["document"],
+        update_fields=["at", "rule", "brought_again_at"],
+    )
+
+
+def remove_erased_bytes() -> None:
+    """Remove the bytes of what is noted as erased, also those that a process which was killed left behind."""
+    for key in Erased.objects.filter(brought_again_at__isnull=True).values_list("document_id", flat=True):
+        with transaction.atomic():
+            # Whoever brings the same bytes again waits here, and then finds that they are gone.
+            erased = Erased.objects.select_for_update().select_related("document").get(document_id=key)
+            if erased.brought_again_at is None:
+                path_of(erased.document.sha256).unlink(missing_ok=True)
+
+
+def _bring_again(document: Document) -> None:
+    """The bytes of an erased document came again: it can be read again, and its time begins anew."""
+    erased = Erased.objects.select_for_update().filter(document=document, brought_again_at__isnull=True).first()
+    if erased is None:
+        return
+    if not path_of(document.sha256).exists():
+        raise Refusal(
+            "document_just_erased",
+            "The document was refused: the same bytes were being erased at this moment.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Upload the file again.",
+        )
+    Erased.objects.filter(pk=erased.pk).update(brought_again_at=Now())
+
+
+def _as_key() -> Any:
+    return Cast("subject_id", UUIDField())

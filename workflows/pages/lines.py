@@ -53,7 +53,7 @@ def line_of(event: Any) -> Line:
         icon=icon,
         tone=tone,
         who=who_of(event.actor_label) if event.actor_kind == ActorKind.SYSTEM else event.actor_label,
-        sentence=f"{event.sentence[:1].upper()}{event.sentence[1:]}",
+        sentence=f"{event.told[:1].upper()}{event.told[1:]}",
         reason=event.reason,
         link=_link(event),
     )

@@ -152,7 +152,7 @@ def _chapter(event: Any, action: Action) -> Chapter:
         icon=icon,
         tone=tone,
         who=event.actor_label,
-        title=_title(event.sentence, action),
+        title=_title(event.told, action),
         reason=event.reason,
         rules=deciding_rules(told, shown_arguments(action), amount_words(action)),
         limits=limits_in_words(told) if event.decision == "hold" else [],

@@ -38,6 +38,7 @@ class RunsConfig(AppConfig):
         from workflows.documents.registry import register_readers
         from workflows.runs import invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
+        from workflows.runs.services import erasing
         from workflows.runs.services.attempts import waits_of_task
         from workflows.runs.services.publishing import CHANGE_KIND
         from workflows.runs.services.steering.pausing import pause_for_budget
@@ -66,4 +67,5 @@ class RunsConfig(AppConfig):
         on_stop_eased(receivers.on_stop_eased)
         on_run_spent(pause_for_budget)
         register_readers(selectors.readable_documents)
+        erasing.register_classes()
         visibility.register("runs", receivers.visible_events)

@@ -64,6 +64,9 @@ class Run(KeyedModel):
     )
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When what it was about was erased."
+    )
 
     class Meta:
         ordering = ["-id"]
