@@ -15,8 +15,17 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
+        from audit.evidence import ledger
+        from audit.services.evidence import verifying
 
-        registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
+        registry.register_verbs(
+            {
+                "audit.change_refused": "A person asked for a change, and a rule said no.",
+                "audit.evidence_built": "Somebody built an evidence pack for a period.",
+            }
+        )
+        verifying.register_tables()
+        ledger.register_tables()
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)
