@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from audit.admin import may_build_evidence
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
 from workflows.pages.live import counts_for
@@ -101,7 +102,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         _group("Workforce", request, WORKFORCE),
         _group("Connections", request, CONNECTIONS),
-        _group("Records", request, RECORDS),
+        _records(request),
         _group("Company", request, COMPANY),
     ]
 
@@ -122,6 +123,18 @@ def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) 
 def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
     items = [_lists(request, *entry) for entry in entries]
     return {"title": title, "separator": True, "items": [item for item in items if item]}
+
+
+def _records(request: HttpRequest) -> Entry:
+    """Return the records, with the page of evidence packs for who may build one."""
+    group = _group("Records", request, RECORDS)
+    if not may_build_evidence(request.user):
+        return group
+    page = _below(request, "Evidence packs", "inventory_2", "admin:audit_event_evidence")
+    for item in group["items"] if page["active"] else ():
+        item["active"] = False  # its address lies below that of the ledger
+    group["items"].append(page)
+    return group
 
 
 def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | None:

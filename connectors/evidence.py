@@ -87,7 +87,7 @@ def _given_and_taken(scope: Scope) -> Iterator[Sequence[Cell]]:
         (OperationUserObjectPermission, "user_id", agents),
         (OperationGroupObjectPermission, "group_id", roles),
     ):
-        history: Any = model.history.model  # type: ignore[attr-defined]
+        history: Any = model.history.model
         for row in history.objects.filter(scope.within("history_date")).iterator(CHUNK):
             agent_id, whom = names.get(getattr(row, column), ("", str(getattr(row, column))))
             if column == "user_id" and not scope.has_agent(agent_id):
@@ -131,11 +131,11 @@ def _grants(scope: Scope) -> Iterator[Sequence[Cell]]:
         if scope.has_agent(agent_id):
             yield _grant(one.content_object, whom, [agent_id], used)
     by_role = OperationGroupObjectPermission.objects.select_related("content_object", "group")
-    for one in by_role.order_by("content_object__code", "group_id", "pk").iterator(CHUNK):
-        whom = roles.get(one.group_id, ("", f"group {one.group}"))[1]
-        holders = [agent for agent in of_group[one.group_id] if scope.has_agent(agent)]
+    for given in by_role.order_by("content_object__code", "group_id", "pk").iterator(CHUNK):
+        whom = roles.get(given.group_id, ("", f"group {given.group}"))[1]
+        holders = [agent for agent in of_group[given.group_id] if scope.has_agent(agent)]
         if holders or scope.agents is None:
-            yield _grant(one.content_object, whom, holders, used)
+            yield _grant(given.content_object, whom, holders, used)
 
 
 def _grant(operation: Operation, whom: str, holders: list[str], used: Used) -> Sequence[Cell]:

@@ -23,8 +23,9 @@ from audit.evidence import Cell, Column, Kind, Scope, Table, acted_in, event_tab
 
 DECIDES = ("agents.decide_changerequest", "actions.resolve_action", "approvals.reassign_approval")
 STOPS = ("agents.raise_stop", "agents.pause_agent", "agents.suspend_agent")
-SEES_ALL = ("audit.view_every_event",)
+SEES_ALL = "audit.view_every_event"
 # What changes what agents may do, or who may: the rights of a manager.
+_OF_ADMINISTERING = ("agents", "auth", "connectors", "runs", "triggers")
 _ADMINISTERS = (
     "add_",
     "change_",
@@ -60,10 +61,10 @@ def _people(scope: Scope) -> Iterator[Sequence[Cell]]:
             names.department(person.department_id),
             names.person(person.manager_id),
             sorted(group.name for group in person.groups.all()),
-            _has(person, rights, DECIDES),
-            person.is_superuser or any(_administers(right) for right in rights),
-            _has(person, rights, STOPS),
-            _has(person, rights, SEES_ALL),
+            _may(person, any(right in rights for right in DECIDES)),
+            _may(person, any(map(_administers, rights))),
+            _may(person, any(right in rights for right in STOPS)),
+            _may(person, SEES_ALL in rights),
             person.last_login,
             did,
             last,
@@ -71,12 +72,13 @@ def _people(scope: Scope) -> Iterator[Sequence[Cell]]:
         )
 
 
-def _has(person: User, rights: set[str], any_of: Sequence[str]) -> bool:
-    return person.is_superuser or bool(rights.intersection(any_of))
+def _may(person: User, by_right: bool) -> bool:
+    return person.is_active and (person.is_superuser or by_right)
 
 
 def _administers(right: str) -> bool:
-    return right.partition(".")[2].startswith(_ADMINISTERS)
+    room, _, name = right.partition(".")
+    return room in _OF_ADMINISTERING and name.startswith(_ADMINISTERS)
 
 
 def _flags(person: User, rights: set[str], did: int, scope: Scope) -> Iterator[str]:
@@ -107,7 +109,7 @@ def _groups(scope: Scope) -> Iterator[Sequence[Cell]]:
     roles = dict(Role.objects.values_list("group_id", "name"))
     rights = _groups_with_rights()
     for group in Group.objects.order_by("name").prefetch_related("user_set"):
-        members = sorted(str(one) for one in group.user_set.all() if one.is_active)  # type: ignore[attr-defined]
+        members = sorted(str(one) for one in group.user_set.all() if one.is_active)
         role = roles.get(group.pk)
         yield group.name, f"Agents in the role {role}" if role else "People", members, sorted(rights[group.pk])
 

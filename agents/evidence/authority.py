@@ -92,7 +92,7 @@ TABLES = (
     event_table(
         "authority.settings",
         "Changes of rules, limits and settings",
-        "Every change of a rule, a limit or a setting: made at once as it tightens, or after two people agreed.",
+        "Every change of a rule, a limit or a setting: made at once as it tightens, or by two people.",
         AT_ONCE,
     ),
 )

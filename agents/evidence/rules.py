@@ -14,7 +14,7 @@ from agents.models import Measure, PolicyVersion, Rule
 from agents.selectors.sentences import limit_words
 from audit.evidence import Cell, Column, Kind, Scope, Table, lines
 
-_History: Any = Measure.history.model  # type: ignore[attr-defined]
+_History: Any = Measure.history.model
 _VERDICT = {"deny": "It is refused.", "none": "It only adds duties."}
 
 

@@ -28,8 +28,13 @@ def of_departments(codes: Sequence[str]) -> tuple[frozenset[str], frozenset[str]
                 next_step="Give the code of one, e.g. finance.",
             )
         ids.update(departments_around(department)[1])
-    agents = Agent.objects.filter(department__in=ids).values_list("pk", flat=True)
+    agents = Agent.objects.filter(department_id__in=sorted(ids)).values_list("pk", flat=True)
     return frozenset(ids), frozenset(map(str, agents))
+
+
+def every_department() -> list[tuple[str, str]]:
+    """Return every department by its code, with its name."""
+    return list(Department.objects.order_by("name").values_list("code", "name"))
 
 
 def company_name() -> str:

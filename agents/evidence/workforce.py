@@ -11,7 +11,7 @@ from agents.evidence.scope import CHUNK, Names
 from agents.models import Agent, Certificate, ContractSignature
 from audit.evidence import Cell, Column, Kind, Scope, Table
 
-_History: Any = Agent.history.model  # type: ignore[attr-defined]
+_History: Any = Agent.history.model
 # What of an agent's file is worth a row when it changes, by its name for people.
 _WATCHED = {
     "name": "name",
@@ -76,7 +76,7 @@ def _register(scope: Scope) -> Iterator[Sequence[Cell]]:
 def _latest(scope: Scope) -> Iterator[Any]:
     before = _History.objects.filter(history_date__lt=scope.until)
     newest = before.order_by("id", "-history_date", "-history_id").distinct("id").values("history_id")
-    return _History.objects.filter(history_id__in=newest).order_by("code", "id").iterator(CHUNK)  # type: ignore[no-any-return]
+    return _History.objects.filter(history_id__in=newest).order_by("code", "id").iterator(CHUNK)
 
 
 def _first_time(**conditions: Any) -> dict[Any, Any]:
@@ -143,7 +143,7 @@ def _said(names: Names, name: str, value: Any) -> str:
     if name == "role_id":
         return names.role(value)
     if name in _CHOICES:
-        return dict(_CHOICES[name].choices).get(value, str(value))
+        return str(dict(_CHOICES[name].choices).get(value, value))
     if isinstance(value, list):
         return ", ".join(value)
     return "" if value is None else f"{value:%Y-%m-%d}" if hasattr(value, "strftime") else str(value)

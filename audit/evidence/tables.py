@@ -142,7 +142,7 @@ Resolver = Callable[[Sequence[str]], tuple[frozenset[str], frozenset[str]]]
 
 _tables: dict[str, Table] = {}
 _verifiers: dict[str, Verifier] = {}
-_resolvers: list[Resolver] = []
+_resolvers: list[tuple[Resolver, Callable[[], list[tuple[str, str]]]]] = []
 _company: list[Callable[[], str]] = []
 
 
@@ -180,19 +180,24 @@ def verifiers() -> dict[str, Verifier]:
     return dict(_verifiers)
 
 
-def register_departments(resolver: Resolver) -> None:
+def register_departments(resolver: Resolver, every: Callable[[], list[tuple[str, str]]]) -> None:
     """Say how codes of departments become ids: theirs with all below, and those of the agents there.
 
-    The resolver raises Refusal for a code that nobody has.
+    The resolver raises Refusal for a code that nobody has; ``every`` returns all codes with their names.
     """
-    _resolvers[:] = [resolver]
+    _resolvers[:] = [(resolver, every)]
+
+
+def departments() -> list[tuple[str, str]]:
+    """Return the departments that a pack can be narrowed to: code and name."""
+    return _resolvers[0][1]()
 
 
 def resolve_departments(codes: Sequence[str]) -> tuple[frozenset[str] | None, frozenset[str] | None]:
     """Return the ids that codes stand for; None twice for no codes: the whole company."""
     if not codes:
         return None, None
-    return _resolvers[0](codes)
+    return _resolvers[0][0](codes)
 
 
 def register_company(name: Callable[[], str]) -> None:

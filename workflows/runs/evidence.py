@@ -47,7 +47,7 @@ def _versions(scope: Scope) -> Iterator[Sequence[Cell]]:
             one.workflow.code,
             one.number,
             one.decided_at,
-            one.until,  # type: ignore[attr-defined]
+            one.until,
             str(one.proposed_by),
             str(one.approved_by or ""),
             one.reason,

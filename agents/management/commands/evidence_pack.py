@@ -25,8 +25,8 @@ class Command(BaseCommand):
     """Builds an evidence pack. It stands where it is wanted whole, or not at all."""
 
     help = (
-        "Build an evidence pack for a period: agents, authority, access, approvals, interventions, drills, rules,"
-        " incidents, numbers and the verification of the ledger, as HTML, PDF, JSON and tables."
+        "Build an evidence pack for a period: agents, authority, access, approvals, interventions, drills,"
+        " rules, incidents, numbers and the verification of the ledger, as HTML, PDF, JSON and tables."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="first", required=True, metavar="DAY", help="First day: 2026-01-01.")
         parser.add_argument("--to", dest="last", required=True, metavar="DAY", help="Last day, included.")
         parser.add_argument(
-            "--out", required=True, metavar="PATH", help="A folder that is not there yet, or a file ending in .zip."
+            "--out",
+            required=True,
+            metavar="PATH",
+            help="A folder that is not there yet, or a file ending in .zip.",
         )
         parser.add_argument(
             "--department",
@@ -45,7 +48,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--mapping", metavar="FILE", help="Another file of rows (docs/evidence-pack.md).")
         parser.add_argument(
-            "--rows", type=int, default=LIMIT, help="Most rows of one table in the documents; the files have all."
+            "--rows",
+            type=int,
+            default=LIMIT,
+            help="Most rows of one table in the documents; the files have all.",
         )
         parser.add_argument(
             "--as",
@@ -57,7 +63,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Build it and say what it is."""
         first, last = _day(options["first"]), _day(options["last"])
-        with console(options["username"], Ref("audit.evidencepack", "", f"Evidence {first} to {last}")) as actor:
+        with console(
+            options["username"], Ref("audit.evidencepack", "", f"Evidence {first} to {last}")
+        ) as actor:
             built = evidence.build_pack(
                 actor=actor,
                 wanted=evidence.wanted(first, last, options["department"]),
@@ -65,6 +73,8 @@ class Command(BaseCommand):
                 mapping=Path(options["mapping"]) if options["mapping"] else None,
                 limit=options["rows"],
             )
-        self.stdout.write(f"Built {built.path}: {sum(built.counts.values()):,} rows in {len(built.counts)} tables.")
+        self.stdout.write(
+            f"Built {built.path}: {sum(built.counts.values()):,} rows in {len(built.counts)} tables."
+        )
         for name in DOCUMENTS:
             self.stdout.write(f"{built.digests[name]}  {name}")

@@ -11,6 +11,7 @@ from audit.services.evidence.cells import for_people
 from audit.services.evidence.contents import CLAIM, FOLDER, Contents, Filled
 
 RIGHT = (Kind.NUMBER, Kind.SECONDS)
+LONG_WORD, LONG_TEXT = 24, 60  # characters
 NO_TEXT = "The text of the requirement was not at hand when this row was written."
 
 
@@ -81,7 +82,18 @@ def _table(filled: Filled, contents: Contents) -> dict[str, Any]:
         "count": filled.count,
         "heads": [(column.title, column.kind in RIGHT) for column in filled.table.columns],
         "rows": [
-            [(for_people(cell, kind), kind in RIGHT) for cell, kind in zip(row, kinds, strict=True)]
+            [(said := for_people(cell, kind), _how(said, kind)) for cell, kind in zip(row, kinds, strict=True)]
             for row in filled.rows
         ],
     }
+
+
+def _how(said: str, kind: Kind) -> str:
+    """Return the class of a cell: what must not be broken, what may be anywhere, what needs room."""
+    if kind in RIGHT:
+        return "number"
+    if kind is Kind.MOMENT:
+        return "moment"
+    if max(map(len, said.split()), default=0) > LONG_WORD:
+        return "long"
+    return "said" if len(said) > LONG_TEXT and "\n" not in said else ""

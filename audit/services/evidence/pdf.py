@@ -95,7 +95,7 @@ class Document(BaseDocTemplate):
         level = {"section": 0, "table": 1}.get(getattr(getattr(flowable, "style", None), "name", ""))
         if level is None:
             return
-        text, key = flowable.getPlainText(), flowable.evidence_key  # type: ignore[attr-defined]
+        text, key = flowable.getPlainText(), flowable.evidence_key
         self.canv.bookmarkPage(key)
         self.canv.addOutlineEntry(text, key, level, closed=level == 0)
         self.notify("TOCEntry", (level, escape(text), self.page, key))
@@ -126,6 +126,7 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
     yield Paragraph("Contents", _style("contents", 13, fontName=BOLD, spaceAfter=3))
     toc = TableOfContents()
     toc.levelStyles, toc.dotsMinLevel = LEVELS, 0
+    toc.tableStyle = TableStyle([(side, (0, 0), (-1, -1), 0.5) for side in ("TOPPADDING", "BOTTOMPADDING")])
     yield toc
     for number, (section, tables) in enumerate(contents.sections, 1):
         yield PageBreak()
@@ -138,7 +139,7 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
 
 def _heading(text: str, style: ParagraphStyle, key: str) -> Paragraph:
     found = Paragraph(escape(text), style)
-    found.evidence_key = key  # type: ignore[attr-defined]
+    found.evidence_key = key
     return found
 
 
