@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Min, Q
 
 from audit import registry
 from audit.evidence.tables import Cell, Column, Kind, Scope, Table, register
-from audit.models import Cosignature, Erasure, Event, SigningKey
+from audit.models import Cosignature, Erasure, Event, Payload, SigningKey
 from audit.vocabulary import ActorKind
 
 CHUNK = 2_000
@@ -122,6 +122,14 @@ def _erasures(scope: Scope) -> Iterator[Sequence[Cell]]:
         yield at, position, verb, words.get(part, part), actor, sentence, reason
 
 
+def _reach(scope: Scope) -> Iterator[Sequence[Cell]]:
+    oldest = Event.objects.order_by("id").values_list("occurred_at", flat=True).first()
+    content = Payload.objects.order_by("pk").values_list("event__occurred_at", flat=True).first()
+    for what, at in (("Entries", oldest), ("Contents of entries", content)):
+        if at is not None:
+            yield what, at, max((scope.until - at).days, 0)
+
+
 def _keys(scope: Scope) -> Iterator[Sequence[Cell]]:
     found = SigningKey.objects.filter(first_used_at__lt=scope.until).order_by("first_used_at", "vkey")
     for key in found:
@@ -139,6 +147,19 @@ def _witnesses(scope: Scope) -> Iterator[Sequence[Cell]]:
 def register_tables() -> None:
     """Add what the ledger says of itself."""
     register(
+        Table(
+            "retention.reach",
+            "How far back the records reach",
+            "The oldest entry that is still there, and the oldest of which the content is.",
+            (
+                Column("what", "What"),
+                Column("oldest_at", "Oldest", Kind.MOMENT),
+                Column("days", "Days before the end of the period", Kind.NUMBER),
+            ),
+            _reach,
+            "There is no record.",
+            whole_company=True,
+        ),
         Table(
             "retention.erasures",
             "What was erased",

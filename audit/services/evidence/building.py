@@ -30,7 +30,7 @@ from audit.services.recording import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
 BUILT = "audit.evidence_built"
-LIMIT = 200  # rows of one table in the documents
+LIMIT = 100  # rows of one table in the documents
 MOST_ROWS = 5_000
 LONGEST_DAYS = 3_660
 LOCK_ROOM, LOCK_BUILDING = 1_396_786_770, 1

@@ -40,6 +40,7 @@ MARGIN = 14 * mm
 PAGE = landscape(A4)
 WIDTH = PAGE[0] - 2 * MARGIN
 QUIET, LINE, HEAD = colors.HexColor("#57606a"), colors.HexColor("#c3cad1"), colors.HexColor("#eef1f4")
+MAPPING_TITLE = "Which parts speak to which requirement"
 # How wide a column gets: by the longest of its first words, within these.
 NARROWEST, WIDEST = 7, 46
 
@@ -54,7 +55,6 @@ TABLE = _style("table", 10.5, fontName=BOLD, spaceBefore=9, spaceAfter=2)
 BODY = _style("body", 9, spaceAfter=3)
 SMALL = _style("small", 8, textColor=QUIET, spaceAfter=3)
 CELL = _style("cell", 6.8)
-NUMBER = _style("number", 6.8, alignment=TA_RIGHT)
 HEADING = _style("heading", 6.8, fontName=BOLD)
 HEADING_RIGHT = _style("heading-right", 6.8, fontName=BOLD, alignment=TA_RIGHT)
 LEVELS = [_style("level-0", 10, fontName=BOLD, spaceBefore=5), _style("level-1", 8.5, leftIndent=12)]
@@ -126,6 +126,8 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
     yield Paragraph("Contents", _style("contents", 13, fontName=BOLD, spaceAfter=3))
     toc = TableOfContents()
     toc.levelStyles, toc.dotsMinLevel = LEVELS, 0
+    # As long as it will be, so that the second time around every page number is right.
+    toc.addEntries(list(_headings(contents, judged)))
     toc.tableStyle = TableStyle([(side, (0, 0), (-1, -1), 0.5) for side in ("TOPPADDING", "BOTTOMPADDING")])
     yield toc
     for number, (section, tables) in enumerate(contents.sections, 1):
@@ -135,6 +137,15 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
         for one in tables:
             yield from _filled(one, contents)
     yield from _mapping(judged)
+
+
+def _headings(contents: Contents, judged: dict[str, Any]) -> Iterator[tuple[int, str, int, str]]:
+    """Yield what the table of contents will say, without the pages."""
+    for number, (section, tables) in enumerate(contents.sections, 1):
+        yield 0, escape(f"{number}. {section.title}"), 0, section.code
+        yield from ((1, escape(one.table.title), 0, one.table.code) for one in tables)
+    yield 0, MAPPING_TITLE, 0, "mapping"
+    yield from ((1, escape(one["name"]), 0, f"of-{one['code']}") for one in judged["frameworks"])
 
 
 def _heading(text: str, style: ParagraphStyle, key: str) -> Paragraph:
@@ -161,7 +172,7 @@ def _filled(filled: Filled, contents: Contents) -> Iterator[Flowable]:
 def _mapping(judged: dict[str, Any]) -> Iterator[Flowable]:
     words = {"all": "every part has content", "some": "some parts have content", "none": "no content"}
     yield PageBreak()
-    yield _heading("Which parts speak to which requirement", SECTION, "mapping")
+    yield _heading(MAPPING_TITLE, SECTION, "mapping")
     yield Paragraph(
         escape(f"{judged['name']}. The words are our own and no text of a law or a standard."), BODY
     )
@@ -193,10 +204,13 @@ def _grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[s
         for head, kind in zip(heads, kinds, strict=True)
     ]
     below = [
-        [_cell(said, NUMBER if kind in RIGHT else CELL) for said, kind in zip(row, kinds, strict=True)]
+        [said if kind in RIGHT or not said else _cell(said, CELL) for said, kind in zip(row, kinds, strict=True)]
         for row in rows
     ]
+    right = [at for at, kind in enumerate(kinds) if kind in RIGHT]
     style = [
+        ("FONT", (0, 1), (-1, -1), PLAIN, CELL.fontSize, CELL.leading),
+        *(("ALIGN", (at, 1), (at, -1), "RIGHT") for at in right),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("BACKGROUND", (0, 0), (-1, 0), HEAD),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
