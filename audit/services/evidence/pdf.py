@@ -203,8 +203,9 @@ def _grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[s
         _cell(head, HEADING_RIGHT if kind in RIGHT else HEADING)
         for head, kind in zip(heads, kinds, strict=True)
     ]
+    # A paragraph costs; what is short, or nothing at all, needs none.
     below = [
-        [said if kind in RIGHT or not said else _cell(said, CELL) for said, kind in zip(row, kinds, strict=True)]
+        [_cell(said, CELL) if said and kind not in RIGHT else said for said, kind in zip(row, kinds, strict=True)]
         for row in rows
     ]
     right = [at for at, kind in enumerate(kinds) if kind in RIGHT]
