@@ -43,6 +43,11 @@ class TestInProcess:
             stops.lock_and_check(stops.agent_scopes(agent_facts(working)))
         assert "Robo" in run("stops")
         assert "Lifted: Robo." in run("lift", str(stop.pk), "--as", "alice", "--reason", "All is well")
+        stop.refresh_from_db()
+        assert stop.lifted_by == "Alice"
+        assert stop.lift_reason.startswith("All is well [console (")
+        assert run("stops").strip() == "Nothing is stopped."
+        assert "lifted" in run("stops", "--all")
 
     def test_a_drill_stops_like_any_other_and_says_that_it_is_one(self, working: Agent) -> None:
         run("stop", "agent", "robo", "--exercise", *STOP)
@@ -52,11 +57,6 @@ class TestInProcess:
         event = Event.objects.select_related("payload").get(verb="agents.stop_raised")
         assert event.sentence.endswith("stopped Robo as an exercise.")
         assert event.payload.data["is_exercise"] is True
-        stop.refresh_from_db()
-        assert stop.lifted_by == "Alice"
-        assert stop.lift_reason.startswith("All is well [console (")
-        assert run("stops").strip() == "Nothing is stopped."
-        assert "lifted" in run("stops", "--all")
 
     def test_a_person_may_be_named_and_is_asked_for_the_right(self, dave: Any, mallory: Any) -> None:
         run("stop", "everything", "--as", "dave", *STOP)

@@ -34,7 +34,7 @@ def test_an_auditor_builds_a_pack_and_reads_it_offline(page: Page, portal, carol
     today = timezone.localdate().isoformat()
     page.get_by_label("First day").fill(today)
     page.get_by_label("Last day").fill(today)
-    with page.expect_download() as waited:
+    with page.expect_download(timeout=120_000) as waited:
         page.get_by_role("button", name="Build and download").click()
     waited.value.save_as(tmp_path / "pack.zip")
     with ZipFile(tmp_path / "pack.zip") as archive:

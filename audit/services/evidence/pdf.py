@@ -41,8 +41,10 @@ PAGE = landscape(A4)
 WIDTH = PAGE[0] - 2 * MARGIN
 QUIET, LINE, HEAD = colors.HexColor("#57606a"), colors.HexColor("#c3cad1"), colors.HexColor("#eef1f4")
 MAPPING_TITLE = "Which parts speak to which requirement"
-# How wide a column gets: by the longest of its first words, within these.
-NARROWEST, WIDEST = 7, 46
+# How wide a column gets beyond its longest word: by its longest line, within these.
+NARROWEST, WIDEST = 2, 46
+LONGEST_WORD = 16  # characters
+PADDING = 6  # points
 
 
 def _style(name: str, size: float, **more: Any) -> ParagraphStyle:
@@ -205,7 +207,10 @@ def _grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[s
     ]
     # A paragraph costs; what is short, or nothing at all, needs none.
     below = [
-        [_cell(said, CELL) if said and kind not in RIGHT else said for said, kind in zip(row, kinds, strict=True)]
+        [
+            _cell(said, CELL) if said and kind not in RIGHT else said
+            for said, kind in zip(row, kinds, strict=True)
+        ]
         for row in rows
     ]
     right = [at for at, kind in enumerate(kinds) if kind in RIGHT]
@@ -223,15 +228,21 @@ def _grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[s
 
 
 def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
-    """Share the width of the page by how much the columns have to say."""
+    """Give each column room for its longest word, and share what is left by how much they have to say."""
+    columns = [(head, [row[at] for row in rows]) for at, head in enumerate(heads)]
+    least = [max(_word(head), *map(_word, said), 0) + PADDING for head, said in columns]
+    longest = [max((len(line) for one in said for line in one.split("\n")), default=0) for _, said in columns]
+    weights = [max(NARROWEST, min(long, WIDEST)) for long in longest]
+    left = WIDTH - sum(least)
+    if left < 0:
+        return [one * WIDTH / sum(least) for one in least]
+    return [one + left * weight / sum(weights) for one, weight in zip(least, weights, strict=True)]
 
-    def weight(at: int) -> float:
-        longest = max((len(line) for row in rows for line in row[at].split("\n")), default=0)
-        word = max((len(word) for word in heads[at].split()), default=0)
-        return max(NARROWEST, word + 2, min(longest, WIDEST))
 
-    weights = [weight(at) for at in range(len(heads))]
-    return [WIDTH * one / sum(weights) for one in weights]
+def _word(text: str) -> float:
+    """Return how wide the longest word of a text is, in points; what is longer than a word may be broken."""
+    longest = max((word[:LONGEST_WORD] for word in text.split()), key=len, default="")
+    return float(pdfmetrics.stringWidth(longest, BOLD, CELL.fontSize))
 
 
 def _cell(text: str, style: ParagraphStyle) -> Paragraph:
