@@ -132,7 +132,7 @@ class AgentsConfig(AppConfig):
     verbose_name = "Workforce"
 
     def ready(self) -> None:
-        from agents import registry, selectors
+        from agents import evidence, registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
         from agents.selectors import clones, targets
@@ -154,6 +154,7 @@ class AgentsConfig(AppConfig):
         from audit.retention import register_departments, register_proposer
 
         register_verbs(VERBS)
+        evidence.register_tables()
         visibility.register("agents", selectors.visible_events)
         lifecycle.register_change_kinds()
         probation.register_change_kinds()

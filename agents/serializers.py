@@ -201,6 +201,7 @@ class StopSerializer(serializers.ModelSerializer[Stop]):
             "reason",
             "raised_by",
             "raised_at",
+            "is_exercise",
             "stage",
             "lifted_by",
             "lifted_at",
@@ -247,6 +248,11 @@ class RaiseStopSerializer(ReasonSerializer):
     scope_kind = serializers.ChoiceField(choices=Stop.ScopeKind.choices)
     scope_id = serializers.CharField(
         max_length=120, required=False, default="", allow_blank=True, help_text="Empty only for everything."
+    )
+    is_exercise = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="A drill: it stops like any other, and is shown as an exercise.",
     )
 
 

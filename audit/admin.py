@@ -9,11 +9,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -23,10 +21,10 @@ from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from audit import registry, retention, seals, selectors
+from audit import registry, retention, selectors
 from audit.adminkit import ReadOnlyAdmin, ReasonForm, actor_of, reason_action
 from audit.models import Event, Payload
-from audit.pages import ExportPage
+from audit.pages import EvidencePage, ExportPage, SealsPage
 from audit.vocabulary import ActorKind, Ref, Refusal
 
 REFERENCES = {
@@ -81,7 +79,7 @@ class EraseForm(ReasonForm):
 
 
 @admin.register(Event)
-class EventAdmin(ExportPage, ReadOnlyAdmin):
+class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
     list_display = (
@@ -126,27 +124,6 @@ class EventAdmin(ExportPage, ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page that says how the ledger is sealed."""
-        page = path("seals/", self.admin_site.admin_view(self.seals), name="audit_seals")
-        return [page, *super().get_urls()]
-
-    def seals(self, request: HttpRequest) -> HttpResponse:
-        """Show how far the ledger is sealed, with which keys, and who else has its checkpoints."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Seals of the ledger",
-            "seals": seals.standing(),
-            "checkpoint": seals.newest_checkpoint(),
-            "keys": seals.keys(),
-            "cosignatures": seals.cosignatures(),
-        }
-        return TemplateResponse(request, "audit/seals.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         return selectors.visible_events(request.user).order_by("-id")

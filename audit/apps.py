@@ -9,6 +9,7 @@ from django.db.models.signals import post_migrate
 
 VERBS = {
     "audit.change_refused": "A person asked for a change, and a rule said no.",
+    "audit.evidence_built": "Somebody built an evidence pack for a period.",
     "audit.ledger_exported": "Somebody took an export of the ledger, or of a part of it.",
     "audit.key_added": "A second key signs the ledger, too.",
     "audit.key_retired": "A key signs the ledger no more.",
@@ -28,10 +29,14 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
+        from audit.evidence import ledger
         from audit.services import erasing
+        from audit.services.evidence import verifying
 
         registry.register_verbs(VERBS)
         erasing.register_classes()
+        verifying.register_tables()
+        ledger.register_tables()
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         checks.register(check_outlets)

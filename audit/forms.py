@@ -1,13 +1,14 @@
-"""What somebody is asked before the ledger is exported for them."""
+"""What the pages of the ledger ask before they hand something out."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from audit import evidence
 from audit.adminkit import reason_field
 from audit.services.exporting import Scope
 
@@ -71,3 +72,34 @@ class ExportForm(forms.Form):
 
 def _midnight(day: Any) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
+
+
+ALL = [("", "The whole company")]
+
+
+def _day_field(label: str) -> forms.DateField:
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+    widget.format_value = lambda value: f"{value:%Y-%m-%d}" if isinstance(value, date) else value
+    return forms.DateField(label=label, widget=widget)
+
+
+class EvidenceForm(forms.Form):
+    """For which period an evidence pack is built."""
+
+    use_required_attribute = False
+    first = _day_field("First day")
+    last = _day_field("Last day")
+    department = forms.ChoiceField(
+        required=False, widget=UnfoldAdminSelectWidget, help_text="With everything below it."
+    )
+
+    def __init__(self, data: Any = None, *, today: date) -> None:
+        first, last = quarter_before(today)
+        super().__init__(data, initial={"first": first, "last": last})
+        self.fields["department"].choices = [*ALL, *evidence.departments()]  # type: ignore[attr-defined]
+
+
+def quarter_before(day: date) -> tuple[date, date]:
+    """Return the first and the last day of the calendar quarter before the one of ``day``."""
+    last = date(day.year, (day.month - 1) // 3 * 3 + 1, 1) - timedelta(days=1)
+    return date(last.year, last.month - 2, 1), last

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from audit.pages import may_build_evidence
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
 from workflows.pages.live import counts_for
@@ -108,16 +109,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _records(request: HttpRequest) -> Entry:
-    """Return the group of records; who may read the ledger may also see how it is sealed."""
-    group = _group("Records", request, RECORDS)
-    if not request.user.has_perm("audit.view_event"):
-        return group
-    page = _below(request, "Seals", "verified", "admin:audit_seals")
-    ledger = [{**item, "active": item["active"] and not page["active"]} for item in group["items"]]
-    return {**group, "items": [*ledger, page]}
-
-
 def _contested(request: HttpRequest) -> list[Entry]:
     return [_below(request, "Contested rules", "balance", "contested")] if may_see_contested(request) else []
 
@@ -134,6 +125,20 @@ def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) 
 def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
     items = [_lists(request, *entry) for entry in entries]
     return {"title": title, "separator": True, "items": [item for item in items if item]}
+
+
+def _records(request: HttpRequest) -> Entry:
+    """Return the records, with how the ledger is sealed and evidence packs for who may see them."""
+    group = _group("Records", request, RECORDS)
+    pages = []
+    if request.user.has_perm("audit.view_event"):
+        pages.append(_below(request, "Seals", "verified", "admin:audit_seals"))
+    if may_build_evidence(request.user):
+        pages.append(_below(request, "Evidence packs", "inventory_2", "admin:audit_event_evidence"))
+    if any(page["active"] for page in pages):
+        for item in group["items"]:
+            item["active"] = False  # their addresses lie below that of the ledger
+    return {**group, "items": [*group["items"], *pages]}
 
 
 def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | None:

@@ -55,11 +55,12 @@ class ConnectorsConfig(AppConfig):
         from agents.selectors.targets import finder, lister
         from audit import visibility
         from audit.registry import register_verbs
-        from connectors import selectors
+        from connectors import evidence, selectors
         from connectors.models import System
         from connectors.services import grants, leaving, operations
 
         register_verbs(VERBS)
+        evidence.register_tables()
         visibility.register("connectors", selectors.visible_events)
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)

@@ -73,11 +73,14 @@ class StopAdmin(WorkforceAdmin):
     add_words = "Stop it now"
     next_step = "Nothing in it starts any more. Where it has arrived stands under Containment."
     actions_detail = ["let_read", "hold_writes", "lift", "tighten"]
-    add_fieldsets = ((None, {"fields": ("scope",)}),)
+    add_fieldsets = ((None, {"fields": ("scope", "is_exercise")}),)
     fieldsets = (
         (
             "Stop",
-            {"classes": ["tab"], "fields": ("shown_scope", "shown_state", "reason", "raised_by", "raised_at")},
+            {
+                "classes": ["tab"],
+                "fields": ("shown_scope", "shown_state", "is_exercise", "reason", "raised_by", "raised_at"),
+            },
         ),
         ("Containment", {"classes": ["tab"], "fields": ("shown_containment",)}),
         ("Lifted", {"classes": ["tab"], "fields": ("lifted_by", "lifted_at", "lift_reason")}),
@@ -113,7 +116,11 @@ class StopAdmin(WorkforceAdmin):
     def create(self, request: HttpRequest, form: Any) -> Stop:
         kind, _, scope_id = form.cleaned_data["scope"].partition(":")
         return stops.raise_stop(
-            actor=actor_of(request), scope_kind=kind, scope_id=scope_id, reason=form.cleaned_data["reason"]
+            actor=actor_of(request),
+            scope_kind=kind,
+            scope_id=scope_id,
+            reason=form.cleaned_data["reason"],
+            is_exercise=form.cleaned_data["is_exercise"],
         )
 
     def words_for_added(self, obj: Any) -> str:

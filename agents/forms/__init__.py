@@ -309,7 +309,7 @@ class StopForm(ReasonModelForm):
 
     class Meta:
         model = Stop
-        fields: list[str] = []
+        fields = ["is_exercise"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -36,6 +36,11 @@ class Stop(KeyedModel):
     raised_by_ref = models.CharField(max_length=64)
     raised_by = models.CharField(max_length=200, help_text="Who stopped it.")
     raised_at = models.DateTimeField(auto_now_add=True)
+    is_exercise = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="A drill, so that it is known how long a stop takes to arrive. It stops as any other does.",
+    )
     version = models.BigIntegerField(
         default=0,
         db_default=0,

@@ -199,11 +199,14 @@ def find_scope(kind: str, name: str) -> Ref:
     return Ref(kind, target.id, target.label)
 
 
-def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str) -> Stop:
+def raise_stop(
+    *, actor: Actor, scope_kind: str, scope_id: str = "", reason: str, is_exercise: bool = False
+) -> Stop:
     """Stop everything in a scope; when this has committed, no dispatch in it commits after.
 
     ``scope_id``: the id or the code of a department, role, agent, system, workflow or operation; empty for
-    everything. Waits for the dispatches that are just being committed. Raises Refusal ``scope_unknown``.
+    everything. ``is_exercise`` marks a drill: it stops like any other, and evidence shows it apart. Waits for
+    the dispatches that are just being committed. Raises Refusal ``scope_unknown``.
     """
     with transaction.atomic():
         scope = find_scope(scope_kind, scope_id)
@@ -215,6 +218,7 @@ def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str
             scope_id=scope.id,
             scope_label=scope.label[:200],
             reason=reason,
+            is_exercise=is_exercise,
             raised_by_kind=actor.kind.value,
             raised_by_ref=actor.id,
             raised_by=actor.label,
@@ -222,7 +226,8 @@ def raise_stop(*, actor: Actor, scope_kind: str, scope_id: str = "", reason: str
         )
         stop.full_clean()
         stamp(stop, actor=actor, reason=reason).save()
-        _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {stop.scope_label}.", reason)
+        drill = " as an exercise" if is_exercise else ""
+        _record(actor, "agents.stop_raised", stop, f"{actor.label} stopped {stop.scope_label}{drill}.", reason)
         transaction.on_commit(partial(contain, stop.pk), robust=True)
         return stop
 
@@ -316,7 +321,12 @@ def _record(actor: Actor, verb: str, stop: Stop, sentence: str, reason: str) -> 
         subject=stop.as_ref(),
         sentence=sentence,
         reason=reason,
-        payload={"scope_kind": stop.scope_kind, "scope_id": stop.scope_id, "stage": stop.stage},
+        payload={
+            "scope_kind": stop.scope_kind,
+            "scope_id": stop.scope_id,
+            "stage": stop.stage,
+            "is_exercise": stop.is_exercise,
+        },
         **refs,
     )
     registry.tell_stop_changed(stop)

@@ -49,6 +49,15 @@ class TestInProcess:
         assert run("stops").strip() == "Nothing is stopped."
         assert "lifted" in run("stops", "--all")
 
+    def test_a_drill_stops_like_any_other_and_says_that_it_is_one(self, working: Agent) -> None:
+        run("stop", "agent", "robo", "--exercise", *STOP)
+        assert Stop.objects.get().is_exercise
+        with pytest.raises(Refusal, match="console"):
+            stops.lock_and_check(stops.agent_scopes(agent_facts(working)))
+        event = Event.objects.select_related("payload").get(verb="agents.stop_raised")
+        assert event.sentence.endswith("stopped Robo as an exercise.")
+        assert event.payload.data["is_exercise"] is True
+
     def test_a_person_may_be_named_and_is_asked_for_the_right(self, dave: Any, mallory: Any) -> None:
         run("stop", "everything", "--as", "dave", *STOP)
         assert Stop.objects.get().raised_by == "Dave"

@@ -31,7 +31,7 @@ class ActionsConfig(AppConfig):
         )
         from audit import visibility
         from audit.registry import register_invariants, register_verbs
-        from workflows.actions import invariants, receivers, selectors, services
+        from workflows.actions import evidence, invariants, receivers, selectors, services
         from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
         from workflows.actions.services import erasing
@@ -39,6 +39,7 @@ class ActionsConfig(AppConfig):
         from workflows.tasks.registry import register_awaited
 
         register_verbs(receivers.VERBS)
+        evidence.register_tables()
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)

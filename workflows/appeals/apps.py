@@ -25,7 +25,7 @@ class AppealsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.registry import register_role_permissions
-        from audit import visibility
+        from audit import evidence, visibility
         from audit.registry import register_verbs
         from workflows.appeals import selectors, services
         from workflows.tasks.registry import on_task_closed
@@ -33,5 +33,14 @@ class AppealsConfig(AppConfig):
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
         register_verbs(VERBS)
+        evidence.register(
+            evidence.event_table(
+                "approvals.appeals",
+                "Denials that agents contested",
+                "Appeals and their answers, and what people made of several that ask for the same.",
+                tuple(VERBS),
+                empty="No agent contested a denial in this period.",
+            )
+        )
         visibility.register("appeals", selectors.visible_events)
         on_task_closed("appeals.appeal", services.on_task_closed)

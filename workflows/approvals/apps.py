@@ -14,11 +14,12 @@ class ApprovalsConfig(AppConfig):
         from agents import registry
         from audit import visibility
         from audit.registry import register_verbs
-        from workflows.approvals import receivers, services
+        from workflows.approvals import evidence, receivers, services
         from workflows.approvals.registry import register_subject
         from workflows.approvals.selectors.load import SEE_ALL
 
         register_verbs(receivers.VERBS)
+        evidence.register_tables()
         for group in ("Managers", "Auditors"):
             registry.register_role_permissions(group, SEEN)
         seen_by_managers = [services.FOR_OTHERS, services.FOR_ANYBODY, SEE_ALL]

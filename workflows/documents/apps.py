@@ -12,6 +12,7 @@ class DocumentsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.registry import register_role_permissions
+        from audit import evidence
         from audit.registry import register_verbs
         from workflows.documents import services
 
@@ -24,4 +25,13 @@ class DocumentsConfig(AppConfig):
                 "documents.document_read": "An agent read a document.",
                 "documents.document_damaged": "The bytes of a document are missing or altered.",
             }
+        )
+        evidence.register(
+            evidence.event_table(
+                "incidents.documents",
+                "Documents that were damaged",
+                "Documents whose bytes were found missing or altered.",
+                ("documents.document_damaged",),
+                empty="No document was found damaged in this period.",
+            )
         )

@@ -36,7 +36,7 @@ class RunsConfig(AppConfig):
         )
         from workflows.approvals.registry import register_reversals
         from workflows.documents.registry import register_readers
-        from workflows.runs import invariants, receivers, selectors, services
+        from workflows.runs import evidence, invariants, receivers, selectors, services
         from workflows.runs.models import Workflow
         from workflows.runs.services import erasing
         from workflows.runs.services.attempts import waits_of_task
@@ -45,6 +45,7 @@ class RunsConfig(AppConfig):
         from workflows.tasks.registry import on_task_closed, register_circle, register_waits
 
         register_verbs(receivers.VERBS)
+        evidence.register_tables()
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)

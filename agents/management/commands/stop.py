@@ -38,6 +38,11 @@ class Command(BaseCommand):
             help="The person of the portal who stops. Without it the account of this machine is recorded.",
         )
         parser.add_argument(
+            "--exercise",
+            action="store_true",
+            help="Mark it as a drill. It stops like any other; evidence shows it apart.",
+        )
+        parser.add_argument(
             "--wait",
             type=float,
             default=10,
@@ -54,6 +59,7 @@ class Command(BaseCommand):
                 scope_kind=options["scope"],
                 scope_id=options["id"],
                 reason=signed(options["reason"], options["username"]),
+                is_exercise=options["exercise"],
             )
             self.stdout.write(f"Stopped: {stop.scope_label}. Nothing in it is dispatched any more.")
             self._await_confirmation(stop, options["wait"])
