@@ -144,11 +144,16 @@ class AgentsConfig(AppConfig):
             terms,
             throttles,
         )
+        from agents.selectors import naming
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_names, register_verbs
 
         register_verbs(VERBS)
         visibility.register("agents", selectors.visible_events)
+        register_names("agent", naming.agent_names)
+        register_names("person", naming.people_names)
+        register_names("actor", naming.actor_names)
+        register_names("department", naming.department_names)
         lifecycle.register_change_kinds()
         probation.register_change_kinds()
         terms.register_change_kinds()

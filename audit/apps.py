@@ -16,7 +16,12 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import broadcast, invariants, lookups, registry, visibility  # noqa: F401 - a lookup of every room
 
-        registry.register_verbs({"audit.change_refused": "A person asked for a change, and a rule said no."})
+        registry.register_verbs(
+            {
+                "audit.change_refused": "A person asked for a change, and a rule said no.",
+                "audit.events_downloaded": "Somebody took events out of the ledger, as a file.",
+            }
+        )
         registry.register_invariants(invariants.INVARIANTS)
         checks.register(check_database_roles)
         visibility.register("audit.every_event", _every_event)

@@ -5,5 +5,13 @@ from __future__ import annotations
 from django.urls import path
 
 from audit.api import EventFeed
+from audit.pages.download import download
+from audit.pages.story import story
+from audit.services.downloading import FORMATS
 
 api_urlpatterns = [path("events", EventFeed.as_view(), name="events")]
+page_urlpatterns = [
+    path("ledger/story/action/<uuid:key>/", story, {"kind": "action"}, name="story-action"),
+    path("ledger/story/run/<uuid:key>/", story, {"kind": "run"}, name="story-run"),
+    *(path(f"ledger/download.{form}", download, {"form": form}, name=f"ledger-download-{form}") for form in FORMATS),
+]
