@@ -131,7 +131,7 @@ class AgentsConfig(AppConfig):
         from agents import registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
-        from agents.selectors import clones, targets
+        from agents.selectors import clones, naming, targets
         from agents.services import (
             foreseeing,
             handing_over,
@@ -144,7 +144,6 @@ class AgentsConfig(AppConfig):
             terms,
             throttles,
         )
-        from agents.selectors import naming
         from audit import visibility
         from audit.registry import register_names, register_verbs
 

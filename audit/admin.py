@@ -73,7 +73,8 @@ class EventAdmin(ReadOnlyAdmin):
         context = {**self.admin_site.each_context(request), "title": "Ledger", "opts": self.opts, "form": form}
         if not form.is_valid():
             return TemplateResponse(request, "audit/ledger.html", {**context, "page": None}, status=422)
-        page = reading.page(request.user, form.question(), form.place(), period=form.period())
+        question = form.question()
+        page = reading.page(request.user, question, form.place(), period=form.period())
         context |= {
             "page": page,
             "lines": [lines.line_of(event) for event in page.events],
@@ -84,7 +85,7 @@ class EventAdmin(ReadOnlyAdmin):
                 name: f"{reverse(f'ledger-download-{name}')}{form.address()}" for name in downloading.FORMATS
             },
             "most_lines": f"{downloading.MOST_LINES:,}",
-            "looked_through": f"{reading.MOST_LOOKED:,}",
+            "looked_through": f"{question.most:,}",
         }
         return TemplateResponse(request, "audit/ledger.html", context)
 
@@ -92,7 +93,7 @@ class EventAdmin(ReadOnlyAdmin):
         """Return an event with its place and what it is sealed as."""
         event = super().get_object(request, object_id, from_field)
         if event is not None:
-            reading.number([event])
+            reading.with_leaves([event])
         return event
 
     @display(description="What happened")
@@ -148,8 +149,10 @@ class EventAdmin(ReadOnlyAdmin):
     @display(description="What this proves")
     def proves(self, event: Event) -> SafeString:
         address = seal.proof_address(event)
-        more = format_html('<br><a class="underline" href="{}">The proof, as a file</a>', address) if address else ""
-        return format_html("{}{}", seal.proves(event), more)
+        if not address:
+            return format_html("{}", seal.proves(event))
+        file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
+        return format_html("{}<br>{}", seal.proves(event), file)
 
     @display(description="More about")
     def related(self, event: Event) -> SafeString:

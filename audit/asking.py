@@ -1,4 +1,4 @@
-"""What people, programs and the command line may ask of the ledger, by the same names, and as the ledger reads it."""
+"""What people, programs and the command line may ask of the ledger, all by the same names."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ COLUMNS = {
     "decision": "decision",
     "effect": "effect",
 }
+# Those that hold a code and no id.
+CODES = ("operation", "verb", "decision", "effect")
 # What nearly every event of its kind says: met soon on any way, so that it has no index.
 USUAL = {("decision", "allow"), ("effect", "confirmed")}
 # An id, or a part of one long enough to be meant as one.
@@ -35,7 +37,7 @@ IS_UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 def question(asked: Mapping[str, Any]) -> reading.Question:
-    """Return what is asked by the names of ``COLUMNS``, by ``kind`` and ``object``, and by ``q``; empty: not asked."""
+    """Return what is asked by the names of ``COLUMNS``, by ``kind`` and ``object``, and by ``q``."""
     ways: list[reading.Way] = []
     rest = Q()
     for name, column in COLUMNS.items():
@@ -57,8 +59,7 @@ def question(asked: Mapping[str, Any]) -> reading.Question:
 def by_identifier(key: str) -> reading.Question:
     """Return the question for everything that names an id, in whatever place: each by an index."""
     key = key.lower() if IS_UUID.match(key) else key
-    columns = [column for name, column in COLUMNS.items() if name not in ("operation", "verb", "decision", "effect")]
-    parts = [Q(**{column: key}) for column in columns]
+    parts = [Q(**{column: key}) for name, column in COLUMNS.items() if name not in CODES]
     parts.append(Q(subject_kind__in=reading.kinds(), subject_id=key))
     if IS_UUID.match(key):
         parts.append(Q(pk=UUID(key)))
@@ -66,7 +67,7 @@ def by_identifier(key: str) -> reading.Question:
 
 
 def by_words(term: str) -> reading.Question:
-    """Return the question for a word: an id, a verb or its beginning by index, else names, sentences and reasons."""
+    """Return the question for a word: an id or a verb by an index, else names, sentences and reasons."""
     if LOOKS_LIKE_AN_ID.match(term):
         return by_identifier(term)
     if registry.VERB.match(term):
@@ -76,7 +77,7 @@ def by_words(term: str) -> reading.Question:
     words = Q(code=term) | Q(correlation_id=term) | Q(subject_id=term) | Q(actor_id=term)
     for field in ("sentence", "actor_label", "subject_label", "reason"):
         words |= Q(**{f"{field}__icontains": term})
-    return reading.Question(rest=words)
+    return reading.Question(rest=words, has_words=True)
 
 
 def kind_words(kind: str) -> str:
@@ -90,4 +91,6 @@ def kind_words(kind: str) -> str:
 
 def _object(kind: str, key: str) -> reading.Question:
     """A kind without an object has no index: it is looked for among the newest."""
-    return reading.Question((reading.one_of(*selectors.ways_about(kind, key)),)) if key else reading.Question(rest=Q(subject_kind=kind))
+    if not key:
+        return reading.Question(rest=Q(subject_kind=kind))
+    return reading.Question((reading.one_of(*selectors.ways_about(kind, key)),))

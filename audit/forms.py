@@ -1,4 +1,4 @@
-"""What a reader of the ledger asks for, as a form: names are picked, ids are pasted, and the address can be shared."""
+"""What a reader of the ledger asks for, as a form: names are picked, ids pasted, addresses shared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from audit import asking, reading, registry
 from audit.models import Event
 
 # Which names a field offers.
-PICKED = {"actor": "actor", "behalf": "person", "agent": "agent", "system": "system", "department": "department"}
+PICKED = {
+    "actor": "actor",
+    "behalf": "person",
+    "agent": "agent",
+    "system": "system",
+    "department": "department",
+}
 MOST_NAMES = 500
 MOMENT = "%Y-%m-%dT%H:%M"
 REFERENCES = {
@@ -64,7 +70,9 @@ class LedgerForm(forms.Form):
             )
         for name in ("since", "until"):
             self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT)
-        verbs = ((verb, words.partition(":")[0].rstrip(".")) for verb, words in registry.registered_verbs().items())
+        verbs = (
+            (verb, words.partition(":")[0].rstrip(".")) for verb, words in registry.registered_verbs().items()
+        )
         self.fields["verb"].choices = [("", "Anything"), *sorted(verbs, key=lambda it: it[1].lower())]
         if with_choices:
             self._offer()
@@ -154,3 +162,7 @@ class LedgerForm(forms.Form):
             said = f"{len(meant)} have the name “{typed}”. Paste the id of one: {', '.join(sorted(meant)[:10])}"
             self.add_error(name, ValidationError(said))
         return meant[0] if len(meant) == 1 else typed
+
+
+def _by_words(choice: tuple[str, str]) -> str:
+    return choice[1].lower()

@@ -1,28 +1,30 @@
-"""Pages of the ledger, newest first from any place on. A page reads one index and looks at a bounded number of rows.
+"""Pages of the ledger, newest first from any place on. A page reads one index, and so many rows at most.
 
-Each filter that has an index is a way to its events. A page asks every way at once how far the next ``MOST_LOOKED``
-entries of it reach, takes the one that reaches furthest, and tests those entries for everything else, what the
-reader may see included. So no question about millions of rows takes long; where little of much is shown, a page
-says how far it looked, and the next one goes on from there.
+Each filter that has an index is a way to its events. A page asks every way at once how far its next
+``MOST_LOOKED`` entries reach, takes the one that reaches furthest, and tests those entries for everything else,
+what the reader may see included. So no question about millions of rows takes long; where little of much is
+shown, a page says how far it looked, and the next one goes on from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import Q, QuerySet
 from django.db.models.sql.datastructures import BaseTable
 
 from audit import selectors, visibility
-from audit.models import Event, EventQuerySet, Leaf, Position
+from audit.models import Event, EventQuerySet, Leaf
 
 PAGE = 50
 MOST_LOOKED = 20_000
+# To look for a word in an entry takes ten times as long as to test an id.
+MOST_READ = 5_000
 OLDEST = UUID(int=0)
 # An id carries the time of the process that made it, the column that of the database: so much apart at most.
 CLOCKS_APART = timedelta(hours=1)
@@ -56,13 +58,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the ledger: ways to its events by an index, of which one is gone, and what else holds."""
+    """What is asked: ways to the events by an index, one of which is gone, and what else holds."""
 
     ways: tuple[Way, ...] = ()
-    rest: Q = Q()
+    rest: Q = field(default_factory=Q)
+    has_words: bool = False
+
+    @property
+    def most(self) -> int:
+        """Return how many entries a page looks at."""
+        return MOST_READ if self.has_words else MOST_LOOKED
 
     def __and__(self, other: Question) -> Question:
-        return Question((*self.ways, *other.ways), self.rest & other.rest)
+        has_words = self.has_words or other.has_words
+        return Question((*self.ways, *other.ways), self.rest & other.rest, has_words)
 
     def condition_besides(self, way: Way) -> Q:
         """Return what the events of a way have to be tested for."""
@@ -110,20 +119,37 @@ def in_period(since: datetime | None, until: datetime | None) -> Q:
     return found
 
 
-def page(user: Any, question: Question, place: Place, size: int = PAGE, period: Q | None = None) -> Page:
-    """Return a page of what ``user`` may see, in at most four queries. None for the user sees everything."""
+def page(
+    user: Any,
+    question: Question,
+    place: Place,
+    size: int = PAGE,
+    period: Q | None = None,
+    *,
+    with_payload: bool = False,
+) -> Page:
+    """Return a page of what ``user`` may see, in two queries at most. None for the user sees everything.
+
+    Events have their ``position``, and their ``payload`` where it is asked for and there.
+    """
     span = place.span() & (period or Q())
     ways = question.ways or (EVERYTHING,)
     way, end, is_known = ways[0], None, False
     if len(ways) > 1:
-        (way, end), is_known = _furthest(ways, span, place.ascends), True
+        (way, end), is_known = _furthest(ways, span, place.ascends, question.most), True
     seen = question.condition_besides(way)
     if user is not None:
         seen &= visibility.visible_to(user)
-    rows = list(_among(way, span, place.ascends).filter(seen).order_by(_order(place.ascends))[: size + 1])
+    found = (
+        _among(way, span, place.ascends, question.most)
+        .filter(seen)
+        .with_position()
+        .order_by(_order(place.ascends))
+    )
+    rows = list((found.select_related("payload") if with_payload else found)[: size + 1])
     if len(rows) <= size and not is_known:
-        _, end = _furthest((way,), span, place.ascends)
-    return _paged(number(rows[:size]), place, more=len(rows) > size, end=end)
+        _, end = _furthest((way,), span, place.ascends, question.most)
+    return _paged(rows[:size], place, more=len(rows) > size, end=end)
 
 
 def feed(user: Any, question: Question, *, after: int, limit: int, period: Q) -> selectors.FeedPage:
@@ -137,26 +163,33 @@ def feed(user: Any, question: Question, *, after: int, limit: int, period: Q) ->
     until = min(newest, after + selectors.FEED_WINDOW)
     seen, found = visibility.visible_to(user) & period, Event.objects.all()
     if question.ways:
-        way, end = _furthest(question.ways, period, ascends=True)
+        way, end = _furthest(question.ways, period, True, MOST_LOOKED)
         if end is None:
-            until, found = newest, _among(way, period, ascends=True)
+            until, found = newest, _among(way, period, True, MOST_LOOKED)
         seen &= question.condition_besides(way if end is None else ())
     placed = {"placement__position__gt": after, "placement__position__lte": until}
     rows = found.filter(seen & question.rest, **placed).with_position().select_related("payload")
     events = list(rows.order_by("placement__position")[:limit])
-    number(events)
+    with_leaves(events)
     if len(events) == limit:
         return selectors.FeedPage(events, events[-1].position)  # type: ignore[attr-defined]
     return selectors.FeedPage(events, max(until, after))
 
 
 def everything(
-    user: Any, question: Question, *, until: UUID, period: Q | None = None, most: int, size: int = 1000
+    user: Any,
+    question: Question,
+    *,
+    until: UUID,
+    period: Q | None = None,
+    most: int,
+    with_payload: bool = False,
+    size: int = 1000,
 ) -> Iterator[list[Event]]:
     """Yield all of it in pages, newest first, up to ``most`` events; an empty page says that it still looks."""
     before: UUID | None = until
     while before is not None and most > 0:
-        found = page(user, question, Place(before=before), min(size, most), period)
+        found = page(user, question, Place(before=before), min(size, most), period, with_payload=with_payload)
         most -= len(found.events)
         yield found.events
         before = found.older
@@ -168,9 +201,7 @@ def timeline(
     """Return a page of an object's story, newest first, with payloads. ``besides``: what is left out."""
     way = one_of(*selectors.ways_about(kind, object_id))
     question = Question((way,), Q() if besides is None else ~besides)
-    found = page(user, question, place, size)
-    with_payloads(found.events)
-    return found
+    return page(user, question, place, size, with_payload=True)
 
 
 def in_order(events: Sequence[Event]) -> list[Event]:
@@ -179,27 +210,14 @@ def in_order(events: Sequence[Event]) -> list[Event]:
     return sorted(events, key=lambda it: (it.position or never, it.occurred_at, it.pk))  # type: ignore[attr-defined]
 
 
-def with_payloads(events: Sequence[Event]) -> None:
-    """Read the payloads of events with one query; one that has none, or none any more, has no ``payload``."""
-    prefetch_related_objects(list(events), "payload")
-
-
-def number(events: Sequence[Event]) -> list[Event]:
-    """Set ``position`` of events, None where there is none yet, and ``leaf_hash`` where they are sealed."""
-    placed = dict(
-        Position.objects.filter(event__in=[event.pk for event in events]).values_list("event_id", "position")
-    )
-    sealed = leaf_hashes(placed.values())
+def with_leaves(events: Sequence[Event]) -> list[Event]:
+    """Set ``leaf_hash`` of events that have a position: in hex, None while they are not sealed."""
+    placed = [position for event in events if (position := event.position)]  # type: ignore[attr-defined]
+    found = Leaf.objects.filter(index__in=[position - 1 for position in placed])
+    sealed = {index + 1: bytes(leaf).hex() for index, leaf in found.values_list("index", "leaf_hash")}
     for event in events:
-        event.position = placed.get(event.pk)  # type: ignore[attr-defined]
         event.leaf_hash = sealed.get(event.position)  # type: ignore[attr-defined]
     return list(events)
-
-
-def leaf_hashes(positions: Any) -> dict[int, str]:
-    """Return the leaf hashes in hex of those of these positions that are sealed."""
-    found = Leaf.objects.filter(index__in=[position - 1 for position in positions])
-    return {index + 1: bytes(leaf).hex() for index, leaf in found.values_list("index", "leaf_hash")}
 
 
 def kinds() -> list[str]:
@@ -208,8 +226,9 @@ def kinds() -> list[str]:
         cursor.execute(
             "WITH RECURSIVE found AS ("
             " (SELECT subject_kind FROM audit_event ORDER BY subject_kind LIMIT 1)"
-            " UNION ALL SELECT (SELECT e.subject_kind FROM audit_event e WHERE e.subject_kind > found.subject_kind"
-            " ORDER BY e.subject_kind LIMIT 1) FROM found WHERE found.subject_kind IS NOT NULL"
+            " UNION ALL SELECT (SELECT e.subject_kind FROM audit_event e"
+            "  WHERE e.subject_kind > found.subject_kind ORDER BY e.subject_kind LIMIT 1)"
+            " FROM found WHERE found.subject_kind IS NOT NULL"
             ") SELECT subject_kind FROM found WHERE subject_kind IS NOT NULL"
         )
         return [row[0] for row in cursor.fetchall()]
@@ -245,11 +264,11 @@ def _paged(events: list[Event], place: Place, *, more: bool, end: UUID | None) -
     return Page(events, older=onward, newer=newer, looked=looked)
 
 
-def _furthest(ways: Sequence[Way], span: Q, ascends: bool) -> tuple[Way, UUID | None]:
+def _furthest(ways: Sequence[Way], span: Q, ascends: bool, most: int) -> tuple[Way, UUID | None]:
     """Return the way whose next entries reach furthest, and the entry at which they end; None: they are all."""
     asked, given = [], []
     for way in ways:
-        sql, params = _entries(way, span, ascends, MOST_LOOKED, only_id=True)
+        sql, params = _entries(way, span, ascends, most, only_id=True)
         asked.append(f"({sql})")
         given += params
     with connection.cursor() as cursor:
@@ -262,12 +281,12 @@ def _furthest(ways: Sequence[Way], span: Q, ascends: bool) -> tuple[Way, UUID | 
     return pick(zip(ways, ends, strict=True), key=lambda found: found[1])
 
 
-def _among(way: Way, span: Q, ascends: bool) -> EventQuerySet:
-    """Return a queryset of events in whose place stand the next entries of a way, so that nothing else is read."""
+def _among(way: Way, span: Q, ascends: bool, most: int) -> EventQuerySet:
+    """Return a queryset of events that reads the next entries of a way, and nothing else of the table."""
     found: EventQuerySet = Event.objects.all()
     query = found.query
     table = query.get_initial_alias()
-    sql, params = _entries(way, span, ascends, 0)
+    sql, params = _entries(way, span, ascends, most)
     query.alias_map[table] = _Entries(table, table, f"({sql})", params)
     return found
 
@@ -295,10 +314,10 @@ class _Entries(BaseTable):
 
 
 def _entries(
-    way: Way, span: Q, ascends: bool, skip: int, *, only_id: bool = False
+    way: Way, span: Q, ascends: bool, most: int, *, only_id: bool = False
 ) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement for the next entries of a way, or for the id of the one after ``skip`` of them."""
-    first, last = (skip, skip + 1) if only_id else (0, MOST_LOOKED)
+    """Return the statement for the next entries of a way, or for the id of the one after so many of them."""
+    first, last = (most, most + 1) if only_id else (0, most)
     parts = [_part(part & span, ascends, only_id) for part in way]
     if len(parts) == 1:
         return _compiled(parts[0][first:last])

@@ -22,8 +22,9 @@ Names = Callable[[Any], Iterable[tuple[str, str]]]
 class Telling:
     """How a story tells an event, beside its own sentence. Rooms say it only for verbs that need it.
 
-    ``more(event, payload)`` are further sentences, e.g. the rules that decided. ``waits_for(event)`` names whom or
-    what one waits for from then on, until an event of one of ``until``. ``echoes``: another event says it better.
+    ``more(event, payload)`` are further sentences, e.g. the rules that decided. ``waits_for(event)`` names whom
+    or what one waits for from then on, until an event of one of ``until``; nothing: no wait. ``echoes``:
+    another event says it better.
     """
 
     more: Callable[[Any, Mapping[str, Any]], list[str]] | None = None
@@ -114,7 +115,7 @@ def opening_of(kind: str, key: UUID, user: Any) -> Opening | None:
 
 
 def register_names(kind: str, names: Names) -> None:
-    """Let readers pick an agent, a person, a system or a department by its name: ``names(user)`` are (id, name)."""
+    """Let readers pick an agent, a person, a system or a department by name: ``names(user)`` are (id, name)."""
     _names[kind] = names
 
 

@@ -31,8 +31,10 @@ class FeedQuerySerializer(serializers.Serializer):
     action = serializers.CharField(required=False, max_length=64, help_text="Of one action, by its id.")
     run = serializers.CharField(required=False, max_length=64, help_text="Of one run, by its id.")
     system = serializers.CharField(required=False, max_length=64, help_text="Of one system, by its id.")
-    department = serializers.CharField(required=False, max_length=64, help_text="Of one department, by its id.")
-    operation = serializers.CharField(required=False, max_length=200, help_text="Of one operation, by its code.")
+    department = serializers.CharField(required=False, max_length=64, help_text="Of one department, by id.")
+    operation = serializers.CharField(
+        required=False, max_length=200, help_text="Of one operation, by its code."
+    )
     correlation = serializers.CharField(
         required=False, max_length=64, help_text="What one request caused, by its correlation id."
     )
@@ -40,7 +42,9 @@ class FeedQuerySerializer(serializers.Serializer):
         required=False, max_length=100, help_text="What it was done to, e.g. `agents.agent`; with `subject`."
     )
     subject = serializers.CharField(required=False, max_length=64, help_text="Its id; with `subject_kind`.")
-    verb = serializers.CharField(required=False, max_length=100, help_text="What happened, e.g. `actions.action_held`.")
+    verb = serializers.CharField(
+        required=False, max_length=100, help_text="What happened, e.g. `actions.action_held`."
+    )
     decision = serializers.ChoiceField(required=False, choices=Event.Decision.choices)
     effect = serializers.ChoiceField(required=False, choices=Event.Effect.choices)
     since = serializers.DateTimeField(required=False, help_text="Not before this moment.")
@@ -53,7 +57,9 @@ class FeedQuerySerializer(serializers.Serializer):
             no_filter = f"The feed has no such filter: leave it out. It knows {known}."
             raise serializers.ValidationError({name[:100]: [no_filter] for name in unknown})
         if bool(attrs.get("subject")) != bool(attrs.get("subject_kind")):
-            raise serializers.ValidationError({"subject": ["Give subject and subject_kind together, or neither."]})
+            raise serializers.ValidationError(
+                {"subject": ["Give subject and subject_kind together, or neither."]}
+            )
         if attrs.get("since") and attrs.get("until") and attrs["since"] >= attrs["until"]:
             raise serializers.ValidationError({"until": ["This is before `since`. Give a later moment."]})
         return attrs

@@ -13,5 +13,8 @@ api_urlpatterns = [path("events", EventFeed.as_view(), name="events")]
 page_urlpatterns = [
     path("ledger/story/action/<uuid:key>/", story, {"kind": "action"}, name="story-action"),
     path("ledger/story/run/<uuid:key>/", story, {"kind": "run"}, name="story-run"),
-    *(path(f"ledger/download.{form}", download, {"form": form}, name=f"ledger-download-{form}") for form in FORMATS),
+    *(
+        path(f"ledger/download.{form}", download, {"form": form}, name=f"ledger-download-{form}")
+        for form in FORMATS
+    ),
 ]

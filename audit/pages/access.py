@@ -32,7 +32,9 @@ def for_people(view: View) -> View:
     return guarded
 
 
-def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> TemplateResponse:
+def page(
+    request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
+) -> TemplateResponse:
     """Render a page inside the portal's frame: menu, header, messages."""
     frame = admin.site.each_context(request)
-    return TemplateResponse(request, template, {**frame, "title": title, **context}, status=status)
+    return TemplateResponse(request, template, {**frame, "title": title, **context})

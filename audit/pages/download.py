@@ -19,7 +19,7 @@ from audit.services import downloading
 @require_safe
 @for_people
 def download(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Stream what the list shows, newest first, to whoever may read the ledger; that it was taken is an event."""
+    """Stream what the list shows, newest first, to who may read the ledger; that it was taken is an event."""
     user: Any = request.user
     if not user.has_perm("audit.view_event"):
         raise PermissionDenied

@@ -42,7 +42,7 @@ class Line:
 
 
 def line_of(event: Event) -> Line:
-    """Return an event as a line; ``reading.number`` has set its position."""
+    """Return an event as a line."""
     return Line(
         number=number_of(event),
         at=event.occurred_at,

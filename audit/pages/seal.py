@@ -31,7 +31,9 @@ def sentence(event: Any) -> str:
     if checkpoint is None:
         return NOT_YET
     signed = date_format(checkpoint.signed_at, "DATETIME_FORMAT")
-    return f"No. {event.position:,} under the checkpoint of {checkpoint.tree_size:,} entries, signed {signed} UTC"
+    return (
+        f"No. {event.position:,} under the checkpoint of {checkpoint.tree_size:,} entries, signed {signed} UTC"
+    )
 
 
 def proves(event: Any) -> str:

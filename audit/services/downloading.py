@@ -62,12 +62,13 @@ def lines(
     with_payload: bool,
 ) -> Iterator[str]:
     """Yield the lines of a file, newest first. None for the user sees everything."""
-    pages = reading.everything(user, question, until=until, period=period, most=most)
+    given = {"until": until, "period": period, "most": most, "with_payload": with_payload}
+    pages = reading.everything(user, question, **given)
     return _csv(pages, with_payload) if form == "csv" else _jsonl(pages, with_payload)
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it."""
+    """Return a cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
@@ -101,9 +102,7 @@ def _json(value: Any) -> str:
 
 
 def _rows(events: list[Event], with_payload: bool) -> Iterator[dict[str, Any]]:
-    if with_payload:
-        reading.with_payloads(events)
-    for event in events:
+    for event in reading.with_leaves(events):
         row = {name: getattr(event, name) for name in COLUMNS if name not in ("index", "leaf_hash")}
         row["index"] = None if row["position"] is None else row["position"] - 1
         row["leaf_hash"] = event.leaf_hash  # type: ignore[attr-defined]

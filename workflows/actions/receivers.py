@@ -108,7 +108,9 @@ ACTION = ApprovalSubject(
 
 def opening_of(user: Any, key: UUID) -> Opening | None:
     """Return how the story of an action begins: who asked for what, for whom, and where it stands."""
-    action = selectors.visible_to(user).select_related("agent", "on_behalf_of", "operation").filter(pk=key).first()
+    action = (
+        selectors.visible_to(user).select_related("agent", "on_behalf_of", "operation").filter(pk=key).first()
+    )
     if action is None:
         return None
     behalf = f", for {action.on_behalf_of}" if action.on_behalf_of else ""

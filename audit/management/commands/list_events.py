@@ -36,9 +36,7 @@ class Command(BaseCommand):
         narrowed = [(name, options[name]) for name in names if options[name]]
         narrowed += [(name, options[name].isoformat()) for name in ("since", "until") if options[name]]
         until = downloading.newest_id()
-        downloading.record_download(
-            actor=Actor.system("command line"), form=form, most=None, narrowed=narrowed
-        )
+        downloading.record_download(actor=Actor.system("command line"), form=form, most=None, narrowed=narrowed)
         found = downloading.lines(
             form,
             user=None,
