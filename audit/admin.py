@@ -158,7 +158,7 @@ class EventAdmin(ReadOnlyAdmin):
     def related(self, event: Event) -> SafeString:
         """Link each reference to everything the ledger holds about it, and an action or a run to its story."""
         url = reverse(f"{self.admin_site.name}:audit_event_changelist")
-        found = [
+        found: list[tuple[str, str, object]] = [
             (reverse(name, args=[key]), words, key)
             for name, words, key in (
                 ("story-action", "The story of this action", lines.as_uuid(event.action_id)),

@@ -64,16 +64,20 @@ class LedgerForm(forms.Form):
         self.user = user
         self._names: dict[str, dict[str, str]] = {}
         for name, label in REFERENCES.items():
-            longest = Event._meta.get_field(asking.COLUMNS[name]).max_length
+            column: Any = Event._meta.get_field(asking.COLUMNS[name])
             self.fields[name] = forms.CharField(
-                label=label, required=False, max_length=longest, help_text=HELP.get(name, "A name or an id.")
+                label=label,
+                required=False,
+                max_length=column.max_length,
+                help_text=HELP.get(name, "A name or an id."),
             )
         for name in ("since", "until"):
             self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT)
         verbs = (
             (verb, words.partition(":")[0].rstrip(".")) for verb, words in registry.registered_verbs().items()
         )
-        self.fields["verb"].choices = [("", "Anything"), *sorted(verbs, key=lambda it: it[1].lower())]
+        verb: Any = self.fields["verb"]
+        verb.choices = [("", "Anything"), *sorted(verbs, key=lambda it: it[1].lower())]
         if with_choices:
             self._offer()
 

@@ -172,7 +172,7 @@ def feed(user: Any, question: Question, *, after: int, limit: int, period: Q) ->
     events = list(rows.order_by("placement__position")[:limit])
     with_leaves(events)
     if len(events) == limit:
-        return selectors.FeedPage(events, events[-1].position)  # type: ignore[attr-defined]
+        return selectors.FeedPage(events, events[-1].position)
     return selectors.FeedPage(events, max(until, after))
 
 
@@ -266,7 +266,8 @@ def _paged(events: list[Event], place: Place, *, more: bool, end: UUID | None) -
 
 def _furthest(ways: Sequence[Way], span: Q, ascends: bool, most: int) -> tuple[Way, UUID | None]:
     """Return the way whose next entries reach furthest, and the entry at which they end; None: they are all."""
-    asked, given = [], []
+    asked: list[str] = []
+    given: list[Any] = []
     for way in ways:
         sql, params = _entries(way, span, ascends, most, only_id=True)
         asked.append(f"({sql})")
@@ -303,13 +304,13 @@ class _Entries(BaseTable):
         """Return what it is compared by."""
         return (type(self), self.table_alias, self.sql, self.params)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Return it under the name that the rest of the query knows."""
-        return f"{self.sql} {connection.ops.quote_name(self.table_alias)}", list(self.params)
+        return f"{self.sql} {connection.ops.quote_name(self.table_alias)}", self.params
 
-    def relabeled_clone(self, change_map: dict[str, str]) -> _Entries:
+    def relabeled_clone(self, change_map: Any) -> _Entries:
         """Return the same under another name."""
-        alias = change_map.get(self.table_alias, self.table_alias)
+        alias = str(change_map.get(self.table_alias, self.table_alias))
         return _Entries(self.table_name, alias, self.sql, self.params)
 
 

@@ -12,13 +12,13 @@ from audit import asking, registry
 from audit.models import Event
 
 ERASED = "Its words were erased."
-TONES = {
-    Event.Decision.ALLOW: "good",
-    Event.Decision.HOLD: "wait",
-    Event.Decision.DENY: "bad",
-    Event.Effect.CONFIRMED: "good",
-    Event.Effect.FAILED: "bad",
-    Event.Effect.IN_DOUBT: "wait",
+TONES: dict[str, str] = {
+    "allow": "good",
+    "hold": "wait",
+    "deny": "bad",
+    "confirmed": "good",
+    "failed": "bad",
+    "in_doubt": "wait",
 }
 
 

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from agents.models import Agent, Throttle, User
+from audit.lookups import named_by
 from audit.registry import Opening, Telling
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
@@ -86,12 +87,12 @@ def is_awaited(task: Task, action_id: str) -> bool:
 
 def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
-    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_ids(user)
+    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_to(user)
     about = [Q(subject_kind="actions.standingapproval", subject_id__in=agreed)] if agreed.exists() else []
     if user.has_perm("actions.view_action"):
         about.append(~Q(action_id=""))
     elif visible.exists():
-        about.append(Q(action_id__in=visible))
+        about.append(named_by("action_id", visible))
     return reduce(or_, about) if about else None
 
 

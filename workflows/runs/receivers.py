@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from agents.models import Stop
 from agents.services import stops
+from audit.lookups import named_by
 from audit.registry import Opening, Telling
 from audit.vocabulary import Actor, Ref
 from workflows.actions.models import Action
@@ -119,8 +120,8 @@ def visible_events(user: Any) -> Q | None:
     """Events of a run belong to whoever may see the run."""
     if user.has_perm("runs.view_run"):
         return ~Q(run_id="")
-    visible = selectors.visible_ids(user)
-    return Q(run_id__in=visible) if visible.exists() else None
+    visible = selectors.visible_to(user)
+    return named_by("run_id", visible) if visible.exists() else None
 
 
 def opening_of(user: Any, key: UUID) -> Opening | None:

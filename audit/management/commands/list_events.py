@@ -47,9 +47,9 @@ class Command(BaseCommand):
             with_payload=True,
         )
         try:
-            with output.open("w", encoding="utf-8", newline="") if output else nullcontext(self.stdout) as file:
+            with output.open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as file:
                 for text in found:
-                    file.write(text) if output else file.write(text, ending="")  # type: ignore[call-arg]
+                    file.write(text)
         except OSError as error:
             raise CommandError(f"The file was not written: {error}. Choose another --output.") from error
 
