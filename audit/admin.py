@@ -152,7 +152,7 @@ class EventAdmin(ReadOnlyAdmin):
         if not address:
             return format_html("{}", seal.proves(event))
         file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
-        return format_html("{}<br>{}", seal.proves(event), file)
+        return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
 
     @display(description="More about")
     def related(self, event: Event) -> SafeString:
@@ -174,9 +174,11 @@ class EventAdmin(ReadOnlyAdmin):
         if event.subject_id:
             about = urlencode({"kind": event.subject_kind, "object": event.subject_id})
             found.append((f"{url}?{about}", "Everything about this object", event.subject_id))
-        links = format_html_join(SafeString("<br>"), '<a class="underline" href="{}" title="{}">{}</a>',
-                                 [(address, key, words) for address, words, key in found])  # fmt: skip
-        return links or SafeString("-")
+        return format_html_join(
+            "",
+            '<p class="py-1"><a class="underline" href="{}" title="{}">{}</a></p>',
+            ((address, key, words) for address, words, key in found),
+        ) or SafeString("-")
 
     @display(description="Payload")
     def evidence(self, event: Event) -> SafeString:

@@ -21,6 +21,7 @@ PICKED = {
     "department": "department",
 }
 MOST_NAMES = 500
+COMMON = ("q", "verb", "decision", "effect", "since", "until")
 MOMENT = "%Y-%m-%dT%H:%M"
 REFERENCES = {
     "actor": "Who did it",
@@ -91,6 +92,18 @@ class LedgerForm(forms.Form):
         if given and given not in dict(choices):
             choices.append((given, given))
         self.fields["kind"].widget = forms.Select(choices=choices)
+
+    def common(self) -> list[forms.BoundField]:
+        """Return the fields that stand open."""
+        return [self[name] for name in COMMON]
+
+    def further(self) -> list[forms.BoundField]:
+        """Return those that are folded."""
+        return [field for field in self.visible_fields() if field.name not in COMMON]
+
+    def asks_more(self) -> bool:
+        """Say whether something is asked by a folded field, or wrong in one."""
+        return any(field.value() or field.errors for field in self.further())
 
     def offered(self) -> list[tuple[str, list[str]]]:
         """Return the names that fields offer, by the id of their list."""
