@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import Q
@@ -123,6 +123,12 @@ def test_a_period_is_found_by_the_time_in_the_id_and_told_by_the_database(many):
     for since, until in ((now + timedelta(minutes=5), None), (None, now - timedelta(minutes=5))):
         period = reading.in_period(since, until)
         assert reading.page(READER, reading.Question(), reading.Place(), period=period).events == []
+
+
+def test_a_period_may_reach_to_the_ends_of_the_calendar(many):
+    ends = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    period = reading.in_period(*ends)
+    assert len(reading.page(READER, reading.Question(), reading.Place(), period=period).events) == 20
 
 
 @pytest.mark.parametrize("asked", [asked for asked, _ in ASKED])

@@ -35,6 +35,7 @@ def picture(page: Page, name: str) -> None:
     if folder := os.environ.get("LEDGER_PICTURES"):
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
+            page.reload()
             page.screenshot(path=f"{folder}/{name}-{theme}.png", full_page=True)
         page.emulate_media(color_scheme="light")
         size = page.viewport_size
