@@ -135,7 +135,7 @@ class AgentsConfig(AppConfig):
         from agents import evidence, registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
-        from agents.selectors import clones, targets
+        from agents.selectors import clones, naming, targets
         from agents.services import (
             foreseeing,
             handing_over,
@@ -150,12 +150,16 @@ class AgentsConfig(AppConfig):
             throttles,
         )
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_names, register_verbs
         from audit.retention import register_departments, register_proposer
 
         register_verbs(VERBS)
         evidence.register_tables()
         visibility.register("agents", selectors.visible_events)
+        register_names("agent", naming.agent_names)
+        register_names("person", naming.people_names)
+        register_names("actor", naming.actor_names)
+        register_names("department", naming.department_names)
         lifecycle.register_change_kinds()
         probation.register_change_kinds()
         terms.register_change_kinds()

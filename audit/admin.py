@@ -3,64 +3,41 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from audit import registry, retention, selectors
+from audit import asking, reading, registry, retention, selectors
 from audit.adminkit import ReadOnlyAdmin, ReasonForm, actor_of, reason_action
+from audit.forms import LedgerForm
 from audit.models import Event, Payload
-from audit.pages import EvidencePage, ExportPage, SealsPage
+from audit.pages import EvidencePage, ExportPage, SealsPage, lines, seal
+from audit.services import downloading
 from audit.vocabulary import ActorKind, Ref, Refusal
 
 REFERENCES = {
-    "action_id": "Everything about this action",
-    "agent_id": "Everything about this agent",
-    "run_id": "Everything about this run",
-    "system_id": "Everything about this system",
-    "department_id": "Everything about this department",
-    "correlation_id": "Everything that the same request caused",
+    "action_id": ("action", "Everything about this action"),
+    "agent_id": ("agent", "Everything about this agent"),
+    "run_id": ("run", "Everything about this run"),
+    "system_id": ("system", "Everything about this system"),
+    "department_id": ("department", "Everything about this department"),
+    "operation": ("operation", "Everything about this operation"),
+    "delegated_id": ("behalf", "Everything on behalf of this person"),
+    "correlation_id": ("correlation", "Everything that the same request caused"),
 }
-SHOWN_REASON = 120  # characters; all of it stands on the page of the event
-IDENTIFIERS = ("actor_id", "subject_id", *REFERENCES)
-# An id, or a part of one long enough to be meant as one: answered by indexes alone.
-LOOKS_LIKE_AN_ID = re.compile(r"^(?=.*\d)[0-9A-Za-z_-]{16,64}$")
-UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
-
-
-class NewestFirst(InfinitePaginator):
-    """Next and previous without ever counting the ledger; what is older than this is reached by the filters."""
-
-    count = 100_000
-
-
-class VerbFilter(DropdownFilter):
-    """The verbs that rooms have described, without asking the database which occur."""
-
-    title = "what happened"
-    parameter_name = "verb"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        described = registry.registered_verbs().items()
-        found = [(verb, meaning.partition(":")[0].rstrip(".")) for verb, meaning in described]
-        return sorted(found, key=lambda it: it[1].lower())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(verb=self.value()) if self.value() else queryset
 
 
 class EraseForm(ReasonForm):
@@ -82,39 +59,14 @@ class EraseForm(ReasonForm):
 class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
-    list_display = (
-        *(
-            "shown_position",
-            "occurred_at",
-            "shown_told",
-            "shown_reason",
-            "shown_actor",
-            "shown_decision",
-            "verb",
-        ),
-    )
-    empty_title = "No entry that you may see"
-    empty_step = "The ledger fills by itself with everything that people, agents and the portal do."
-    list_display_links = ("shown_told",)
-    list_filter = (
-        ("occurred_at", RangeDateTimeFilter),
-        VerbFilter,
-        "decision",
-        "actor_kind",
-    )
-    list_filter_submit = True
-    list_per_page = 50
-    search_fields = ("sentence",)
-    search_help_text = "A name, a word or an id"
-    sortable_by = ()
-    show_full_result_count = False
-    paginator = NewestFirst
     actions_detail = ["erase"]
     fieldsets = (
-        (None, {"fields": ("shown_told", "reason", "shown_decision", "code")}),
+        (None, {"fields": ("shown_sentence", "reason", "shown_decision", "code")}),
         ("When and where", {"fields": ("shown_position", "occurred_at", "meaning", "verb")}),
-        ("Who", {"fields": ("actor_label", "actor_kind", "actor_id")}),
-        ("What", {"fields": ("subject_label", "subject_kind", "subject_id", "related")}),
+        ("Who", {"fields": ("actor_label", "actor_kind", "actor_id", "delegated")}),
+        ("What", {"fields": ("subject_label", "shown_kind", "subject_id", "operation", "related")}),
+        ("What came of it", {"fields": ("shown_effect", "shown_agreement", "shown_remedy", "shown_risk")}),
+        ("How it is sealed", {"fields": ("sealed", "fingerprint", "proves")}),
         ("Evidence", {"fields": ("evidence",)}),
     )
 
@@ -160,28 +112,44 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
             )
         return retention.propose_erasure(actor_of(request), subjects[data["what"]], data["reason"])
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Ids are answered by their indexes; words are looked for in names, sentences and codes."""
-        term = search_term.replace("\x00", "").strip()
-        return (queryset.filter(_matching(term)) if term else queryset), False
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show a page of what is asked; a page never counts, skips or sorts the ledger."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = LedgerForm(request.GET, user=request.user)
+        context = {**self.admin_site.each_context(request), "title": "Ledger", "opts": self.opts, "form": form}
+        if not form.is_valid():
+            return TemplateResponse(request, "audit/ledger.html", {**context, "page": None}, status=422)
+        question = form.question()
+        page = reading.page(request.user, question, form.place(), period=form.period())
+        context |= {
+            "page": page,
+            "lines": [lines.line_of(event) for event in page.events],
+            "narrowed": form.narrowed(),
+            "addresses": _addresses(form, page),
+            "is_first": form.place() == reading.Place(),
+            "downloads": {
+                name: f"{reverse(f'ledger-download-{name}')}{form.address()}" for name in downloading.FORMATS
+            },
+            "most_lines": f"{downloading.MOST_LINES:,}",
+            "looked_through": f"{question.most:,}",
+        }
+        return TemplateResponse(request, "audit/ledger.html", context)
 
-    @display(description="No.")
-    def shown_position(self, event: Any) -> str:
-        return f"{event.position:,}" if event.position else "being numbered"
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return an event with its place and what it is sealed as."""
+        event = super().get_object(request, object_id, from_field)
+        if event is not None:
+            reading.with_leaves([event])
+        return event
 
     @display(description="What happened")
-    def shown_told(self, event: Event) -> str:
-        return event.told
+    def shown_sentence(self, event: Event) -> str:
+        return lines.sentence_of(event)
 
-    @display(description="Why")
-    def shown_reason(self, event: Event) -> str:
-        return Truncator(event.reason).chars(SHOWN_REASON)
-
-    @display(description="Who", ordering=None)
-    def shown_actor(self, event: Event) -> str:
-        return event.actor_label or event.actor_id
+    @display(description="No.")
+    def shown_position(self, event: Event) -> str:
+        return lines.number_of(event)
 
     @display(description="Decision", label={"Allowed": "success", "Held": "warning", "Denied": "danger"})
     def shown_decision(self, event: Event) -> str | None:
@@ -191,16 +159,73 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     def meaning(self, event: Event) -> str:
         return registry.registered_verbs().get(event.verb, "-")
 
+    @display(description="On whose behalf")
+    def delegated(self, event: Event) -> str:
+        return event.delegated_id or "-"
+
+    @display(description="Kind of object")
+    def shown_kind(self, event: Event) -> str:
+        return f"{asking.kind_words(event.subject_kind)} ({event.subject_kind})"
+
+    @display(description="What was seen to come of it")
+    def shown_effect(self, event: Event) -> str:
+        return event.get_effect_display() or "-"
+
+    @display(description="Is that what was decided?")
+    def shown_agreement(self, event: Event) -> str:
+        return event.get_agreement_display() or "-"
+
+    @display(description="What was done about it")
+    def shown_remedy(self, event: Event) -> str:
+        return lines.humanized(event.remedy) or "-"
+
+    @display(description="What was known of the risk")
+    def shown_risk(self, event: Event) -> SafeString:
+        known = [(lines.humanized(name), said) for name, said in sorted((event.risk or {}).items())]
+        return format_html_join(SafeString("<br>"), "{}: {}", known) if known else SafeString("-")
+
+    @display(description="Seal")
+    def sealed(self, event: Event) -> str:
+        return seal.sentence(event)
+
+    @display(description="Its fingerprint (leaf hash)")
+    def fingerprint(self, event: Event) -> SafeString:
+        found = getattr(event, "leaf_hash", None)
+        return format_html("<code>{}</code><br>{}", found, seal.FINGERPRINT) if found else SafeString("-")
+
+    @display(description="What this proves")
+    def proves(self, event: Event) -> SafeString:
+        address = seal.proof_address(event)
+        if not address:
+            return format_html("{}", seal.proves(event))
+        file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
+        return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
+
     @display(description="More about")
     def related(self, event: Event) -> SafeString:
-        """Link each reference to everything the ledger holds about it."""
+        """Link each reference to everything the ledger holds about it, and an action or a run to its story."""
         url = reverse(f"{self.admin_site.name}:audit_event_changelist")
-        links = [
-            format_html('<a class="underline" href="{}?q={}" title="{}">{}</a>', url, key, key, words)
-            for name, words in REFERENCES.items()
+        found: list[tuple[str, str, object]] = [
+            (reverse(name, args=[key]), words, key)
+            for name, words, key in (
+                ("story-action", "The story of this action", lines.as_uuid(event.action_id)),
+                ("story-run", "The story of this run", lines.as_uuid(event.run_id)),
+            )
+            if key
+        ]
+        found += [
+            (f"{url}?{urlencode({asked: key})}", words, key)
+            for name, (asked, words) in REFERENCES.items()
             if (key := getattr(event, name))
         ]
-        return SafeString("<br>".join(links)) if links else SafeString("-")
+        if event.subject_id:
+            about = urlencode({"kind": event.subject_kind, "object": event.subject_id})
+            found.append((f"{url}?{about}", "Everything about this object", event.subject_id))
+        return format_html_join(
+            "",
+            '<p class="py-1"><a class="underline" href="{}" title="{}">{}</a></p>',
+            ((address, key, words) for address, words, key in found),
+        ) or SafeString("-")
 
     @display(description="Payload")
     def evidence(self, event: Event) -> SafeString:
@@ -212,23 +237,11 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         return format_html('<pre hx-disable class="whitespace-pre-wrap">{}</pre>', text)
 
 
-def _matching(term: str) -> Q:
-    if UUID.match(term):
-        return Q(pk=term) | _any_identifier(term.lower())
-    if LOOKS_LIKE_AN_ID.match(term):
-        return _any_identifier(term)
-    if registry.VERB.match(term):
-        return Q(verb=term)
-    if re.fullmatch(r"[a-z_]+\.", term):
-        return Q(verb__startswith=term)
-    words = Q(code=term) | Q(correlation_id=term) | Q(subject_id=term) | Q(actor_id=term)
-    for field in ("sentence", "actor_label", "subject_label", "reason"):
-        words |= Q(**{f"{field}__icontains": term})
-    return words
-
-
-def _any_identifier(key: str) -> Q:
-    found = Q()
-    for field in IDENTIFIERS:
-        found |= Q(**{field: key})
+def _addresses(form: LedgerForm, page: reading.Page) -> dict[str, str]:
+    """Return the pages one can go on to with the same question."""
+    found = {"first": form.address(), "oldest": form.address(after=reading.OLDEST)}
+    if page.older:
+        found["older"] = form.address(before=page.older)
+    if page.newer:
+        found["newer"] = form.address(after=page.newer)
     return found

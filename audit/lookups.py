@@ -35,6 +35,21 @@ class AnyOf(Lookup):
         return f"{left} = {right}", (*given, *keys)
 
 
+class AsUUID(models.Func):
+    """Text of the ledger as a key, NULL where it is none, so that one row is asked for instead of all."""
+
+    template = (
+        "CASE WHEN %(expressions)s ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+        " THEN (%(expressions)s)::uuid END"
+    )
+    output_field = models.UUIDField()
+
+
+def named_by(column: str, rows: QuerySet[Any]) -> models.Q:
+    """Return the condition on Event that a reference names one of some rows; asked by key, event by event."""
+    return models.Q(models.Exists(rows.order_by().filter(pk=AsUUID(models.OuterRef(column)))))
+
+
 def by_key(rows: QuerySet[Row], keys: Iterable[UUID | str]) -> dict[UUID, Row]:
     """Return rows by their UUIDs, as ``in_bulk`` does."""
     return {row.pk: row for row in rows.filter(pk__any_of=list(keys))}

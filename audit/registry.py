@@ -4,14 +4,53 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 logger = logging.getLogger(__name__)
 
 VERB = re.compile(r"^[a-z_]+\.[a-z_]+$")
 
+# Who asks -> the names of one kind that they may pick, each with its id.
+Names = Callable[[Any], Iterable[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a story tells an event, beside its own sentence. Rooms say it only for verbs that need it.
+
+    ``more(event, payload)`` are further sentences, e.g. the rules that decided. ``waits_for(event)`` names whom
+    or what one waits for from then on, until an event of one of ``until``; nothing: no wait. ``echoes``:
+    another event says it better.
+    """
+
+    more: Callable[[Any, Mapping[str, Any]], list[str]] | None = None
+    waits_for: Callable[[Any], str] | None = None
+    until: frozenset[str] = frozenset()
+    echoes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the story of an action or a run begins: who asked for what and when, and where its own page is."""
+
+    title: str
+    sentence: str
+    at: datetime
+    link: str
+    ends: str = ""
+
+
+# Who asks and the id -> how its story begins; None where they may not see it.
+Opener = Callable[[Any, UUID], Opening | None]
+
+_tellings: dict[str, Telling] = {}
+_openers: dict[str, Opener] = {}
 _verbs: dict[str, str] = {}
+_names: dict[str, Names] = {}
 _listeners: list[Callable[[int], None]] = []
 
 
@@ -52,6 +91,38 @@ def register_verbs(verbs: Mapping[str, str]) -> None:
 def registered_verbs() -> dict[str, str]:
     """Return every verb with its description, sorted."""
     return dict(sorted(_verbs.items()))
+
+
+def register_tellings(tellings: Mapping[str, Telling]) -> None:
+    """Say how stories tell events of these verbs."""
+    _tellings.update(tellings)
+
+
+def telling_of(verb: str) -> Telling:
+    """Return how a story tells events of a verb."""
+    return _tellings.get(verb, Telling())
+
+
+def register_opening(kind: str, opener: Opener) -> None:
+    """Let the stories of a kind of object (``actions.action``) begin with who asked for it."""
+    _openers[kind] = opener
+
+
+def opening_of(kind: str, key: UUID, user: Any) -> Opening | None:
+    """Return how the story of an object begins for somebody."""
+    opener = _openers.get(kind)
+    return opener(user, key) if opener else None
+
+
+def register_names(kind: str, names: Names) -> None:
+    """Let readers pick an agent, a person, a system or a department by name: ``names(user)`` are (id, name)."""
+    _names[kind] = names
+
+
+def names_for(kind: str, user: Any) -> list[tuple[str, str]]:
+    """Return the ids and names of a kind that somebody may pick; none where no room has told of any."""
+    lister = _names.get(kind)
+    return list(lister(user)) if lister else []
 
 
 def check_verb(verb: str) -> None:

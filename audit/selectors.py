@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import connection
@@ -90,15 +92,23 @@ def events_after(position: int, verbs: Sequence[str], *, user: Any, until: int, 
     return FeedPage(events, events[-1].position if len(events) == limit else max(until, position))
 
 
+def ways_about(kind: str, object_id: str) -> list[Q]:
+    """Return the conditions on Event of which one holds for what concerns an object; each has an index."""
+    concerned = [Q(subject_kind=kind, subject_id=str(object_id))]
+    column = _REFERENCE_COLUMNS.get(kind.rpartition(".")[2])
+    return [*concerned, Q(**{column: str(object_id)})] if column and object_id else concerned
+
+
 def about(kind: str, object_id: str) -> Q:
     """Return the condition on Event that holds for everything that concerns one object."""
-    concerned = Q(subject_kind=kind, subject_id=str(object_id))
-    column = _REFERENCE_COLUMNS.get(kind.rpartition(".")[2])
-    return concerned | Q(**{column: str(object_id)}) if column and object_id else concerned
+    return reduce(or_, ways_about(kind, object_id))
 
 
 def timeline(kind: str, object_id: str, user: Any) -> EventQuerySet:
-    """Return what ``user`` may see of one object's story, oldest first; events not numbered yet come last."""
+    """Return what ``user`` may see of one object's story, oldest first; events not numbered yet come last.
+
+    All of it is read and put in order: ``reading.timeline`` is the one for pages.
+    """
     return (
         visible_events(user)
         .filter(about(kind, object_id))

@@ -18,6 +18,7 @@ handler500 = "autonomy.problems.server_error"
 
 urlpatterns = [
     path("", include(page_urlpatterns)),
+    path("", include(audit_urls.page_urlpatterns)),
     # The list of tables is no place to begin: the home page is.
     path("admin/", RedirectView.as_view(pattern_name="home")),
     path("admin/", admin.site.urls),

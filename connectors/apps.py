@@ -54,7 +54,7 @@ class ConnectorsConfig(AppConfig):
         from agents import registry
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_names, register_verbs
         from connectors import evidence, selectors
         from connectors.models import System
         from connectors.services import grants, leaving, operations
@@ -62,6 +62,7 @@ class ConnectorsConfig(AppConfig):
         register_verbs(VERBS)
         evidence.register_tables()
         visibility.register("connectors", selectors.visible_events)
+        register_names("system", selectors.system_names)
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         registry.register_operation_catalogue(selectors.operation_facts, selectors.all_operation_facts)

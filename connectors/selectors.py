@@ -42,6 +42,11 @@ def visible_systems(user: Any) -> QuerySet[System]:
     return everything if may and user.has_perm("connectors.view_system") else everything.none()
 
 
+def system_names(user: Any) -> list[tuple[str, str]]:
+    """Return the ids and names of the systems somebody may see, for a reader of the ledger to pick."""
+    return [(str(key), name) for key, name in visible_systems(user).order_by("name").values_list("pk", "name")]
+
+
 def visible_calls(user: Any) -> QuerySet[Call]:
     """Calls of visible systems."""
     return Call.objects.select_related("system", "operation").filter(system__in=visible_systems(user))

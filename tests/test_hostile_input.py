@@ -125,6 +125,8 @@ QUERIES = [
         "name=%ff",
         "name=" + "x" * 3_000,
     ),
+    *("since=x", "since=%00", "until=9999-12-31T23:59:59Z", "since=0001-01-01T00:00:00Z", "since=10000-01-01"),
+    *("agent=%00", "agent=%ff", "agent=" + "x" * 3_000, "verb='", "decision=x", "effect=%00", "subject=1"),
     *("format=xml", "format=%00", "version=9", "lang=xx", "?", "&&&=", "%", "%00=1", "a" * 4_000, "x[y]=z;w"),
 ]
 HEADERS: list[dict[str, str]] = [

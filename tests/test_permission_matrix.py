@@ -59,6 +59,8 @@ TALK = {
 }
 AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
+# The word before a key, where it is not the name of the objects.
+PLURALS = {"inbox": "approvals", "action": "actions", "run": "runs"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
 
@@ -120,7 +122,7 @@ def address(world: World, route: str, owner: str) -> tuple[str, Any]:
 
     def named(match: re.Match[str]) -> str:
         nonlocal found
-        found = getattr(world, owner).get({"inbox": "approvals"}.get(match[1], match[1]), found)
+        found = getattr(world, owner).get(PLURALS.get(match[1], match[1]), found)
         keys = {"code": getattr(found, "code", found), "number": 1}
         return f"{match[1]}/{keys.get(match[2], getattr(found, 'pk', found))}"
 

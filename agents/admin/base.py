@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -18,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from agents import selectors
 from agents.models import ChangeRequest
-from audit import selectors as ledger
+from audit import reading as ledger
 from audit.adminkit import LabelledFieldsMixin, ServiceAdmin
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -191,9 +192,9 @@ def trail(kind: str, obj: Any) -> SafeString:
     viewer = getattr(obj, "viewer", None)
     if viewer is None or not viewer.has_perm("audit.view_event"):
         return table((), (), empty="You may not read the ledger.")
-    newest = ledger.timeline(kind, str(obj.pk), viewer).order_by("-occurred_at", "-id")[:TRAIL_LENGTH]
+    newest = ledger.timeline(kind, str(obj.pk), viewer, size=TRAIL_LENGTH).events
     rows = [(moment(event.occurred_at), event.told, event.reason) for event in newest]
-    everything = f"{reverse('admin:audit_event_changelist')}?q={obj.pk}"
+    everything = f"{reverse('admin:audit_event_changelist')}?{urlencode({'kind': kind, 'object': obj.pk})}"
     return table(
         ("When (UTC)", "What", "Why"),
         rows,

@@ -1,4 +1,5 @@
-"""The ledger's pages beside its list: exports, evidence packs, seals. Each is mixed into the list's admin."""
+"""The ledger's pages beside its list: stories and downloads; exports, evidence packs and seals,
+which are mixed into the list's admin."""
 
 from __future__ import annotations
 

@@ -25,7 +25,6 @@ MOST_EVENTS = 50_000
 class ExportPage:
     """Adds the page to the ledger's own pages. Who sees every event and every payload may export them."""
 
-    list_before_template = "audit/export_link.html"
     admin_site: Any
     opts: Any
 

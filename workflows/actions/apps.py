@@ -30,7 +30,7 @@ class ActionsConfig(AppConfig):
             register_throttle_count,
         )
         from audit import visibility
-        from audit.registry import register_invariants, register_verbs
+        from audit.registry import register_invariants, register_opening, register_tellings, register_verbs
         from workflows.actions import evidence, invariants, receivers, selectors, services
         from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
@@ -61,4 +61,6 @@ class ActionsConfig(AppConfig):
         erasing.register_classes()
         register_contract_note(selectors.contract_words)
         register_awaited("actions.action", receivers.is_awaited)
+        register_opening("actions.action", receivers.opening_of)
+        register_tellings(receivers.TELLINGS)
         visibility.register("actions", receivers.visible_events)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
+from django.urls import reverse
 
 from agents.models import Agent, Throttle, User
+from audit.lookups import named_by
+from audit.registry import Opening, Telling
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
 from workflows.actions.models import Action
@@ -82,12 +87,12 @@ def is_awaited(task: Task, action_id: str) -> bool:
 
 def visible_events(user: Any) -> Q | None:
     """Events of an action belong to whoever may see the action: its agent, its people, its approvers."""
-    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_ids(user)
+    agreed, visible = selectors.visible_standing_ids(user), selectors.visible_to(user)
     about = [Q(subject_kind="actions.standingapproval", subject_id__in=agreed)] if agreed.exists() else []
     if user.has_perm("actions.view_action"):
         about.append(~Q(action_id=""))
     elif visible.exists():
-        about.append(Q(action_id__in=visible))
+        about.append(named_by("action_id", visible))
     return reduce(or_, about) if about else None
 
 
@@ -100,3 +105,47 @@ ACTION = ApprovalSubject(
     agent_of=agent_of,
     shapes_of=selectors.shapes_of,
 )
+
+
+def opening_of(user: Any, key: UUID) -> Opening | None:
+    """Return how the story of an action begins: who asked for what, for whom, and where it stands."""
+    action = (
+        selectors.visible_to(user).select_related("agent", "on_behalf_of", "operation").filter(pk=key).first()
+    )
+    if action is None:
+        return None
+    behalf = f", for {action.on_behalf_of}" if action.on_behalf_of else ""
+    deed = action.operation.name if action.operation else action.operation_code
+    return Opening(
+        title=action.label,
+        sentence=f"{action.agent.name}{behalf} asked to {deed[:1].lower()}{deed[1:]}: {action.label}",
+        at=action.requested_at,
+        link=reverse("action", args=[action.pk]),
+        ends=f"{action.get_state_display()}. {action.sentence[:1].upper()}{action.sentence[1:]}",
+    )
+
+
+def rules_told(event: Any, payload: Mapping[str, Any]) -> list[str]:
+    """Return by which rules it was decided, in their own words."""
+    told = payload.get("explanation")
+    if not isinstance(told, Mapping):
+        return []
+    deciding = told.get("deciding") or ()
+    return [
+        f"By the rule “{rule.get('name', '')}”: {rule.get('sentence', '')}"
+        for rule in told.get("rules") or ()
+        if isinstance(rule, Mapping) and rule.get("rule_id") in deciding
+    ]
+
+
+_DECIDED = ("denied", "held", "held_again", "authorized", "stopped", "expired")
+_CAME_BACK = frozenset(f"actions.action_{end}" for end in ("confirmed", "failed", "in_doubt"))
+_BEGUN = frozenset({"actions.action_dispatched", "actions.action_stopped", "actions.action_expired"})
+TELLINGS = {
+    **{f"actions.action_{end}": Telling(more=rules_told) for end in _DECIDED},
+    "actions.action_put_off": Telling(waits_for=lambda event: "its turn", until=_BEGUN),
+    "actions.action_dispatched": Telling(waits_for=lambda event: "the answer of the system", until=_CAME_BACK),
+    "actions.action_in_doubt": Telling(
+        waits_for=lambda event: "somebody to find out whether it was done", until=_CAME_BACK
+    ),
+}

@@ -13,7 +13,7 @@ class ApprovalsConfig(AppConfig):
     def ready(self) -> None:
         from agents import registry
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_tellings, register_verbs
         from workflows.approvals import evidence, receivers, services
         from workflows.approvals.registry import register_subject
         from workflows.approvals.selectors.load import SEE_ALL
@@ -24,6 +24,7 @@ class ApprovalsConfig(AppConfig):
             registry.register_role_permissions(group, SEEN)
         seen_by_managers = [services.FOR_OTHERS, services.FOR_ANYBODY, SEE_ALL]
         registry.register_role_permissions("Managers", seen_by_managers)
+        register_tellings(receivers.TELLINGS)
         visibility.register("approvals", receivers.visible_events)
         services.register_change_kinds()
         register_subject(receivers.KIND, receivers.CHANGE)

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 
 from agents.models import ChangeRequest, User
 from agents.services import changes, leading
+from audit.registry import Telling
 from audit.vocabulary import Actor, Ref
 from workflows.approvals import selectors, services
 from workflows.approvals.models import Approval
@@ -134,3 +135,23 @@ def _who_gains(change: ChangeRequest) -> list[str]:
 
 def _change(approval: Approval) -> ChangeRequest:
     return ChangeRequest.objects.get(pk=approval.subject_id)
+
+
+_ENDS = frozenset(
+    f"approvals.approval_{end}" for end in ("approved", "rejected", "expired", "withdrawn", "superseded")
+)
+
+
+def _who_is_asked(event: Any) -> str:
+    """Return whom a request for a decision names: its sentence begins with them."""
+    whom, found, _ = event.sentence.partition(" must decide")
+    return whom if found else "a decision"
+
+
+_VOTE = "approvals.vote_cast"
+# What became of a question is told by what was asked about; the last vote is over as soon as it is cast.
+TELLINGS = {
+    **{verb: Telling(echoes=True) for verb in _ENDS},
+    "approvals.approval_requested": Telling(waits_for=_who_is_asked, until=_ENDS | {_VOTE}),
+    _VOTE: Telling(waits_for=lambda event: "the next who must decide", until=_ENDS | {_VOTE}),
+}

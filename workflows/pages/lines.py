@@ -10,8 +10,11 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from audit import reading
 from audit.vocabulary import ActorKind
 from workflows.pages.words import look_of
+
+MOST_OF_A_HISTORY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ def _link(event: Any) -> str:
     with suppress(NoReverseMatch):
         return reverse("run", args=[event.run_id]) if event.run_id else ""
     return ""
+
+
+def history_of(kind: str, key: Any, user: Any) -> list[Line]:
+    """Return the newest lines of an object's story, in the order of the ledger."""
+    return lines_of(reading.in_order(reading.timeline(kind, str(key), user, size=MOST_OF_A_HISTORY).events))
 
 
 def lines_of(events: Iterable[Any]) -> list[Line]:

@@ -18,7 +18,6 @@ from agents.decision.money import format_minor
 from agents.decision.wording import number_words
 from agents.models import Agent, ChangeRequest, Rule, User
 from agents.selectors import company_currency, foreseen, rule_facts
-from audit.selectors import timeline
 from workflows.actions.models import Action
 from workflows.actions.selectors import Edit, amount_words, edits_of, shown_arguments
 from workflows.approvals.models import Approval, Vote
@@ -30,7 +29,7 @@ from workflows.pages.access import admin_page
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.confirming import Confirmed
 from workflows.pages.later import Later, later_of, when_words
-from workflows.pages.lines import Line, lines_of
+from workflows.pages.lines import Line, history_of
 from workflows.pages.stages import StageLine, stage_lines
 from workflows.pages.voters import Voter, voters_of, why_nobody
 from workflows.pages.words import (
@@ -130,7 +129,7 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         state=state_tag(approval.state, approval.get_state_display()),
         votes=votes,
         groups=" and ".join(group.name for group in approval.approver_groups.all()),
-        history=lines_of(timeline("approvals.approval", str(approval.pk), user)),
+        history=history_of("approvals.approval", approval.pk, user),
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         others=_others(approval, user, may=bool(voters)),

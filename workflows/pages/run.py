@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.models import User
-from audit.selectors import newest_position, timeline
+from audit import reading
+from audit.selectors import newest_position
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page, for_people, page, part
@@ -123,8 +124,9 @@ def _lines(found: Run, user: User) -> list[Line]:
     """Return what was decided and done, newest first; of tasks only what closes the steps themselves."""
     tasks = [str(key) for key in found.steps.values_list("task_id", flat=True) if key]
     echoes = ECHOED & ~Q(subject_id__in=tasks)
-    events = timeline("runs.run", str(found.pk), user).exclude(echoes | Q(verb__in=(*STEPS, *IN_THE_TABLE)))
-    return list(reversed(lines_of(list(events)[-MOST_LINES:])))
+    besides = echoes | Q(verb__in=(*STEPS, *IN_THE_TABLE))
+    newest = reading.timeline("runs.run", str(found.pk), user, besides=besides, size=MOST_LINES)
+    return list(reversed(lines_of(reading.in_order(newest.events))))
 
 
 def _user(request: HttpRequest) -> User:

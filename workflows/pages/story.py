@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
@@ -16,7 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
 from agents.selectors import visible_agents
-from audit.selectors import newest_position, timeline
+from audit import reading
+from audit.selectors import newest_position
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments, visible_to
@@ -32,6 +34,9 @@ from workflows.pages.question import (
     statement_of,
 )
 from workflows.pages.words import ECHOES, Tag, action_tag, facts_of, look_of
+
+# The rest is in the story, which goes on page by page.
+MOST_CHAPTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,10 @@ def chapters_of(action: Action, user: User) -> list[Chapter]:
         title=f"Asked to {deed(action)}",
         reason="",
     )
-    events = timeline("actions.action", str(action.pk), user).exclude(verb__in=ECHOES)
-    return [asked, *(_chapter(event, action) for event in events)]
+    newest = reading.timeline(
+        "actions.action", str(action.pk), user, besides=Q(verb__in=ECHOES), size=MOST_CHAPTERS
+    )
+    return [asked, *(_chapter(event, action) for event in reading.in_order(newest.events))]
 
 
 def _chapter(event: Any, action: Action) -> Chapter:

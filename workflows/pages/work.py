@@ -16,7 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
-from audit.selectors import timeline
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.documents.models import Document
@@ -25,7 +24,7 @@ from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.clocks import ClockLine, clock_lines
 from workflows.pages.inbox import listed
-from workflows.pages.lines import PROCESSES, Line, lines_of
+from workflows.pages.lines import PROCESSES, Line, history_of
 from workflows.pages.question import pretty
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.steps import named, names_of
@@ -251,7 +250,7 @@ def work_for(found: Task, user: User, form: Any = None) -> Work:
         raw=pretty(found.input) if found.input else "",
         run=run,
         documents=list(readable),
-        history=lines_of(timeline("tasks.task", str(found.pk), user)),
+        history=history_of("tasks.task", found.pk, user),
         form=None if why_not else given or _form(found, user),
         others=_others(found, user, form) if not why_not else {},
         questions=questions_of(found),

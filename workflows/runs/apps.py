@@ -26,7 +26,7 @@ class RunsConfig(AppConfig):
         )
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_invariants, register_verbs
+        from audit.registry import register_invariants, register_opening, register_tellings, register_verbs
         from connectors.registry import on_system_back, register_portal_verb
         from workflows.actions.registry import (
             on_actions_ended,
@@ -69,4 +69,6 @@ class RunsConfig(AppConfig):
         on_run_spent(pause_for_budget)
         register_readers(selectors.readable_documents)
         erasing.register_classes()
+        register_opening("runs.run", receivers.opening_of)
+        register_tellings(receivers.TELLINGS)
         visibility.register("runs", receivers.visible_events)

@@ -8,9 +8,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 
 from agents.models import Stop
 from agents.services import stops
+from audit.lookups import named_by
+from audit.registry import Opening, Telling
 from audit.vocabulary import Actor, Ref
 from workflows.actions.models import Action
 from workflows.runs import dispatch, selectors
@@ -117,5 +120,27 @@ def visible_events(user: Any) -> Q | None:
     """Events of a run belong to whoever may see the run."""
     if user.has_perm("runs.view_run"):
         return ~Q(run_id="")
-    visible = selectors.visible_ids(user)
-    return Q(run_id__in=visible) if visible.exists() else None
+    visible = selectors.visible_to(user)
+    return named_by("run_id", visible) if visible.exists() else None
+
+
+def opening_of(user: Any, key: UUID) -> Opening | None:
+    """Return how the story of a run begins: who started which workflow, and where it stands."""
+    run = selectors.visible_to(user).filter(pk=key).first()
+    if run is None:
+        return None
+    outcome = f": {run.outcome.replace('_', ' ')}" if run.outcome and run.outcome != run.state else ""
+    return Opening(
+        title=run.label,
+        sentence=f"{run.started_by} started the workflow “{run.workflow.name}”: {run.label}",
+        at=run.started_at,
+        link=reverse("run", args=[run.pk]),
+        ends=f"{run.get_state_display()}{outcome}.",
+    )
+
+
+_GOES_ON = frozenset({"runs.run_resumed", "runs.run_unpaused", "runs.run_cancelled", "runs.run_finished"})
+TELLINGS = {
+    "runs.run_parked": Telling(waits_for=lambda event: "an operator", until=_GOES_ON),
+    "runs.run_paused": Telling(waits_for=lambda event: "somebody to let it go on", until=_GOES_ON),
+}

@@ -11,8 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.db.models import CharField, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from guardian.shortcuts import get_objects_for_user
 
 from agents.models import Role, User
@@ -59,11 +58,6 @@ def visible_to(user: User) -> QuerySet[Run]:
         return runs
     involved = Q(pk__in=_runs_of(tasks.visible_to(user))) | Q(pk__in=_runs_asking(user))
     return runs.filter(mine | involved)
-
-
-def visible_ids(user: User) -> QuerySet[Run, Any]:
-    """Return the ids of the runs a user may see as text, as other rooms refer to them; a subquery."""
-    return visible_to(user).order_by().annotate(text=Cast("pk", CharField())).values("text")
 
 
 def readable_documents(user: User) -> Q | None:

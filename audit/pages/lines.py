@@ -1,0 +1,91 @@
+"""Events as lines that people read. What people, agents and systems wrote is text, never markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.urls import reverse
+
+from audit import asking, registry
+from audit.models import Event
+
+TONES: dict[str, str] = {
+    "allow": "good",
+    "hold": "wait",
+    "deny": "bad",
+    "confirmed": "good",
+    "failed": "bad",
+    "in_doubt": "wait",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of the list."""
+
+    number: str
+    at: datetime
+    sentence: str
+    reason: str
+    who: str
+    what: str
+    kind: str
+    decision: str
+    decision_tone: str
+    effect: str
+    effect_tone: str
+    meaning: str
+    link: str
+
+
+def line_of(event: Event) -> Line:
+    """Return an event as a line."""
+    return Line(
+        number=number_of(event),
+        at=event.occurred_at,
+        sentence=sentence_of(event),
+        reason=event.reason,
+        who=event.actor_label or event.actor_id,
+        what=event.subject_label,
+        kind=asking.kind_words(event.subject_kind),
+        decision=event.get_decision_display(),
+        decision_tone=TONES.get(event.decision, ""),
+        effect=effect_of(event),
+        effect_tone="bad" if event.agreement == Event.Agreement.DIFFERS else TONES.get(event.effect, ""),
+        meaning=registry.registered_verbs().get(event.verb, event.verb),
+        link=reverse("admin:audit_event_change", args=[event.pk]),
+    )
+
+
+def number_of(event: Event) -> str:
+    """Return the place of an event in the ledger as people read it."""
+    position = getattr(event, "position", None)
+    return f"{position:,}" if position else "being numbered"
+
+
+def sentence_of(event: Event) -> str:
+    """Return what happened in words, or that the words are gone."""
+    return event.told
+
+
+def effect_of(event: Event) -> str:
+    """Return what was seen to come of it, and whether that is what was decided, where it is not."""
+    if event.agreement == Event.Agreement.DIFFERS:
+        return f"{event.get_effect_display()}, but not as decided" if event.effect else "Not as decided"
+    return str(event.get_effect_display())
+
+
+def humanized(code: str) -> str:
+    """Return ``agent_paused`` as ``Agent paused``."""
+    words = code.replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Return a reference as the key of a page; the ledger keeps it as text and promises nothing of it."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
