@@ -65,6 +65,22 @@ VERBS = {
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
 }
 
+REMEDIES = {
+    "agents.agent_paused": "agent_paused",
+    "agents.agent_suspended": "agent_suspended",
+    "agents.agent_retired": "agent_retired",
+    "agents.agent_demoted": "agent_demoted",
+    "agents.client_secret_revoked": "secret_revoked",
+    "agents.tokens_revoked": "tokens_revoked",
+    "agents.stop_raised": "stopped",
+    "agents.stop_tightened": "stopped",
+    "agents.stop_confirmed": "stop_proved",
+    "agents.budget_spent": "agent_paused",
+    "agents.change_rejected": "rejected",
+    "agents.change_withdrawn": "withdrawn",
+    "agents.change_expired": "expired",
+}
+
 WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop", "throttle"]
 EVERYTHING = [
     *WORKFORCE,
@@ -145,9 +161,10 @@ class AgentsConfig(AppConfig):
             throttles,
         )
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_remedies, register_verbs
 
         register_verbs(VERBS)
+        register_remedies(REMEDIES)
         visibility.register("agents", selectors.visible_events)
         lifecycle.register_change_kinds()
         probation.register_change_kinds()

@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "autonomy",
 ]
 MIDDLEWARE = [
+    "autonomy.middleware.OneCause",
     "autonomy.middleware.RefuseNul",
     "autonomy.middleware.StoreNoAnswer",
     "django.middleware.security.SecurityMiddleware",

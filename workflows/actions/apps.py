@@ -30,7 +30,7 @@ class ActionsConfig(AppConfig):
             register_throttle_count,
         )
         from audit import visibility
-        from audit.registry import register_invariants, register_verbs
+        from audit.registry import register_invariants, register_remedies, register_verbs
         from workflows.actions import invariants, receivers, selectors, services
         from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
@@ -38,6 +38,7 @@ class ActionsConfig(AppConfig):
         from workflows.tasks.registry import register_awaited
 
         register_verbs(receivers.VERBS)
+        register_remedies(receivers.REMEDIES)
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
