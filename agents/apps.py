@@ -75,7 +75,6 @@ REMEDIES = {
     "agents.stop_raised": "stopped",
     "agents.stop_tightened": "stopped",
     "agents.stop_confirmed": "stop_proved",
-    "agents.budget_spent": "agent_paused",
     "agents.change_rejected": "rejected",
     "agents.change_withdrawn": "withdrawn",
     "agents.change_expired": "expired",

@@ -24,6 +24,7 @@ from audit.vocabulary import Refusal
 from connectors.services import grant_operation, revoke_grant
 from tests.company import person
 from tests.fakes import FakeSystem, install
+from tests.records import faults, records
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, limit, new_agent
 from workflows.actions.choices import TRANSITIONS, State
 from workflows.actions.models import Action, Lease, StandingApproval
@@ -75,6 +76,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "fake"):
+            assert faults(records()) == []
             self.fake.stop()
             reconciling.LATE_ANSWER_SECONDS = self.late
             transaction.set_rollback(True)

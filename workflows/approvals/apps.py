@@ -13,12 +13,13 @@ class ApprovalsConfig(AppConfig):
     def ready(self) -> None:
         from agents import registry
         from audit import visibility
-        from audit.registry import register_verbs
+        from audit.registry import register_remedies, register_verbs
         from workflows.approvals import receivers, services
         from workflows.approvals.registry import register_subject
         from workflows.approvals.selectors.load import SEE_ALL
 
         register_verbs(receivers.VERBS)
+        register_remedies(receivers.REMEDIES)
         for group in ("Managers", "Auditors"):
             registry.register_role_permissions(group, SEEN)
         seen_by_managers = [services.FOR_OTHERS, services.FOR_ANYBODY, SEE_ALL]

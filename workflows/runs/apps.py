@@ -26,7 +26,7 @@ class RunsConfig(AppConfig):
         )
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_invariants, register_verbs
+        from audit.registry import register_invariants, register_remedies, register_verbs
         from connectors.registry import on_system_back, register_portal_verb
         from workflows.actions.registry import (
             on_actions_ended,
@@ -44,6 +44,7 @@ class RunsConfig(AppConfig):
         from workflows.tasks.registry import on_task_closed, register_circle, register_waits
 
         register_verbs(receivers.VERBS)
+        register_remedies(receivers.REMEDIES)
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
