@@ -68,6 +68,8 @@ INSTALLED_APPS = [
     "unfold.contrib.guardian",
     "unfold.contrib.simple_history",
     "autonomy.apps.PortalAdminConfig",
+    # Before the framework's own: its commands that make and change accounts are ours, so that they are recorded.
+    "autonomy",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -97,7 +99,6 @@ INSTALLED_APPS = [
     "workflows.notices",
     "workflows.staffing",
     *(["workflows.demo"] if DEMO_COMPANY else []),
-    "autonomy",
 ]
 MIDDLEWARE = [
     "autonomy.middleware.OneCause",

@@ -29,6 +29,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from tests import harness
 from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
+from tests.watching import EXEMPT, everything_watched
 
 # One worker does all of a group: what it has made at a price is for all that use it. What runs the product
 # itself comes one after the other, while the other workers do the many small tests.
@@ -263,6 +264,18 @@ def _empty_valkey(request: pytest.FixtureRequest) -> None:
     """Start every test that touches the database with nothing cached or queued."""
     if "world" in request.fixturenames or needs_database(request.node):
         _valkey().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _every_change_is_recorded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail where a request, a job or a command of this test changed something and left no event."""
+    if not ("world" in request.fixturenames or needs_database(request.node)):
+        yield
+        return
+    found: list[str] = []
+    with everything_watched(found, EXEMPT):
+        yield
+    assert not found, "changed without an event in the ledger:\n" + "\n".join(sorted(set(found)))
 
 
 @cache
