@@ -29,7 +29,9 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from tests import harness
 from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
-from tests.watching import EXEMPT, everything_watched
+from tests.watching import EXEMPT, everything_watched, watch_entries
+
+watch_entries()
 
 # One worker does all of a group: what it has made at a price is for all that use it. What runs the product
 # itself comes one after the other, while the other workers do the many small tests.
@@ -272,10 +274,12 @@ def _every_change_is_recorded(request: pytest.FixtureRequest) -> Iterator[None]:
     if not ("world" in request.fixturenames or needs_database(request.node)):
         yield
         return
-    found: list[str] = []
-    with everything_watched(found, EXEMPT):
+    found: set[str] = set()
+    with everything_watched(
+        lambda name, watch: found.update(f"{name}: {what}" for what in watch.unrecorded(EXEMPT))
+    ):
         yield
-    assert not found, "changed without an event in the ledger:\n" + "\n".join(sorted(set(found)))
+    assert not found, "changed without an event in the ledger:\n" + "\n".join(sorted(found))
 
 
 @cache

@@ -1,15 +1,17 @@
 """What a request, a job or a command wrote, by transaction: what leaves no event in the ledger is found here.
 
-Every test has this on (``tests/conftest.py``); ``tests/test_every_change_is_recorded.py`` drives each entry once.
+Every test has it on (``tests/conftest.py``); ``tests/test_every_change_is_recorded.py`` drives each entry once.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from inspect import isfunction
 from typing import Any
 from unittest.mock import patch
 
@@ -19,20 +21,24 @@ from django.db import connection
 from django.db.transaction import Atomic
 from django.test.client import ClientHandler
 
+from autonomy.celery import app
+
 LEDGER = "audit_event"
 # Tables whose change alone is no event, and why. Everything else is.
 EXEMPT = {
     r"audit_\w+": "the ledger itself, and how far its readers got",
     r"\w+_historical\w+": "the history that is kept beside a change, never by itself",
+    r"actions_lease": "who is doing an action until when; what comes of it is told",
     r"django_session": "sessions: signing in and out are events of their own",
     r"django_(admin_log|content_type|migrations)": "bookkeeping of the framework",
-    r"connectors_systemhealth(\.consecutive_failures)?": "a counter of the breaker; that it opens or closes is told",
+    r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
     r"approvals_opening": "that somebody opened a question, kept for their vote, which is told",
     r"pg_\w+|information_schema": "the database's own",
 }
 _WRITES = re.compile(
     r"\bINSERT\s+INTO\s+(?P<insert>[\w\".]+)"
-    r"|(?<!FOR )(?<!KEY )(?<!DO )\bUPDATE\s+(?:ONLY\s+)?(?P<update>[\w\".]+)\s+(?:AS\s+\w+\s+|\w+\s+)?SET\s+(?P<first>[\w\".]+)"
+    r"|(?<!FOR )(?<!KEY )(?<!DO )\bUPDATE\s+(?:ONLY\s+)?(?P<update>[\w\".]+)\s+"
+    r"(?:AS\s+\w+\s+|\w+\s+)?SET\s+(?P<first>[\w\".]+)"
     r"|\bDELETE\s+FROM\s+(?:ONLY\s+)?(?P<delete>[\w\".]+)"
     r"|\bTRUNCATE\s+(?:TABLE\s+)?(?P<truncate>[\w\".]+)",
     re.IGNORECASE,
@@ -169,27 +175,63 @@ def watched() -> Iterator[Watch]:
 
 
 @contextmanager
-def everything_watched(found: list[str], exempt: dict[str, str]) -> Iterator[None]:
-    """Watch each request of a test client, each job and each command, and add what left no event to ``found``."""
+def all_recorded() -> Iterator[None]:
+    """Fail if what is done inside changes something and leaves no event."""
+    with watched() as watch:
+        yield
+    silent = watch.unrecorded(EXEMPT)
+    assert not silent, f"changed without an event in the ledger: {', '.join(sorted(silent))}"
 
-    def wrapped(real: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
-        @wraps(real)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if _watches:
-                return real(*args, **kwargs)
-            with watched() as watch:
-                answer = real(*args, **kwargs)
-            found.extend(f"{name(*args)}: {what}" for what in sorted(watch.unrecorded(exempt)))
-            return answer
 
-        return call
+_tellers: list[Callable[[str, Watch], None]] = []
 
+
+@contextmanager
+def everything_watched(tell: Callable[[str, Watch], None]) -> Iterator[None]:
+    """Tell what each request of a test client, each job and each command writes, as each of them ends."""
+    _tellers.append(tell)
+    try:
+        yield
+    finally:
+        _tellers.remove(tell)
+
+
+def _watching(real: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
+    @wraps(real)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # In another thread there is another connection, which is not watched.
+        if _watches or not _tellers or threading.current_thread() is not threading.main_thread():
+            return real(*args, **kwargs)
+        tell = _tellers[-1]
+        with watched() as watch:
+            answer = real(*args, **kwargs)
+        tell(name(*args), watch)
+        return answer
+
+    return call
+
+
+def watch_entries() -> None:
+    """Put a watch, which is off, before everything by which something comes into the portal; once, and early.
+
+    Of a job also before the services it calls, because tests call those.
+    """
+    app.loader.import_default_modules()
     entries: list[tuple[Any, str, Callable[..., str]]] = [
         (ClientHandler, "__call__", lambda _, environ: f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"),
         (Task, "__call__", lambda task, *_: f"job {task.name}"),
         (BaseCommand, "execute", lambda command, *_: f"command {type(command).__module__}"),
     ]
-    with ExitStack() as stack:
-        for owner, attribute, name in entries:
-            stack.enter_context(patch.object(owner, attribute, wrapped(getattr(owner, attribute), name)))
-        yield
+    for job in jobs():
+        services = job.run.__globals__["services"]
+        for named in job.run.__code__.co_names:
+            if isfunction(getattr(services, named, None)):
+                entries.append((services, named, lambda *_, said=f"job {job.name} ({named})": said))
+    for owner, attribute, name in entries:
+        setattr(owner, attribute, _watching(getattr(owner, attribute), name))
+
+
+def jobs() -> list[Any]:
+    """Return our jobs, by their names."""
+    ours = {name: job for name, job in app.tasks.items() if not name.startswith("celery.")}
+    return [job for _, job in sorted(ours.items())]

@@ -170,7 +170,7 @@ def note(
 def fact_of(
     *, actor: Actor, action: Action, verb: str, sentence: str, decision: str = "", **told: Any
 ) -> Fact:
-    """Return one fact about an action, with every reference it can be found by; a decision says at what risk."""
+    """Return one fact about an action, with every reference to find it by; a decision says at what risk."""
     about: dict[str, Any] = {**told, **references(action)}
     if decision:
         about["decision"], about["risk"] = decision, risk_of(action)

@@ -1,0 +1,194 @@
+"""Each entry that changes something is driven once, and fails here where its change leaves no event.
+
+Entries are read from the URL resolver, the admin site, Celery and the commands: a new one is driven, too.
+What changes nothing in the small company of tests/world.py stands in a list below with the reason; every other
+test of the suite is watched the same way (``tests/watching.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django import forms
+from django.db.models import QuerySet
+from django.template.backends.django import Template
+from django.test import Client
+from django.urls import reverse
+
+from autonomy.site import PortalAdminSite
+from tests.company import PASSWORD
+from tests.test_permission_matrix import FORM, ask, table
+from tests.test_permission_matrix_admin import address as admin_address
+from tests.test_permission_matrix_admin import questions as admin_questions
+from tests.watching import EXEMPT, Watch, everything_watched
+from tests.world import CALLERS, World, undone
+
+SAFE = ("GET", "HEAD", "OPTIONS", "FOLLOW")
+
+# What changes nothing here, and why; by the name of the entry.
+UNCHANGED: dict[str, str] = {}
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is changed is changed before a page is painted, and painting is most of the work."""
+    monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
+    monkeypatch.setattr(PortalAdminSite, "each_context", lambda *_args: {})
+
+
+@contextmanager
+def seen() -> Iterator[list[tuple[str, Watch]]]:
+    """Collect what each request, job and command writes."""
+    found: list[tuple[str, Watch]] = []
+    with everything_watched(lambda name, watch: found.append((name, watch))):
+        yield found
+
+
+def judge(entries: dict[str, list[Watch]]) -> list[str]:
+    """Return what is wrong: a change without an event, an entry without a change, a reason that is none."""
+    wrong = []
+    for name, watches in sorted(entries.items()):
+        silent = {what for watch in watches for what in watch.unrecorded(EXEMPT)}
+        changed = any(watch.changed(EXEMPT) for watch in watches)
+        if silent:
+            wrong.append(f"{name} changed without an event: {', '.join(sorted(silent))}")
+        if not changed and name not in UNCHANGED:
+            wrong.append(f"{name} changed nothing: arrange for it, or say why in UNCHANGED")
+        if changed and name in UNCHANGED:
+            wrong.append(f"{name} does change something: take it out of UNCHANGED")
+    return wrong
+
+
+def admitted(cells: dict[str, str]) -> list[str]:
+    """Return who is let in, whoever is asked first being the least."""
+    return [caller for caller in CALLERS if cells[caller] in ("200", "201", "202", "302", "y")]
+
+
+@pytest.mark.usefixtures("unpainted")
+@pytest.mark.parametrize("section", ["api", "pages"])
+def test_every_address_that_changes_something_records_it(world: World, section: str) -> None:
+    entries: dict[str, list[Watch]] = {}
+    for key, cells in table(section).items():
+        route, _, method = key
+        if method in SAFE:
+            continue
+        watches = entries.setdefault(f"{method} {route}", [])
+        for caller in admitted(cells):
+            if any(watch.changed(EXEMPT) for watch in watches):
+                break
+            with seen() as found:
+                ask(world, caller, key)
+            watches.extend(watch for _, watch in found)
+    wrong = judge(entries)
+    assert not wrong, "\n".join(wrong)
+
+
+def filled(form: Any) -> dict[str, Any]:
+    """Return what the form would send as it is shown, with something in what has to be said."""
+    sent: dict[str, Any] = {}
+    for bound in form:
+        value = bound.value()
+        field = bound.field
+        if value in (None, "", []) and (field.required or bound.name == "reason"):
+            value = _made_up(bound.name, field)
+        widget = field.widget
+        if hasattr(widget, "decompress") and hasattr(widget, "widgets"):
+            parts = value if isinstance(value, list | tuple) else widget.decompress(value)
+            sent |= {f"{bound.html_name}_{place}": part for place, part in enumerate(parts) if part is not None}
+        elif isinstance(field, forms.BooleanField):
+            sent |= {bound.html_name: "on"} if value else {}
+        elif value is not None and value != "":
+            sent[bound.html_name] = field.prepare_value(value)
+    return {name: _sendable(value) for name, value in sent.items()}
+
+
+def _made_up(name: str, field: Any) -> Any:
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        return [field.queryset.first().pk] if field.queryset.exists() else []
+    if isinstance(field, forms.ModelChoiceField):
+        return field.queryset.first().pk if field.queryset.exists() else ""
+    if isinstance(field, forms.ChoiceField):
+        flat = [key for key, told in field.choices if not isinstance(told, list | tuple)]
+        return next((key for key in flat if key), "")
+    if isinstance(field, forms.DateField):
+        return "2098-01-01"
+    if isinstance(field, forms.IntegerField | forms.DecimalField):
+        return max(1, getattr(field, "min_value", None) or 1)
+    words = {"reason": "the matrix asks", "code": "matrix", "username": "matrix", "currency": "CHF"}
+    return words.get(name, "https://matrix.example" if "url" in name or name == "address" else "Asked")
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, list | tuple | QuerySet):
+        return [getattr(one, "pk", one) for one in value]
+    return json.dumps(value) if isinstance(value, dict) else getattr(value, "pk", value)
+
+
+def fill_in(client: Any, url: str) -> None:
+    """Open a page, change one text of its form, and send it."""
+    context = getattr(client.get(url), "context_data", None) or {}
+    adminform = context.get("adminform")
+    form = adminform.form if adminform else next(
+        (one for one in context.values() if isinstance(one, forms.BaseForm)), None
+    )  # fmt: skip
+    sent = filled(form) if form is not None else {}
+    for text in ("description", "purpose", "name", "words", "sentence", "first_name"):
+        if text in sent and isinstance(sent[text], str):
+            sent[text] += " anew"
+            break
+    for inline in context.get("inline_admin_formsets", ()):
+        sent |= filled(inline.formset.management_form)
+    with contextlib.suppress(Exception):  # a form that cannot be filled in so changes nothing
+        client.post(url, urlencode({"reason": "the matrix asks", **sent}, doseq=True), content_type=FORM)
+
+
+def drive_admin(world: World, apps_asked: tuple[str, ...]) -> dict[str, list[Watch]]:
+    """Send every form of these apps, and do every verb, as whoever may."""
+    entries: dict[str, list[Watch]] = {}
+    patterns = admin_questions()
+    for key, cells in table("admin").items():
+        name, _, method = key
+        who = [caller for caller in admitted(cells) if caller not in ("anon", "disabled", "robo")]
+        if method in SAFE or not name.startswith(apps_asked) or not who:
+            continue
+        watches = entries.setdefault(f"admin {name}", [])
+        url = admin_address(world, patterns[key])
+        for caller in who:
+            with seen() as found, undone():
+                fill_in(world.clients[caller], url)
+            watches.extend(watch for _, watch in found)
+            if any(watch.changed(EXEMPT) for watch in watches):
+                break
+    return entries
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("unpainted")
+def test_every_form_and_verb_of_the_admin_that_changes_something_records_it(world: World) -> None:
+    wrong = judge(drive_admin(world, ("",)))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_signing_in_and_out_and_a_new_password_are_recorded(world: World) -> None:
+    entries: dict[str, list[Watch]] = {}
+    new = {"old_password": PASSWORD, "new_password1": "entirely-new-7281", "new_password2": "entirely-new-7281"}
+    for page, sent in (
+        ("login", {"username": "alice", "password": PASSWORD}),
+        ("password_change", new),
+        ("logout", {}),
+    ):
+        client = Client()
+        if page != "login":
+            client.force_login(world.people["alice"])
+        with undone(), seen() as found:
+            client.post(reverse(f"admin:{page}"), sent)
+        entries[f"admin {page}"] = [watch for _, watch in found]
+        assert all(watch.recorded() for watch in entries[f"admin {page}"])
+    assert not judge(entries)
