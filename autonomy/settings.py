@@ -68,7 +68,7 @@ INSTALLED_APPS = [
     "unfold.contrib.guardian",
     "unfold.contrib.simple_history",
     "autonomy.apps.PortalAdminConfig",
-    # Before the framework's own: its commands that make and change accounts are ours, so that they are recorded.
+    # Before the framework's own: its commands that make and change accounts are ours, and recorded.
     "autonomy",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -29,7 +29,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from tests import harness
 from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
-from tests.watching import EXEMPT, everything_watched, watch_entries
+from tests.watching import everything_watched, silently_changed, watch_entries
 
 watch_entries()
 
@@ -276,7 +276,7 @@ def _every_change_is_recorded(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     found: set[str] = set()
     with everything_watched(
-        lambda name, watch: found.update(f"{name}: {what}" for what in watch.unrecorded(EXEMPT))
+        lambda name, watch: found.update(f"{name}: {what}" for what in silently_changed(name, watch))
     ):
         yield
     assert not found, "changed without an event in the ledger:\n" + "\n".join(sorted(found))

@@ -28,13 +28,17 @@ LEDGER = "audit_event"
 EXEMPT = {
     r"audit_\w+": "the ledger itself, and how far its readers got",
     r"\w+_historical\w+": "the history that is kept beside a change, never by itself",
+    r"runs_(ready|timer)(\.\w+)?": "what the engine looks at next, and when",
     r"actions_lease": "who is doing an action until when; what comes of it is told",
     r"django_session": "sessions: signing in and out are events of their own",
     r"django_(admin_log|content_type|migrations)": "bookkeeping of the framework",
     r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
+    r"agents_acknowledgement": "where a stop has arrived; that it was raised, and is proved, is told",
     r"approvals_opening": "that somebody opened a question, kept for their vote, which is told",
     r"pg_\w+|information_schema": "the database's own",
 }
+# What a job may change beside: the engine goes on by itself, and tells what it begins, asks for and ends.
+IN_JOBS = {r"runs_(step|frame|item)(\.\w+)?": "where a run is; its tasks, actions and end are told"}
 _WRITES = re.compile(
     r"\bINSERT\s+INTO\s+(?P<insert>[\w\".]+)"
     r"|(?<!FOR )(?<!KEY )(?<!DO )\bUPDATE\s+(?:ONLY\s+)?(?P<update>[\w\".]+)\s+"
@@ -66,6 +70,11 @@ def writes_of(sql: str) -> list[Write]:
         first = (match["first"] or "").replace('"', "").rpartition(".")[2]
         found.append(Write(how, match[how].replace('"', "").rpartition(".")[2].lower(), first))
     return found
+
+
+def silently_changed(name: str, watch: Watch) -> set[str]:
+    """Return what an entry, by its name, changed without an event that it should have left."""
+    return watch.unrecorded({**EXEMPT, **IN_JOBS} if name.startswith("job ") else EXEMPT)
 
 
 def is_exempt(write: Write, exempt: dict[str, str]) -> bool:

@@ -167,9 +167,7 @@ def note(
     ])  # fmt: skip
 
 
-def fact_of(
-    *, actor: Actor, action: Action, verb: str, sentence: str, decision: str = "", **told: Any
-) -> Fact:
+def fact_of(*, actor: Actor, action: Action, verb: str, sentence: str, decision: str = "", **told: Any) -> Fact:
     """Return one fact about an action, with every reference to find it by; a decision says at what risk."""
     about: dict[str, Any] = {**told, **references(action)}
     if decision:
