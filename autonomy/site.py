@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
+
+if TYPE_CHECKING:
+    from agents.models import User
 
 
 class PortalAdminSite(UnfoldAdminSite):
@@ -30,7 +33,7 @@ class PortalAdminSite(UnfoldAdminSite):
         answer: HttpResponse = super().login(request, extra_context)
         if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
             address = request.META.get("REMOTE_ADDR", "")
-            people.note_signed_in(person=request.user, session=request.session, address=address)
+            people.note_signed_in(person=cast("User", request.user), session=request.session, address=address)
         return answer
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -53,5 +56,5 @@ class PortalAdminSite(UnfoldAdminSite):
         with transaction.atomic():
             answer: HttpResponse = super().password_change(request, extra_context)
             if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
-                people.note_own_password(person=request.user)
+                people.note_own_password(person=cast("User", request.user))
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_a_change_is_silent_unless_its_own_transaction_has_an_event() -> None:
 @pytest.mark.django_db
 def test_what_was_undone_or_changed_no_row_is_no_change() -> None:
     with watched() as watch:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
             Group.objects.create(name="undone")
             raise ZeroDivisionError
         with transaction.atomic():
@@ -76,7 +77,7 @@ def test_what_was_undone_or_changed_no_row_is_no_change() -> None:
         Group.objects.filter(name="nobody").delete()
     assert not watch.changed(EXEMPT)
     with watched() as watch, transaction.atomic():
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
             record()
             raise ZeroDivisionError
         Group.objects.create(name="kept")

@@ -211,7 +211,7 @@ def record_refusal(
 
 
 @contextmanager
-def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[None]:
+def refusals_recorded(*, actor: Actor, subject: Ref, **refs: Any) -> Iterator[None]:
     """Let a Refusal pass on its way to a boundary, and record it there unless its service did already.
 
     ``refs`` are the indexed references of ``record_event``. For boundaries only, as ``record_refusal``.
@@ -223,7 +223,7 @@ def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[No
         raise
 
 
-def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: str) -> None:
+def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: Any) -> None:
     """Record at a boundary that a person's change was refused, unless its service recorded it already."""
     if not refusal.recorded:
         record_refusal(actor=actor, verb=CHANGE_REFUSED, subject=subject, refusal=refusal, **refs)
