@@ -29,6 +29,7 @@ EXEMPT = {
     r"audit_\w+": "the ledger itself, and how far its readers got",
     r"\w+_historical\w+": "the history that is kept beside a change, never by itself",
     r"runs_(ready|timer)(\.\w+)?": "what the engine looks at next, and when",
+    r"actions_action\.epoch": "the number of a lease, by which late answers are dropped",
     r"actions_lease": "who is doing an action until when; what comes of it is told",
     r"django_session": "sessions: signing in and out are events of their own",
     r"django_(admin_log|content_type|migrations)": "bookkeeping of the framework",
