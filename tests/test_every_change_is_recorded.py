@@ -32,7 +32,9 @@ SAFE = ("GET", "HEAD", "OPTIONS", "FOLLOW")
 
 # What changes nothing here, and why; by the name of the entry.
 READ = "a page to read, which answers a POST like a GET"
+ELSEWHERE = "needs what cannot be made up here; done in {}, under the same watch"
 ASKS_FIRST = "shows what it would do, and does it once that was seen: {}, under the same watch"
+UNFILLED = "no test fills in this form yet; the service that it calls records: {}"
 UNCHANGED: dict[str, str] = {
     "POST oauth/token": "needs the secret of a client: tests/agents/test_oauth.py, under the same watch",
     "POST api/v1/model-use": "keeps what an agent says it used (EXEMPT); that a budget is spent is told",
@@ -88,6 +90,49 @@ UNCHANGED: dict[str, str] = {
         )),
         ASKS_FIRST.format("tests/workflows/test_verb_pages.py"),
     ),
+    "admin agents.policy save": "no test fills in this form yet; its service records what it changes",
+    "admin agents.lifecycleterms add": "there is one of it, which is saved",
+    "admin agents.stop affected": "says what would be stopped, and stops nothing",
+    **dict.fromkeys(
+        (f"admin agents.{kind} preview" for kind in ("measure", "rule", "throttle")),
+        "says what it would mean, and does nothing",
+    ),
+    **dict.fromkeys(
+        (f"admin triggers.{kind} try_it" for kind in ("eventtrigger", "schedule", "webhook")),
+        "says what would come of it, and starts nothing",
+    ),
+    **dict.fromkeys(
+        (f"admin runs.run {verb}" for verb in (
+            "cancel", "compensate", "migrate", "pause", "priority", "resume", "retry",
+        )),
+        "leads to the page of the verb: tests/workflows/test_verb_pages.py",
+    ),
+    **{
+        f"admin {name}": ELSEWHERE.format(f"tests/{place}.py") for name, place in {
+            "agents.agent autonomy": "agents/test_admin",
+            "agents.agent clone": "agents/test_cloning",
+            "agents.agent demote": "agents/test_employment_doors",
+            "agents.agent issue_secret": "agents/test_admin",
+            "agents.throttle add": "agents/test_throttles",
+            "agents.user add": "agents/test_admin",
+            "agents.user save": "agents/test_sign_in_recorded",
+            "agents.user password": "agents/test_sign_in_recorded",
+            "connectors.operation grant": "connectors/test_admin",
+            "connectors.operation revoke": "connectors/test_admin",
+            "runs.workflow add": "workflows/test_pages_admin",
+            "runs.workflow save": "workflows/test_pages_admin",
+            "triggers.webhook issue_secret": "workflows/triggers/test_webhooks",
+        }.items()
+    },
+    **{
+        f"admin {name}": UNFILLED.format(f"tests/{place}.py") for name, place in {
+            "agents.agent reassign": "agents/test_lifecycle",
+            "agents.agent rotate_secret": "agents/test_credentials",
+            "connectors.account add": "connectors/test_accounts",
+            "connectors.operation add": "connectors/test_grants",
+            "triggers.watchedfolder add": "workflows/triggers/test_folders",
+        }.items()
+    },
 }  # fmt: skip
 
 
@@ -169,10 +214,10 @@ def filled(form: Any) -> dict[str, Any]:
 
 
 def _made_up(name: str, field: Any) -> Any:
-    if isinstance(field, forms.ModelMultipleChoiceField):
-        return [field.queryset.first().pk] if field.queryset.exists() else []
     if isinstance(field, forms.ModelChoiceField):
-        return field.queryset.first().pk if field.queryset.exists() else ""
+        found = field.queryset.first()
+        several = isinstance(field, forms.ModelMultipleChoiceField)
+        return ([found.pk] if several else found.pk) if found else ""
     if isinstance(field, forms.ChoiceField):
         flat = [key for key, told in field.choices if not isinstance(told, list | tuple)]
         return next((key for key in flat if key), "")

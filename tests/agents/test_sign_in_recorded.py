@@ -89,3 +89,21 @@ def test_rights_that_a_new_version_brings_are_recorded_where_a_company_is_at_wor
     ensure_groups(apps.get_app_config("agents"), "default")
     assert told("agents.rights_installed") == [("migrate", str(managers.pk))]
     assert "agents.pause_agent" in Event.objects.get(verb="agents.rights_installed").sentence
+
+
+def test_other_groups_a_closed_account_and_a_new_password_are_recorded(alice: Any, bob: Any) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    client = Client()
+    client.force_login(alice)
+    page = reverse("admin:agents_user_change", args=[bob.pk])
+    auditors = Group.objects.get(name="Auditors")
+    form = {"username": "bob", "first_name": "Bob", "email": bob.email, "reason": "moves to another team"}
+    assert client.post(page, {**form, "is_active": "on", "groups": [auditors.pk]}).status_code == 302
+    assert "Auditors" in Event.objects.get(verb="agents.person_changed").sentence
+    assert client.post(page, {**form, "groups": [auditors.pk]}).status_code == 302
+    new = {"password1": "entirely-new-7281", "password2": "entirely-new-7281", "usable_password": "true"}
+    assert client.post(f"/admin/agents/user/{bob.pk}/password/", new).status_code == 302
+    assert told("agents.person_changed") == [(str(alice.pk), str(bob.pk))] * 3
+    bob.refresh_from_db()
+    assert [group.name for group in bob.groups.all()] == ["Auditors"]
+    assert not bob.is_active
