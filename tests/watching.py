@@ -36,7 +36,7 @@ EXEMPT = {
     r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
     r"agents_acknowledgement": "where a stop has arrived; that it was raised, and is proved, is told",
     r"agents_modeluse": "what an agent says it used, row by row; that a budget is spent is told",
-    r"tasks_task\.progress": "the heartbeat of whoever holds a task, which was told when it was claimed",
+    r"tasks_task\.(progress|lease_until)": "the heartbeat of a holder; that it claimed is told",
     r"approvals_opening": "that somebody opened a question, kept for their vote, which is told",
     r"pg_\w+|information_schema": "the database's own",
 }
