@@ -31,6 +31,8 @@ EXEMPT = {
     r"runs_(ready|timer)(\.\w+)?": "what the engine looks at next, and when",
     r"actions_action\.epoch": "the number of a lease, by which late answers are dropped",
     r"actions_lease": "who is doing an action until when; what comes of it is told",
+    r"notices_(notice|mail|post|line)(\.\w+)?": "what is on its way to whom; what is given up is told",
+    r"triggers_(due|cursor|occasion)(\.\w+)?": "when it looks, how far, what came; the run it starts is told",
     r"django_session": "sessions: signing in and out are events of their own",
     r"django_(admin_log|content_type|migrations)": "bookkeeping of the framework",
     r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
@@ -41,7 +43,10 @@ EXEMPT = {
     r"pg_\w+|information_schema": "the database's own",
 }
 # What a job may change beside: the engine goes on by itself, and tells what it begins, asks for and ends.
-IN_JOBS = {r"runs_(step|frame|item)(\.\w+)?": "where a run is; its tasks, actions and end are told"}
+IN_JOBS = {
+    r"runs_(step|frame|item)(\.\w+)?": "where a run is; its tasks, actions and end are told",
+    r"backtests_backtest(\.\w+)?": "how far it has come; that it was asked, and its end, are told",
+}
 _WRITES = re.compile(
     r"\bINSERT\s+INTO\s+(?P<insert>[\w\".]+)"
     r"|(?<!FOR )(?<!KEY )(?<!DO )\bUPDATE\s+(?:ONLY\s+)?(?P<update>[\w\".]+)\s+"
