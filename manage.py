@@ -19,8 +19,11 @@ def main() -> None:
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - settings come first
     from environs import EnvError  # noqa: PLC0415
 
+    from audit.cause import one_cause  # noqa: PLC0415
+
     try:
-        execute_from_command_line(sys.argv)
+        with one_cause():
+            execute_from_command_line(sys.argv)
     except EnvError as error:
         sys.exit(
             f"A setting is missing: {error}. `make up` makes them in var/portal.env; or set them yourself."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 VERBS = {
@@ -27,9 +28,12 @@ VERBS = {
     "agents.call_refused": "A call came with a token that is no longer good.",
     "agents.agent_overreached": "An agent tried what only people may do.",
     "agents.person_changed": "The account of a person was made or changed.",
+    "agents.signed_in": "Somebody signed in.",
+    "agents.signed_out": "Somebody signed out.",
     "agents.sign_in_refused": "Somebody failed to sign in.",
     "agents.step_up_done": "Somebody signed in showed again who they are.",
     "agents.step_up_refused": "Somebody signed in could not show again who they are.",
+    "agents.rights_installed": "A group got rights that a new version of the portal brings for it.",
     "agents.department_created": "A department was added.",
     "agents.department_changed": "A department was changed or moved.",
     "agents.role_created": "A role was added.",
@@ -63,6 +67,21 @@ VERBS = {
     "agents.calendar_made": "A calendar of working hours and holidays was made.",
     "agents.calendar_changed": "A calendar of working hours and holidays was changed.",
     "agents.process_lost": "A process of the portal was given up: it had not answered for ten minutes.",
+}
+
+REMEDIES = {
+    "agents.agent_paused": "agent_paused",
+    "agents.agent_suspended": "agent_suspended",
+    "agents.agent_retired": "agent_retired",
+    "agents.agent_demoted": "agent_demoted",
+    "agents.client_secret_revoked": "secret_revoked",
+    "agents.tokens_revoked": "tokens_revoked",
+    "agents.stop_raised": "stopped",
+    "agents.stop_tightened": "stopped",
+    "agents.stop_confirmed": "stop_proved",
+    "agents.change_rejected": "rejected",
+    "agents.change_withdrawn": "withdrawn",
+    "agents.change_expired": "expired",
 }
 
 WORKFORCE = ["department", "role", "agent", "policy", "rule", "measure", "stop", "throttle"]
@@ -150,11 +169,12 @@ class AgentsConfig(AppConfig):
             throttles,
         )
         from audit import visibility
-        from audit.registry import register_names, register_verbs
+        from audit.registry import register_names, register_remedies, register_verbs
         from audit.retention import register_departments, register_proposer
 
         register_verbs(VERBS)
         evidence.register_tables()
+        register_remedies(REMEDIES)
         visibility.register("agents", selectors.visible_events)
         register_names("agent", naming.agent_names)
         register_names("person", naming.people_names)
@@ -180,4 +200,6 @@ class AgentsConfig(AppConfig):
         registry.register_stop_targets("agent", targets.finder(Agent), targets.employed_agents)
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
+        # When somebody signs in is written with the event of it (people.note_signed_in).
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
         post_migrate.connect(ensure_groups, dispatch_uid="agents.ensure_groups")

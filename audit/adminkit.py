@@ -426,6 +426,12 @@ class ServiceAdmin(GovernedAdmin):
         # The admin goes on with its own instance (log, redirect): it becomes what the service returned.
         obj.__dict__.update(saved.__dict__)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Tell of the form only: what else stands on the page, services save, and its formsets know nothing."""
+        return super().construct_change_message(request, form, [], add)
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:

@@ -51,6 +51,7 @@ _tellings: dict[str, Telling] = {}
 _openers: dict[str, Opener] = {}
 _verbs: dict[str, str] = {}
 _names: dict[str, Names] = {}
+_remedies: dict[str, str] = {}
 _listeners: list[Callable[[int], None]] = []
 
 
@@ -86,6 +87,21 @@ def register_verbs(verbs: Mapping[str, str]) -> None:
         if _verbs.get(verb, description) != description:
             raise ValueError(f"{verb!r} is already described as {_verbs[verb]!r}.")
         _verbs[verb] = description
+
+
+def register_remedies(remedies: Mapping[str, str]) -> None:
+    """Say of verbs what was done about something wherever they are recorded, e.g. ``agent_paused``.
+
+    Raise UnregisteredVerb for a verb that no room has described.
+    """
+    for verb in remedies:
+        check_verb(verb)
+    _remedies.update(remedies)
+
+
+def remedy_of(verb: str) -> str:
+    """Return what was done about something when this is recorded; '' where nothing was."""
+    return _remedies.get(verb, "")
 
 
 def registered_verbs() -> dict[str, str]:

@@ -57,6 +57,11 @@ def newest_position() -> int:
     return Position.objects.aggregate(newest=Max("position"))["newest"] or 0
 
 
+def anything_recorded() -> bool:
+    """Say whether the ledger has begun."""
+    return Event.objects.exists()
+
+
 def anything_pending() -> bool:
     """Say whether a committed event still waits for its position."""
     return PendingEvent.objects.exists()

@@ -22,6 +22,7 @@ from celery.signals import (
 )
 from django.db import close_old_connections, connections
 
+from audit.cause import begin_cause, end_cause
 from autonomy.launch.children import tell_when_parent_dies
 from autonomy.watchdog import Watchdog
 
@@ -49,6 +50,20 @@ def keep_what_can_be_used(task: Task[..., Any], **kwargs: Any) -> None:
     """
     if not task.request.is_eager:
         close_old_connections()
+
+
+@task_prerun.connect
+def begin_as_one(task_id: str, task: Task[..., Any], **kwargs: Any) -> None:
+    """Let the ledger find everything that a job leads to by the job's id; what runs inside a request is its."""
+    if not task.request.is_eager:
+        begin_cause(task_id)
+
+
+@task_postrun.connect
+def end_as_one(task: Task[..., Any], **kwargs: Any) -> None:
+    """What comes after a job is not of it."""
+    if not task.request.is_eager:
+        end_cause()
 
 
 @task_failure.connect

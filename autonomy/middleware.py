@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 
+from audit.cause import one_cause
 from autonomy.problems import bad_request
 
 
@@ -36,3 +37,15 @@ class StoreNoAnswer:
         if request.path_info.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+class OneCause:
+    """Let everything that one request leads to be found in the ledger by one id."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer under an id of the portal's own: nobody outside chooses it."""
+        with one_cause():
+            return self.get_response(request)

@@ -69,6 +69,8 @@ INSTALLED_APPS = [
     "unfold.contrib.guardian",
     "unfold.contrib.simple_history",
     "autonomy.apps.PortalAdminConfig",
+    # Before the framework's own: its commands that make and change accounts are ours, and recorded.
+    "autonomy",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -98,9 +100,9 @@ INSTALLED_APPS = [
     "workflows.notices",
     "workflows.staffing",
     *(["workflows.demo"] if DEMO_COMPANY else []),
-    "autonomy",
 ]
 MIDDLEWARE = [
+    "autonomy.middleware.OneCause",
     "autonomy.middleware.RefuseNul",
     "autonomy.middleware.StoreNoAnswer",
     "django.middleware.security.SecurityMiddleware",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
 
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
+
+if TYPE_CHECKING:
+    from agents.models import User
 
 
 class PortalAdminSite(UnfoldAdminSite):
@@ -20,3 +25,36 @@ class PortalAdminSite(UnfoldAdminSite):
         """Return the list of apps and models this person may see, worked out when it is first looked at."""
         found = super().get_app_list
         return SimpleLazyObject(lambda: found(request, app_label))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign somebody in, and record it with the session that makes it so."""
+        from agents.services import people  # noqa: PLC0415 - the apps are loaded only now
+
+        answer: HttpResponse = super().login(request, extra_context)
+        if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+            address = request.META.get("REMOTE_ADDR", "")
+            people.note_signed_in(person=cast("User", request.user), session=request.session, address=address)
+        return answer
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign somebody out, and record it in the transaction that ends the session."""
+        from agents.services import people  # noqa: PLC0415 - as above
+
+        person = request.user
+        with transaction.atomic():
+            if request.method == "POST" and person.is_authenticated:
+                people.note_signed_out(person=person)
+            answer: HttpResponse = super().logout(request, extra_context)
+        return answer
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Let somebody change their own password; that it happened is in the ledger."""
+        from agents.services import people  # noqa: PLC0415 - as above
+
+        with transaction.atomic():
+            answer: HttpResponse = super().password_change(request, extra_context)
+            if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+                people.note_own_password(person=cast("User", request.user))
+        return answer

@@ -20,6 +20,12 @@ VERBS = {
     "connectors.breaker_opened": "A system failed several times in a row; calls to it are held back.",
     "connectors.breaker_closed": "A system answers again; calls to it go through.",
 }
+REMEDIES = {
+    "connectors.call_refused": "call_prevented",
+    "connectors.breaker_opened": "calls_held_back",
+    "connectors.operation_revoked": "access_revoked",
+    "connectors.secret_dropped": "secret_revoked",
+}
 
 SEEN = ["system", "systemhealth", "account", "operation", "operationrevision", "authorization", "call"]
 GRANTS = ["operationuserobjectpermission", "operationgroupobjectpermission"]
@@ -54,13 +60,14 @@ class ConnectorsConfig(AppConfig):
         from agents import registry
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_names, register_verbs
+        from audit.registry import register_names, register_remedies, register_verbs
         from connectors import evidence, selectors
         from connectors.models import System
         from connectors.services import grants, leaving, operations
 
         register_verbs(VERBS)
         evidence.register_tables()
+        register_remedies(REMEDIES)
         visibility.register("connectors", selectors.visible_events)
         register_names("system", selectors.system_names)
         for group, permissions in GROUPS.items():

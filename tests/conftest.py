@@ -29,6 +29,9 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from tests import harness
 from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
+from tests.watching import everything_watched, silently_changed, watch_entries
+
+watch_entries()
 
 # One worker does all of a group: what it has made at a price is for all that use it. What runs the product
 # itself comes one after the other, while the other workers do the many small tests.
@@ -263,6 +266,20 @@ def _empty_valkey(request: pytest.FixtureRequest) -> None:
     """Start every test that touches the database with nothing cached or queued."""
     if "world" in request.fixturenames or needs_database(request.node):
         _valkey().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _every_change_is_recorded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail where a request, a job or a command of this test changed something and left no event."""
+    if not ("world" in request.fixturenames or needs_database(request.node)):
+        yield
+        return
+    found: set[str] = set()
+    with everything_watched(
+        lambda name, watch: found.update(f"{name}: {what}" for what in silently_changed(name, watch))
+    ):
+        yield
+    assert not found, "changed without an event in the ledger:\n" + "\n".join(sorted(found))
 
 
 @cache

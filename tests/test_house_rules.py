@@ -188,6 +188,10 @@ WITHOUT_ADMIN = {
 # Where governed rows may be written in bulk: (file, function) -> why history and events are not lost.
 BULK_WRITES: dict[tuple[str, str], str] = {
     ("audit/models.py", "bulk_create"): "the guard of the ledger itself",
+    (
+        "agents/services/people.py",
+        "note_signed_in",
+    ): "when somebody signed in is in no history; the event tells it",
     ("connectors/services/authorizations.py", "claim_authorization"): "a claim; authorizations have no history",
     ("workflows/actions/services/deciding.py", "_held_again"): "a dictionary, not a queryset",
     ("workflows/tasks/services/claiming.py", "wake_waiting"): "tasks have no history",

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.db.models.functions import Now
 
 from agents import policies
 from agents.models import User
@@ -15,6 +17,7 @@ from agents.services.history import lock_row, stamp
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 
+COMMAND_LINE = Actor.system("command line")
 FIELDS = ("username", "first_name", "last_name", "email", "department", "is_active")
 
 
@@ -80,6 +83,43 @@ def note_new_password(*, actor: Actor, person: User) -> None:
     """Record that somebody set a person's password (in the transaction that did)."""
     sentence = f"{actor.label} set a new password for {person}."
     _record(actor, person, sentence, "A new password was asked for on the account's page.")
+
+
+def note_made_on_command_line(*, person: User) -> None:
+    """Record that an account was made outside of any page (in the transaction that did)."""
+    rights = "with every right" if person.is_superuser else "without a right"
+    sentence = f"An account for {person} was made on the command line, {rights}."
+    _record(COMMAND_LINE, person, sentence, "Whoever runs the portal made it there.")
+
+
+@transaction.atomic
+def note_signed_in(*, person: User, session: SessionBase, address: str) -> None:
+    """Record that somebody signed in, with the session that makes it so and the time of it."""
+    record_event(
+        actor=person.as_actor(),
+        verb="agents.signed_in",
+        subject=person.as_ref(),
+        sentence=f"{person} signed in at {address or 'an unknown address'}.",
+        code="password",
+    )
+    User.objects.filter(pk=person.pk).update(last_login=Now())
+    session.save()
+
+
+def note_signed_out(*, person: User) -> None:
+    """Record that somebody signed out (in the transaction that ends the session)."""
+    record_event(
+        actor=person.as_actor(),
+        verb="agents.signed_out",
+        subject=person.as_ref(),
+        sentence=f"{person} signed out.",
+    )
+
+
+def note_own_password(*, person: User) -> None:
+    """Record that somebody changed their own password (in the transaction that did)."""
+    sentence = f"{person} changed their own password."
+    _record(person.as_actor(), person, sentence, "Asked for on the page for it.")
 
 
 def require_sign_in_try(*, username: str, address: str) -> None:

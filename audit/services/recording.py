@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from audit import broadcast, registry
+from audit.cause import present_cause
 from audit.models import Event, Payload
 from audit.services.rows import in_one_message, insert_values
 from audit.vocabulary import Actor, Ref, Refusal
@@ -72,8 +73,9 @@ def record_event(
     """Add one fact to the ledger, in the caller's transaction, so that both stand or neither.
 
     ``sentence`` is plain words; past 500 characters it is cut, as labels are past 200. Characters that no
-    record can hold are replaced: what is said in hostile words is still recorded. Raises RuntimeError outside
-    a transaction and UnregisteredVerb for a verb that no room has described.
+    record can hold are replaced: what is said in hostile words is still recorded. Without ``correlation_id``
+    it is that of the request or job that is going on. Raises RuntimeError outside a transaction and
+    UnregisteredVerb for a verb that no room has described.
     """
     fact = Fact(
         actor=actor,
@@ -144,7 +146,7 @@ def _row(fact: Fact) -> dict[str, Any]:
         "run_id": _text(fact.run_id, 64),
         "system_id": _text(fact.system_id, 64),
         "department_id": _text(fact.department_id, 64),
-        "correlation_id": _text(fact.correlation_id, 64),
+        "correlation_id": _text(fact.correlation_id or present_cause(), 64),
         "decision": fact.decision,
         "code": _text(fact.code, 64),
         "sentence": _text(fact.sentence, 500),
@@ -154,7 +156,7 @@ def _row(fact: Fact) -> dict[str, Any]:
         "effect": fact.effect,
         "agreement": fact.agreement,
         "risk": {_text(name, 40): _text(said, 200) for name, said in fact.risk.items()},
-        "remedy": _text(fact.remedy, 64),
+        "remedy": _text(fact.remedy or registry.remedy_of(fact.verb), 64),
     }
 
 
@@ -171,6 +173,10 @@ def record_refusal(
     department_id: str = "",
     correlation_id: str = "",
     reason: str = "",
+    delegated_id: str = "",
+    operation: str = "",
+    risk: Mapping[str, str] | None = None,
+    remedy: str = "",
 ) -> Event:
     """Record that a rule said no, in a transaction of its own, after the refused one has rolled back.
 
@@ -191,6 +197,10 @@ def record_refusal(
             decision=Event.Decision.DENY,
             code=refusal.code,
             reason=reason,
+            delegated_id=delegated_id,
+            operation=operation,
+            risk=risk,
+            remedy=remedy,
             payload={
                 "kind": refusal.kind.value,
                 "next_step": refusal.next_step,
@@ -202,7 +212,7 @@ def record_refusal(
 
 
 @contextmanager
-def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[None]:
+def refusals_recorded(*, actor: Actor, subject: Ref, **refs: Any) -> Iterator[None]:
     """Let a Refusal pass on its way to a boundary, and record it there unless its service did already.
 
     ``refs`` are the indexed references of ``record_event``. For boundaries only, as ``record_refusal``.
@@ -214,7 +224,7 @@ def refusals_recorded(*, actor: Actor, subject: Ref, **refs: str) -> Iterator[No
         raise
 
 
-def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: str) -> None:
+def record_once(refusal: Refusal, *, actor: Actor, subject: Ref, **refs: Any) -> None:
     """Record at a boundary that a person's change was refused, unless its service recorded it already."""
     if not refusal.recorded:
         record_refusal(actor=actor, verb=CHANGE_REFUSED, subject=subject, refusal=refusal, **refs)

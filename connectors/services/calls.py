@@ -266,6 +266,10 @@ NOT_THE_SYSTEM = {
 }
 
 
+# What the answer of a system shows of an effect; a look at one has none.
+_SEEN = {Outcome.CONFIRMED: "confirmed", Outcome.FAILED: "failed", Outcome.UNKNOWN: "in_doubt"}
+
+
 def _end_of(call: Call, actor: Actor) -> Fact:
     how = {
         Outcome.CONFIRMED: "was confirmed",
@@ -279,6 +283,7 @@ def _end_of(call: Call, actor: Actor) -> Fact:
         subject=_subject(call),
         sentence=f"{call.get_purpose_display()} at {call.system.name} {how}{why}.",
         code=call.error_code or call.outcome,
+        effect=_SEEN[Outcome(call.outcome)] if call.purpose == Purpose.EXECUTE else "",
         payload={"remote_ref": call.remote_ref, "status": call.status, "steps": call.request_summary},
         **_refs(call),
     )
@@ -294,6 +299,7 @@ def _refs(call: Call) -> dict[str, Any]:
         "agent_id": call.agent_id,
         "system_id": str(call.system_id),
         "correlation_id": call.correlation_id,
+        "operation": call.operation.code if call.operation else "",
     }
 
 

@@ -134,6 +134,7 @@ def _record_refusal(actor: Actor, authorization_id: str, refusal: Refusal, corre
         system_id=str(found.operation.system_id) if found else "",
         agent_id=found.agent_id if found else "",
         correlation_id=correlation_id,
+        operation=found.operation.code if found else "",
     )
 
 

@@ -74,7 +74,7 @@ def publish_operation(
         operation.system = system
         for name, value in facts.items():
             setattr(operation, name, value)
-        parts = dict(input_schema), dict(output_schema or {}), dict(mapping)
+        parts = _objects(code, input_schema, output_schema or {}, mapping)
         _require_sound(operation, *parts)
         operation.full_clean(exclude=["current_revision"])
         after = {**_content(operation), **dict(zip(PARTS, parts, strict=True))}
@@ -202,6 +202,19 @@ def _publish(actor: Actor, operation: Operation, given: Any, answer: Any, mappin
         reason=reason,
         payload={"revision": revision.number, "schema_hash": new_hash},
     )
+
+
+def _objects(code: str, *parts: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the schemas and the mapping; a form, or a file, may bring any JSON in their place."""
+    if wrong := [name for name, part in zip(PARTS, parts, strict=True) if not isinstance(part, Mapping)]:
+        raise Refusal(
+            "invalid_operation",
+            f"{code} was not published: {', '.join(wrong)} must be a JSON object.",
+            kind=RefusalKind.INVALID,
+            next_step="Write it in braces, with names and values, and try again.",
+        )
+    given, answered, mapped = parts
+    return dict(given), dict(answered), dict(mapped)
 
 
 def _require_known(facts: Mapping[str, Any]) -> None:

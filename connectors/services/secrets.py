@@ -113,6 +113,8 @@ def open_secret(secret: Secret, *, purpose: str) -> str:
 def rotate_secrets(*, actor: Actor, batch: int = 200) -> int:
     """Wrap every data key with the primary KEK; return how many changed. Safe beside traffic and to repeat.
 
+    Each batch is recorded with its change, so that a rotation that breaks off has told of what it did.
+
     Secrets under a key that is not in CONNECTOR_KEKS stay as they are; ``unreadable_secrets`` counts them.
     """
     primary = _primary_id()
@@ -122,13 +124,11 @@ def rotate_secrets(*, actor: Actor, batch: int = 200) -> int:
         with transaction.atomic():
             stale = Secret.objects.select_for_update(skip_locked=True).filter(kek_id__in=older)[:batch]
             changed = [_rewrap(secret) for secret in stale]
+            if changed:
+                _record_rotation(actor, len(changed), primary)
         done += len(changed)
         if not changed:
-            break
-    if done:
-        with transaction.atomic():
-            _record_rotation(actor, done, primary)
-    return done
+            return done
 
 
 def unreadable_secrets() -> int:

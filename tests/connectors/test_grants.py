@@ -335,3 +335,14 @@ def test_what_is_not_sound_is_not_published(book: dict[str, Any], change: dict[s
     assert refused.value.code == "invalid_operation"
     assert any(word in problem for problem in refused.value.detail["errors"])
     assert Operation.objects.get(code="fake.invoice.post").current_revision.number == 1
+
+
+@pytest.mark.parametrize("part", ["input_schema", "output_schema", "mapping"])
+@pytest.mark.django_db
+def test_what_is_no_object_is_refused_in_words(book: dict[str, Any], part: str) -> None:
+    given: dict[str, Any] = {"input_schema": {}, "output_schema": {}, "mapping": {}, part: "words"}
+    with pytest.raises(Refusal, match=f"{part} must be a JSON object") as refused:
+        publish_operation(
+            actor=PORTAL, system=book["system"], code=book["post"].code, reason="a new version", **given
+        )
+    assert refused.value.code == "invalid_operation"

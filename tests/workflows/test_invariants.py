@@ -63,6 +63,18 @@ GUARDED = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabl
 OF_A_DONE_RUN = "run_id IN (SELECT id FROM runs_run WHERE state = 'done')"
 A_DONE_STEP = "(SELECT id FROM runs_step WHERE state = 'done' LIMIT 1)"
 
+# As if somebody had written it with the rights of the owner: it is said to be done, and was never asked for.
+ANOTHER_ACTION = ANOTHER_ROW.format(
+    "actions_action",
+    "jsonb_build_object('id', gen_random_uuid(), 'approval_id', NULL, 'standing_id', NULL, 'replaces_id', NULL,"
+    " 'edited_by_id', NULL)",
+    "WHERE state = 'confirmed' AND replaces_id IS NULL LIMIT 1",
+)
+WITHOUT_AUTHORIZATION = """
+    ALTER TABLE connectors_call DROP CONSTRAINT call_executes_by_authorization_only;
+    UPDATE connectors_call SET authorization_id = NULL WHERE purpose = 'execute'
+"""
+
 # Each invariant, and statements after which it does not hold. Together they try every query of every sentence.
 A_LEAF = "INSERT INTO audit_leaf (index, leaf_hash, words_commitment)"
 BENT = [
@@ -70,7 +82,20 @@ BENT = [
     ("I1", "UPDATE connectors_call SET action_id = 'nobody'"),
     ("I1", "UPDATE actions_action SET arguments_digest = repeat('0', 64)"),
     ("I1", "DELETE FROM audit_event WHERE verb = 'actions.action_authorized'"),
+    ("I1", WITHOUT_AUTHORIZATION),
+    ("I1", ANOTHER_ACTION),
+    ("I1", "UPDATE actions_action SET authorization_id = gen_random_uuid() WHERE state = 'confirmed'"),
+    ("I1", "DELETE FROM connectors_call; UPDATE approvals_approval SET used_at = NULL"),
+    (
+        "I1",
+        "DELETE FROM connectors_call; DELETE FROM approvals_approval;"
+        "UPDATE actions_action SET approval_id = NULL WHERE approval_id IS NOT NULL",
+    ),
     ("I2", "DELETE FROM audit_event WHERE decision <> ''"),
+    ("I2", "DELETE FROM audit_event WHERE decision <> '' AND subject_kind = 'actions.action'"),
+    ("I2", "DELETE FROM audit_event WHERE verb = 'actions.action_held'"),
+    ("I2", "DELETE FROM audit_event WHERE verb = 'approvals.approval_approved'"),
+    ("I2", ANOTHER_ACTION),
     ("I2", "DELETE FROM audit_event WHERE verb = 'approvals.vote_cast'"),
     ("I3", "DELETE FROM audit_event WHERE verb = 'actions.action_dispatched'"),
     ("I4", "ALTER TABLE connectors_call DROP CONSTRAINT call_executes_by_authorization_only;" + ANOTHER_CALL),
@@ -99,6 +124,8 @@ BENT = [
         ),
     ),
     ("I8", "DELETE FROM audit_event WHERE verb = 'actions.action_confirmed'"),
+    ("I8", "DELETE FROM audit_event WHERE verb = 'actions.action_dispatched'"),
+    ("I8", ANOTHER_ACTION),
     ("I8", "UPDATE actions_action SET state = 'dispatched', outcome = '', finished_at = NULL"),
     ("I9", "UPDATE tasks_task SET epoch = 0 WHERE state = 'claimed'"),
     ("I9", "UPDATE tasks_task SET epoch = 0 WHERE state = 'done'"),

@@ -24,6 +24,8 @@ from audit.vocabulary import Refusal
 from connectors.services import grant_operation, revoke_grant
 from tests.company import person
 from tests.fakes import FakeSystem, install
+from tests.records import faults, records
+from tests.watching import all_recorded
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, limit, new_agent
 from workflows.actions.choices import TRANSITIONS, State
 from workflows.actions.models import Action, Lease, StandingApproval
@@ -75,6 +77,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "fake"):
+            assert faults(records()) == []
             self.fake.stop()
             reconciling.LATE_ANSWER_SECONDS = self.late
             transaction.set_rollback(True)
@@ -82,10 +85,11 @@ class Life(RuleBasedStateMachine):
 
     def attempt(self, work: Callable[[], Any]) -> Any:
         """Do it; a refusal is an answer like any other."""
-        try:
-            return work()
-        except Refusal as refusal:
-            return refusal
+        with all_recorded():
+            try:
+                return work()
+            except Refusal as refusal:
+                return refusal
 
     def pick(self, which: int, *states: str) -> Action | None:
         found = list(Action.objects.filter(state__in=states or list(State)).order_by("pk"))

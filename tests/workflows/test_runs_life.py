@@ -23,6 +23,7 @@ from audit.vocabulary import Ref, Refusal
 from connectors.services import publish_operation
 from tests.company import person
 from tests.fakes import FakeSystem, install
+from tests.watching import all_recorded
 from tests.workflows.conftest import TESTS, ask, grant, hold_above, new_agent
 from tests.workflows.test_compensation import CANCEL, MAPPING
 from tests.workflows.test_runs import letters, publish
@@ -107,10 +108,11 @@ class RunsLife(RuleBasedStateMachine):
     def attempt(self, work: Callable[[], Any]) -> Any:
         """Do it; a refusal is an answer like any other, and leaves nothing behind."""
         self.swept = False
-        try:
-            return work()
-        except Refusal as refusal:
-            return refusal
+        with all_recorded():
+            try:
+                return work()
+            except Refusal as refusal:
+                return refusal
 
     def pick(self, which: int, found: Any) -> Any:
         rows = list(found.order_by("pk"))

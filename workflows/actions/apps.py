@@ -30,7 +30,13 @@ class ActionsConfig(AppConfig):
             register_throttle_count,
         )
         from audit import visibility
-        from audit.registry import register_invariants, register_opening, register_tellings, register_verbs
+        from audit.registry import (
+            register_invariants,
+            register_opening,
+            register_remedies,
+            register_tellings,
+            register_verbs,
+        )
         from workflows.actions import evidence, invariants, receivers, selectors, services
         from workflows.actions.registry import on_actions_ended
         from workflows.actions.selectors import turns
@@ -40,6 +46,7 @@ class ActionsConfig(AppConfig):
 
         register_verbs(receivers.VERBS)
         evidence.register_tables()
+        register_remedies(receivers.REMEDIES)
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)

@@ -9,6 +9,7 @@ _LEGAL = ", ".join(
     f"('{a.value}', '{b.value}')" for a, following in TRANSITIONS.items() for b in sorted(following)
 )
 _EFFECTS = "c.purpose = 'execute'"
+_ALLOWED = "'authorized', 'dispatched', 'confirmed', 'failed', 'in_doubt'"
 _COUNTS = """(t.scope_kind = 'agent' AND {0}.agent_id::text = t.scope_id
            OR t.scope_kind = 'operation' AND {0}.operation_code = t.scope_id
            OR t.scope_kind = 'system' AND {0}.operation_id IN
@@ -37,6 +38,25 @@ INVARIANTS: dict[str, Invariant] = {
            AND (q.state <> 'approved' OR q.used_at IS NULL OR q.subject_id <> a.id::text
                 OR q.quorum > (SELECT count(*) FROM approvals_vote v
                                 WHERE v.approval_id = q.id AND v.verdict = 'approve'))
+        UNION ALL
+        SELECT a.id::text, a.state || ' and was never allowed'
+          FROM actions_action a
+         WHERE a.state IN ({_ALLOWED})
+           AND (NOT EXISTS (SELECT 1 FROM connectors_authorization p
+                             WHERE p.id = a.authorization_id AND p.action_id = a.id::text)
+                OR NOT EXISTS (SELECT 1 FROM audit_event e
+                                WHERE e.action_id = a.id::text AND e.verb = 'actions.action_authorized'
+                                  AND e.decision = 'allow'))
+        UNION ALL
+        SELECT a.id::text, a.state || ' although it was held and nobody approved it'
+          FROM actions_action a
+         WHERE a.state IN ({_ALLOWED}) AND a.standing_id IS NULL
+           AND (a.approval_id IS NOT NULL
+                OR EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.action_id = a.id::text AND e.verb = 'actions.action_held'))
+           AND NOT EXISTS (SELECT 1 FROM approvals_approval q
+                            WHERE q.subject_kind = 'actions.action' AND q.subject_id = a.id::text
+                              AND q.state = 'approved' AND q.used_at IS NOT NULL)
         """,
     ),
     "I2": Invariant(
@@ -45,7 +65,21 @@ INVARIANTS: dict[str, Invariant] = {
         SELECT a.id::text, 'action without the event of its decision'
           FROM actions_action a
          WHERE NOT EXISTS (SELECT 1 FROM audit_event e
-                            WHERE e.action_id = a.id::text AND e.decision IN ('allow', 'hold', 'deny'))
+                            WHERE e.action_id = a.id::text AND e.subject_kind = 'actions.action'
+                              AND e.decision IN ('allow', 'hold', 'deny'))
+        UNION ALL
+        SELECT a.id::text, 'action that people were asked about without the event that holds it'
+          FROM actions_action a
+         WHERE a.approval_id IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.action_id = a.id::text AND e.verb = 'actions.action_held')
+        UNION ALL
+        SELECT q.id::text, 'approval that is ' || q.state || ' without the event of it'
+          FROM approvals_approval q
+         WHERE q.subject_kind = 'actions.action' AND q.state <> 'pending'
+           AND NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.subject_kind = 'approvals.approval' AND e.subject_id = q.id::text
+                              AND e.verb = 'approvals.approval_' || q.state)
         UNION ALL
         SELECT v.id::text, 'vote without its event'
           FROM approvals_vote v
@@ -206,13 +240,19 @@ INVARIANTS: dict[str, Invariant] = {
         """,
     ),
     "I8": Invariant(
-        "Every finished action has the event of its outcome, and everything being done is leased.",
+        "Every action has the event of where it stands, and everything being done is leased.",
         """
         SELECT a.id::text, a.state || ' without its event'
           FROM actions_action a
-         WHERE a.finished_at IS NOT NULL
+         WHERE a.state <> 'requested'
            AND NOT EXISTS (SELECT 1 FROM audit_event e
                             WHERE e.action_id = a.id::text AND e.verb = 'actions.action_' || a.state)
+        UNION ALL
+        SELECT a.id::text, 'was begun without the event of it'
+          FROM actions_action a
+         WHERE a.dispatched_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM audit_event e
+                            WHERE e.action_id = a.id::text AND e.verb = 'actions.action_dispatched')
         UNION ALL
         SELECT a.id::text, 'being done, and nobody holds its lease'
           FROM actions_action a

@@ -46,6 +46,17 @@ VERBS = {
     "actions.withdrawal_refused": "A withdrawal was refused.",
     "actions.resolution_refused": "Resolving a doubt was refused.",
 }
+REMEDIES = {
+    "actions.action_rejected": "rejected",
+    "actions.action_expired": "expired",
+    "actions.action_withdrawn": "withdrawn",
+    "actions.action_superseded": "superseded",
+    "actions.action_stopped": "stopped",
+    "actions.action_failed": "reservation_released",
+    "actions.action_in_doubt": "incident_opened",
+    "actions.action_repeated": "repeated",
+    "actions.standing_revoked": "approval_revoked",
+}
 
 
 def on_approved(actor: Actor, approval: Approval) -> None:

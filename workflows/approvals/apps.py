@@ -13,13 +13,14 @@ class ApprovalsConfig(AppConfig):
     def ready(self) -> None:
         from agents import registry
         from audit import visibility
-        from audit.registry import register_tellings, register_verbs
+        from audit.registry import register_remedies, register_tellings, register_verbs
         from workflows.approvals import evidence, receivers, services
         from workflows.approvals.registry import register_subject
         from workflows.approvals.selectors.load import SEE_ALL
 
         register_verbs(receivers.VERBS)
         evidence.register_tables()
+        register_remedies(receivers.REMEDIES)
         for group in ("Managers", "Auditors"):
             registry.register_role_permissions(group, SEEN)
         seen_by_managers = [services.FOR_OTHERS, services.FOR_ANYBODY, SEE_ALL]

@@ -37,6 +37,12 @@ VERBS = {
     "approvals.delegation_given": "Somebody is away on certain days, and another person decides for them.",
     "approvals.delegation_withdrawn": "A delegation was ended before its time.",
 }
+REMEDIES = {
+    "approvals.approval_rejected": "rejected",
+    "approvals.approval_expired": "expired",
+    "approvals.approval_withdrawn": "withdrawn",
+    "approvals.approval_superseded": "superseded",
+}
 
 
 def on_change_request(actor: Actor, change: ChangeRequest) -> None:

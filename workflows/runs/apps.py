@@ -26,7 +26,13 @@ class RunsConfig(AppConfig):
         )
         from agents.selectors.targets import finder, lister
         from audit import visibility
-        from audit.registry import register_invariants, register_opening, register_tellings, register_verbs
+        from audit.registry import (
+            register_invariants,
+            register_opening,
+            register_remedies,
+            register_tellings,
+            register_verbs,
+        )
         from connectors.registry import on_system_back, register_portal_verb
         from workflows.actions.registry import (
             on_actions_ended,
@@ -46,6 +52,7 @@ class RunsConfig(AppConfig):
 
         register_verbs(receivers.VERBS)
         evidence.register_tables()
+        register_remedies(receivers.REMEDIES)
         register_invariants(invariants.INVARIANTS)
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)

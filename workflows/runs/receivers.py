@@ -55,6 +55,11 @@ VERBS = {
     "runs.version_rejected": "A version of a workflow was not approved.",
     "runs.workflow_switched": "A workflow was switched on or off.",
 }
+REMEDIES = {
+    "runs.run_cancelled": "cancelled",
+    "runs.run_paused": "run_paused",
+    "runs.run_compensated": "reversal_begun",
+}
 
 
 def on_task_closed(actor: Actor, task: Task) -> None:

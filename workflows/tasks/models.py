@@ -16,7 +16,10 @@ from uuid_utils.compat import uuid7
 from agents.models.tracked import CheckedTogether
 from audit.vocabulary import Ref
 
-EVENT_REFERENCES = {"agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"}
+EVENT_REFERENCES = {
+    *("agent_id", "action_id", "run_id", "system_id", "department_id", "correlation_id"),
+    *("operation", "delegated_id"),
+}
 
 
 NO_DEPARTMENT = UUID(int=0)

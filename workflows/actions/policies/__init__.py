@@ -12,6 +12,7 @@ from workflows.actions.policies.edits import (
 )
 from workflows.actions.policies.next_steps import next_step_of
 from workflows.actions.policies.remedies import Remedy, remedy
+from workflows.actions.policies.seen import seen_of, source_labels
 from workflows.actions.policies.words import business_words, money_words, plain_text, redacted
 
 __all__ = [
@@ -28,4 +29,6 @@ __all__ = [
     "plain_text",
     "redacted",
     "remedy",
+    "seen_of",
+    "source_labels",
 ]

@@ -83,6 +83,7 @@ def request_action(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action:
             agent_id=str(agent.pk),
             department_id=str(agent.department_id),
             correlation_id=ask.correlation_id,
+            operation=ask.operation[:120],
         )
         raise
 
@@ -108,6 +109,7 @@ def request_within(*, actor: Actor, agent: Agent, key: str, ask: Ask) -> Action 
         department_id=str(agent.department_id),
         correlation_id=ask.correlation_id,
         run_id=str(ask.references.get("run_id", "")),
+        operation=ask.operation[:120],
     )
     return refusal
 

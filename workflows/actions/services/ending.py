@@ -224,5 +224,7 @@ def _recorded(actor: Actor, action_id: UUID | str, verb: str, attempt: Callable[
                 action_id=str(action.pk),
                 department_id=str(action.agent.department_id),
                 correlation_id=action.correlation_id,
+                operation=action.operation_code,
+                delegated_id=str(action.on_behalf_of_id or ""),
             )
         raise

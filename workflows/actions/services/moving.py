@@ -17,9 +17,9 @@ from audit.services import Fact, insert_rows, record_events, update_rows
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from connectors.models import Operation, OperationRevision
 from workflows.actions import broadcast, registry
-from workflows.actions.choices import FINAL, TRANSITIONS, State
+from workflows.actions.choices import FINAL, TRANSITIONS, Outcome, State
 from workflows.actions.models import Action, Lease
-from workflows.actions.policies import next_step_of
+from workflows.actions.policies import next_step_of, seen_of, source_labels
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import wake_waiting
 
@@ -47,6 +47,7 @@ class Move:
 
     def fact(self) -> Fact:
         """Return the event of it."""
+        effect, agreement = seen_of(self.to, self.fields.get("outcome", ""))
         return fact_of(
             actor=self.actor,
             action=self.action,
@@ -56,6 +57,9 @@ class Move:
             reason=self.reason,
             decision=self.decision,
             payload=self.payload,
+            effect=effect,
+            agreement=agreement,
+            remedy="incident_opened" if agreement == Outcome.DIFFERS and self.to == State.CONFIRMED else "",
         )
 
 
@@ -73,7 +77,7 @@ def lock_all(action_ids: Collection[UUID | str]) -> list[Action]:
     What they are about is read once for all of them.
     """
     found = Action.objects.select_for_update().filter(pk__any_of=action_ids).order_by("pk")
-    actions = list(found.defer("explanation", "evidence", "provenance"))
+    actions = list(found.defer("explanation", "evidence"))
     attach(actions, "agent", Agent.objects.select_related("user", "department"))
     attach(actions, "operation", Operation.objects.select_related("system"))
     attach(actions, "revision", OperationRevision.objects.all())
@@ -163,10 +167,29 @@ def note(
     ])  # fmt: skip
 
 
-def fact_of(*, actor: Actor, action: Action, verb: str, sentence: str, **told: Any) -> Fact:
-    """Return one fact about an action, with every reference it can be found by."""
+def fact_of(*, actor: Actor, action: Action, verb: str, sentence: str, decision: str = "", **told: Any) -> Fact:
+    """Return one fact about an action, with every reference to find it by; a decision says at what risk."""
     about: dict[str, Any] = {**told, **references(action)}
+    if decision:
+        about["decision"], about["risk"] = decision, risk_of(action)
     return Fact(actor=actor, verb=verb, subject=action.as_ref(), sentence=sentence[:500], **about)
+
+
+def risk_of(action: Action) -> dict[str, str]:
+    """Return what is known of the risk of an action as it is decided on: codes only, of agent and operation."""
+    agent, operation = action.agent, action.operation
+    risk = {
+        "tier": agent.risk_tier,
+        "autonomy": agent.autonomy,
+        "lifecycle": agent.lifecycle,
+        "brake": agent.brake,
+        "probation": "yes" if agent.on_probation else "no",
+    }
+    if operation is not None:
+        risk["effect"] = operation.effect
+    if action.provenance:
+        risk["sources"] = source_labels(action.provenance)
+    return risk
 
 
 def references(action: Action) -> dict[str, Any]:
@@ -178,4 +201,6 @@ def references(action: Action) -> dict[str, Any]:
         "department_id": str(action.agent.department_id),
         "correlation_id": action.correlation_id,
         "run_id": str(action.references.get("run_id", "")),
+        "operation": action.operation_code,
+        "delegated_id": str(action.on_behalf_of_id or ""),
     }

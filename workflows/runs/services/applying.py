@@ -257,6 +257,7 @@ def _mark_undone(to: Applied, order: orders.MarkUndone) -> None:
             subject=run.as_ref(),
             sentence=f"{run.label}: {name} {_UNDONE[order.how]}"[:500],
             code=code,
+            remedy="reversed" if code == "done" else "",
             **run.event_refs(),
         )
     )
