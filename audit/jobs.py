@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit.services import erasing
+from audit import services
 
 
 # The first time there may be years of it.
 @shared_task(name="audit.jobs.erase_expired", ignore_result=True, time_limit=3600, soft_time_limit=3500)
 def erase_expired() -> None:
     """Erase what the rules of retention let go. Once a day; killed in the middle, it goes on the next time."""
-    erasing.erase_expired_and_tell()
+    services.erase_expired_and_tell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.services.erasing import erase_expired_and_tell
 from audit.services.recording import (
     Fact,
     record_event,
@@ -15,6 +16,7 @@ from audit.services.sequencing import sequence_pending
 
 __all__ = [
     "Fact",
+    "erase_expired_and_tell",
     "in_one_message",
     "insert_rows",
     "record_event",
