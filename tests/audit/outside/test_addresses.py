@@ -14,7 +14,7 @@ from audit.notes import Signer
 from audit.standalone.verify_ledger import COSIGNATURE, VerifierKey
 
 WITNESS = str(VerifierKey("example.org/witness", COSIGNATURE, b"\1" * 32))
-LOG = str(Signer.fresh("example.com/ledger").verifier)
+LOG = str(Signer("example.com/ledger", bytes(range(32))).verifier)
 
 
 @pytest.mark.parametrize(
