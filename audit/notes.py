@@ -169,8 +169,9 @@ def _why(error: Exception) -> str:
 
 
 def signed_checkpoint(signers: list[Signer], size: int, root: bytes) -> str:
-    """Return a checkpoint as a note that every one of these keys signed."""
-    text = checkpoint_text(signers[0].name, size, root)
+    """Return a checkpoint as a note that every one of these keys signed; of several, it names each."""
+    keys = [one.verifier for one in signers] if len(signers) > 1 else []
+    text = checkpoint_text(signers[0].name, size, root, keys)
     return text + "\n" + "".join(one.sign(text) for one in signers)
 
 

@@ -192,7 +192,8 @@ def _require_both_signed(signers: Sequence[Signer], staying: Sequence[Signer]) -
     note = newest_checkpoint()
     keys = [signer.verifier for signer in signers]
     checkpoint = Checkpoint.parse(note) if note else None
-    both = checkpoint is not None and len(checkpoint.note.signed_by(keys)) == len(keys)
+    both = checkpoint is not None and all(checkpoint.names(key) for key in keys)
+    both = both and checkpoint is not None and len(checkpoint.note.signed_by(keys)) == len(keys)
     told = Event.objects.with_position().filter(
         verb=KEY_ADDED,
         subject_kind=KEY_KIND,

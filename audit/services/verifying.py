@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db.models import Max
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Max, Q
 
 from audit.merkle import Growth
 from audit.models import Checkpoint as CheckpointRow
-from audit.models import Leaf, Position, SigningKey, Tile
+from audit.models import Cosignature, Leaf, Position, SigningKey, Tile
 from audit.services.sealed_rows import SealedRow, at_one_moment, sealed_rows
 from audit.standalone.verify_ledger import (
     Anchor,
@@ -79,13 +80,15 @@ def _feed(check: Check, row: SealedRow) -> None:
 
 
 def _checkpoints(problems: Findings) -> Iterator[Checkpoint]:
-    rows = CheckpointRow.objects.order_by("tree_size").values_list("tree_size", "root", "note")
-    for size, root, note in rows.iterator(chunk_size=LEAVES_AT_ONCE):
+    of_witnesses = ArrayAgg("cosignatures__content", filter=Q(cosignatures__kind=Cosignature.Kind.WITNESS))
+    rows = CheckpointRow.objects.order_by("tree_size").annotate(said=of_witnesses)
+    found = rows.values_list("tree_size", "root", "note", "said")
+    for size, root, note, said in found.iterator(chunk_size=LEAVES_AT_ONCE):
         try:
-            checkpoint = Checkpoint.parse(note)
+            checkpoint = Checkpoint.parse(note).with_cosignatures(bytes(one).decode() for one in said or ())
             if (checkpoint.size, checkpoint.root) != (size, bytes(root)):
                 raise NotANote("its columns say something else than its note")
-        except NotANote as error:
+        except (NotANote, UnicodeDecodeError) as error:
             problems.add("checkpoint", f"The checkpoint of {size} is damaged: {error}")
             continue
         yield checkpoint

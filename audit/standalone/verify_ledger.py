@@ -44,6 +44,10 @@ HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 # Kinds of signature, the first byte of what is signed with (C2SP signed-note).
 ED25519, COSIGNATURE = 1, 4
+# What a line of a checkpoint begins with that names a key which signs it, while keys are changed.
+KEY_LINE = "key "
+# No tree has more leaves than a number of so many digits says.
+MOST_DIGITS = 19
 
 
 # --- the tree (RFC 6962, section 2.1; RFC 9162, sections 2.1.3.2 and 2.1.4.2) ---
@@ -137,6 +141,7 @@ class VerifierKey:
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
         """Raise NotANote for what is not a verifier key of a kind known here."""
+        _require_text(text)
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             raise NotANote(f"{text[:80]!r} is not a verifier key: name+hash+key was expected.")
@@ -192,6 +197,7 @@ class Note:
     @classmethod
     def parse(cls, note: str) -> Note:
         """Raise NotANote for what is not a signed note."""
+        _require_text(note)
         text, found, lines = note.rpartition("\n\n")
         if not found or not lines.endswith("\n") or not text:
             raise NotANote("This is not a signed note: no signatures after an empty line.")
@@ -211,12 +217,16 @@ class Note:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a log says of its tree: its origin, size and root. ``note`` is the signed note it stood in."""
+    """What a log says of its tree: its origin, size and root. ``note`` is the signed note it stood in.
+
+    ``cosigned``: what witnesses signed of it, where that is kept apart from the note.
+    """
 
     origin: str
     size: int
     root: bytes
     note: Note = field(compare=False)
+    cosigned: tuple[Signature, ...] = field(default=(), compare=False)
 
     @classmethod
     def parse(cls, note: str) -> Checkpoint:
@@ -226,14 +236,33 @@ class Checkpoint:
         if len(lines) < 4 or not lines[0] or not lines[1].isascii() or not lines[1].isdigit():
             raise NotANote("This is not a checkpoint: origin, size and root were expected, a line each.")
         root = _decoded(lines[2])
-        if len(root) != HASH_BYTES or str(int(lines[1])) != lines[1]:
+        is_long = len(lines[1]) > MOST_DIGITS
+        if len(root) != HASH_BYTES or is_long or str(int(lines[1])) != lines[1]:
             raise NotANote("This is not a checkpoint: its size or root is malformed.")
         return cls(lines[0], int(lines[1]), root, signed)
 
+    def names(self, key: VerifierKey) -> bool:
+        """Say whether its text names a key: then whoever signed the text vouches for the key."""
+        return KEY_LINE + key_digest(str(key)) in self.note.text.split("\n")[3:]
 
-def checkpoint_text(origin: str, size: int, root: bytes) -> str:
-    """Return the text of a checkpoint, before anybody signs it."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+    def with_cosignatures(self, lines: Iterable[str]) -> Checkpoint:
+        """Return it with the signature lines of witnesses. Raise NotANote for what is none."""
+        found = tuple(_signature(line.removesuffix("\n")) for line in lines)
+        return Checkpoint(self.origin, self.size, self.root, self.note, found)
+
+    def cosigned_by(self, witnesses: Iterable[VerifierKey]) -> list[VerifierKey]:
+        """Return those of the witnesses that signed it, under the note or apart from it."""
+        return Note(self.note.text, (*self.note.signatures, *self.cosigned)).signed_by(witnesses)
+
+
+def checkpoint_text(origin: str, size: int, root: bytes, keys: Iterable[VerifierKey] = ()) -> str:
+    """Return the text of a checkpoint, before anybody signs it.
+
+    keys: where several sign it, all of them. Anybody can put one more signature under a text, and nobody a line
+    into it: who trusts one of its signers comes to trust the others by their lines.
+    """
+    named = "".join(f"{KEY_LINE}{key_digest(str(key))}\n" for key in keys)
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{named}"
 
 
 def signature_line(name: str, key_id: bytes, signature: bytes) -> str:
@@ -248,6 +277,13 @@ def _signature(line: str) -> Signature:
     if mark != "—" or not name or len(raw) < 5:
         raise NotANote(f"This is not a signature line of a note: {line[:80]!r}.")
     return Signature(name, raw[:4], raw[4:])
+
+
+def _require_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NotANote("This is no text: it has half a character.") from error
 
 
 def _decoded(encoded: str) -> bytes:
@@ -395,7 +431,10 @@ def key_digest(vkey: str) -> str:
 
 class Keyring:
     """Which keys may sign: those the auditor gave, and those that one of them vouched for, by an event
-    under its signature that tells of the new key and a checkpoint that both signed.
+    under its signature that tells of the new key and a checkpoint that names it and that both signed.
+
+    A key is retired by an event only while another one signs, too: who may write events and has no key can
+    neither add one nor end all trust.
     """
 
     def __init__(
@@ -405,6 +444,7 @@ class Keyring:
         self._named = [key for key in dict.fromkeys(named) if key not in self.why]
         self._added: dict[str, int] = {}
         self._retired: dict[str, int] = {}
+        self._at_work: set[VerifierKey] = set()  # those that signed a checkpoint so far
         self.witnessed: dict[VerifierKey, int] = {}
 
     @property
@@ -412,24 +452,36 @@ class Keyring:
         """Return the pinned keys that vouch for having seen a checkpoint, rather than for the ledger."""
         return [key for key in self.why if key.kind == COSIGNATURE]
 
-    def tell(self, index: int, verb: str, digest: str) -> None:
-        """Note an event about a key."""
-        (self._added if verb == KEY_ADDED else self._retired).setdefault(digest, index)
+    def tell(self, index: int, verb: str, digest: str) -> bool:
+        """Note an event about a key; say whether it is heeded."""
+        if verb == KEY_ADDED:
+            self._added.setdefault(digest, index)
+            return True
+        over = {digest, *self._retired}
+        if all(key_digest(str(key)) in over for key in self._at_work):
+            return False
+        self._retired.setdefault(digest, index)
+        return True
 
     def accept(self, checkpoint: Checkpoint) -> bool:
         """Say whether a key that may sign a tree of this size signed it."""
-        for key in checkpoint.note.signed_by(self.witnesses):
+        for key in checkpoint.cosigned_by(self.witnesses):
             self.witnessed[key] = max(checkpoint.size, self.witnessed.get(key, 0))
-        return bool(checkpoint.note.signed_by(self._able(checkpoint.size)))
+        signed = checkpoint.note.signed_by(self._able(checkpoint.size))
+        self._at_work.update(signed)
+        return bool(signed)
 
     def adopt(self, checkpoint: Checkpoint) -> list[str]:
         """Trust the keys that signed an accepted checkpoint, too, and that an event under it adds; say why."""
         joined: list[str] = []
         for key in [key for key in self._named if key not in self.why]:
-            added = self._added.get(key_digest(str(key)), checkpoint.size)
-            if added < checkpoint.size and key.kind == ED25519 and checkpoint.note.signed_by([key]):
-                size = checkpoint.size
-                self.why[key] = f"event {added} adds it, and a trusted key signed the tree of {size} with it"
+            added, size = self._added.get(key_digest(str(key)), checkpoint.size), checkpoint.size
+            is_named = added < size and key.kind == ED25519 and checkpoint.names(key)
+            if is_named and checkpoint.note.signed_by([key]):
+                self.why[key] = (
+                    f"event {added} adds it, and a trusted key signed that it signs the tree of {size}"
+                )
+                self._at_work.add(key)
                 joined.append(self.why[key])
         return joined
 
@@ -858,7 +910,9 @@ class Check:
 
     def _own(self, index: int, verb: str, envelope: dict[str, Any], data: Content | None) -> None:
         if verb in (KEY_ADDED, KEY_RETIRED):
-            self.keys.tell(index, verb, str(envelope.get("subject", {}).get("id", "")))
+            if not self.keys.tell(index, verb, str(envelope.get("subject", {}).get("id", ""))):
+                words = f"Event {index} retires the only key that signs. That is not heeded: ask who wrote it."
+                self.findings.add("key_not_retired", words, index, is_wrong=False)
         elif verb == CONTENT_ERASED and (data is None or not self.erasures.tell(index, data[1])):
             self.findings.add("erasure", f"Event {index} tells of an erasure, and not of what.", index)
 
@@ -957,7 +1011,8 @@ class Bundle:
         self._zip = zipfile.ZipFile(self.path)
         sizes: dict[str, int] = {}
         for one in self._zip.infolist():
-            if one.filename not in FILES or one.filename in sizes or one.flag_bits & 1:
+            is_plain = one.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not one.flag_bits & 1
+            if one.filename not in FILES or one.filename in sizes or not is_plain:
                 raise Unusable(
                     f"{self.path} is not a bundle of a ledger: {one.filename[:80]!r} does not belong in one."
                 )
@@ -1116,6 +1171,8 @@ def _checkpoints(bundle: Bundle, problems: Findings) -> Iterator[Checkpoint]:
             checkpoint = Checkpoint.parse(found["note"])
             if checkpoint.size != found["size"]:
                 raise NotANote("its size is not that of the note")
+            said = [one["content"] for one in found["cosignatures"] if one["kind"] == "witness"]
+            checkpoint = checkpoint.with_cosignatures(_decoded(content).decode() for content in said)
         except (NotANote, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problems.add("checkpoint", f"A line of checkpoints.jsonl cannot be read: {str(error)[:200]}")
             continue
@@ -1212,6 +1269,8 @@ def in_words(report: dict[str, Any]) -> list[str]:
     lines = [f"{told}, with {report['checkpoints_checked']} checkpoints."]
     lines += [f"Trusted: {key['vkey']} ({key['why']})" for key in report["keys"] if key["trusted"]]
     lines += [("WRONG " if one["wrong"] else "NOTE ") + one["sentence"] for one in report["findings"]]
+    for name, size in report["witnesses"].items():
+        lines.append(f"The witness {name} signed {size} of {report['tree_size']} events.")
     erased = report["erased"]
     lines.append(f"Erased: the words of {erased['words']} events, the data of {erased['data']}.")
     if report["actions"]:
@@ -1223,7 +1282,12 @@ def in_words(report: dict[str, Any]) -> list[str]:
         span = f"{first}." if first == last else f"one of {first} to {last}."
         lines.append(f"The first bad event: {span}")
     lines.append("EVERYTHING HOLDS." if report["ok"] else "SOMETHING DOES NOT HOLD.")
-    return lines
+    return [harmless(line) for line in lines]
+
+
+def harmless(text: str) -> str:
+    """Return a text that moves no cursor and hides nothing on the screen of who reads it."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -1237,10 +1301,11 @@ def main(given: Sequence[str] | None = None) -> int:
             trusts_bundle=asked.trust_keys_in_bundle,
         )
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        text = text.encode(errors="backslashreplace").decode()  # half a character, as JSON writes it
         if asked.json is not None and str(asked.json) != "-":
             asked.json.write_text(text, encoding="utf-8")
     except (Unusable, OSError) as error:
-        sys.stderr.write(f"Nothing was verified. {error}\n")
+        sys.stderr.write(f"Nothing was verified. {harmless(str(error))}\n")
         return 2
     sys.stdout.write(text if str(asked.json) == "-" else "\n".join(in_words(report)) + "\n")
     return 0 if report["ok"] else 1

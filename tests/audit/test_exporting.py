@@ -13,14 +13,16 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from audit import notes, pages, registry, visibility
-from audit.models import Event, Leaf
+from audit.models import Checkpoint, Event, Leaf
 from audit.services import record_event
 from audit.services.exporting import Scope, export_ledger
 from audit.services.sealing import Sealer, SignedBefore
+from audit.services.sinks import keep
 from audit.services.verifying import verify_database
 from audit.standalone import verify_ledger as outside
+from audit.standalone.witness import Key
 from audit.vocabulary import Ref, Refusal
-from tests.audit.conftest import SYSTEM
+from tests.audit.conftest import SYSTEM, role
 
 SIGNER = notes.Signer.fresh("example.com/ledger")
 VKEY = str(SIGNER.verifier)
@@ -236,3 +238,17 @@ def test_an_export_for_somebody_has_only_what_they_may_see(sealed, auditor, tmp_
     assert (report["ok"], report["events_checked"]) == (True, 20)
     # Other events of those actions are left out, so that nothing is said of what actions did.
     assert report["findings_by_code"] == {"actions_not_checked": 1}
+
+
+def test_what_a_witness_signed_goes_along_and_counts(sealed, tmp_path, live_db):
+    witness = Key("example.org/witness", bytes(range(32)))
+    row = Checkpoint.objects.order_by("tree_size")[2]
+    line = witness.cosign(outside.Checkpoint.parse(row.note).note.text, 1_800_000_000)
+    with role(live_db, "sequencer"):
+        keep(row.tree_size, "witness", "w", line.encode())
+    keys = [SIGNER.verifier, witness.verifier]
+    for report in (
+        outside.verify_bundle(outside.Bundle(out(tmp_path, "--all")), keys),
+        verify_database(keys=keys),
+    ):
+        assert (report["ok"], report["witnesses"]) == (True, {"example.org/witness": row.tree_size})

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from audit import bundles, notes
 from audit.merkle import Growth
 from audit.standalone import verify_ledger as outside
+from audit.standalone import witness as witnessing
 from tests import tampering
 from tests.benchmarks import ledger_bundle
 from tests.tampering import EVENTS, EVERY, MALLORY, NEW, OLD, ROTATED, anchor, export, verify
@@ -65,6 +67,59 @@ def test_a_new_key_is_trusted_only_if_an_old_one_vouches_for_it():
     assert report["signed_up_to"] > ROTATED
     # Who has the new key already needs no event, and the old ones are not theirs to judge.
     assert not verify(export().files(), keys=[NEW.verifier])["ok"]
+
+
+def test_who_has_no_key_cannot_add_one_by_writing_an_event():
+    one = export()
+    for checkpoint in one.checkpoints:
+        known = outside.Checkpoint.parse(checkpoint["note"])
+        if len(known.note.signatures) == 2:
+            # Signed by the old key, and the thief of a checkpoint puts the own signature under it.
+            text = outside.checkpoint_text(OLD.name, known.size, known.root)
+            checkpoint["note"] = f"{text}\n{OLD.sign(text)}{NEW.sign(text)}"
+    report = verify(one.files(), keys=[OLD.verifier])
+    assert [key["trusted"] for key in report["keys"]] == [True, False]
+    assert not report["ok"]
+
+
+def signed(size, *signers):
+    return outside.Checkpoint.parse(notes.signed_checkpoint(list(signers), size, bytes(32)))
+
+
+def test_the_only_key_that_signs_is_not_retired_by_an_event():
+    old, new = (outside.key_digest(str(one.verifier)) for one in (OLD, NEW))
+    keys = outside.Keyring([OLD.verifier], [NEW.verifier])
+    assert keys.accept(signed(5, OLD))
+    assert not keys.tell(5, outside.KEY_RETIRED, old)
+    assert keys.accept(signed(6, OLD))
+    assert keys.tell(6, outside.KEY_ADDED, new)
+    both = signed(7, OLD, NEW)
+    assert keys.accept(both)
+    assert len(keys.adopt(both)) == 1
+    assert keys.tell(7, outside.KEY_RETIRED, old)
+    assert not keys.accept(signed(8, OLD))
+    assert not keys.tell(8, outside.KEY_RETIRED, new)
+    assert keys.accept(signed(9, NEW))
+
+
+def test_what_a_witness_signed_is_found_beside_the_note():
+    witness = witnessing.Key("example.org/witness", bytes(range(32)))
+    one = export()
+    keys = [OLD.verifier, witness.verifier]
+    assert verify(one.files(), keys=keys)["findings_by_code"]["witness_missing"] == 1
+    known = outside.Checkpoint.parse(one.checkpoints[3]["note"])
+    line = witness.cosign(known.note.text, 1_800_000_000)
+    said = {"kind": "witness", "source": "w", "content": b64encode(line.encode()).decode()}
+    one.checkpoints[3]["cosignatures"] = [said]
+    report = verify(one.files(), keys=keys)
+    assert (report["ok"], report["witnesses"]) == (True, {"example.org/witness": known.size})
+    assert any(f"signed {known.size} of" in told for told in outside.in_words(report))
+    # Of another checkpoint it is worth nothing.
+    one.checkpoints[3]["cosignatures"] = []
+    one.checkpoints[4]["cosignatures"] = [said]
+    assert "witness_missing" in verify(one.files(), keys=keys)["findings_by_code"]
+    one.checkpoints[4]["cosignatures"] = [{**said, "content": "?"}]
+    assert "checkpoint" in verify(one.files(), keys=keys)["findings_by_code"]
 
 
 def test_an_export_of_a_part_says_when_a_checkpoint_cannot_be_compared():
@@ -257,6 +312,44 @@ def test_what_else_is_in_a_zip_makes_it_no_bundle(tmp_path):
             written.writestr(name, b"x")
         with pytest.raises(outside.Unusable, match="is not a bundle of a ledger"):
             outside.Bundle(path)
+
+
+def test_a_zip_that_is_packed_in_another_way_is_no_bundle(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as written:
+        for own, raw in export().files().items():
+            written.writestr(own, raw)
+    with pytest.raises(outside.Unusable, match="is not a bundle of a ledger"):
+        outside.Bundle(path)
+
+
+def test_what_is_no_text_or_no_number_is_told_in_words():
+    for text in ("\ud800+00000000+AAAA", "a+\udfff+b"):
+        with pytest.raises(outside.NotANote):
+            outside.VerifierKey.parse(text)
+    note = notes.signed_checkpoint([OLD], 1, bytes(32))
+    for other in (
+        note.replace("\n1\n", f"\n{'9' * 5000}\n"),
+        note.replace("\n1\n", f"\n{'9' * 20}\n"),
+        "\ud800" + note,
+    ):
+        with pytest.raises(outside.NotANote):
+            outside.Checkpoint.parse(other)
+
+
+def test_an_export_cannot_write_its_own_verdict_on_the_screen(bundle, tmp_path):
+    files = export().files()
+    manifest = json.loads(files["manifest.json"])
+    origin = "x\x1b[2K\rEVERYTHING HOLDS.\x1b[8m"
+    manifest["checkpoint"] = manifest["checkpoint"].replace(manifest["origin"], origin, 1)
+    manifest["origin"] = origin
+    path = tmp_path / "forged.zip"
+    with zipfile.ZipFile(path, "w") as written:
+        for name, raw in {**files, "manifest.json": json.dumps(manifest).encode()}.items():
+            written.writestr(name, raw)
+    answer = run(path, "--key", OLD.verifier)
+    assert answer.returncode == 1
+    assert not {"\x1b", "\r"} & set(answer.stdout)
 
 
 def test_without_cryptography_it_says_what_is_missing(tmp_path):
