@@ -10,9 +10,11 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import rfc8785
@@ -40,6 +42,8 @@ PLAIN = {
 WORDS = {"actor": "actor_label", "subject": "subject_label", "sentence": "sentence", "reason": "reason"}
 COLUMNS = ("id", "occurred_at", "actor_kind", "actor_id", "subject_kind", "subject_id", "risk", *PLAIN.values())
 LARGEST_INTEGER = 2**53 - 1
+MOST_DEPTH = 200
+_BRACKETS = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"')
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -92,17 +96,39 @@ def words_text(row: Mapping[str, Any]) -> str:
 
 
 def canonical_json(text: str) -> str:
-    """Return JSON in the form of RFC 8785; numbers that it cannot hold exactly become texts."""
+    """Return JSON of the database in the form of RFC 8785; numbers that it cannot hold exactly become texts.
+
+    Whatever a row can hold has such a form, or nothing after it would ever be sealed: what is nested deeper
+    than ``MOST_DEPTH`` becomes one text, as the database writes it.
+    """
+    if is_too_deep(text):
+        return _encode(text)
     floats: list[str] = []
 
-    def a_float(said: str) -> float:
+    def a_float(said: str) -> float | str:
         floats.append(said)
-        return float(said)
+        number = float(said)
+        return number if math.isfinite(number) and Decimal(repr(number)) == Decimal(said) else said
 
-    data = json.loads(text, parse_float=a_float)
+    try:
+        data = json.loads(text, parse_float=a_float)
+    except ValueError:  # an integer of more digits than Python reads
+        data = json.loads(
+            text, parse_float=a_float, parse_int=lambda said: said if len(said) > 20 else int(said)
+        )
     if not floats and text.isascii() and not _has_large_integer(data):
         return _encode(data)
     return rfc8785.dumps(_exact(data)).decode()
+
+
+def risk_of(text: str) -> dict[str, str] | str:
+    """Return what a row says of the risk: texts by name; anything else that a row could hold, as one text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return canonical_json(text)
+    is_plain = isinstance(found, dict) and all(isinstance(said, str) for said in found.values())
+    return found if is_plain else canonical_json(text)
 
 
 def commitment(salt: bytes, text: str) -> bytes:
@@ -115,8 +141,20 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _plain_names(risk: Mapping[str, Any]) -> bool:
-    return all(name.isascii() for name in risk)
+def _plain_names(risk: Mapping[str, str] | str) -> bool:
+    return isinstance(risk, str) or all(name.isascii() for name in risk)
+
+
+def is_too_deep(text: str) -> bool:
+    """Say whether JSON is nested deeper than ``MOST_DEPTH``."""
+    if text.count("[") + text.count("{") <= MOST_DEPTH:
+        return False
+    depth = 0
+    for one in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(one[0], 0)
+        if depth > MOST_DEPTH:
+            return True
+    return False
 
 
 def _has_large_integer(value: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from audit.envelope import instant
+from audit.envelope import instant, is_too_deep
 
 PRODUCT = "autonomy-os"
 # A text is cut after so many characters, a payload after so many of its JSON; a mark says how many there were.
@@ -110,12 +110,12 @@ def flat(told: Told) -> dict[str, str]:
 
 
 def payload_value(text: str) -> Any:
-    """Return a payload as JSON; one that is too large, or nested too deep, as the cut text of it."""
-    if len(text) > MOST_PAYLOAD:
+    """Return a payload as JSON; one that is too large or deep, or has numbers without end, as its cut text."""
+    if len(text) > MOST_PAYLOAD or is_too_deep(text):
         return cut(text, MOST_PAYLOAD)
     try:
         return json.loads(text)
-    except RecursionError:
+    except ValueError:
         return cut(text, MOST_PAYLOAD)
 
 

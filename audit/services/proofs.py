@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 
 from django.db import connection
 
@@ -49,7 +48,7 @@ def sealed_text(index: int) -> str:
         cursor.execute(_SEALED, [index + 1])
         *columns, words, data, sealed = cursor.fetchone()
     row = dict(zip(envelope.COLUMNS, columns, strict=True))
-    row["risk"] = json.loads(row["risk"])
+    row["risk"] = envelope.risk_of(row["risk"])
     text = envelope.envelope_text(row, bytes(words), None if data is None else bytes(data))
     if leaf_hash(text.encode()) != bytes(sealed):
         raise Refusal(

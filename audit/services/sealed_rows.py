@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def _read(row: Sequence[Any]) -> SealedRow:
     values = dict(zip(_COLUMNS, columns, strict=True))
     if values["id"] is None:
         return SealedRow(index, bytes(leaf_hash), None, b"", b"")
-    values["risk"] = json.loads(values["risk"])
+    values["risk"] = envelope.risk_of(values["risk"])
     words, data = bytes(words), None if data is None else bytes(data)
     sealed = Sealed(
         envelope=envelope.envelope_text(values, words, data),

@@ -6,7 +6,6 @@ key is the tree's size: of two sealers that both believe they are alone, one fai
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -108,7 +107,7 @@ def sealed_row(row: Sequence[Any]) -> envelope.Sealed:
     """Return what is sealed of one row of ``UNSEALED``."""
     *columns, data, salt = row[1:]
     values = dict(zip(_COLUMNS, columns, strict=True))
-    values["risk"] = json.loads(values["risk"])
+    values["risk"] = envelope.risk_of(values["risk"])
     return envelope.seal(values, data, salt)
 
 

@@ -145,7 +145,7 @@ def newest() -> tuple[int, int]:
 def _told(row: Sequence[Any], with_payload: bool) -> Told:
     index, leaf_hash, words_commitment, data_commitment, words_erased, payload, *values = row
     said = dict(zip(_SELECTED, values, strict=True))
-    risk = said["risk"] if isinstance(said["risk"], dict) else json.loads(said["risk"])
+    risk = envelope.risk_of(said["risk"])
     return Told(
         index=index,
         id=str(said["id"]),
@@ -155,7 +155,7 @@ def _told(row: Sequence[Any], with_payload: bool) -> Told:
         leaf_hash=_bytes(leaf_hash),
         words_commitment=_bytes(words_commitment),
         data_commitment=_bytes(data_commitment),
-        risk={name: str(value) for name, value in risk.items()},
+        risk={"": risk} if isinstance(risk, str) else risk,
         words_erased=words_erased,
         payload=payload,
         payload_erased=with_payload and data_commitment is not None and payload is None,

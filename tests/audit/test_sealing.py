@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from audit import envelope, notes
@@ -10,6 +11,7 @@ from audit.models import Checkpoint as CheckpointRow
 from audit.models import Leaf
 from audit.services import sealing
 from audit.services.sealing import Forked, Sealer, SignedBefore
+from audit.services.verifying import verify_database
 from audit.standalone import verify_ledger as outside
 
 SIGNER = notes.Signer.fresh("example.com/ledger")
@@ -48,6 +50,36 @@ def test_a_restored_database_is_not_signed_for(live_db, record, number, seal, se
     with pytest.raises(Forked, match="restored to an older state"):
         seal(sealer)
     assert Leaf.objects.count() == 1
+
+
+EVENT = (
+    "INSERT INTO audit_event (id, verb, actor_kind, actor_id, actor_label, subject_kind, subject_id,"
+    " subject_label, agent_id, action_id, run_id, system_id, department_id, correlation_id, decision, code,"
+    " sentence, reason{}) VALUES (gen_random_uuid(), 'tests.thing_done', 'system', 'x', '', 't.t', '', '', '',"
+    " '', '', '', '', '', '', '', 'Done.', ''{}) RETURNING id"
+)
+
+
+def test_nothing_that_a_writer_can_write_stops_sealing(live_db, record, number, seal, sealer):
+    with live_db.connect("app") as app:
+        for data in ("1e100000", "[" * 3000 + "]" * 3000, '{"a": 0.10000000000000000000000001}', '"x"', "[1]"):
+            (event,) = app.execute(EVENT.format("", "")).fetchone()
+            app.execute("INSERT INTO audit_payload (event_id, data) VALUES (%s, %s)", [event, data])
+        for column, value in (
+            ("risk", "'1'::jsonb"),
+            ("risk", "'[{}]'::jsonb"),
+            ("risk", """'{"a": {"b": 1e400}}'::jsonb"""),
+            ("words_salt", "''::bytea"),
+        ):
+            with pytest.raises(psycopg.errors.CheckViolation), app.transaction():
+                app.execute(EVENT.format(f", {column}", f", {value}"))
+        (event,) = app.execute(EVENT.format("", "")).fetchone()
+        with pytest.raises(psycopg.errors.CheckViolation), app.transaction():
+            app.execute("INSERT INTO audit_payload (event_id, data, salt) VALUES (%s, '{}', '')", [event])
+    number()
+    assert seal(sealer) == 6
+    report = verify_database(keys=[SIGNER.verifier])
+    assert (report["ok"], report["events_checked"]) == (True, 6)
 
 
 def test_a_tree_grown_in_any_steps_is_the_tree():

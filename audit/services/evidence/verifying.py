@@ -5,7 +5,6 @@ It asks the database of the operator. Who does not want to trust that takes an e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,7 +174,7 @@ def _hash(row: Sequence[Any]) -> bytes | None:
     """Return the leaf hash of an entry; where content was erased, by what the leaf keeps of it."""
     _, _, words, data, text, salt, erased, *columns = row
     values = dict(zip(_COLUMNS, columns, strict=True))
-    values["risk"] = json.loads(values["risk"]) if isinstance(values["risk"], str) else values["risk"]
+    values["risk"] = envelope.risk_of(values["risk"])
     has_words = bool(bytes(values["words_salt"]))
     if (not has_words and "words" not in erased) or (
         text is None and data is not None and "data" not in erased

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.formats import cef, jsonl, ocsf, otlp, rfc5424
-from audit.formats.told import MOST_PAYLOAD, MOST_TEXT, UNSEEN, Told, cut, flat, members, visible
+from audit.formats.told import MOST_PAYLOAD, MOST_TEXT, UNSEEN, Told, cut, flat, members, payload_value, visible
 
 HOSTILE = [
     "a|b\\|c=d\\=e",
@@ -196,3 +196,8 @@ def test_a_log_record_has_its_time_to_the_nanosecond_as_text():
 def test_a_payload_that_is_nested_too_deep_is_told_as_text():
     deep = "[" * 30_000 + "]" * 30_000
     assert json.loads(jsonl.line(of(payload=deep)))["payload"].startswith("[[[")
+
+
+@pytest.mark.parametrize("text", ["1" + "0" * 5000, "[" * 900 + "]" * 900])
+def test_a_payload_that_no_program_reads_is_told_as_text(text):
+    assert payload_value(text) == text
