@@ -174,6 +174,23 @@ def test_only_a_part_is_erased(live_db, sealed, record):
                 app.execute("SELECT audit_erase(%s, %s, %s)", [told.pk, [event.pk], part])
 
 
+def test_nothing_is_erased_that_its_event_does_not_name(live_db, sealed, record, number, seal, sealer):
+    events = sealed(3)
+    for payload in (
+        None,
+        {"part": "words", "indexes": [[0, 2]]},
+        {"part": "data", "indexes": [[0, 0], [2, 2]]},
+        {"part": "data", "indexes": []},
+    ):
+        told = record(verb="audit.content_erased", payload=payload)
+        with live_db.connect() as app, pytest.raises(REFUSED, match="does not tell of all of it"):
+            app.execute("SELECT audit_erase(%s, %s, 'data')", [told.pk, [event.pk for event in events]])
+    told = record(verb="audit.content_erased", payload={"part": "data", "indexes": [[0, 1], [2, 2]]})
+    with live_db.connect() as app:
+        app.execute("SELECT audit_erase(%s, %s, 'data')", [told.pk, [event.pk for event in events]])
+    assert not Payload.objects.filter(event__in=events).exists()
+
+
 def test_what_the_ledger_says_of_itself_stays(live_db, sealed, number, seal, sealer):
     told = erase(sealed(), "ledger.words")
     finish(number, seal, sealer)

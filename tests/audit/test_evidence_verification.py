@@ -73,6 +73,12 @@ def erase(live_db, event, part):
             " '', '', 'erased', '', '', '', '', '', '', '', '', '')",
             [told := Event().pk],
         )
+        connection.execute(
+            "INSERT INTO audit_payload (event_id, data) SELECT %s, jsonb_build_object('part', %s::text,"
+            " 'indexes', jsonb_build_array(jsonb_build_array(position - 1, position - 1)))"
+            " FROM audit_position WHERE event_id = %s",
+            [told, part, event.pk],
+        )
         connection.execute("SELECT audit_erase(%s, %s, %s)", [told, [event.pk], part])
 
 

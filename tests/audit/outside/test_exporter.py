@@ -104,9 +104,9 @@ def test_words_are_sent_and_a_payload_only_where_it_was_asked_for(sealed, export
 def test_what_was_erased_before_it_was_sent_is_told_as_erased(sealed, record, monkeypatch):
     sealed(1, payload={"a": 1})
     monkeypatch.setitem(registry._verbs, "audit.content_erased", "Content was erased.")
-    told_by = record(verb="audit.content_erased")
     with connection.cursor() as cursor:
         for part in ("words", "data"):
+            told_by = record(verb="audit.content_erased", payload={"part": part, "indexes": [[0, 0]]})
             event = Event.objects.order_by("id").first()
             cursor.execute("SELECT audit_erase(%s, %s, %s)", [told_by.id, [event.id], part])
     [told] = streams.told_events(0, 1, limit=5, with_payload=True)
