@@ -170,7 +170,7 @@ class AgentsConfig(AppConfig):
         )
         from audit import visibility
         from audit.registry import register_names, register_remedies, register_verbs
-        from audit.retention import register_departments, register_proposer
+        from audit.retention import register_departments, register_objects_in_use, register_proposer
 
         register_verbs(VERBS)
         evidence.register_tables()
@@ -190,6 +190,7 @@ class AgentsConfig(AppConfig):
         retention.register_change_kinds()
         register_departments(retention.parents)
         register_proposer(retention.ask_erasure)
+        register_objects_in_use("agents.changerequest", selectors.waiting_changes)
         foreseeing.register_foresights()
         stepping_up.register_methods()
         registry.register_handover("credentials", handing_over.credentials_left)

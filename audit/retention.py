@@ -191,6 +191,11 @@ def register_in_use(name: str, events: Callable[[], Q]) -> None:
     _in_use[name] = events
 
 
+def register_objects_in_use(kind: str, rows: Callable[[], QuerySet[Any]]) -> None:
+    """Say which objects of a kind still wait for somebody: the events about them are needed."""
+    register_in_use(kind, lambda: Q(subject_kind=kind, subject_id__in=keys_of(rows())))
+
+
 def events_in_use() -> Q:
     """Return the condition that open work needs an event."""
     return _any(events() for events in _in_use.values())

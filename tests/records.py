@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 from rest_framework.renderers import JSONRenderer
 
+from audit import reading
 from audit.models import Event
 from audit.serializers import EventSerializer
 
@@ -28,7 +29,8 @@ def validator() -> Any:
 def records(events: Any = None) -> list[dict[str, Any]]:
     """Return events, or all there are, as a reader with every right gets them."""
     found = (Event.objects.all() if events is None else events).with_position().select_related("payload")
-    shown = EventSerializer(found.order_by("id"), many=True, context={"with_payload": True}).data
+    sealed = reading.with_leaves(list(found.order_by("id")))
+    shown = EventSerializer(sealed, many=True, context={"with_payload": True}).data
     return json.loads(JSONRenderer().render(shown))
 
 

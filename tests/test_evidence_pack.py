@@ -374,7 +374,7 @@ def test_the_page_hands_the_pack_to_an_auditor_and_nobody_else(pack, made_world)
 
 
 def test_a_page_does_not_wait_for_what_is_too_much(pack, made_world, monkeypatch):
-    monkeypatch.setattr("audit.admin.MOST_ENTRIES", 3)
+    monkeypatch.setattr("audit.pages.evidence.MOST_ENTRIES", 3)
     today = timezone.localdate().isoformat()
     answer = (
         made_world[1].clients["carol"].post("/admin/audit/event/evidence/", {"first": today, "last": today})

@@ -39,6 +39,7 @@ EXEMPT = {
     r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
     r"agents_acknowledgement": "where a stop has arrived; that it was raised, and is proved, is told",
     r"agents_modeluse": "what an agent says it used, row by row; that a budget is spent is told",
+    r"agents_(measurecounter|reservation)(\.\w+)?": "what limits count: what is asked and settled is told",
     r"tasks_task\.(progress|lease_until)": "the heartbeat of a holder; that it claimed is told",
     r"approvals_opening": "that somebody opened a question, kept for their vote, which is told",
     r"pg_\w+|information_schema": "the database's own",
@@ -46,6 +47,7 @@ EXEMPT = {
 # What a job may change beside: the engine goes on by itself, and tells what it begins, asks for and ends.
 IN_JOBS = {
     r"runs_(step|frame|item)(\.\w+)?": "where a run is; its tasks, actions and end are told",
+    r"tasks_task\.preferred_agent_id": "whom the engine offers a step to first; who takes it is told",
     r"backtests_backtest(\.\w+)?": "how far it has come; that it was asked, and its end, are told",
 }
 _WRITES = re.compile(

@@ -53,6 +53,7 @@ from agents.selectors.visible import (
     visible_rules,
     visible_stops,
     visible_throttles,
+    waiting_changes,
 )
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "visible_rules",
     "visible_stops",
     "visible_throttles",
+    "waiting_changes",
     "watched_since",
     "who_steps_in",
     "work_calendar",

@@ -85,6 +85,11 @@ def visible_calendars(user: User) -> QuerySet[Calendar]:
     return _by_permission(user, "agents.view_calendar", Calendar)
 
 
+def waiting_changes() -> QuerySet[ChangeRequest]:
+    """Return the changes that wait for a second person."""
+    return ChangeRequest.objects.filter(state=ChangeRequest.State.PENDING)
+
+
 def visible_change_requests(user: User) -> QuerySet[ChangeRequest]:
     """Change requests the user proposed, may decide or may view."""
     if not user.is_active:

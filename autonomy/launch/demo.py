@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from audit.notes import KeyFile
 from autonomy.launch import children, failure, place, programs
 from autonomy.launch.console import Console
 from autonomy.launch.failure import LaunchFailure
@@ -36,6 +37,8 @@ NOT_FOR_THE_DEMO = [
 NOT_FOR_THE_DEMO += ["SECRET_KEY", "CONNECTOR_KEKS", "PUBLIC_URL", "ALLOWED_HOSTS", "HTTPS_ONLY"]
 NOT_FOR_THE_DEMO += ["LEDGER_KEY_FILE", "LEDGER_NAME", "LEDGER_SINKS", "SEQUENCER"]
 STORY_SECONDS = 1200
+CHECKPOINT_SECONDS = 60
+VERIFIER = ROOT / "audit" / "standalone" / "verify_ledger.py"
 
 
 PLAYS = {"day": "workflows.demo.day", "story": "workflows.demo.story"}
@@ -98,7 +101,7 @@ def _tell(installation: Installation, manager: programs.Manager, outcome: dict[s
     try:
         installation.wait_until_ready(manager)
         if not manager.ending:
-            outcome["result"] = _story(installation, manager, play)
+            outcome["result"] = _with_ledger(_story(installation, manager, play), installation)
     except LaunchFailure as problem:
         outcome["problem"] = problem
     except OSError as error:
@@ -135,6 +138,58 @@ def _story(installation: Installation, manager: programs.Manager, play: str) -> 
     finally:
         children.stop(process)
     return _result(last, process.returncode, log)
+
+
+def _with_ledger(result: dict[str, Any], installation: Installation) -> dict[str, Any]:
+    """Export the ledger of the day and let the offline verifier judge it, as an outsider would.
+
+    It is given the public key, and as anchor the newest checkpoint that left the portal before the export.
+    """
+    installation.console.say("\n  The ledger")
+    data = installation.options.data
+    bundle, log = data / "ledger.zip", installation.place.logs / "ledger.log"
+    bundle.unlink(missing_ok=True)
+    anchor = _newest_checkpoint(data / "checkpoints")
+    key = str(KeyFile(installation.options.ledger_key).signers()[0].verifier)
+    asked = ["export_ledger", "--all", "--out", str(bundle)]
+    programs.run_manage(asked, installation.env, log, "Exporting the ledger")
+    verifier = [
+        sys.executable,
+        str(VERIFIER),
+        str(bundle),
+        "--key",
+        key,
+        "--anchor",
+        str(anchor),
+        "--json",
+        "-",
+    ]
+    answer = subprocess.run(verifier, capture_output=True, text=True, check=False, env={"PATH": os.defpath})
+    try:
+        report = json.loads(answer.stdout)
+    except ValueError as error:
+        raise LaunchFailure(f"The verifier said nothing to read.\n{answer.stderr[-2000:]}") from error
+    is_good = answer.returncode == 0 and report["ok"] is True
+    checked = {"events": report["events_checked"], "verified": is_good, "first_bad": report["first_bad_index"]}
+    installation.console.say(
+        f"  {checked['events']} events verified offline: {'all well' if is_good else 'NOT well'}"
+    )
+    if not is_good:
+        checked["findings"] = report["findings"][:5]
+    return {**result, "ledger": checked, "ok": result["ok"] and is_good}
+
+
+def _newest_checkpoint(folder: Path) -> Path:
+    """Return the newest checkpoint that the exporter has sent; there is one within seconds."""
+    deadline = time.monotonic() + CHECKPOINT_SECONDS
+    while not (found := sorted(folder.glob("*.checkpoint"))):
+        if time.monotonic() > deadline:
+            raise LaunchFailure(
+                f"No checkpoint of the ledger came into {folder}.",
+                "See exporter.log and sequencer.log beside it.",
+            )
+        time.sleep(0.5)
+    return found[-1]
 
 
 def _result(last: str, code: int, log: Path) -> dict[str, Any]:

@@ -157,6 +157,10 @@ def test_every_kind_of_change_that_gives_authority_is_foreseen() -> None:
         "agents.exchange_rate.set",
         "actions.standing.give",  # no snapshot has it; it says in words of its own what it lets whom do
         "approvals.delegation.give",
+        # What is kept or erased lets nobody do anything.
+        "audit.content.erase",
+        "audit.hold.end",
+        "audit.retention.shorten",
         "agents.throttle.loosen",
         "agents.user.manager",
         "connectors.operation",

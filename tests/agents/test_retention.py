@@ -207,3 +207,12 @@ def test_the_command_says_what_would_go(db: None, capsys: Any, monkeypatch: pyte
     assert "Nothing was erased." in capsys.readouterr().out
     call_command("erase_expired")
     assert "Erased 0 entries." in capsys.readouterr().out
+
+
+def test_what_waits_for_somebody_keeps_its_events(db: None, alice: Any, finance: Any) -> None:
+    waiting = set_days(alice, 300, finance)
+    about = Event.objects.filter(subject_kind="agents.changerequest", subject_id=str(waiting.pk))
+    assert about.exists()
+    assert not about.exclude(retention.events_in_use()).exists()
+    changes.withdraw_change(actor=alice.as_actor(), change_request=waiting, reason=WHY)
+    assert not about.filter(retention.events_in_use()).exists()

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Q
 
-from audit import notes, pages, registry, visibility
+from audit import notes, registry, visibility
 from audit.models import Checkpoint, Event, Leaf
 from audit.services import record_event
 from audit.services.exporting import Scope, export_ledger
@@ -210,7 +210,7 @@ def test_an_export_that_says_too_little_or_asks_too_much_is_refused_in_words(
     ):
         answer = client.post("/admin/audit/event/export/", {**asked, "reason": "The yearly audit."})
         assert words in answer.content.decode()
-    monkeypatch.setattr(pages, "MOST_EVENTS", 100)
+    monkeypatch.setattr("audit.pages.exports.MOST_EVENTS", 100)
     answer = client.post("/admin/audit/event/export/", {"what": "everything", "reason": "The yearly audit."})
     assert "120 events are more than the 100" in answer.content.decode()
     assert Event.objects.get(verb="audit.change_refused").code == "too_large"

@@ -388,4 +388,4 @@ def test_only_the_sequencer_is_told_of_the_key_of_the_ledger(
     assert options.Options(data=tmp_path).ledger_key == tmp_path / "ledger.key"
     monkeypatch.setenv("SEQUENCER", "0")
     names = [one.name for one in programs.portal_programs(options.read_options(), tmp_path)]
-    assert names == ["portal", "worker", "beat"]
+    assert names == ["portal", "worker", "beat", "exporter"]

@@ -36,6 +36,7 @@ THERE: dict[str, tuple[str, str]] = {
     "workflows.appeals.jobs.sweep": ("appeals/test_appeals.py", "sweep_appeals"),
     "workflows.notices.jobs.tell": ("notices/test_mail.py", "tell"),
     "workflows.staffing.jobs.sweep": ("test_staffing.py", "sweep_employment"),
+    "audit.jobs.erase_expired": ("../agents/test_retention.py", "erase_expired_and_tell"),
 }
 # Commands, and what they change; what is watched in a test where it is called has its place.
 COMMANDS = {
@@ -47,6 +48,14 @@ COMMANDS = {
     "stops": "reads only",
     "check_invariants": "reads only",
     "write_workflow_schema": "writes a file of the documentation, nothing of the company",
+    "ledger_key": "audit/test_ledger_keys.py",
+    "erase_expired": "agents/test_retention.py",
+    "export_ledger": "audit/test_exporting.py",
+    "evidence_pack": "test_evidence_pack.py",
+    "list_events": "audit/test_downloads.py",
+    "ledger_status": "reads only",
+    "verify_ledger": "reads only",
+    "run_exporter": "sends out what is recorded, and notes how far it got",
     "run_sequencer": "numbers and seals what is recorded, and changes nothing else",
     "install_portal": "calls the services of systems and operations, which record",
     "seed_demo": "calls the services of every room, which record",

@@ -24,6 +24,7 @@ class TasksConfig(AppConfig):
             register_throttle_count,
         )
         from audit.registry import register_invariants, register_verbs
+        from audit.retention import register_objects_in_use
         from workflows.tasks import invariants, receivers, selectors
         from workflows.tasks.registry import on_task_closed, register_awaited
         from workflows.tasks.services import asking
@@ -46,6 +47,7 @@ class TasksConfig(AppConfig):
         on_throttle_loosened(receivers.on_throttle_loosened)
         on_stop_eased(receivers.on_stop_eased)
         register_invariants(invariants.INVARIANTS)
+        register_objects_in_use("tasks.task", selectors.waiting)
         register_verbs(
             {
                 "tasks.task_opened": "Something waits for somebody.",

@@ -28,6 +28,11 @@ def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:
     return now if last is None else max(now, last + STRIDE)
 
 
+def waiting() -> QuerySet[Task]:
+    """Return the tasks that are not ended."""
+    return Task.objects.filter(state__in=Task.WAITING)
+
+
 def visible_to(user: User) -> QuerySet[Task]:
     """Return the tasks a user has to do with: those they may do or have claimed.
 

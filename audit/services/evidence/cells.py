@@ -57,11 +57,15 @@ def shown(text: str) -> str:
     """Return a text that cannot pretend: control and direction marks by their codes; cut where it is long."""
     if len(text) > MOST_SHOWN:
         text = text[: MOST_SHOWN - 1] + "…"
-    return "".join(one if one == "\n" or not _hidden(one) else f"[U+{ord(one):04X}]" for one in text)
+    return "".join(map(_shown, text))
 
 
-def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+def _shown(character: str) -> str:
+    if character == "\n" or character.isprintable():
+        return character
+    # Spaces of another width or that do not break are spaces.
+    is_space = unicodedata.category(character) == "Zs"
+    return " " if is_space else f"[U+{ord(character):04X}]"
 
 
 def length_words(seconds: float) -> str:

@@ -23,6 +23,11 @@ MOST_LOOKED_AT = 500
 MOST_NAMED = 50
 
 
+def pending() -> QuerySet[Approval]:
+    """Return the approvals that still wait."""
+    return Approval.objects.filter(state=Approval.State.PENDING)
+
+
 def visible_to(user: User) -> QuerySet[Approval]:
     """Return the approvals a user may see: their group's, those of who is away and they decide for, what they
     voted on, what their subject shows them, or all by permission.
