@@ -28,8 +28,8 @@ COLUMNS = (
     *("system_id", "department_id", "operation", "correlation_id", "decision", "code", "effect", "agreement"),
     *("risk", "remedy", "sentence", "reason"),
 )
-# What a spreadsheet takes for a formula when a cell begins with it.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet takes for a formula when a cell begins with it; some also by the wide forms of the signs.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def record_download(*, actor: Actor, form: str, most: int | None, narrowed: Sequence[tuple[str, str]]) -> None:

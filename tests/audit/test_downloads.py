@@ -41,7 +41,7 @@ def test_a_list_is_downloaded_as_csv_that_no_spreadsheet_runs(some, reader):
     assert (row["position"], row["index"], row["leaf_hash"]) == ("", "", "")
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", "\uff1d1", "\uff20x"])
 def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(text):
     assert downloading.safe_cell(text) == f"'{text}"
     assert downloading.safe_cell("a=1") == "a=1"

@@ -10,7 +10,7 @@ from audit.evidence import Cell, Kind
 
 MOST_SHOWN = 600  # characters of one cell in the documents; all of it stands in the files beside them
 # A spreadsheet takes a text that begins like this for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def for_machines(value: object) -> object:
