@@ -168,7 +168,9 @@ def _with_ledger(result: dict[str, Any], installation: Installation) -> dict[str
     try:
         report = json.loads(answer.stdout)
     except ValueError as error:
-        raise LaunchFailure(f"The verifier said nothing to read.\n{answer.stderr[-2000:]}") from error
+        raise LaunchFailure(
+            f"The verifier said nothing to read.\n{answer.stderr[-2000:]}", f"Run it by hand on {bundle}."
+        ) from error
     is_good = answer.returncode == 0 and report["ok"] is True
     checked = {"events": report["events_checked"], "verified": is_good, "first_bad": report["first_bad_index"]}
     installation.console.say(
