@@ -316,7 +316,11 @@ class PendingEvent(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="pending", editable=False)
+    # No constraint of the database: a trigger adds it beside its event, and no event ever goes. A check would
+    # lock the event's row again at each commit.
+    event = models.OneToOneField(
+        Event, on_delete=models.PROTECT, related_name="pending", editable=False, db_constraint=False
+    )
 
     class Meta:
         default_permissions = []
@@ -329,7 +333,10 @@ class Position(AppendOnlyModel):
     """The place of an event in the ledger: 1, 2, 3 ... without a gap, in an order safe to read by."""
 
     position = models.BigIntegerField(primary_key=True)
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="placement", editable=False)
+    # As in the queue, which is where it comes from.
+    event = models.OneToOneField(
+        Event, on_delete=models.PROTECT, related_name="placement", editable=False, db_constraint=False
+    )
 
     class Meta:
         base_manager_name = "objects"

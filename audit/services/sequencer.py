@@ -21,6 +21,8 @@ ANNOUNCE_EVERY_SECONDS = 0.1
 SHORTEST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 2.0
 LONGEST_DEAF_WAIT_SECONDS = 0.25
+# After a batch, what comes in this time is numbered together: each by itself would cost a transaction.
+GATHER_SECONDS = 0.015
 STANDBY_WAIT_SECONDS = 0.5
 RECONNECT_SECONDS = (0.1, 2.0)
 # Payloads of a month to come find its partition there long before: it is looked after daily.
@@ -107,11 +109,13 @@ class Sequencer:
             return
         if time.monotonic() >= self._partitions_at:
             self._make_partitions()
-        if self._number() > 0:
+        if (count := self._number()) > 0:
             self._announcer.offer(selectors.newest_position())
             self._sealing.expect()
             self._sealing.take_turn()
             self._wait = SHORTEST_WAIT_SECONDS
+            if count < self.batch:
+                time.sleep(GATHER_SECONDS)
             return
         self._announcer.flush()
         self._sealing.take_turn()
