@@ -25,6 +25,7 @@ from audit.adminkit import ReadOnlyAdmin, ReasonForm, actor_of, reason_action
 from audit.forms import LedgerForm
 from audit.models import Event, Payload
 from audit.pages import EvidencePage, ExportPage, SealsPage, lines, seal
+from audit.pages.exports import export_address, export_of
 from audit.services import downloading
 from audit.vocabulary import ActorKind, Ref, Refusal
 
@@ -61,10 +62,10 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
 
     actions_detail = ["erase"]
     fieldsets = (
-        (None, {"fields": ("shown_sentence", "reason", "shown_decision", "code")}),
-        ("When and where", {"fields": ("shown_position", "occurred_at", "meaning", "verb")}),
-        ("Who", {"fields": ("actor_label", "actor_kind", "actor_id", "delegated")}),
-        ("What", {"fields": ("subject_label", "shown_kind", "subject_id", "operation", "related")}),
+        (None, {"fields": ("shown_sentence", "shown_reason", "shown_decision", "shown_code")}),
+        ("When", {"fields": ("shown_position", "shown_time", "meaning")}),
+        ("Who", {"fields": ("shown_who", "shown_who_id", "delegated")}),
+        ("What", {"fields": ("shown_subject", "shown_kind", "shown_subject_id", "shown_operation", "related")}),
         ("What came of it", {"fields": ("shown_effect", "shown_agreement", "shown_remedy", "shown_risk")}),
         ("How it is sealed", {"fields": ("sealed", "fingerprint", "proves")}),
         ("Evidence", {"fields": ("evidence",)}),
@@ -117,7 +118,7 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = LedgerForm(request.GET, user=request.user)
-        context = {**self.admin_site.each_context(request), "title": "Ledger", "opts": self.opts, "form": form}
+        context = {**self.admin_site.each_context(request), "title": "Ledger", "form": form}
         if not form.is_valid():
             return TemplateResponse(request, "audit/ledger.html", {**context, "page": None}, status=422)
         question = form.question()
@@ -133,6 +134,7 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
             },
             "most_lines": f"{downloading.MOST_LINES:,}",
             "looked_through": f"{question.most:,}",
+            "export": export_of(request.user, form.cleaned_data),
         }
         return TemplateResponse(request, "audit/ledger.html", context)
 
@@ -141,6 +143,11 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         event = super().get_object(request, object_id, from_field)
         if event is not None:
             reading.with_leaves([event])
+            if event.delegated_id:
+                event.behalf = dict(registry.names_for("person", request.user)).get(event.delegated_id, "")
+            event.export_address = export_address(request.user, "action", event.action_id) or export_address(
+                request.user, "run", event.run_id
+            )
         return event
 
     @display(description="What happened")
@@ -155,13 +162,46 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     def shown_decision(self, event: Event) -> str | None:
         return event.get_decision_display() or None
 
-    @display(description="Meaning of the verb")
+    @display(description="Reason given")
+    def shown_reason(self, event: Event) -> str:
+        return event.reason or "-"
+
+    @display(description="Why, as a code")
+    def shown_code(self, event: Event) -> str:
+        return event.code or "-"
+
+    @display(description="Time")
+    def shown_time(self, event: Event) -> str:
+        return f"{event.occurred_at:%Y-%m-%d %H:%M:%S} UTC"
+
+    @display(description="Kind of entry")
     def meaning(self, event: Event) -> str:
-        return registry.registered_verbs().get(event.verb, "-")
+        return f"{registry.registered_verbs().get(event.verb, '-')} ({event.verb})"
+
+    @display(description="Name")
+    def shown_who(self, event: Event) -> str:
+        return f"{event.actor_label or '-'} ({event.get_actor_kind_display()})"
+
+    @display(description="Id of who did it")
+    def shown_who_id(self, event: Event) -> str:
+        return event.actor_id
 
     @display(description="On whose behalf")
     def delegated(self, event: Event) -> str:
-        return event.delegated_id or "-"
+        name = getattr(event, "behalf", "")
+        return f"{name} ({event.delegated_id})" if name else event.delegated_id or "-"
+
+    @display(description="Name")
+    def shown_subject(self, event: Event) -> str:
+        return event.subject_label or "-"
+
+    @display(description="Id of what it was done to")
+    def shown_subject_id(self, event: Event) -> str:
+        return event.subject_id or "-"
+
+    @display(description="Operation")
+    def shown_operation(self, event: Event) -> str:
+        return event.operation or "-"
 
     @display(description="Kind of object")
     def shown_kind(self, event: Event) -> str:
@@ -181,7 +221,10 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
 
     @display(description="What was known of the risk")
     def shown_risk(self, event: Event) -> SafeString:
-        known = [(lines.humanized(name), said) for name, said in sorted((event.risk or {}).items())]
+        known = [
+            (lines.humanized(name), lines.humanized(said) if isinstance(said, str) else said)
+            for name, said in sorted((event.risk or {}).items())
+        ]
         return format_html_join(SafeString("<br>"), "{}: {}", known) if known else SafeString("-")
 
     @display(description="Seal")
@@ -199,6 +242,9 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         if not address:
             return format_html("{}", seal.proves(event))
         file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
+        if taken := getattr(event, "export_address", ""):
+            words = "Take all about it along, with proofs and the way to check them"
+            file = format_html('{}<br><a class="underline" href="{}">{}</a>', file, taken, words)
         return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
 
     @display(description="More about")
@@ -218,7 +264,7 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
             for name, (asked, words) in REFERENCES.items()
             if (key := getattr(event, name))
         ]
-        if event.subject_id:
+        if event.subject_id and event.subject_id not in (event.action_id, event.run_id, event.agent_id):
             about = urlencode({"kind": event.subject_kind, "object": event.subject_id})
             found.append((f"{url}?{about}", "Everything about this object", event.subject_id))
         return format_html_join(

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from audit import evidence
+from audit import evidence, registry
 from audit.adminkit import reason_field
 from audit.services.exporting import Scope
 
@@ -32,38 +32,57 @@ class ExportForm(forms.Form):
 
     what = forms.ChoiceField(label="What to export", choices=WHAT, widget=UnfoldAdminSelectWidget)
     since = forms.DateField(
-        label="From", required=False, widget=DayInput, help_text="For a period: its first day, in UTC."
+        label="First day", required=False, widget=DayInput, help_text="For a period. Days are counted in UTC."
     )
     until = forms.DateField(
-        label="Until", required=False, widget=DayInput, help_text="For a period: the day after it, in UTC."
+        label="Last day", required=False, widget=DayInput, help_text="For a period: this day is in it."
     )
     named = forms.CharField(
-        label="Id",
+        label="Which one",
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of the agent or the run. For another object its kind, a colon and its id: agents.policy:…",
+        help_text="An agent by its name or id, a run by its id. Another object by kind and id, such as "
+        "agents.policy:…; the links of a story or of an entry fill this in.",
     )
     reason = reason_field()
+
+    def __init__(self, data: Any = None, *, user: Any = None, **more: Any) -> None:
+        super().__init__(data, **more)
+        self.user = user
 
     def clean(self) -> dict[str, Any]:
         """Refuse what does not say of what."""
         found: dict[str, Any] = super().clean() or {}
         what, named = found.get("what"), found.get("named", "").strip().replace("\x00", "")
         if what == "period" and not (found.get("since") or found.get("until")):
-            self.add_error("since", "A period needs its first day, or the day after it, or both.")
+            self.add_error("since", "A period needs its first day, its last day, or both.")
         if what in ("agent", "run", "object") and not named:
             self.add_error("named", "Say which one, by its id: it is in the address of its page.")
         if what == "object" and named and not all(named.partition(":")):
             self.add_error("named", "Another object is named by kind and id: agents.policy:…")
+        if found.get("since") and found.get("until") and found["since"] > found["until"]:
+            self.add_error("until", "This is before the first day. Choose a later one.")
+        if what == "agent" and named:
+            found["named"] = self._agent(named)
         return found
+
+    def _agent(self, named: str) -> str:
+        """Return the id of the agent with this name; what is nobody's name is taken for an id."""
+        known = registry.names_for("agent", self.user) if self.user else []
+        meant = sorted(key for key, name in known if name.casefold() == named.casefold())
+        if len(meant) > 1:
+            self.add_error(
+                "named", f"{len(meant)} agents are called that. Paste the id of one: {', '.join(meant)}"
+            )
+        return meant[0] if len(meant) == 1 else named
 
     def scope(self) -> Scope:
         """Return what was asked for, of a valid form."""
         found = self.cleaned_data
         what, named = found["what"], found["named"].strip()
         if what == "period":
-            return Scope(what, since=_midnight(found["since"]), until=_midnight(found["until"]))
+            return Scope(what, since=_midnight(found["since"]), until=_after(found["until"]))
         if what == "object":
             kind, _, key = named.partition(":")
             return Scope(what, id=key, object_kind=kind)
@@ -72,6 +91,11 @@ class ExportForm(forms.Form):
 
 def _midnight(day: Any) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
+
+
+def _after(day: date | None) -> datetime | None:
+    """Return the midnight at which a day is over; nothing comes after the last day of the calendar."""
+    return None if day is None or day == date.max else _midnight(day + timedelta(days=1))
 
 
 ALL = [("", "The whole company")]

@@ -40,6 +40,13 @@ HELP = {
     "run": "Its id.",
     "correlation": "The id that everything has which one request caused.",
 }
+# How people call what is named otherwise in verbs.
+ROOMS = {
+    "agents": "Agents and people",
+    "audit": "Ledger",
+    "connectors": "Systems and calls",
+    "notices": "Channels and mails",
+}
 
 
 class LedgerForm(forms.Form):
@@ -74,11 +81,8 @@ class LedgerForm(forms.Form):
             )
         for name in ("since", "until"):
             self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT)
-        verbs = (
-            (verb, words.partition(":")[0].rstrip(".")) for verb, words in registry.registered_verbs().items()
-        )
         verb: Any = self.fields["verb"]
-        verb.choices = [("", "Anything"), *sorted(verbs, key=lambda it: it[1].lower())]
+        verb.choices = [("", "Anything"), *_verbs_by_room()]
         if with_choices:
             self._offer()
 
@@ -161,6 +165,8 @@ class LedgerForm(forms.Form):
             return self._known(name).get(value, value)
         if name in ("since", "until"):
             return f"{value:%Y-%m-%d %H:%M} UTC"
+        if name == "verb":
+            return dict(pair for _, pairs in _verbs_by_room() for pair in pairs).get(value, value)
         choices = dict(getattr(self.fields[name], "choices", ()) or ())
         return str(choices.get(value, value))
 
@@ -181,5 +187,15 @@ class LedgerForm(forms.Form):
         return meant[0] if len(meant) == 1 else typed
 
 
-def _by_words(choice: tuple[str, str]) -> str:
+def _verbs_by_room() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what can happen as a reader picks it: the part of the portal, and under it sentences."""
+    rooms: dict[str, list[tuple[str, str]]] = {}
+    for verb, words in registry.registered_verbs().items():
+        room = verb.partition(".")[0]
+        heading = ROOMS.get(room, room.capitalize())
+        rooms.setdefault(heading, []).append((verb, words.partition(":")[0].rstrip(".")))
+    return [(heading, sorted(found, key=_words)) for heading, found in sorted(rooms.items())]
+
+
+def _words(choice: tuple[str, str]) -> str:
     return choice[1].lower()

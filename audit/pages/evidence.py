@@ -56,8 +56,7 @@ class EvidencePage:
             **self.admin_site.each_context(request),
             "title": "Evidence pack",
             "form": form,
-            "opts": self.opts,
-            "most": MOST_ENTRIES,
+            "most": f"{MOST_ENTRIES:,}",
         }
         return TemplateResponse(request, "evidence/ask.html", context, status=status)
 

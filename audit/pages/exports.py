@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
+from audit import seals
 from audit.adminkit import actor_of
 from audit.forms import ExportForm
 from audit.services import refusals_recorded
@@ -20,6 +22,37 @@ from audit.vocabulary import Refusal
 
 # What is larger would keep a web process busy for long.
 MOST_EVENTS = 50_000
+
+
+RIGHTS = ("audit.view_event", "audit.view_every_event", "audit.view_payload")
+# What the page can be asked about already by its address.
+ASKED = ("what", "named", "since", "until")
+
+
+def may_export(user: Any) -> bool:
+    """Tell whether somebody may take an export along."""
+    return bool(user.has_perms(RIGHTS))
+
+
+def export_address(user: Any, kind: str, key: str) -> str:
+    """Return the page filled in for an agent, run or action; empty without a key, or for who may not export."""
+    if not key or not may_export(user):
+        return ""
+    asked = {"what": "object", "named": f"actions.action:{key}"}
+    if kind != "action":
+        asked = {"what": kind, "named": key}
+    return f"{reverse('admin:audit_event_export')}?{urlencode(asked)}"
+
+
+def export_of(user: Any, asked: Mapping[str, Any]) -> str:
+    """Return the page filled in for the one action, run, object or agent that a list is narrowed to."""
+    for kind in ("action", "run"):
+        if found := export_address(user, kind, asked.get(kind, "")):
+            return found
+    if asked.get("kind") and asked.get("object") and may_export(user):
+        named = urlencode({"what": "object", "named": f"{asked['kind']}:{asked['object']}"})
+        return f"{reverse('admin:audit_event_export')}?{named}"
+    return export_address(user, "agent", asked.get("agent", ""))
 
 
 class ExportPage:
@@ -36,23 +69,27 @@ class ExportPage:
 
     def export(self, request: HttpRequest) -> HttpResponse | FileResponse:
         """Ask what to export, and give it as a file."""
-        if not request.user.has_perms(["audit.view_event", "audit.view_every_event", "audit.view_payload"]):
+        if not may_export(request.user):
             raise PermissionDenied
-        form = ExportForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                with refusals_recorded(actor=actor_of(request), subject=LEDGER):
-                    return _download(request, form)
-            except Refusal as refusal:
-                messages.error(request, refusal.in_full())
+        asked = {name: said[:200] for name in ASKED if (said := request.GET.get(name))}
+        form = ExportForm(request.POST or None, initial=asked, user=request.user)
+        status = 200
+        if request.method == "POST":
+            status = 422
+            if form.is_valid():
+                try:
+                    with refusals_recorded(actor=actor_of(request), subject=LEDGER):
+                        return _download(request, form)
+                except Refusal as refusal:
+                    form.add_error(None, refusal.in_full())
         context = {
             **self.admin_site.each_context(request),
             "title": "Export the ledger",
             "form": form,
             "most_events": MOST_EVENTS,
-            "opts": self.opts,
+            "keys": seals.keys(),
         }
-        return TemplateResponse(request, "audit/export.html", context)
+        return TemplateResponse(request, "audit/export.html", context, status=status)
 
 
 def _download(request: HttpRequest, form: ExportForm) -> FileResponse:

@@ -38,10 +38,13 @@ class Line:
     effect_tone: str
     meaning: str
     link: str
+    story: str
+    story_of: str
 
 
 def line_of(event: Event) -> Line:
     """Return an event as a line."""
+    story_of, story = story_address(event)
     return Line(
         number=number_of(event),
         at=event.occurred_at,
@@ -56,7 +59,17 @@ def line_of(event: Event) -> Line:
         effect_tone="bad" if event.agreement == Event.Agreement.DIFFERS else TONES.get(event.effect, ""),
         meaning=registry.registered_verbs().get(event.verb, event.verb),
         link=reverse("admin:audit_event_change", args=[event.pk]),
+        story=story,
+        story_of=story_of,
     )
+
+
+def story_address(event: Event) -> tuple[str, str]:
+    """Return of what an event is a part, an action before a run, with the page that tells it; or nothing."""
+    for kind, key in (("action", as_uuid(event.action_id)), ("run", as_uuid(event.run_id))):
+        if key:
+            return kind, reverse(f"story-{kind}", args=[key])
+    return "", ""
 
 
 def number_of(event: Event) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -19,6 +21,7 @@ from audit import reading, registry
 from audit.models import Event
 from audit.pages import lines
 from audit.pages.access import for_people, page
+from audit.pages.exports import export_address
 
 KINDS = {"action": "actions.action", "run": "runs.run"}
 CHAPTERS = 200
@@ -71,8 +74,23 @@ def story(request: HttpRequest, kind: str, key: UUID) -> HttpResponseBase:
         later=found.newer,
         still_waits=_still_waits(events) if found.newer is None else "",
         caused=[lines.line_of(event) for event in _caused(kind, str(key), events, user)],
+        most_caused=MOST_CAUSED,
         opens_events=opens_events,
+        further=_further(kind, key, events, user, opening.link if opening else ""),
     )
+
+
+def _further(kind: str, key: UUID, events: Sequence[Event], user: Any, own_page: str) -> list[tuple[str, str]]:
+    """Return where one goes on from a story: pages the reader may open, by address and words."""
+    found = [(own_page, "Its own page")]
+    run = next((run for event in events if (run := lines.as_uuid(event.run_id))), None)
+    if kind == "action" and run:
+        found.append((reverse("story-run", args=[run]), "The story of the run it belongs to"))
+    if user.has_perm("audit.view_event"):
+        address = f"{reverse('admin:audit_event_changelist')}?{urlencode({kind: key})}"
+        found.append((address, "Its entries in the ledger"))
+    found.append((export_address(user, kind, str(key)), "Export it with proofs"))
+    return [(address, words) for address, words in found if address]
 
 
 def chapters_of(events: Sequence[Event], *, with_payload: bool) -> list[Chapter]:

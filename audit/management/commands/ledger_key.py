@@ -35,7 +35,10 @@ class Command(BaseCommand):
         """Do it and print which keys there are."""
         named = options["file"] or os.environ.get("LEDGER_KEY_FILE", "")
         if not named:
-            raise CommandError("Which key file? Set LEDGER_KEY_FILE, or give --file before the verb.")
+            raise CommandError(
+                "Which key file? Set LEDGER_KEY_FILE, or give --file before the verb. make up keeps it as"
+                " ledger.key in its data folder; the public half alone is on the page Seals, too."
+            )
         file = KeyFile(Path(named))
         try:
             self._do(options["verb"], file, options)
