@@ -259,6 +259,7 @@ def test_the_mapping_speaks_of_every_row_that_is_asked_and_claims_nothing(pack):
         assert not re.search(r"compl(y|ies|iant|iance)|conform|satisf|fulfil", row["shows"], re.IGNORECASE)
 
 
+@pytest.mark.full
 def test_the_same_again_is_the_same_in_every_document(pack, tmp_path):
     at = datetime.fromisoformat(json.loads((pack / "evidence.json").read_text())["built_at"])
     asked = of_today()
@@ -268,6 +269,7 @@ def test_the_same_again_is_the_same_in_every_document(pack, tmp_path):
         assert hashlib.sha256((pack / name).read_bytes()).hexdigest() == digest, name
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("plainly")
 def test_one_file_is_the_same_too_and_that_it_was_built_is_on_record(pack, tmp_path):
     asked, before = until_now(), Event.objects.filter(verb="audit.evidence_built").count()

@@ -440,6 +440,7 @@ def test_it_does_not_start_with_what_it_cannot_use(settings, tmp_path, monkeypat
     assert "LEDGER_KEY_FILE is set here and was put aside" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_the_process_as_it_is_started_sends_to_the_default_folder_and_has_no_key(processes, live_db, sealed):
     program = processes.programs["exporter"]
     assert program.env == {"DATABASE_ROLE": "sequencer", "LEDGER_KEY_FILE": ""}
