@@ -244,7 +244,9 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
         if taken := getattr(event, "export_address", ""):
             words = "Take all about it along, with proofs and the way to check them"
-            file = format_html('{}<br><a class="underline" href="{}">{}</a>', file, taken, words)
+            file = format_html(
+                '{}</p><p class="py-1"><a class="underline" href="{}">{}</a>', file, taken, words
+            )
         return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
 
     @display(description="More about")

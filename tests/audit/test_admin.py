@@ -124,6 +124,22 @@ def test_the_page_of_an_event_says_what_it_is_sealed_as(
     assert "Agent paused" in text
 
 
+def test_entries_lead_to_their_story_and_say_who_and_when_in_words(reader, record):
+    run = "0197f0c0-0000-7000-8000-0000000000aa"
+    event = record(actor=Actor(ActorKind.AGENT, "a-1", "Robo"), sentence="Robo began.", run_id=run)
+    assert f'href="/ledger/story/run/{run}/"' in reader.get(LIST).content.decode()
+    page = reader.get(reverse("admin:audit_event_change", args=[event.pk])).content.decode()
+    for words in ("Robo (Agent)", f"{event.occurred_at:%Y-%m-%d %H:%M:%S} UTC", "The story of this run"):
+        assert words in page
+    assert "room.past_tense" not in page
+
+
+def test_what_can_happen_is_picked_under_the_part_of_the_portal_it_belongs_to(three, reader):
+    page = reader.get(LIST, {"verb": "audit.ledger_exported"}).content.decode()
+    assert '<optgroup label="Agents and people">' in page
+    assert "what happened <strong>audit.ledger_exported" not in page
+
+
 def test_the_list_reads_the_ledger_once_and_never_counts_it(three, reader):
     with CaptureQueriesContext(connection) as captured:
         reader.get(LIST)

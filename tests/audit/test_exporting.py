@@ -11,8 +11,10 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.html import escape
 
 from audit import notes, registry, visibility
+from audit.forms import ExportForm
 from audit.models import Checkpoint, Event, Leaf
 from audit.services import record_event
 from audit.services.exporting import Scope, export_ledger
@@ -214,6 +216,41 @@ def test_an_export_that_says_too_little_or_asks_too_much_is_refused_in_words(
     answer = client.post("/admin/audit/event/export/", {"what": "everything", "reason": "The yearly audit."})
     assert "120 events are more than the 100" in answer.content.decode()
     assert Event.objects.get(verb="audit.change_refused").code == "too_large"
+
+
+def test_the_last_day_of_an_export_is_in_it_and_an_agent_goes_by_its_name(auditor, monkeypatch):
+    asked = {"what": "period", "since": "2026-03-01", "until": "2026-03-31", "reason": "The yearly audit."}
+    form = ExportForm(asked, user=auditor)
+    assert form.is_valid()
+    assert form.scope().as_json() == {
+        "kind": "period",
+        "since": "2026-03-01T00:00:00.000000Z",
+        "until": "2026-04-01T00:00:00.000000Z",
+    }
+    assert ExportForm({**asked, "until": "9999-12-31"}, user=auditor).is_valid()
+    backwards = ExportForm({**asked, "until": "2026-02-01"}, user=auditor)
+    assert "before the first day" in str(backwards.errors["until"])
+    names = [("a-1", "Robo"), ("a-2", "Twin"), ("a-3", "Twin")]
+    monkeypatch.setattr(registry, "names_for", lambda kind, user: names)
+    by_name = ExportForm({"what": "agent", "named": "robo", "reason": "The yearly audit."}, user=auditor)
+    assert by_name.is_valid()
+    assert by_name.scope().id == "a-1"
+    twins = ExportForm({"what": "agent", "named": "Twin", "reason": "The yearly audit."}, user=auditor)
+    assert "a-2, a-3" in str(twins.errors["named"])
+
+
+def test_the_page_of_exports_is_filled_in_by_what_leads_to_it_and_says_how_to_check(sealed, auditor, client):
+    client.force_login(auditor)
+    key = "0197f0c0-0000-7000-8000-000000000001"
+    taken = f"/admin/audit/event/export/?what=run&amp;named={key}"
+    assert taken in client.get("/admin/audit/event/", {"run": key}).content.decode()
+    page = client.get("/admin/audit/event/export/", {"what": "run", "named": key}).content.decode()
+    assert f'value="{key}"' in page
+    assert f"--key {escape(VKEY)}" in page
+    told = client.get("/admin/audit/event/export/", {"what": '"><i>', "named": "<i>"}).content.decode()
+    assert "<i>" not in told
+    auditor.user_permissions.remove(auditor.user_permissions.get(codename="view_payload"))
+    assert "event/export/" not in client.get("/admin/audit/event/", {"run": key}).content.decode()
 
 
 def test_who_does_not_see_everything_exports_nothing(live_db, auditor, client):
