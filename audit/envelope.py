@@ -41,6 +41,8 @@ PLAIN = {
 }
 WORDS = {"actor": "actor_label", "subject": "subject_label", "sentence": "sentence", "reason": "reason"}
 COLUMNS = ("id", "occurred_at", "actor_kind", "actor_id", "subject_kind", "subject_id", "risk", *PLAIN.values())
+# What is read of an event's row to seal it, or to work out again what was sealed.
+SEALED_COLUMNS = (*COLUMNS, *WORDS.values(), "words_salt")
 LARGEST_INTEGER = 2**53 - 1
 MOST_DEPTH = 200
 _BRACKETS = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"')

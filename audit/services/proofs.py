@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import base64
 
-from django.db import connection
-
-from audit import envelope
 from audit.models import Checkpoint, Cosignature
+from audit.services.sealed_rows import sealed_rows
 from audit.services.stored_tree import tree
 from audit.standalone.verify_ledger import leaf_hash
 from audit.vocabulary import Refusal, RefusalKind
 
 HEADER = "c2sp.org/tlog-proof@v1"
-_SEALED = f"""
-SELECT {", ".join(f"e.{name}" for name in envelope.COLUMNS)}, l.words_commitment, l.data_commitment, l.leaf_hash
-  FROM audit_position p JOIN audit_event e ON e.id = p.event_id JOIN audit_leaf l ON l.index = p.position - 1
- WHERE p.position = %s
-"""
 
 
 def proof_text(index: int, checkpoint: Checkpoint) -> str:
@@ -44,17 +37,12 @@ def sealed_text(index: int) -> str:
 
     Raise Refusal if it does not have that hash: the row was altered below the portal.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_SEALED, [index + 1])
-        *columns, words, data, sealed = cursor.fetchone()
-    row = dict(zip(envelope.COLUMNS, columns, strict=True))
-    row["risk"] = envelope.risk_of(row["risk"])
-    text = envelope.envelope_text(row, bytes(words), None if data is None else bytes(data))
-    if leaf_hash(text.encode()) != bytes(sealed):
+    (row,) = sealed_rows([index])
+    if row.sealed is None or leaf_hash(row.sealed.envelope.encode()) != row.leaf_hash:
         raise Refusal(
             "event_altered",
             f"The proof was refused: event {index + 1} of the ledger is not what was sealed. Tell an auditor.",
             kind=RefusalKind.CONFLICT,
             next_step="Verify an export of the ledger, and compare with a back-up.",
         )
-    return text
+    return row.sealed.envelope

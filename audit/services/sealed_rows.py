@@ -15,7 +15,7 @@ from audit import envelope
 from audit.envelope import Sealed
 from audit.models import Checkpoint as CheckpointRow
 from audit.models import Event
-from audit.standalone.verify_ledger import CONTENT_ERASED
+from audit.standalone.verify_ledger import CONTENT_ERASED, leaf_hash
 from audit.vocabulary import Refusal, RefusalKind
 
 CHUNK = 2000
@@ -24,10 +24,10 @@ SETTLE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 One = TypeVar("One")
 
-_COLUMNS = (*envelope.COLUMNS, *envelope.WORDS.values(), "words_salt")
 _SEALED = f"""
 SELECT l.index, l.leaf_hash, l.words_commitment, l.data_commitment,
-       {", ".join(f"e.{name}" for name in _COLUMNS)}, d.data::text, d.salt
+       coalesce((SELECT array_agg(x.part) FROM audit_erasure x WHERE x.event_id = e.id), '{{}}'),
+       {", ".join(f"e.{name}" for name in envelope.SEALED_COLUMNS)}, d.data::text, d.salt
   FROM audit_leaf l LEFT JOIN audit_position p ON p.position = l.index + 1
   LEFT JOIN audit_event e ON e.id = p.event_id LEFT JOIN audit_payload d ON d.event_id = e.id
  WHERE l.index >= %s AND l.index <= %s AND (%s::bigint[] IS NULL OR l.index = ANY (%s)) ORDER BY l.index
@@ -47,6 +47,23 @@ class SealedRow:
     sealed: Sealed | None
     words_salt: bytes
     data_salt: bytes
+    erased: frozenset[str] = frozenset()
+
+    @property
+    def is_as_sealed(self) -> bool:
+        """Say whether it still is what was sealed; content may be missing only where an erasure says so."""
+        sealed = self.sealed
+        if sealed is None or leaf_hash(sealed.envelope.encode()) != self.leaf_hash:
+            return False
+        return self._holds("words", sealed.words if self.words_salt else None, self.words_salt) and (
+            self._holds("data", sealed.data, self.data_salt)
+        )
+
+    def _holds(self, part: str, text: str | None, salt: bytes) -> bool:
+        committed: bytes | None = getattr(self.sealed, f"{part}_commitment")
+        if text is None:
+            return committed is None or part in self.erased
+        return envelope.commitment(salt, text) == committed
 
 
 def at_one_moment(work: Callable[[CheckpointRow], One]) -> One:
@@ -102,19 +119,20 @@ def in_parts(some: Iterable[One], most: int) -> Iterator[tuple[One, ...]]:
 
 
 def _read(row: Sequence[Any]) -> SealedRow:
-    index, leaf_hash, words, data = row[:4]
-    *columns, text, salt = row[4:]
-    values = dict(zip(_COLUMNS, columns, strict=True))
+    index, kept, words, data, erased = row[:5]
+    *columns, text, salt = row[5:]
+    values = dict(zip(envelope.SEALED_COLUMNS, columns, strict=True))
     if values["id"] is None:
-        return SealedRow(index, bytes(leaf_hash), None, b"", b"")
+        return SealedRow(index, bytes(kept), None, b"", b"")
     values["risk"] = envelope.risk_of(values["risk"])
     words, data = bytes(words), None if data is None else bytes(data)
     sealed = Sealed(
         envelope=envelope.envelope_text(values, words, data),
         words=envelope.words_text(values),
         data=None if text is None else envelope.canonical_json(text),
-        leaf_hash=bytes(leaf_hash),
+        leaf_hash=bytes(kept),
         words_commitment=words,
         data_commitment=data,
     )
-    return SealedRow(index, bytes(leaf_hash), sealed, bytes(values["words_salt"]), bytes(salt or b""))
+    salts = bytes(values["words_salt"]), bytes(salt or b"")
+    return SealedRow(index, bytes(kept), sealed, *salts, frozenset(erased))

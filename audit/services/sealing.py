@@ -20,9 +20,8 @@ from audit.services.stored_tree import grown, sealed_size, tile, tree
 LOCK_SEAL = 3
 MOST_LEAVES = 4096
 
-_COLUMNS = (*envelope.COLUMNS, *envelope.WORDS.values(), "words_salt")
 UNSEALED = f"""
-SELECT p.position - 1, {", ".join(f"e.{name}" for name in _COLUMNS)}, d.data::text, d.salt
+SELECT p.position - 1, {", ".join(f"e.{name}" for name in envelope.SEALED_COLUMNS)}, d.data::text, d.salt
   FROM audit_position p JOIN audit_event e ON e.id = p.event_id LEFT JOIN audit_payload d ON d.event_id = e.id
  WHERE p.position > %s ORDER BY p.position LIMIT %s
 """
@@ -106,7 +105,7 @@ class Sealer:
 def sealed_row(row: Sequence[Any]) -> envelope.Sealed:
     """Return what is sealed of one row of ``UNSEALED``."""
     *columns, data, salt = row[1:]
-    values = dict(zip(_COLUMNS, columns, strict=True))
+    values = dict(zip(envelope.SEALED_COLUMNS, columns, strict=True))
     values["risk"] = envelope.risk_of(values["risk"])
     return envelope.seal(values, data, salt)
 

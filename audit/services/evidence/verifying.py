@@ -9,27 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Max, Min
 
-from audit import envelope, evidence
+from audit import evidence
 from audit.evidence import Check, Column, Kind, Scope, Table
 from audit.merkle import Growth
 from audit.models import Checkpoint, Event, Position, SigningKey
+from audit.services.sealed_rows import sealed_rows
 from audit.services.sealing import grown
 from audit.standalone.verify_ledger import Checkpoint as SignedCheckpoint
-from audit.standalone.verify_ledger import NotANote, VerifierKey, leaf_hash
+from audit.standalone.verify_ledger import NotANote, VerifierKey
 
-PAGE = 2_000
-_COLUMNS = (*envelope.COLUMNS, *envelope.WORDS.values(), "words_salt")
-_SEALED = f"""
-SELECT l.index, l.leaf_hash, l.words_commitment, l.data_commitment, d.data::text, d.salt,
-       coalesce((SELECT array_agg(x.part) FROM audit_erasure x WHERE x.event_id = e.id), '{{}}'),
-       {", ".join(f"e.{name}" for name in _COLUMNS)}
-  FROM audit_leaf l JOIN audit_position p ON p.position = l.index + 1
-  JOIN audit_event e ON e.id = p.event_id LEFT JOIN audit_payload d ON d.event_id = e.id
- WHERE l.index >= %s AND l.index < %s ORDER BY l.index LIMIT {PAGE}
-"""
 _MARKS = (
     ("start", "In force at the start"),
     ("end", "In force at the end"),
@@ -155,37 +145,11 @@ def _content(seals: Seals) -> Iterator[Check]:
 
 def _first_bad(growth: Growth, until: int) -> int | None:
     """Add the entries up to ``until`` to the tree; return the first index that was altered or is missing."""
-    while growth.size < until:
-        with connection.cursor() as cursor:
-            cursor.execute(_SEALED, [growth.size, until])
-            rows = cursor.fetchall()
-        hashes: list[bytes] = []
-        for at, row in enumerate(rows, growth.size):
-            if row[0] != at or (found := _hash(row)) is None or found != bytes(row[1]):
-                return at
-            hashes.append(found)
-        if not rows:
-            return growth.size
-        growth.add(hashes)
-    return None
-
-
-def _hash(row: Sequence[Any]) -> bytes | None:
-    """Return the leaf hash of an entry; where content was erased, by what the leaf keeps of it."""
-    _, _, words, data, text, salt, erased, *columns = row
-    values = dict(zip(_COLUMNS, columns, strict=True))
-    values["risk"] = envelope.risk_of(values["risk"])
-    has_words = bool(bytes(values["words_salt"]))
-    if (not has_words and "words" not in erased) or (
-        text is None and data is not None and "data" not in erased
-    ):
-        return None
-    words = (
-        envelope.commitment(values["words_salt"], envelope.words_text(values)) if has_words else bytes(words)
-    )
-    if text is not None:
-        data = envelope.commitment(salt, envelope.canonical_json(text))
-    return leaf_hash(envelope.envelope_text(values, words, None if data is None else bytes(data)).encode())
+    for row in sealed_rows(range(growth.size, until)):
+        if row.index != growth.size or not row.is_as_sealed:
+            break
+        growth.add([row.leaf_hash])
+    return None if growth.size == until else growth.size
 
 
 def _report(scope: Scope) -> Iterator[Sequence[Any]]:
