@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from audit import seals, selectors
 from audit.merkle import TILE_WIDTH
 from audit.permissions import MayReadEvents
-from audit.services import sealing
+from audit.services import stored_tree
 from audit.services.proofs import cosigned, proof_text
 from audit.standalone.verify_ledger import HASH_BYTES
 from audit.vocabulary import Refusal, RefusalKind
@@ -92,7 +92,7 @@ class TreeTile(APIView):
             raise _missing(
                 "no_such_tile", f"Level {level} of the tree has {signed} hashes yet, fewer than that."
             )
-        return HttpResponse(sealing.tile(level, index)[: width * HASH_BYTES], content_type=BYTES)
+        return HttpResponse(stored_tree.tile(level, index)[: width * HASH_BYTES], content_type=BYTES)
 
 
 class EventProof(APIView):

@@ -82,16 +82,6 @@ def newest_size(path: Path) -> int:
         return max((int(entry.name[:20]) for entry in entries if _NAME.match(entry.name)), default=-1)
 
 
-def newest_note(path: str) -> str | None:
-    """Return the newest checkpoint in a folder, None where there is none or no folder."""
-    folder = Path(path)
-    try:
-        size = newest_size(folder)
-        return (folder / f"{size:020d}.checkpoint").read_text(encoding="utf-8") if size >= 0 else None
-    except OSError:
-        return None
-
-
 def _tidy(folder: Path) -> None:
     """Remove what a killed process had not finished, where the store lets anything be removed."""
     for left in folder.glob(".*.checkpoint.*"):

@@ -22,7 +22,7 @@ from audit.bundles import BundleWriter, Subject, checkpoint_line, event_line, ke
 from audit.envelope import instant
 from audit.merkle import Tree
 from audit.models import Checkpoint, Cosignature, Event, SigningKey
-from audit.services import sealing
+from audit.services import stored_tree
 from audit.services.recording import record_event
 from audit.services.sealed_rows import at_one_moment, in_parts, sealed_rows
 from audit.standalone.verify_ledger import KEY_ADDED, KEY_RETIRED
@@ -225,7 +225,7 @@ def _checkpoint_lines(sizes: list[int] | None) -> Iterator[str]:
 def _node_lines(indexes: Sequence[int], size: int, cuts: Iterable[int]) -> Iterator[str]:
     if len(indexes) == size:
         return
-    tree = Tree(lru_cache(maxsize=1024)(sealing.tile))
+    tree = Tree(lru_cache(maxsize=1024)(stored_tree.tile))
     for start, level in left_out(indexes, size, cuts):
         yield node_line(start, level, tree.node(level, start >> level))
 

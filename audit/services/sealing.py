@@ -15,7 +15,7 @@ from audit import envelope, notes
 from audit.merkle import Growth
 from audit.services.fork_guard import Forked, SignedBefore, require_known_key
 from audit.services.sequencing import LOCK_ROOM
-from audit.services.stored_tree import grown, sealed_size, tile, tree
+from audit.services.stored_tree import grown, sealed_size
 
 LOCK_SEAL = 3
 MOST_LEAVES = 4096
@@ -125,13 +125,4 @@ def _write(
         )
 
 
-__all__ = [
-    "Forked",
-    "Sealer",
-    "SignedBefore",
-    "grown",
-    "sealed_row",
-    "sealed_size",
-    "tile",
-    "tree",
-]
+__all__ = ["Forked", "Sealer", "SignedBefore", "sealed_row"]

@@ -13,7 +13,8 @@ from audit import notes
 from audit.models import Outlet
 from audit.seals import SEALER
 from audit.services.outside import StillLooking
-from audit.services.sealing import Forked, Sealer, sealed_size
+from audit.services.sealing import Forked, Sealer
+from audit.services.stored_tree import sealed_size
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from audit.egress.folder import Folder
 from audit.formats import rfc5424
 from audit.models import Checkpoint as CheckpointRow
 from audit.models import Cosignature
-from audit.services.sealing import tree
+from audit.services.stored_tree import tree
 from audit.standalone.verify_ledger import Checkpoint
 
 Send = Callable[[int, int, str], Any]

@@ -12,7 +12,7 @@ from django.db import connection
 from audit import envelope, notes, retention, selectors
 from audit.models import Checkpoint as CheckpointRow
 from audit.models import Erasure, Event, Leaf, LegalHold, Payload
-from audit.services import erasing, keeping, sealing
+from audit.services import erasing, keeping, stored_tree
 from audit.services.sealing import Sealer, SignedBefore
 from audit.standalone import verify_ledger as outside
 from audit.vocabulary import Actor, Ref, Refusal
@@ -129,7 +129,7 @@ def test_proofs_stand_after_a_thousand_payloads_and_words_are_gone(
     row = CheckpointRow.objects.order_by("-tree_size").first()
     for index, leaf in enumerate(recomputed()):
         if index % 97 == 0:
-            proof = sealing.tree().inclusion(index, row.tree_size)
+            proof = stored_tree.tree().inclusion(index, row.tree_size)
             assert outside.is_included(leaf, index, row.tree_size, bytes(row.root), proof)
     assert dump().count(SECRET) == 0
     assert Erasure.objects.count() == 2000

@@ -9,7 +9,7 @@ from audit import envelope, notes
 from audit.merkle import Growth, Tree
 from audit.models import Checkpoint as CheckpointRow
 from audit.models import Leaf
-from audit.services import sealing
+from audit.services import stored_tree
 from audit.services.sealing import Forked, Sealer, SignedBefore
 from audit.services.verifying import verify_database
 from audit.standalone import verify_ledger as outside
@@ -33,7 +33,7 @@ def test_what_is_numbered_is_sealed_under_a_signed_checkpoint(live_db, record, n
     assert (checkpoint.size, checkpoint.root) == (3, bytes(row.root))
     leaves = [bytes(leaf.leaf_hash) for leaf in Leaf.objects.order_by("index")]
     for index, leaf in enumerate(leaves):
-        proof = sealing.tree().inclusion(index, 3)
+        proof = stored_tree.tree().inclusion(index, 3)
         assert outside.is_included(leaf, index, 3, checkpoint.root, proof)
 
 

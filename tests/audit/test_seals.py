@@ -16,8 +16,9 @@ from audit import notes, seals
 from audit.models import Cosignature, Event, Outlet
 from audit.registry import registered_invariants
 from audit.selectors import violations
-from audit.services.sealing import Sealer, SignedBefore, tile
+from audit.services.sealing import Sealer, SignedBefore
 from audit.services.sealing_turns import Sealing
+from audit.services.stored_tree import tile
 from audit.standalone import verify_ledger as outside
 from tests.audit.conftest import role
 from workflows.pages.home import troubles_for

@@ -16,7 +16,7 @@ from audit.evidence import Check, Column, Kind, Scope, Table
 from audit.merkle import Growth
 from audit.models import Checkpoint, Event, Position, SigningKey
 from audit.services.sealed_rows import sealed_rows
-from audit.services.sealing import grown
+from audit.services.stored_tree import grown
 from audit.standalone.verify_ledger import Checkpoint as SignedCheckpoint
 from audit.standalone.verify_ledger import NotANote, VerifierKey
 
