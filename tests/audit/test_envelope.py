@@ -69,7 +69,7 @@ def test_a_payload_is_canonical_in_its_exact_form(value):
     text = json.dumps(value)
     # An infinity is no JSON; a database has a number there that is too large for a double.
     text = text.replace("-Infinity", "-1e999").replace("Infinity", "1e999") if "Infinity" in text else text
-    read = json.loads(text, parse_float=lambda said: said if "999" in said[-3:] else float(said))
+    read = json.loads(text, parse_float=lambda said: float(said) if math.isfinite(float(said)) else said)
     assert envelope.canonical_json(text) == rfc8785.dumps(exact(read)).decode()
 
 
