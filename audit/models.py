@@ -546,9 +546,15 @@ class LegalHold(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=10, choices=Scope, help_text="What kind of thing is held.")
     target_kind = models.CharField(
-        max_length=100, blank=True, default="", help_text="Of an object: its kind in the ledger, e.g. runs.run."
+        "kind of object",
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Of an object: its kind in the ledger, e.g. runs.run.",
     )
-    target_id = models.CharField(max_length=64, blank=True, default="", help_text="Its id; of a period: empty.")
+    target_id = models.CharField(
+        "id of what is held", max_length=64, blank=True, default="", help_text="Its id; of a period: empty."
+    )
     begins_on = models.DateField(null=True, blank=True, help_text="Of a period: its first day (UTC).")
     ends_on = models.DateField(null=True, blank=True, help_text="Of a period: its last day (UTC).")
     reason = models.TextField(help_text="Why nothing of it may be erased, e.g. the case it is evidence in.")
