@@ -37,6 +37,7 @@ EXEMPT = {
     r"django_session": "sessions: signing in and out are events of their own",
     r"django_(admin_log|content_type|migrations)": "bookkeeping of the framework",
     r"connectors_systemhealth(\.consecutive_failures)?": "a counter; that the breaker opens or closes is told",
+    r"agents_enforcementpoint": "which processes are alive just now; that a stop reached them is told",
     r"agents_acknowledgement": "where a stop has arrived; that it was raised, and is proved, is told",
     r"agents_modeluse": "what an agent says it used, row by row; that a budget is spent is told",
     r"agents_(measurecounter|reservation)(\.\w+)?": "what limits count: what is asked and settled is told",
