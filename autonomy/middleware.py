@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from audit.cause import one_cause
 from autonomy.problems import bad_request
@@ -49,3 +51,24 @@ class OneCause:
         """Answer under an id of the portal's own: nobody outside chooses it."""
         with one_cause():
             return self.get_response(request)
+
+
+class ReaderClock:
+    """Say and read times in the time zone the reader chose; else in that of the installation."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Choose for this request only. Programs are told offsets, and see nothing of it."""
+        with timezone.override(_zone_of(request.user)):
+            return self.get_response(request)
+
+
+def _zone_of(person: object) -> zoneinfo.ZoneInfo | None:
+    """Return the time zone somebody chose; None is that of the installation."""
+    name = getattr(person, "time_zone", "")
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return None

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import zoneinfo
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
 from agents.models.tracked import tracked
 from audit.vocabulary import Actor, ActorKind, Ref
+
+
+def is_time_zone(name: str) -> None:
+    """Refuse what is no time zone of the IANA database; empty is the installation's own."""
+    if name and name not in zoneinfo.available_timezones():
+        raise ValidationError(f"{name} is no time zone. Write one as Europe/Berlin.")
 
 
 class User(AbstractUser):  # type: ignore[django-manager-missing]
@@ -36,6 +46,19 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
         on_delete=models.PROTECT,
         related_name="reports",
         help_text="Whom this person reports to. A rule may ask them when nobody decides in time.",
+    )
+
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text="The language of the portal for this person. Empty: what their browser asks for.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[is_time_zone],
+        help_text="Such as Europe/Berlin. Empty: the time zone of the installation.",
     )
 
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])

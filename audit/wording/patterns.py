@@ -1,0 +1,51 @@
+"""A sentence with holes (``Agent {0} was paused``), and what stands in the holes of a sentence that was said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_HOLE = re.compile(r"\{(\d+)\}")
+
+
+def holes_of(text: str) -> list[int]:
+    """Return the numbers of the holes of a pattern, in the order they stand."""
+    return [int(number) for number in _HOLE.findall(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One pattern of the catalogue, and the same in another language."""
+
+    source: str
+    target: str
+    parts: tuple[str, ...] = field(init=False)
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = tuple(_HOLE.split(self.source)[::2])
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "weight", sum(map(len, parts)))
+
+    def found_in(self, text: str) -> list[str] | None:
+        """Return what stands in the holes of a text, or None when it is not of this pattern.
+
+        Each part is looked for once, from left to right: linear in the length of the text, whatever it says.
+        """
+        first, *between, last = self.parts
+        if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
+            return None
+        at, end, found = len(first), len(text) - len(last), []
+        for part in between:
+            next_at = text.find(part, at + 1, end) if part else at + 1
+            if next_at < 0 or next_at > end:
+                return None
+            found.append(text[at:next_at])
+            at = next_at + len(part)
+        found.append(text[at:end])
+        return found if all(found) else None
+
+    def filled(self, found: list[str]) -> str:
+        """Return the pattern of the other language with the same things in its holes."""
+        named = dict(zip(holes_of(self.source), found, strict=True))
+        return _HOLE.sub(lambda hole: named.get(int(hole[1]), ""), self.target)

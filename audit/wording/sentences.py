@@ -1,0 +1,94 @@
+"""The sentences of one language: whole ones, and ones with holes that hold names, numbers or sentences again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from audit.wording.patterns import Pattern, holes_of
+
+# Longer than any sentence of ours: what an agent wrote is not looked through for patterns.
+MOST_CHARACTERS = 2000
+MOST_WITHIN = 4
+_KEPT = 8192
+_END_OF_SENTENCE = re.compile(r"(?<=[.!?:;]) ")
+_NOTHING_TO_SAY = re.compile(r"[\W\d_]*")
+
+
+class Sentences:
+    """Translate what was said in English, by a catalogue of sentences and patterns.
+
+    ``known``: English to the other language, with numbered holes (``{0}``) the same in both.
+    ``last``: what is done to the figures of a sentence at the end (money and dates as the language writes them).
+    """
+
+    def __init__(self, known: Mapping[str, str], last: Callable[[str], str] = str) -> None:
+        self._whole = {source: target for source, target in known.items() if target and not holes_of(source)}
+        patterns = [Pattern(source, target) for source, target in known.items() if target and holes_of(source)]
+        self._patterns = sorted(patterns, key=lambda it: -it.weight)
+        self._last = last
+        self._remembered = lru_cache(_KEPT)(self._whole_text)
+
+    def say(self, text: str) -> str:
+        """Return a text in the other language; what the catalogue does not know stays as it is."""
+        if len(text) > MOST_CHARACTERS:
+            return text
+        return self._remembered(text)
+
+    def _whole_text(self, text: str) -> str:
+        return self._last(self._say(text, 0) or text)
+
+    def _say(self, text: str, depth: int) -> str | None:
+        """Return a text translated, or None when nothing of it is known."""
+        if not text or _NOTHING_TO_SAY.fullmatch(text) or depth > MOST_WITHIN:
+            return None
+        return self._as_one(text, depth) or self._as_several(text, depth)
+
+    def _as_one(self, text: str, depth: int) -> str | None:
+        return self._exactly(text) or self._by_pattern(text, depth)
+
+    def _exactly(self, text: str) -> str | None:
+        """Return a whole text; a sentence is known with and without its capital letter and its full stop."""
+        bare, stop = (text[:-1], ".") if text.endswith(".") else (text, "")
+        for known, ending in ((text, ""), (bare, stop)):
+            if not known:
+                continue
+            if found := self._whole.get(known):
+                return f"{found}{ending}"
+            if found := self._whole.get(_other_case(known)):
+                return f"{_as_in(found, known)}{ending}"
+        return None
+
+    def _by_pattern(self, text: str, depth: int) -> str | None:
+        """Return a text by the pattern that says most of it."""
+        for pattern in self._patterns:
+            if pattern.weight > len(text):
+                continue
+            found = pattern.found_in(text)
+            if found is not None:
+                within = [self._say(each, depth + 1) or each for each in found]
+                return pattern.filled(within)
+        return None
+
+    def _as_several(self, text: str, depth: int) -> str | None:
+        """Return several sentences said after each other, the longest beginning that is known first."""
+        ends = [match.start() for match in _END_OF_SENTENCE.finditer(text)]
+        for end in reversed(ends):
+            if first := self._as_one(text[:end], depth):
+                rest = text[end + 1 :]
+                return f"{first} {self._say(rest, depth) or rest}"
+        if ends:  # the first one is not ours: a name, or what somebody typed
+            first, rest = text[: ends[0]], text[ends[0] + 1 :]
+            if later := self._say(rest, depth + 1):
+                return f"{first} {later}"
+        return None
+
+
+def _other_case(text: str) -> str:
+    return text[0].swapcase() + text[1:]
+
+
+def _as_in(found: str, text: str) -> str:
+    """Return a translation with a capital letter where the text has one; a noun keeps its own."""
+    return found[0].upper() + found[1:] if text[0].isupper() else found

@@ -1,0 +1,53 @@
+"""Python speaks English, templates speak the language of their reader.
+
+Services decide, refuse and record in English, whoever asks, so that the ledger reads the same for everybody and a
+sentence is compared, never its translation. A language is therefore chosen only while a page is rendered.
+"""
+
+from __future__ import annotations
+
+
+from django.http import HttpRequest
+from django.template.backends.django import DjangoTemplates, Template
+from django.utils import translation
+
+
+def language_of(request: HttpRequest | None) -> str | None:
+    """Return the language of whoever reads the answer: what they chose, else what their browser asks for.
+
+    Without a request (a mail, a file) it is None: whatever is active.
+    """
+    if request is None:
+        return None
+    person = getattr(request, "user", None)
+    if person is not None and person.is_authenticated and getattr(person, "language", ""):
+        return str(person.language)
+    return translation.get_language_from_request(request)
+
+
+class ReaderTemplate(Template):
+    """A template that is rendered in the language of its reader."""
+
+    def render(self, context: dict[str, Any] | None = None, request: HttpRequest | None = None) -> Any:
+        """Render; what Python said in English is translated by the filter ``said``."""
+        language = language_of(request)
+        if language is None:
+            return super().render(context, request)
+        with translation.override(language):
+            return super().render(context, request)
+
+
+class ReaderTemplates(DjangoTemplates):
+    """Django's own templates, each a :class:`ReaderTemplate`."""
+
+    def from_string(self, template_code: str) -> ReaderTemplate:
+        """Return a template from its text."""
+        return _reader(super().from_string(template_code))
+
+    def get_template(self, template_name: str) -> ReaderTemplate:
+        """Return a template by its name."""
+        return _reader(super().get_template(template_name))
+
+
+def _reader(found: Template) -> ReaderTemplate:
+    return ReaderTemplate(found.template, found.backend)

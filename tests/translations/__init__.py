@@ -1,0 +1,1 @@
+"""What of the portal is said to people, gathered for translation: ``make messages``."""
