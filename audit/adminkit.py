@@ -32,6 +32,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
+from audit.wording import said_lazy
 
 REASON_MIN_LENGTH = 5
 REASON_MAX_LENGTH = 500
@@ -109,12 +110,13 @@ def reason_action(
             return answer or HttpResponse(headers={"HX-Redirect": _back_to(admin, object_id)})
 
         dialog = {
-            "title": title,
-            "description": text or description,
+            "title": said_lazy(title),
+            "description": said_lazy(text or description),
             "form_class": form_class,
-            "form_submit_text": submit,
+            "form_submit_text": said_lazy(submit),
         }
-        opened = unfold_action(description=description, icon=icon, variant=variant, dialog=dialog)(run)
+        named = said_lazy(description)
+        opened = unfold_action(description=named, icon=icon, variant=variant, dialog=dialog)(run)
 
         @wraps(opened)
         def guarded(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -18,3 +18,6 @@ class AutonomyConfig(AppConfig):
 
     def ready(self) -> None:
         from autonomy import checks  # noqa: F401 - they register themselves
+        from autonomy.labels import translate_labels
+
+        translate_labels()

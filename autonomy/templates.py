@@ -1,11 +1,12 @@
 """Python speaks English, templates speak the language of their reader.
 
-Services decide, refuse and record in English, whoever asks, so that the ledger reads the same for everybody and a
-sentence is compared, never its translation. A language is therefore chosen only while a page is rendered.
+Services decide, refuse and record in English, whoever asks, so that the ledger reads the same for everybody and
+a sentence is compared, never its translation. A language is therefore chosen only while a page is rendered.
 """
 
 from __future__ import annotations
 
+from typing import Any
 
 from django.http import HttpRequest
 from django.template.backends.django import DjangoTemplates, Template

@@ -1,14 +1,14 @@
 """English sentences of the record, shown in the language of whoever reads them.
 
-What services decide, refuse and record is said in English once and kept so: the ledger, the API and a repository of
-rules read the same everywhere. A page that shows such a sentence looks up its pattern, translates that, and puts the
-same names and numbers into it.
+What services decide, refuse and record is said in English once and kept so: the ledger, the API and a
+repository of rules read the same everywhere. A page that shows such a sentence looks up its pattern, translates
+that, and puts the same names and numbers into it.
 """
 
 from __future__ import annotations
 
-from audit.wording.catalogues import said, sentences_in
+from audit.wording.catalogues import said, said_lazy, sentences_in
 from audit.wording.patterns import Pattern, holes_of
 from audit.wording.sentences import Sentences
 
-__all__ = ["Pattern", "Sentences", "holes_of", "said", "sentences_in"]
+__all__ = ["Pattern", "Sentences", "holes_of", "said", "said_lazy", "sentences_in"]

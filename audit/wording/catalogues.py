@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.functional import lazy
 from django.utils.translation import get_language, to_locale
 
 from audit.wording.figures import FIGURES
@@ -23,6 +24,14 @@ def said(text: object) -> str:
     if language.startswith("en") or not words:
         return words
     return sentences_in(language).say(words)
+
+
+def _said_text(text: str) -> str:
+    return said(text)
+
+
+# The same, looked up when it is shown: for what is named when the code is loaded.
+said_lazy = lazy(_said_text, str)
 
 
 @cache

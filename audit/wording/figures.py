@@ -32,7 +32,7 @@ def _german_date(match: re.Match[str]) -> str:
 
 
 def german(text: str) -> str:
-    """Return a sentence with its money and dates as German writes them: ``12.500,00 EUR``, ``30. Nov. 2026``."""
+    """Return a sentence with its money and dates in German: ``12.500,00 EUR``, ``30. Nov. 2026``."""
     return _DATE.sub(_german_date, _MONEY.sub(_german_money, text))
 
 

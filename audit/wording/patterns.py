@@ -1,4 +1,4 @@
-"""A sentence with holes (``Agent {0} was paused``), and what stands in the holes of a sentence that was said."""
+"""A sentence with holes (``Agent {0} was paused``), and what stands in the holes of one that was said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentences of one language: whole ones, and ones with holes that hold names, numbers or sentences again."""
+"""The sentences of one language: whole ones, and ones with holes for names, numbers or sentences again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sentences:
     """Translate what was said in English, by a catalogue of sentences and patterns.
 
     ``known``: English to the other language, with numbered holes (``{0}``) the same in both.
-    ``last``: what is done to the figures of a sentence at the end (money and dates as the language writes them).
+    ``last``: what is done to the figures of a sentence at the end (money and dates as written there).
     """
 
     def __init__(self, known: Mapping[str, str], last: Callable[[str], str] = str) -> None:

@@ -28,7 +28,19 @@ _NAMED = {
     "hint", "word", "words", "empty_title", "empty_step", "empty_label", "short_description", "text", "caption",
     "button", "placeholder", "heading", "message", "sentence", "summary", "note", "why",
 }  # fmt: skip
-_CALLED = {"_", "gettext", "gettext_lazy", "ngettext", "Tag", "Fact", "Line", "Shelf", "count_of", "Choice", "tag"}
+_CALLED = {
+    "_",
+    "gettext",
+    "gettext_lazy",
+    "ngettext",
+    "Tag",
+    "Fact",
+    "Line",
+    "Shelf",
+    "count_of",
+    "Choice",
+    "tag",
+}
 _LOGGED = {"debug", "info", "warning", "error", "exception", "critical", "getLogger"}
 
 
@@ -112,17 +124,17 @@ class _Finder(ast.NodeVisitor):
         if isinstance(node.value, str):
             self._add(node.value, words=self._words)
 
-    def _visit(self, node: ast.AST, words: bool) -> None:  # noqa: FBT001
+    def _visit(self, node: ast.AST, words: bool) -> None:
         before, self._words = self._words, words
         self.visit(node)
         self._words = before
 
-    def _add(self, text: str, words: bool) -> None:  # noqa: FBT001
+    def _add(self, text: str, words: bool) -> None:
         said = _holed(text).strip()
         bare = re.sub(r"\{\d+\}", "", said)
         if not _LETTERS.search(bare) or _SQL.search(bare) or "<" in bare or "\n" in bare:
             return
-        is_sentence = " " in said and not _CODE.fullmatch(said.replace(" ", "")) or _reads_as_words(bare)
+        is_sentence = (" " in said and not _CODE.fullmatch(said.replace(" ", ""))) or _reads_as_words(bare)
         if is_sentence or (words and _is_word(bare)):
             self.found[said] = None
 
