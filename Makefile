@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check messages help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger chaos-ledger
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger bench-pages chaos-ledger
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -73,6 +73,9 @@ bench-actions: .venv/.installed-dev ## Measure what an accepted action costs ove
 
 bench-ledger: .venv/.installed-dev ## Measure what the ledger takes in, how soon it is sealed, how fast it is verified; last line JSON
 	@$(BIN)/python -m tests.benchmarks.ledger
+
+bench-pages: .venv/.installed-dev ## Measure every page with 1,000,000 actions and 10,000 agents (SHARE=0.1: a tenth); last line JSON
+	@$(BIN)/python -m tests.benchmarks.pages $(or $(SHARE),1)
 
 chaos-ledger: .venv/.installed-dev ## Kill the sealer 50 times and PostgreSQL 10 times, tamper 1,000 times; last line JSON
 	@$(BIN)/python -m tests.chaos.ledger

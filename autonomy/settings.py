@@ -125,14 +125,20 @@ TEMPLATES = [
     {
         "BACKEND": "autonomy.templates.ReaderTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["autonomy.templates.OwnTemplates", "django.template.loaders.app_directories.Loader"],
+                )
+            ],
+            "builtins": ["audit.templatetags.said"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]

@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.template import Origin
 from django.template.backends.django import DjangoTemplates, Template
+from django.template.loaders.filesystem import Loader
 from django.utils import translation
+
+from audit.wording import marked
 
 
 def language_of(request: HttpRequest | None) -> str | None:
@@ -52,3 +56,11 @@ class ReaderTemplates(DjangoTemplates):
 
 def _reader(found: Template) -> ReaderTemplate:
     return ReaderTemplate(found.template, found.backend)
+
+
+class OwnTemplates(Loader):
+    """The portal's own templates, with every run of words in them marked for translation."""
+
+    def get_contents(self, origin: Origin) -> str:
+        """Return the text of a template; its lines are those of the file."""
+        return marked(super().get_contents(origin))

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 import pytest
 from django import forms
 from django.db.models import QuerySet
-from django.template.backends.django import Template
 from django.test import Client
 from django.urls import reverse
 
 from autonomy.site import PortalAdminSite
+from autonomy.templates import ReaderTemplate
 from tests.company import PASSWORD
 from tests.test_permission_matrix import FORM, ask, table
 from tests.test_permission_matrix_admin import address as admin_address
@@ -146,7 +146,7 @@ UNCHANGED: dict[str, str] = {
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is changed is changed before a page is painted, and painting is most of the work."""
-    monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
+    monkeypatch.setattr(ReaderTemplate, "render", lambda *_args, **_kwargs: "")
     monkeypatch.setattr(PortalAdminSite, "each_context", lambda *_args: {})
 
 

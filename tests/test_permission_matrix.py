@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
-from django.template.backends.django import Template
 from django.utils import timezone
 
 from agents.selectors import contract_of
+from autonomy.templates import ReaderTemplate
 from tests.company import PASSWORD
 from tests.fakes import arguments
 from tests.surface import Route, routes
@@ -73,7 +73,7 @@ JSON = "application/json"
 @pytest.fixture(autouse=True)
 def _unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is admitted is decided before a page is painted, and painting is most of the work."""
-    monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
+    monkeypatch.setattr(ReaderTemplate, "render", lambda *_args, **_kwargs: "")
 
 
 @lru_cache

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
-from django.template.backends.django import Template
 
 from autonomy.site import PortalAdminSite
+from autonomy.templates import ReaderTemplate
 from tests.surface import Route, routes
 from tests.test_permission_matrix import FORM, Key, compare, table
 from tests.world import CALLERS, World, undone
@@ -48,7 +48,7 @@ NOT_HERE = "00000000-0000-7000-8000-000000000000"
 @pytest.fixture(autouse=True)
 def _unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is admitted is decided before a page is painted, and painting is most of the work."""
-    monkeypatch.setattr(Template, "render", lambda *_args, **_kwargs: "")
+    monkeypatch.setattr(ReaderTemplate, "render", lambda *_args, **_kwargs: "")
     monkeypatch.setattr(PortalAdminSite, "each_context", lambda *_args: {})
 
 

@@ -1,15 +1,51 @@
-"""``{{ line.sentence|said }}``: a sentence of the record in the reader's language."""
+"""The language of whoever reads a page: ``{{ line.sentence|said }}``, and the words of templates."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from django import template
+from django.template.base import Node, NodeList, Parser, TextNode, Token
+from django.utils.safestring import SafeString, mark_safe
 
 from audit import wording
 
 register = template.Library()
+_HOLE = re.compile(r"\{(\d+)\}")
 
 
 @register.filter
 def said(text: object) -> str:
     """Return a sentence of the record as this page's reader reads it; it is escaped like any text."""
     return wording.said(text) if text not in (None, "") else ""
+
+
+class WordsNode(Node):
+    """Words of a template, with its variables as numbered holes."""
+
+    def __init__(self, nodelist: NodeList) -> None:
+        self.nodelist = nodelist
+        self.holes = [node for node in nodelist if not isinstance(node, TextNode)]
+        self.message = " ".join("".join(self._pieces()).split())
+
+    def _pieces(self) -> list[str]:
+        numbers = iter(range(len(self.holes)))
+        return [node.s if isinstance(node, TextNode) else f"{{{next(numbers)}}}" for node in self.nodelist]
+
+    def render(self, context: Any) -> SafeString:
+        """Return the words in the reader's language; what is not translated is said in English."""
+        found = wording.words_of_templates().get(self.message)
+        if not found:
+            return self.nodelist.render(context)
+        filled = [str(hole.render_annotated(context)) for hole in self.holes]
+        # The catalogue is ours, and each hole was escaped as it is anywhere else.
+        return mark_safe(_HOLE.sub(lambda hole: filled[int(hole[1])], found))  # noqa: S308
+
+
+@register.tag
+def words(parser: Parser, token: Token) -> WordsNode:
+    """Mark a run of words. The loader of the templates writes it; nobody else needs to."""
+    nodelist = parser.parse(("endwords",))
+    parser.delete_first_token()
+    return WordsNode(nodelist)

@@ -7,8 +7,18 @@ that, and puts the same names and numbers into it.
 
 from __future__ import annotations
 
-from audit.wording.catalogues import said, said_lazy, sentences_in
+from audit.wording.catalogues import said, said_lazy, sentences_in, words_of_templates
+from audit.wording.markup import marked
 from audit.wording.patterns import Pattern, holes_of
 from audit.wording.sentences import Sentences
 
-__all__ = ["Pattern", "Sentences", "holes_of", "said", "said_lazy", "sentences_in"]
+__all__ = [
+    "Pattern",
+    "Sentences",
+    "holes_of",
+    "marked",
+    "said",
+    "said_lazy",
+    "sentences_in",
+    "words_of_templates",
+]

@@ -44,6 +44,20 @@ def sentences_in(language: str) -> Sentences:
     return Sentences(known, FIGURES.get(language, str))
 
 
+def words_of_templates() -> dict[str, str]:
+    """Return the words of templates in the language of the page that is being made; of English none."""
+    language = get_language() or settings.LANGUAGE_CODE
+    return {} if language.startswith("en") else _templates_in(language)
+
+
+@cache
+def _templates_in(language: str) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for folder in settings.LOCALE_PATHS:
+        known |= _read(Path(folder) / to_locale(language) / "LC_MESSAGES" / "django.mo")
+    return known
+
+
 def _read(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}

@@ -30,9 +30,9 @@ GIVEN += ["SECRET_KEY", "CONNECTOR_KEKS", "PUBLIC_URL", "ALLOWED_HOSTS", "HTTPS_
 class House:
     """Servers and processes of one measurement."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, *, demo_company: bool = False) -> None:
         self.place = place.open_place(folder)
-        self.options = Options(data=folder, port=free_port(), demo_company=False, at_work=False)
+        self.options = Options(data=folder, port=free_port(), demo_company=demo_company, at_work=False)
         self.postgres, self.valkey = Postgres(self.place), Valkey(self.place)
         stack.callback(place.erase, self.place)
         for server in (self.postgres, self.valkey):
@@ -74,7 +74,7 @@ class House:
             "DJANGO_SETTINGS_MODULE": "autonomy.settings",
             "AUTONOMY_URL": self.options.address,
             "PUBLIC_URL": self.options.address,
-            "DEMO_COMPANY": "0",
+            "DEMO_COMPANY": str(int(self.options.demo_company)),
             "PYTHONUNBUFFERED": "1",
         }
         for arguments, role in (
@@ -114,12 +114,12 @@ class House:
 
 
 @contextlib.contextmanager
-def open_house() -> Iterator[House]:
+def open_house(*, demo_company: bool = False) -> Iterator[House]:
     """Make a house and set Django up in this process on it; everything is removed in the end."""
     for name in GIVEN:
         os.environ.pop(name, None)
     with asked_to_stop(), contextlib.ExitStack() as stack:
-        house = House(Path(tempfile.mkdtemp(prefix="aos-bench-")), stack)
+        house = House(Path(tempfile.mkdtemp(prefix="aos-bench-")), stack, demo_company=demo_company)
         os.environ.update(house.env)
         import django
 

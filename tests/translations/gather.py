@@ -17,12 +17,20 @@ ROOMS = ("audit", "agents", "connectors", "workflows", "autonomy")
 
 def gathered(root: Path = ROOT) -> dict[str, list[Message]]:
     """Return the texts of each catalogue: ``django`` of templates, ``said`` of what Python says."""
-    return {"django": list(_of_templates(root)), "said": [*_of_python(root), *_of_models()]}
+    return {
+        "django": list(_of_templates(root)),
+        "said": [*_of_python(root), *_of_models(), *_given(root)],
+    }
 
 
 def _of_templates(root: Path) -> Iterator[Message]:
     for path in sorted((root / "templates").rglob("*.html")):
         yield from in_templates.messages_of(path, root)
+
+
+def _given(root: Path) -> Iterator[Message]:
+    for path in sorted((root / "templates").rglob("*.html")):
+        yield from in_templates.given_in(path, root)
 
 
 def _of_python(root: Path) -> Iterator[Message]:

@@ -1,7 +1,8 @@
-"""The texts of templates: what stands in ``translate`` and ``blocktranslate``."""
+"""The texts of templates: every run of words, what has a plural form, and words given to what is included."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,26 +10,60 @@ from django.template import Engine, Template
 from django.template.base import Node
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
+from audit.templatetags.said import WordsNode
+from audit.wording import marked
 from tests.translations.messages import Message
+
+_TAGS = re.compile(r"\{%-?\s*(?:include|component)\b.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_GIVEN = re.compile(r'(\w+)=(?:"([^"{}]*)")|default:"([^"{}]*)"|yesno:"([^"{}]*)"')
+_SAID_NAMES = {
+    "caption",
+    "title",
+    "words",
+    "word",
+    "label",
+    "text",
+    "hint",
+    "empty",
+    "what",
+    "heading",
+    "submit",
+}
 
 
 def messages_of(path: Path, root: Path) -> Iterator[Message]:
     """Yield every text of one template."""
     place = str(path.relative_to(root))
-    template = Template(path.read_text(), engine=Engine.get_default())
+    template = Template(marked(path.read_text()), engine=Engine.get_default())
     for node in template.nodelist.get_nodes_by_type(Node):
-        if isinstance(node, TranslateNode):
+        if isinstance(node, WordsNode):
+            yield Message(node.message, place)
+        elif isinstance(node, TranslateNode):
             literal = node.filter_expression.var
             if isinstance(literal, str):
                 yield Message(str(literal), place)
         elif isinstance(node, BlockTranslateNode):
-            singular, _ = node.render_token_list(node.singular)
-            plural = node.render_token_list(node.plural)[0] if node.plural else ""
-            yield Message(*map(_trimmed if node.trimmed else str, (singular,)), place, plural=_of(node, plural))
+            yield _of_block(node, place)
 
 
-def _of(node: BlockTranslateNode, text: str) -> str:
-    return _trimmed(text) if node.trimmed and text else text
+def given_in(path: Path, root: Path) -> Iterator[Message]:
+    """Yield the words that a template gives to what it includes; there they are said by the filter."""
+    place = str(path.relative_to(root))
+    for tag in _TAGS.findall(path.read_text()):
+        for name, value, default, either in _GIVEN.findall(tag):
+            if value and name not in _SAID_NAMES:
+                continue
+            for text in either.split(",") if either else (value or default,):
+                if re.search(r"[A-Za-z]{2,}", text):
+                    yield Message(text.strip(), place)
+
+
+def _of_block(node: BlockTranslateNode, place: str) -> Message:
+    singular, _ = node.render_token_list(node.singular)
+    plural = node.render_token_list(node.plural)[0] if node.plural else ""
+    if node.trimmed:
+        singular, plural = _trimmed(singular), _trimmed(plural)
+    return Message(singular, place, plural)
 
 
 def _trimmed(text: str) -> str:

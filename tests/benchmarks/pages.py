@@ -1,0 +1,177 @@
+"""What every page costs in a large company: server time and queries of each list, home and detail.
+
+    python -m tests.benchmarks.pages [SHARE]
+
+A company in which everything exists is worked in a little, and multiplied by ``manage.py seed_volume`` to
+1,000,000 actions, 100,000 approvals, 10,000 agents and 20,000 runs (``SHARE`` of it, 1 when not given). Then
+every address that may be read is asked for over Django's own client by a manager, an approver, an operator, an
+auditor and a superuser: before it was multiplied and after, so that queries that grow with the company are seen.
+``slowest_ms`` is the slowest of the medians. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.house import House, open_house
+
+REPEATS = 5
+MOST_MS = 300
+READERS = ("alice", "bob", "dave", "carol", "root")
+MUCH = {"agents": 10_000, "actions": 900_000, "approvals": 100_000, "runs": 20_000, "waiting": 2_000}
+# These answer with a file of everything, or do work of their own; they are no pages somebody waits for.
+NO_PAGES = ("export", "download", ".csv", ".jsonl", "evidence", "verify", "autocomplete", "jsi18n")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one page took."""
+
+    ms: float
+    queries: int
+
+
+def main() -> int:
+    """Build, measure small, multiply, measure large; print each page that is slow or grew, and the result."""
+    share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    began = time.monotonic()
+    with open_house(demo_company=True) as house:
+        from tests.fakes import FakeSystem
+
+        fake = FakeSystem().start()
+        try:
+            world = _company(fake)
+            small = _measured(world, repeats=1)
+            _multiplied(house, share)
+            large = _measured(world)
+        finally:
+            fake.stop()
+    grown = {page: one for page, one in large.items() if one.queries > small[page].queries + 3}
+    slow = sorted(large, key=lambda page: -large[page].ms)
+    for page in slow[:40]:
+        print(f"  {large[page].ms:8.1f} ms {large[page].queries:4} queries  {page}", flush=True)
+    for page, one in grown.items():
+        print(f"  more queries: {page}: {small[page].queries} -> {one.queries}", flush=True)
+    found = {
+        "slowest_ms": large[slow[0]].ms,
+        "slowest_page": slow[0],
+        "pages": len(large),
+        "over_300_ms": sum(one.ms > MOST_MS for one in large.values()),
+        "more_queries": len(grown),
+        "median_ms": round(median(one.ms for one in large.values()), 1),
+        "seconds": round(time.monotonic() - began),
+    }
+    print(json.dumps(found), flush=True)
+    return 0
+
+
+def _company(fake: Any) -> Any:
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from tests import world as worlds
+
+    settings.ALLOWED_HOSTS = ["*"]
+    call_command("collectstatic", interactive=False, verbosity=0)
+    made = worlds.build(fake)
+    _worked_in(made)
+    return made
+
+
+def _worked_in(world: Any) -> None:
+    """Let agents ask for a few things, and people decide some of them: what is multiplied."""
+    from agents.models import User
+    from tests.fakes import arguments
+    from workflows.actions.services import Ask, request_action
+    from workflows.approvals.services import cast_vote
+
+    agent = world.own["agents"]
+    bob = User.objects.get(username="bob").as_actor()
+
+    def ask(number: str, minor: int) -> Any:
+        wish = Ask(operation="fake.invoice.post", arguments=arguments(number, minor))
+        return request_action(actor=agent.user.as_actor(), agent=agent, key=str(uuid.uuid4()), ask=wish)
+
+    for count in range(4):
+        ask(f"BENCH-{count}", 12_300)
+        held = ask(f"BENCH-HELD-{count}", 150_000 + count)
+        verdict = ("approve", "reject")[count % 2]
+        cast_vote(
+            actor=bob,
+            approval_id=held.approval_id,
+            verdict=verdict,
+            reason="worked through for the measurement",
+            digest=held.approval.digest,
+        )
+    for count in range(4):
+        ask(f"BENCH-WAITS-{count}", 200_000 + count)
+
+
+def _multiplied(house: House, share: float) -> None:
+    """Multiply as the owner of the tables does at a customer's: in a process of its own."""
+    from autonomy.launch import programs
+
+    wanted = [f"--{name}={max(1, round(many * share))}" for name, many in MUCH.items()]
+    print(f"  seed_volume {' '.join(wanted)}", flush=True)
+    log = house.place.logs / "volume.log"
+    programs.run_manage(["seed_volume", *wanted], {**house.env, "DATABASE_ROLE": "owner"}, log, "seed_volume")
+    print(log.read_text(), flush=True)
+
+
+def _measured(world: Any, repeats: int = REPEATS) -> dict[str, Asked]:
+    found = {}
+    for reader in READERS:
+        for pattern, address in addresses(world):
+            one = _asked(world.clients[reader], address, repeats)
+            if one is not None:
+                found[f"{reader} {pattern}"] = one
+    return found
+
+
+def addresses(world: Any) -> Iterator[tuple[str, str]]:
+    """Yield every address that may be read, for the objects of one owner."""
+    from tests.surface import routes
+    from tests.test_permission_matrix import address
+    from tests.test_permission_matrix_admin import PAGE
+    from tests.test_permission_matrix_admin import address as admin_address
+
+    for route in routes():
+        if "GET" not in route.methods or any(word in route.pattern for word in NO_PAGES):
+            continue
+        if route.is_api and not route.pattern.startswith("api/v1/"):
+            continue
+        if route.is_admin:
+            if PAGE.match(route.pattern):
+                yield route.pattern, admin_address(world, route.pattern)
+        else:
+            yield route.pattern or "/", address(world, route.pattern, "own")[0]
+
+
+def _asked(client: Any, address: str, repeats: int) -> Asked | None:
+    """Ask for a page several times; what it does not answer with 200 is no page of theirs."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    if client.get(address).status_code != 200:
+        return None
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address)
+    took = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        client.get(address)
+        took.append((time.perf_counter() - began) * 1000)
+        if len(took) > 1 and sum(took) > 10_000:
+            break
+    return Asked(round(median(took), 1), len(captured))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
