@@ -1,6 +1,6 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: up demo story stop test test-full chaos check messages help clean lock browser
+.PHONY: up demo story stop test test-full chaos check messages screenshots help clean lock browser
 .PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger bench-pages chaos-ledger
 MAKEFLAGS += --no-print-directory
 
@@ -52,6 +52,9 @@ check: .venv/.installed-dev ## Lint, formatting, types, import contracts, migrat
 	@echo "import contracts" && $(CHECK_ENV) $(BIN)/lint-imports --no-cache
 	@echo "migrations" && $(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@echo "system checks" && $(CHECK_ENV) $(BIN)/python manage.py check --fail-level ERROR
+
+screenshots: .venv/.installed-dev browser ## Take the pictures of the README from a demo company at work
+	@$(BIN)/python -m tests.screenshots
 
 messages: .venv/.installed-dev ## Gather the texts of the portal for translation, and compile the catalogues
 	@$(CHECK_ENV) DJANGO_SETTINGS_MODULE=autonomy.settings $(BIN)/python -m tests.translations
