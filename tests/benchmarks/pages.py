@@ -5,7 +5,7 @@
 A company in which everything exists is worked in a little, and multiplied by ``manage.py seed_volume`` to
 1,000,000 actions, 100,000 approvals, 10,000 agents and 20,000 runs (``SHARE`` of it, 1 when not given). Then
 every address that may be read is asked for over Django's own client by a manager, an approver, an operator, an
-auditor and a superuser: before it was multiplied and after, so that queries that grow with the company are seen.
+auditor and a superuser: before it was multiplied and after, so that what grows with it is seen.
 ``slowest_ms`` is the slowest of the medians. The last line is one JSON object.
 """
 
