@@ -1,7 +1,7 @@
 """The pictures of the README, taken from a portal at work: ``make screenshots``.
 
-A demo company is started beside whatever else runs, on folders and ports of its own. When its agents have worked for
-a while, and something waits for people, a browser signs in as each of the cast and looks.
+A demo company is started beside whatever else runs, on folders and ports of its own. When its agents have
+worked for a while, and something waits for people, a browser signs in as each of the cast and looks.
 """
 
 from __future__ import annotations
@@ -55,14 +55,17 @@ SHOTS = (
 
 def main() -> int:
     """Start, wait until there is something to see, take every picture, stop."""
-    with tempfile.TemporaryDirectory(prefix="aos-shots-") as folder:
-        with _portal(Path(folder)) as address, sync_playwright() as playwright:
-            sign_ins = json.loads((Path(folder) / "sign-ins.json").read_text())
-            browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=FLAGS)
-            _until(lambda: _held(browser, address, sign_ins) >= 5, WORK_SECONDS, "five requests that wait")
-            for shot in SHOTS:
-                _take(browser, address, sign_ins, shot)
-                print(f"  {shot.name}.png", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="aos-shots-") as folder,
+        _portal(Path(folder)) as address,
+        sync_playwright() as playwright,
+    ):
+        sign_ins = json.loads((Path(folder) / "sign-ins.json").read_text())
+        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=FLAGS)
+        _until(lambda: _held(browser, address, sign_ins) >= 5, WORK_SECONDS, "five requests that wait")
+        for shot in SHOTS:
+            _take(browser, address, sign_ins, shot)
+            print(f"  {shot.name}.png", flush=True)
     print(json.dumps({"pictures": len(SHOTS), "folder": str(IMAGES.relative_to(ROOT))}), flush=True)
     return 0
 
