@@ -1,0 +1,64 @@
+"""Every text of the portal can be read in every language it offers, and says the same there."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pytest
+from babel.messages.catalog import Catalog
+from django.conf import settings
+
+from tests.translations import catalogues
+from tests.translations.gather import gathered
+from tests.translations.messages import Message
+
+LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
+EACH = [(language, domain) for language in LANGUAGES for domain in catalogues.DOMAINS]
+HOLES = re.compile(r"\{\d+\}|%\(\w+\)s")
+RENEW = "Run `make messages`, translate what is new in autonomy/locale, and run it again."
+# Endings of English words stand in holes, which another language has no use for: item{1}.
+ENDING = re.compile(r"[a-z]\{\d+\}|\{\d+\}s\b")
+
+
+@cache
+def texts() -> dict[str, list[Message]]:
+    return gathered()
+
+
+def catalogue(language: str, domain: str) -> Catalog:
+    return catalogues.read(catalogues.path_of(settings.LOCALE_PATHS[0], language, domain), language)
+
+
+@pytest.mark.parametrize(("language", "domain"), EACH)
+def test_the_catalogue_has_exactly_the_texts_there_are(language: str, domain: str) -> None:
+    found = catalogue(language, domain)
+    known = {message.id if isinstance(message.id, str) else message.id[0] for message in found if message.id}
+    there = {message.text for message in texts()[domain]}
+    assert (sorted(there - known), sorted(known - there)) == ([], []), RENEW
+
+
+@pytest.mark.parametrize(("language", "domain"), EACH)
+def test_what_the_portal_reads_was_compiled_from_it(language: str, domain: str) -> None:
+    path = catalogues.path_of(settings.LOCALE_PATHS[0], language, domain)
+    assert path.with_suffix(".mo").read_bytes() == catalogues.compiled(catalogue(language, domain)), RENEW
+
+
+@pytest.mark.parametrize(("language", "domain"), EACH)
+def test_every_text_is_translated(language: str, domain: str) -> None:
+    assert catalogues.untranslated(catalogue(language, domain)) == [], RENEW
+
+
+@pytest.mark.parametrize(("language", "domain"), EACH)
+def test_a_translation_has_the_holes_of_its_text(language: str, domain: str) -> None:
+    wrong = []
+    for message in catalogue(language, domain):
+        ids = (message.id,) if isinstance(message.id, str) else message.id
+        strings = (message.string,) if isinstance(message.string, str) else message.string
+        known = set(HOLES.findall(" ".join(ids)))
+        for text, said in zip(ids, strings, strict=True):
+            holes = set(HOLES.findall(said))
+            missing = set(HOLES.findall(text)) - holes
+            if said and (holes - known or (missing and not ENDING.search(text) and len(ids) == 1)):
+                wrong.append((text, said))
+    assert wrong == []
