@@ -237,6 +237,7 @@ SPECTACULAR_SETTINGS = {
         "ApprovalState": "workflows.approvals.models.Approval.State",
         "BreachThen": "agents.models.LifecycleTerms.BreachThen",
         "ChangeState": "agents.models.ChangeRequest.State",
+        "RejectCode": "workflows.approvals.models.RejectCode",
         "RunState": "workflows.runs.choices.RunState",
         "StepState": "workflows.runs.choices.StepState",
         "StopScope": "agents.models.Stop.ScopeKind",

@@ -38,6 +38,12 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
         help_text="Whom this person reports to. A rule may ask them when nobody decides in time.",
     )
 
+    shortcuts = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Single keys do something on the pages, e.g. j goes to the next request.",
+    )
+
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
 
     class Meta(AbstractUser.Meta):
