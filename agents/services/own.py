@@ -1,4 +1,4 @@
-"""What a person sets for themselves: how the pages work for them, and the views they keep. It changes no right."""
+"""What a person sets for themselves: how the pages work for them, and the views they keep."""
 
 from __future__ import annotations
 

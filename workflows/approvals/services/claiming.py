@@ -37,7 +37,7 @@ def claim(*, actor: Actor, approval_id: UUID | str, over: bool = False, reason: 
 
 @transaction.atomic
 def give_back(*, actor: Actor, approval_id: UUID | str) -> Approval:
-    """End one's claim: everybody who was asked is reminded again. Raises Refusal not_found, task_not_claimed."""
+    """End one's claim: who was asked is reminded again. Raises Refusal not_found, task_not_claimed."""
     _, approval = _waiting(actor, approval_id, "give an approval back")
     release_task(actor=actor, task_id=approval.task_id)
     return approval

@@ -133,8 +133,8 @@ def cast_vote(
     ``on_behalf_of`` is the id of who is away and has handed it on; left out, the vote is the voter's own. The
     vote that reaches the quorum of the last stage, or the first rejection, decides; the subject acts on it in
     the same transaction. ``step_up`` is how the voter has shown again who they are, as their session keeps it:
-    an approval that asks for it is not approved without. ``code`` (``RejectCode``) and ``instead``, what the agent is
-    told to do, belong to a rejection; an approval has neither. Raises Refusal: people_only, approval_closed,
+    an approval that asks for it is not approved without. ``code`` (``RejectCode``) and ``instead``, what the
+    agent is told to do, belong to a rejection; an approval has neither. Raises Refusal: people_only, approval_closed,
     approval_expired, four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
     digest_changed, step_up_required, reason_missing.
     """
@@ -204,7 +204,7 @@ def use(*, approval: Approval) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a voter says: the verdict, why, of what they saw; of a rejection also what kind, and what instead."""
+    """What a voter says: the verdict, why, of what they saw; of a rejection also its kind and what instead."""
 
     verdict: Vote.Verdict
     reason: str

@@ -84,7 +84,7 @@ def _barred(approval: Approval, person: User) -> str:
 
 
 def _in_nobodys_hand() -> Exists:
-    """What nobody has in hand just now: whoever has it needs no reminder, and nobody else is asked meanwhile."""
+    """What nobody has in hand now: whoever has it needs no reminder, and nobody else is asked meanwhile."""
     return ~Exists(Task.objects.filter(in_hand(), pk=OuterRef("task")))
 
 
@@ -109,7 +109,11 @@ def escalate_due(*, limit: int = 100) -> int:
         approval=OuterRef("pk"), stage=OuterRef("stage"), done_at=None, at__lte=Now()
     )
     waiting = Approval.objects.select_for_update(of=("self",), skip_locked=True).filter(
-        Exists(late), _in_nobodys_hand(), state=Approval.State.PENDING, clock_stopped_at=None, expires_at__gt=Now()
+        Exists(late),
+        _in_nobodys_hand(),
+        state=Approval.State.PENDING,
+        clock_stopped_at=None,
+        expires_at__gt=Now(),
     )
     due = list(waiting.order_by("id")[:limit])
     for approval in due:
