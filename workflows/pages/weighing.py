@@ -30,23 +30,10 @@ MOST_READS = 10
 MOST_WARNINGS = 10
 # What every record has of its own: that two records differ in it says nothing.
 OF_ANY_RECORD = {
-    *(
-        "id",
-        "key",
-        "code",
-        "number",
-        "reference",
-        "ref",
-        "name",
-        "label",
-        "title",
-        "text",
-        "description",
-        "note",
-    ),
-    *("date", "day", "time", "status", "state", "kind", "type", "version", "currency", "url"),
-    *("created", "updated", "created_at", "updated_at"),
-}
+    "id", "key", "code", "number", "reference", "ref", "name", "label", "title", "text", "note", "description",
+    "date", "day", "time", "status", "state", "kind", "type", "version", "currency", "url",
+    "created", "updated", "created_at", "updated_at",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,8 +134,8 @@ def cast_vote(
     vote that reaches the quorum of the last stage, or the first rejection, decides; the subject acts on it in
     the same transaction. ``step_up`` is how the voter has shown again who they are, as their session keeps it:
     an approval that asks for it is not approved without. ``code`` (``RejectCode``) and ``instead``, what the
-    agent is told to do, belong to a rejection; an approval has neither. Raises Refusal: people_only, approval_closed,
-    approval_expired, four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
+    agent is told to do, belong to a rejection. Raises Refusal: people_only, approval_closed, approval_expired,
+    four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
     digest_changed, step_up_required, reason_missing.
     """
     try:
