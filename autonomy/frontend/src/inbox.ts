@@ -39,20 +39,22 @@ export function inbox(root: HTMLElement): void {
 
   // Where the focus is, and what is chosen, is asked when the rows change: a decision may have moved both since
   // they were asked for.
-  let held: { focused: string | undefined; opened: string | undefined; at: number };
+  let held: { focused: string | undefined; opened: string | undefined; at: number; chosen: string[] };
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
-    held = { focused, opened: rows()[at]?.id, at };
+    const chosen = all<HTMLInputElement>("input[name=only]:checked", list).map((box) => box.value);
+    held = { focused, opened: rows()[at]?.id, at, chosen };
   };
   list.addEventListener("htmx:beforeSwap", hold);
 
   async function refresh(): Promise<void> {
     hold();
     await window.htmx.ajax("GET", list.dataset.address!, { target: list, swap: "innerHTML" });
-    const { focused, opened, at } = held;
+    const { focused, opened, at, chosen } = held;
     more.hidden = true;
     refreshTimes(list);
+    for (const box of all<HTMLInputElement>("input[name=only]", list)) box.checked = chosen.includes(box.value);
     tally();
     // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
     if (opened) select(document.getElementById(opened) ?? rows()[Math.min(at, rows().length - 1)]);
