@@ -43,7 +43,8 @@ def edit(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, approval, action, form, 422, refused="Correct what is marked below.", **said)
     if data.get("deed") == "look":
-        return _page(request, approval, action, form, looked=True, differences=_mine(form, action), **said)
+        mine = _mine(form, action)
+        return _page(request, approval, action, form, 200, looked=True, differences=mine, **said)
     try:
         new = edit_action(
             actor=_user(request).as_actor(),

@@ -17,7 +17,7 @@ from workflows.approvals.models import Approval
 from workflows.approvals.selectors import in_force, pending_for
 from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import NEAR, handed_on_by, snoozes_of, waiting, waiting_for
+from workflows.tasks.selectors import NEAR, closed_for, handed_on_by, snoozes_of, waiting, waiting_for
 from workflows.tasks.selectors import visible_to as visible_tasks
 
 DECIDED_DAYS = 30
@@ -143,7 +143,7 @@ def last_looked_at(after: Place | None) -> Place | None:
         found = found.filter(decided_at__lte=after.at)
     rows = found.order_by("-decided_at", "-id").values_list("decided_at", "pk")
     for at, key in rows[LOOKED_THROUGH : LOOKED_THROUGH + 1]:
-        return Place(at, key)
+        return Place(at, key) if at else None
     return None
 
 
@@ -221,5 +221,5 @@ _TASKS = {
     "delegated": handed_on_by,
     "snoozed": lambda user: waiting_for(user).filter(pk__in=snoozes_of(user).values("task")),
     "others": _other_tasks,
-    "decided": lambda user: visible_tasks(user).filter(closed_at__gte=_since()),
+    "decided": lambda user: closed_for(user).filter(closed_at__gte=_since()),
 }

@@ -226,6 +226,11 @@ class Task(CheckedTogether):
             ),
             models.Index(fields=["asked_for"], condition=Q(asked_for__isnull=False), name="task_questions_of"),
             # What waits and was handed on: few, and asked for by who handed it on.
+            models.Index(
+                fields=["-closed_at", "-id"],
+                condition=Q(closed_at__isnull=False) & ~Q(kind__in=["agent_work", "approval"]),
+                name="task_closed_by_people",
+            ),
             GinIndex(
                 fields=["passed_on"],
                 opclasses=["jsonb_path_ops"],

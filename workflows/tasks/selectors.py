@@ -47,6 +47,20 @@ def visible_to(user: User) -> QuerySet[Task]:
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user)).distinct()
 
 
+def closed_for(user: User) -> QuerySet[Task]:
+    """Return the work of people that is over, of what a person may see; each once, in any order asked for."""
+    over = Task.objects.filter(~Q(kind__in=[Task.Kind.AGENT_WORK, Task.Kind.APPROVAL]), closed_at__isnull=False)
+    if not user.is_active or user.kind != User.Kind.PERSON:
+        return over.none()
+    if user.has_perm("tasks.view_task"):
+        return over
+    named = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"), user=user)
+    grouped = Task.candidate_groups.through.objects.filter(
+        task_id=OuterRef("pk"), group__in=user.groups.values("pk")
+    )
+    return over.filter(Q(claimed_by=user) | Exists(named) | Exists(grouped))
+
+
 def readable_by(user: User) -> QuerySet[Task]:
     """Return the tasks a user may read: an agent only what it has or had, and what it might take now."""
     found = visible_to(user)

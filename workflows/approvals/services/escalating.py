@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from agents.models import Agent, User
@@ -83,9 +83,9 @@ def _barred(approval: Approval, person: User) -> str:
     return ""
 
 
-def _in_nobodys_hand() -> Exists:
+def _in_nobodys_hand() -> Q:
     """What nobody has in hand now: whoever has it needs no reminder, and nobody else is asked meanwhile."""
-    return ~Exists(Task.objects.filter(in_hand(), pk=OuterRef("task")))
+    return ~Q(Exists(Task.objects.filter(in_hand(), pk=OuterRef("task"))))
 
 
 @transaction.atomic

@@ -68,7 +68,7 @@ def snooze_task(*, actor: Actor, task_id: UUID | str, until: datetime) -> Snooze
 def end_snooze(*, actor: Actor, task_id: UUID | str) -> Task:
     """Have something in one's list again at once; nothing happens when it was not put off."""
     task = locked(task_id)
-    gone, _ = Snooze.objects.filter(task=task, person=actor.id).delete()
+    gone, _ = Snooze.objects.filter(task=task, person=UUID(actor.id)).delete()
     if gone:
         record(actor, "tasks.snooze_ended", task, f"{actor.label} wants to see it again now: {task.title}")
     return task
