@@ -132,7 +132,7 @@ TEMPLATES = [
                     ["autonomy.templates.OwnTemplates", "django.template.loaders.app_directories.Loader"],
                 )
             ],
-            "builtins": ["audit.templatetags.said"],
+            "builtins": ["audit.templatetags.said", "workflows.templatetags.portal_text"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -247,6 +247,7 @@ SPECTACULAR_SETTINGS = {
         "ApprovalState": "workflows.approvals.models.Approval.State",
         "BreachThen": "agents.models.LifecycleTerms.BreachThen",
         "ChangeState": "agents.models.ChangeRequest.State",
+        "RejectCode": "workflows.approvals.models.RejectCode",
         "RunState": "workflows.runs.choices.RunState",
         "StepState": "workflows.runs.choices.StepState",
         "StopScope": "agents.models.Stop.ScopeKind",

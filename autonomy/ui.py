@@ -81,7 +81,8 @@ def account(request: HttpRequest) -> list[Entry]:
     away = {"title": "Away: who decides for me", "link": reverse("away")}
     notices = {"title": "Notifications", "link": reverse("notifications")}
     load = {"title": "How approvals go", "link": reverse("approvals-load")}
-    return [away, load, notices, *(password if request.user.has_usable_password() else [])]
+    own = {"title": "Your settings", "link": reverse("settings")}
+    return [away, load, notices, own, *(password if request.user.has_usable_password() else [])]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

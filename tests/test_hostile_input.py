@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
 from tests.surface import Route, routes
 from tests.test_permission_matrix import address, body
+from tests.workflows.conftest import ask, book, clerk, fake, hold_above, robo
 from tests.world import World, undone
+
+__all__ = ["book", "clerk", "fake", "robo"]
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -317,4 +321,62 @@ def test_an_address_that_nobody_serves_is_a_problem_too(world):
         for client in (world.clients["robo"], Client()):
             complaints[path] = complaint(send(client, "POST", f"/api/v1/{path}", b"{}"))
             complaints[path] = complaint(send(client, "GET", f"/api/v1/{path}"))
+    assert_none(complaints)
+
+
+# What an agent may write into any of its fields: markup, htmx, what turns text round, a terminal's, much.
+WORDS = {
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "htmx": '<div hx-get="/live/" hx-trigger="load" hx-on:click="x()">x</div>',
+    "out of an attribute": '" onmouseover="alert(1)" x=\'',
+    "a template": "{{ request.user.password }}{% debug %}{{ constructor.constructor('x')() }}",
+    "turned round": "invoice \u202egnp.exe\u2066 \u2069 \u200b\u00ad end",
+    "a terminal's": "\x1b[2J\x1b[31mred\x1b[0m \x9b31m \x07",
+    "much": "x" * 1_000_000,
+}
+INBOX = (
+    "",
+    "?show=decided",
+    "?show=%00",
+    "?after=%00_%00",
+    "?after=9999-12-31T23:59:59.999999%2B00:00_x",
+    "?q=%00%ff",
+)
+
+
+def test_words_of_an_agent_are_text_on_every_page_of_the_inbox(clerk, bob):
+    hold_above(1_000_000)
+    client = Client()
+    client.force_login(bob)
+    for name, words in WORDS.items():
+        said = {
+            "reason": words[:4000],
+            "evidence": [words, {"name": words}],
+            "provenance": {"total": words[:200]},
+        }
+        action = ask(clerk, number=f"RE-{len(name)}", minor=2_000_000, **said)
+        for url in ("/inbox/", f"/inbox/{action.approval_id}/", f"/inbox/{action.approval_id}/detail/"):
+            page = client.get(url).content.decode()
+            wrong = [
+                it for it in ("<script>alert", "<img src=x", '<div hx-get="/live/', "x() }}") if it in page
+            ]
+            odd = set("\u202e\u2066\u2069\u200b\u00ad\x1b\x9b\x07") & set(page)
+            assert (wrong, odd) == ([], set()), f"{name} on {url}"
+            assert len(page) < 500_000, name
+
+
+def test_strange_questions_and_forms_are_never_an_error_of_the_inbox(world):
+    held = world.own["approvals"].pk
+    complaints = {}
+    for query in (*INBOX, *(f"?{one}" for one in QUERIES[::3])):
+        answer = send(world.clients["bob"], "GET", f"/inbox/{query}")
+        complaints[f"/inbox/{query[:50]}"] = "" if answer.status_code == 200 else f"{answer.status_code}"
+    forms = {"until": "9999-99-99T99:99", "hours": "\u0663", "to": "x", "name": "\x00", "page": "\x00"}
+    for url in (f"/inbox/{held}/say/", f"/inbox/{held}/vote/", "/views/", "/settings/", "/inbox/together/"):
+        for deed in ("snooze", "hand", "take_over", "give_back", "\x00", "ask"):
+            data = urlencode(
+                {**forms, "deed": deed, "verdict": "approve", "pick": ":", "code": "\x00"}
+            ).encode()
+            answer = send(world.clients["bob"], "POST", url, data, FORM)
+            complaints[f"{url} {deed!r}"] = "" if answer.status_code < 500 else f"{answer.status_code}"
     assert_none(complaints)

@@ -155,6 +155,9 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/appeals/<uuid:appeal_id>/answer": {"decision": "upheld", **reason},
         "appeals/<uuid:appeal_id>/answer/": {"decision": "upheld", **reason},
         "notifications/": {"how": "daily"},
+        "settings/": {"shortcuts": "on"},
+        "views/": {"page": "inbox", "name": "Mine", "query": "show=mine"},
+        "views/<uuid:view_id>/rename/": {"name": "Theirs"},
         "rules/<uuid:rule_id>/backtest/": {"days": "30"},
         "limits/<uuid:limit_id>/backtest/": {
             "days": "30",

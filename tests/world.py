@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from agents.models import Agent, Calendar, Department, ExchangeRate, Measure, Policy, Role, Rule, Throttle
 from agents.services import certificates, credentials, lifecycle, policies, stops, throttles
+from agents.services.own import save_view
 from audit.models import Event
 from audit.services import keeping
 from audit.vocabulary import Actor
@@ -87,6 +88,8 @@ def build(fake: FakeSystem) -> World:
     world.other = _belongings(rival, world.people["root"], other_rule, book["find"].code, spare)
     # In a year, so that nobody decides for anybody yet.
     world.own |= _away(world.people["sam"], world.people["root"])
+    world.own["views"] = _view(world.people["sam"])
+    world.other["views"] = _view(world.people["root"])
     world.other |= _away(world.people["root"], world.people["dave"])
     world.own |= _standing(world.own["actions"], world.people["alice"], world.people["root"])
     world.other |= _standing(world.other["actions"], world.people["root"], world.people["dave"])
@@ -166,6 +169,10 @@ def _rule_of_retention(agent: Agent) -> Any:
     return keeping.write_rule(
         actor=SET_UP, user=None, data_class="documents", department=("", ""), days=500, reason=WHY
     )
+
+
+def _view(owner: Any) -> Any:
+    return save_view(actor=owner.as_actor(), page="inbox", name="Mine", query="show=mine&risk=high")
 
 
 def _away(giver: Any, delegate: Any) -> dict[str, Any]:

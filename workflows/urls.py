@@ -12,12 +12,15 @@ from workflows.pages.confirming import confirm
 from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
-from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
+from workflows.pages.inbox import inbox, inbox_detail, inbox_list
+from workflows.pages.kept import delete_view, keep_view, rename_view
 from workflows.pages.life import VERBS as LIFE_VERBS
 from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
 from workflows.pages.load import approvals_load
 from workflows.pages.notifications import notifications
+from workflows.pages.now import read_now
+from workflows.pages.own_settings import settings
 from workflows.pages.policy_files import export, import_file
 from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
@@ -30,6 +33,7 @@ from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
 from workflows.pages.together import together
 from workflows.pages.trying import try_agent
+from workflows.pages.voting import say, vote
 from workflows.pages.work import task, task_detail, task_do
 from workflows.pages.workforce import agents, agents_parts, brake
 from workflows.runs.choices import RunVerb, StepVerb
@@ -45,6 +49,7 @@ page_urlpatterns = [
     path("inbox/<uuid:approval_id>/detail/", inbox_detail, name="inbox-detail"),
     path("inbox/<uuid:approval_id>/vote/", vote, name="inbox-vote"),
     path("inbox/<uuid:approval_id>/say/", say, name="inbox-say"),
+    path("inbox/<uuid:approval_id>/now/", read_now, name="inbox-now"),
     path("inbox/<uuid:approval_id>/edit/", edit, name="inbox-edit"),
     path("inbox/<uuid:approval_id>/standing/", give_standing, name="inbox-standing"),
     path("standing/", standing, name="standing"),
@@ -99,6 +104,10 @@ page_urlpatterns = [
         for verb in LIFE_VERBS
     ),
     path("certificates/<uuid:certificate_id>/", certificate, name="certificate-page"),
+    path("views/", keep_view, name="views"),
+    path("views/<uuid:view_id>/rename/", rename_view, name="view-rename"),
+    path("views/<uuid:view_id>/delete/", delete_view, name="view-delete"),
+    path("settings/", settings, name="settings"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),

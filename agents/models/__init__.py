@@ -21,6 +21,7 @@ from agents.models.policy import (
     PolicyVersion,
     Rule,
 )
+from agents.models.saved_view import SavedView
 from agents.models.scope import PolicyScope
 from agents.models.stop import Stop
 from agents.models.throttle import Throttle
@@ -59,6 +60,7 @@ __all__ = [
     "Reservation",
     "Role",
     "Rule",
+    "SavedView",
     "Stop",
     "Throttle",
     "User",

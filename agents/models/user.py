@@ -60,6 +60,11 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
         validators=[is_time_zone],
         help_text="Such as Europe/Berlin. Empty: the time zone of the installation.",
     )
+    shortcuts = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Single keys do something on the pages, e.g. j goes to the next request.",
+    )
 
     history = tracked(excluded_fields=["password", "last_login"], m2m_fields=["groups", "user_permissions"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import check_page, sign_in
+from tests.browser.conftest import barriers, check_page, sign_in
 from tests.company import person
 from tests.workflows.conftest import ask, hold_above
 from workflows.actions.models import Action, StandingApproval
@@ -26,6 +26,9 @@ def test_a_request_is_changed_and_its_like_approved_in_future(page: Page, portal
     check_page(page)
     page.get_by_label("Total, amount").fill("15,000.00")
     page.get_by_label("Why").fill("The invoice says fifteen thousand")
+    page.get_by_role("button", name="Show the difference").click()
+    expect(page.locator("ins")).to_have_text("15,000.00 EUR")
+    assert barriers(page) == []
     page.get_by_role("button", name="Change it").click()
     expect(page.get_by_text("Another person decides on it now")).to_be_visible()
     new = Action.objects.get(replaces=held)

@@ -129,7 +129,7 @@ def test_the_inbox_costs_the_same_for_one_and_for_many(held, bob, clerk, django_
         ask(clerk, number=f"RE-{number}", minor=3_000_000)
     client = browser(bob)
     client.get(reverse("inbox"))
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(50):
         client.get(reverse("inbox"))
 
 

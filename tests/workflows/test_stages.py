@@ -121,7 +121,7 @@ def test_the_inbox_the_task_and_the_row_follow_the_stage(
 ) -> None:
     assert list(pending_for(lena)) == []
     assert list(visible_to(lena)) == [approval]
-    (row,) = rows_of(lena, "others", 5)
+    (row,) = rows_of(lena, "others", 5).rows
     assert row.words.endswith("Waits for Approvers.")
     page = at_the_portal(lena).get(f"/inbox/{approval.pk}/").content.decode()
     assert "It waits for Approvers. You decide at another stage" in page

@@ -208,6 +208,15 @@ class Action(models.Model):
             ),
             models.Index(fields=["task"], condition=Q(task__isnull=False), name="action_of_task"),
             models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="action_of_approval"),
+            # What people were asked about before: few of all actions.
+            models.Index(
+                fields=["operation", "-id"], condition=Q(approval__isnull=False), name="action_asked_of"
+            ),
+            models.Index(
+                fields=["agent", "operation", "id"],
+                condition=Q(approval__isnull=False),
+                name="action_asked_by",
+            ),
             models.Index(fields=["agent", "-id"], name="action_of_agent"),
             # What an agent has to do, however much it has done.
             models.Index(fields=["agent"], condition=Q(finished_at__isnull=True), name="action_open_of_agent"),

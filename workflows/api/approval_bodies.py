@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from workflows.api.serializers import ReasonedSerializer, StrictSerializer
 from workflows.api.work import AnswerSerializer
-from workflows.approvals.models import Approval, Escalation, Stage, Vote
+from workflows.approvals.models import Approval, Escalation, RejectCode, Stage, Vote
 from workflows.approvals.selectors import description, shapes_of, voters_for
 from workflows.approvals.services import MOST_TOGETHER
 from workflows.permissions import caller
@@ -26,6 +26,12 @@ class VoteSerializer(ReasonedSerializer):
         max_length=150,
         required=False,
         help_text="User name of who is away and has handed it on to you; left out: your own vote.",
+    )
+    code = serializers.ChoiceField(
+        choices=RejectCode.choices, required=False, help_text="Of a rejection: what kind of reason it is."
+    )
+    instead = serializers.CharField(
+        max_length=1000, required=False, help_text="Of a rejection: what the agent is told to do instead."
     )
 
 
@@ -139,8 +145,8 @@ class CastVoteSerializer(serializers.ModelSerializer):
     class Meta:
         model = Vote
         fields = [
-            "user", "on_behalf_of", "through", "stage", "verdict", "reason", "at", "step_up_at",
-            "step_up_method",
+            "user", "on_behalf_of", "through", "stage", "verdict", "reason", "code", "instead", "at",
+            "step_up_at", "step_up_method",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -310,6 +310,18 @@ class QuickDecisions(models.Model):
         return f"{self.person}, from {self.period_start}"
 
 
+class RejectCode(models.TextChoices):
+    """Why something is rejected, as it is counted."""
+
+    WRONG_DATA = "wrong_data", "A value is wrong"
+    NOT_NEEDED = "not_needed", "It is not needed"
+    DUPLICATE = "duplicate", "It was done already"
+    NO_EVIDENCE = "no_evidence", "The evidence is missing or does not fit"
+    AGAINST_RULES = "against_rules", "It is against the rules of the company"
+    TOO_RISKY = "too_risky", "It is too risky"
+    OTHER = "other", "Something else"
+
+
 class Vote(models.Model):
     """One person's answer. One per person and approval, never changed; whoever it goes through has no other."""
 
@@ -345,6 +357,12 @@ class Vote(models.Model):
     step_up_method = models.CharField(max_length=20, blank=True, help_text="How: password.")
     verdict = models.CharField(max_length=8, choices=Verdict)
     reason = models.CharField(max_length=1000, help_text="Why; it reaches whoever asked.")
+    code = models.CharField(
+        max_length=20, choices=RejectCode, blank=True, help_text="Of a rejection: what kind of reason it is."
+    )
+    instead = models.CharField(
+        max_length=1000, blank=True, help_text="Of a rejection: what the agent is told to do instead."
+    )
     digest = models.CharField(max_length=64, help_text="SHA-256 of what this person saw.")
     at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -361,6 +379,9 @@ class Vote(models.Model):
                 condition=Q(step_up_at__isnull=True, step_up_method="")
                 | (Q(step_up_at__isnull=False) & ~Q(step_up_method="")),
                 name="vote_step_up_when_and_how",
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict="reject") | Q(code="", instead=""), name="vote_code_of_a_rejection"
             ),
         ]
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from agents.models import User
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
-from workflows.actions.policies import redacted
+from workflows.actions.policies import Difference, differences, patched, redacted
 from workflows.actions.selectors import hidden_in_action
 from workflows.actions.services import edit_action
 from workflows.approvals.models import Approval
@@ -42,6 +42,9 @@ def edit(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     said = {"reason": data.get("reason", ""), "whom": data.get("for", "")}
     if not form.is_valid():
         return _page(request, approval, action, form, 422, refused="Correct what is marked below.", **said)
+    if data.get("deed") == "look":
+        mine = _mine(form, action)
+        return _page(request, approval, action, form, 200, looked=True, differences=mine, **said)
     try:
         new = edit_action(
             actor=_user(request).as_actor(),
@@ -58,6 +61,14 @@ def edit(request: HttpRequest, approval_id: UUID) -> HttpResponse:
         return _page(request, approval, action, form, status, refused=refusal.in_full(), **said)
     messages.success(request, f"Changed: {new.label}. Another person decides on it now; the agent is told.")
     return redirect("inbox-approval", new.approval_id)
+
+
+def _mine(form: SchemaForm, action: Action) -> tuple[Difference, ...]:
+    """Return what a person would make other than the agent asked, without what a rule hides."""
+    hidden = hidden_in_action(action)
+    mine = patched(action.arguments, patch_of(form, action.arguments))
+    schema = action.revision.input_schema if action.revision else None
+    return differences(redacted(action.arguments, hidden), redacted(mine, hidden), schema)
 
 
 def asked_for(request: HttpRequest, approval_id: UUID) -> tuple[Approval, Action]:

@@ -70,7 +70,7 @@ def _state(request: HttpRequest) -> dict[str, Any]:
     position = newest_position()
     return {
         "position": position,
-        "waiting": rows_of(user, "mine", FEW),
+        "waiting": rows_of(user, "mine", FEW).rows,
         "waiting_count": count_for(user),
         "troubles": troubles_for(user),
         "today": _today(user),

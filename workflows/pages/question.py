@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.money import format_minor
 from agents.decision.wording import number_words
 from agents.models import Agent, ChangeRequest, Rule, User
+from agents.policies import may_pause_agent
 from agents.selectors import company_currency, foreseen, rule_facts
 from workflows.actions.models import Action
 from workflows.actions.selectors import Edit, amount_words, edits_of, shown_arguments
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, RejectCode, Vote
 from workflows.approvals.selectors import description, others_who_may
 from workflows.approvals.services import FOR_ANYBODY
 from workflows.documents.models import Document
@@ -28,10 +30,21 @@ from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.confirming import Confirmed
+from workflows.pages.hands import Hands, approve_words, hands_of, to_type
 from workflows.pages.later import Later, later_of, when_words
 from workflows.pages.lines import Line, history_of
+from workflows.pages.risk import Risk, leaves_company, risk_of
 from workflows.pages.stages import StageLine, stage_lines
 from workflows.pages.voters import Voter, voters_of, why_nobody
+from workflows.pages.weighing import (
+    Read,
+    Similar,
+    contradictions,
+    may_look,
+    reads_before,
+    shown_reads,
+    similar_to,
+)
 from workflows.pages.words import (
     Fact,
     Tag,
@@ -83,6 +96,7 @@ class Matter:
     statement: Statement | None
     result: str
     link: str = ""
+    action: Action | None = None
     also: list[str] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
 
@@ -112,6 +126,16 @@ class Question:
     documents: list[Document]
     stages: list[StageLine]
     confirmed: Confirmed | None
+    risk: Risk
+    hands: Hands
+    similar: Similar | None
+    reads: list[Read]
+    warnings: list[str]
+    may_look: bool
+    may_pause: bool
+    typed: str
+    approve: str
+    codes: list[tuple[str, str]] = field(default_factory=lambda: list(RejectCode.choices))
 
 
 def question_for(approval: Approval, user: User, confirmed: Confirmed | None = None) -> Question:
@@ -123,9 +147,21 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
     runs = runs_of(approval, user)
     voters = voters_of(approval, user)
     why_not = "" if voters else why_nobody(approval, user, votes)
+    matter = _MATTERS.get(approval.subject_kind, _of_anything)(approval)
+    action, risk = matter.action, risk_of(matter.action, approval)
+    reads = reads_before(action, user) if action else []
     return Question(
         approval=approval,
-        matter=_MATTERS.get(approval.subject_kind, _of_anything)(approval),
+        matter=matter,
+        risk=risk,
+        hands=hands_of(approval, user),
+        similar=similar_to(action, approval, user) if action else None,
+        reads=shown_reads(reads),
+        warnings=contradictions(action, reads) if action else [],
+        may_look=bool(voters and action and may_look(approval, action)),
+        may_pause=bool(voters and action and not may_pause_agent(user.as_actor(), action.agent)),
+        typed=to_type(action, risk),
+        approve=approve_words(action, approval, votes),
         state=state_tag(approval.state, approval.get_state_display()),
         votes=votes,
         groups=" and ".join(group.name for group in approval.approver_groups.all()),
@@ -133,7 +169,7 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         others=_others(approval, user, may=bool(voters)),
-        handed=[one for one in approval.task.passed_on if one["how"] == "reassigned"],
+        handed=[_handed(one) for one in approval.task.passed_on if one["how"] == "reassigned"],
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         may_change=bool(voters) and approval.subject_kind == "actions.action",
         later=later_of(approval),
@@ -146,6 +182,10 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         stages=stage_lines(approval, votes),
         confirmed=confirmed,
     )
+
+
+def _handed(one: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "until_at": datetime.fromisoformat(one["until"]) if one.get("until") else None}
 
 
 def _others(approval: Approval, user: User, *, may: bool) -> list[User]:
@@ -194,6 +234,7 @@ def _of_action(approval: Approval) -> Matter:
         statement=statement_of(action),
         result=_result(action, approval),
         link=reverse("action", args=[action.pk]),
+        action=action,
         edits=edits_of(action),
     )
 
@@ -333,6 +374,8 @@ def _tags(action: Action, amount: str) -> list[Tag]:
     tags = operation_tags(action, amount)
     if action.operation:
         tags.append(Tag(action.operation.system.name, "dns"))
+        is_out = leaves_company(action)
+        tags.append(Tag("Leaves the company", "public", "wait") if is_out else Tag("Stays inside", "home_work"))
     tone = "bad" if action.agent.risk_tier == Agent.RiskTier.HIGH else ""
     return [*tags, Tag(f"{action.agent.get_risk_tier_display()} risk agent", "shield", tone)]
 

@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from agents.decision.money import format_minor
 from agents.models import User
+from agents.selectors import company_currency
 from agents.services.stepping_up import step_up_of
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
@@ -43,6 +45,7 @@ class Alike:
     why: str
     rows: list[Row]
     is_sent: bool
+    total: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Told:
     label: str
     key: str
     words: str
+    is_done: bool = False
 
 
 @never_cache
@@ -91,45 +95,61 @@ def _told(user: User, outcomes: list[services.Outcome]) -> dict[str, Any]:
     voted = [outcome for outcome in outcomes if outcome.approval]
     return {
         "done": f"{len(voted)} of {len(outcomes)} voted on." if voted else "",
-        "left_out": [
-            Told(labels.get(one.approval_id, "A request"), one.approval_id, one.refusal.in_full())
-            for one in outcomes
-            if one.refusal
-        ],
+        "left_out": [_told_of(one, labels) for one in outcomes if one.refusal],
+        "voted": [_told_of(one, labels) for one in outcomes if one.approval],
     }
+
+
+def _told_of(outcome: services.Outcome, labels: dict[str, str]) -> Told:
+    label = labels.get(outcome.approval_id, "A request")
+    if outcome.refusal:
+        return Told(label, outcome.approval_id, outcome.refusal.in_full())
+    words = str(outcome.approval.get_state_display()) if outcome.approval else ""
+    return Told(label, outcome.approval_id, words, is_done=True)
 
 
 def _page(request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
     picked = set(request.POST.getlist("pick")) if status >= 400 else set()
-    lists = [_alike(some, picked) for some in alike_for(_user(request))]
+    only = {key for text in request.GET.getlist("only")[: services.MOST_TOGETHER] if (key := _uuid(text))}
+    waiting = alike_for(_user(request), only or None)
+    lists = [_alike(some, picked, is_chosen=bool(only)) for some in waiting]
     if any(row.approval.step_up for some in lists for row in some.rows):
         said["confirmed"] = confirmed_for(request, reverse("inbox-together"))
     # All of each is shown here: who decides on this page had it open.
     shown = [row.approval for alike in lists for row in alike.rows]
     services.note_opening(person=_user(request), approvals=shown)
-    return page(request, "portal/together.html", "Several alike", status, lists=lists, **said)
+    said["missing"] = len(only) - sum(len(alike.rows) for alike in lists) if only else 0
+    return page(request, "portal/together.html", "Several alike", status, lists=lists, only=only, **said)
 
 
-def _alike(approvals: list[Approval], picked: set[str]) -> Alike:
+def _alike(approvals: list[Approval], picked: set[str], *, is_chosen: bool = False) -> Alike:
     keys = [approval.pk for approval in approvals[: services.MOST_TOGETHER]]
     found = Action.objects.filter(approval__in=keys).select_related("agent", "operation__system", "revision")
     actions = {action.approval_id: action for action in found}
-    rows = [_row(approval, actions[approval.pk], picked) for approval in approvals if approval.pk in actions]
+    there = [approval for approval in approvals if approval.pk in actions]
+    rows = [_row(approval, actions[approval.pk], picked, is_chosen=is_chosen) for approval in there]
     first = actions[rows[0].approval.pk]
     return Alike(
         title=first.operation.name if first.operation else first.operation_code,
         why=without_verdict(approvals[0].sentence).split(" This one is ")[0],
         rows=rows,
         is_sent=any(row.is_picked for row in rows),
+        total=_total([actions[row.approval.pk].amount_company_minor for row in rows]),
     )
 
 
-def _row(approval: Approval, action: Action, picked: set[str]) -> Row:
+def _total(amounts: list[int | None]) -> str:
+    """Return what all of them come to in the company's currency; '' where one of them has no amount."""
+    known = [amount for amount in amounts if amount is not None]
+    return format_minor(sum(known), company_currency()) if known and len(known) == len(amounts) else ""
+
+
+def _row(approval: Approval, action: Action, picked: set[str], *, is_chosen: bool) -> Row:
     return Row(
         approval=approval,
         facts=facts_of(shown_arguments(action), action.revision.input_schema if action.revision else None),
         who=action.agent.name,
-        is_picked=f"{approval.pk}:{approval.digest}" in picked,
+        is_picked=is_chosen or f"{approval.pk}:{approval.digest}" in picked,
     )
 
 

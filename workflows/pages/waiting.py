@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from agents.models import User
+from agents.models import Rule, User
+from workflows.actions.models import Action
 from workflows.approvals.models import Approval
-from workflows.approvals.selectors import asked_through_others, pending_for
-from workflows.approvals.selectors import visible_to as visible_approvals
-from workflows.pages.words import without_verdict
+from workflows.approvals.selectors import asked_through_others, shapes_of
+from workflows.pages.risk import leaves_company, risk_of
+from workflows.pages.shelves import (
+    SOMETIME,
+    Place,
+    approvals_on,
+    decisions_for,
+    last_looked_at,
+    tasks_on,
+    work_for,
+)
+from workflows.pages.sieve import Sieve
+from workflows.pages.words import Tag, without_verdict
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import visible_to as visible_tasks
-from workflows.tasks.selectors import waiting_for
+from workflows.tasks.selectors import holder_of
 
-DECIDED_DAYS = 30
-# An approval is shown by itself, not by its task, and agents have a door of their own.
-FOR_PEOPLE = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION, Task.Kind.QUESTION, Task.Kind.INCIDENT)
+ON_A_PAGE = 50
+# More than that is "more than 200": nobody needs the number, and counting it costs every page.
+MOST_COUNTED = 200
 PAGES = {"actions.action": "action", "runs.run": "run"}
 OWN_PAGES = {"appeals.appeal": "appeal"}
 # Such work says by its own word what it is.
 OWN_WORDS = {"appeals.appeal": "Appeal: what was denied stays denied"}
 # What is decided where the life of an agent is shown, and closed by that.
 OF_AGENTS = {"agents.attestation", "agents.takeover"}
-SOMETIME = datetime.max.replace(tzinfo=UTC)
 ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the inbox. ``detail`` is '' for what is dealt with on a page of its own."""
+    """One row of the inbox. ``detail`` is '' for what is dealt with on a page of its own; ``shape`` is '' for
+    what is decided by itself."""
 
     key: str
     icon: str
@@ -48,44 +59,70 @@ class Row:
     is_due: bool
     link: str
     detail: str = ""
+    shape: str = ""
+    who: str = ""
+    rule: str = ""
+    run: str = ""
+    tags: list[Tag] = field(default_factory=list)
 
 
-def work_for(user: User) -> QuerySet[Task]:
-    """Return the tasks a person could do now, apart from approvals; what a colleague has taken is theirs."""
-    free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_by__is_active=False)
-    return waiting_for(user).filter(free, kind__in=FOR_PEOPLE)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a list; ``more`` is where the next begins, '' when there is none."""
+
+    rows: list[Row]
+    more: str = ""
+    is_searched_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the rows of approvals need to know, asked once for all of them."""
+
+    actions: dict[UUID, Action]
+    runs: dict[str, str]
+    rules: dict[str, str]
+    whom: dict[Any, str]
+    shapes: dict[UUID, str]
 
 
 def count_for(user: User) -> int:
-    """Return how much waits for a person."""
-    return pending_for(user).count() + work_for(user).count()
+    """Return how much waits for a person: at most ``MOST_COUNTED`` + 1, which stands for more."""
+    approvals = decisions_for(user).order_by().values("pk")[: MOST_COUNTED + 1].count()
+    return min(MOST_COUNTED + 1, approvals + work_for(user).order_by().values("pk")[: MOST_COUNTED + 1].count())
 
 
 def keys_for(user: User) -> list[str]:
-    """Return what tells one state of a person's list from another."""
-    tasks = work_for(user).order_by("pk").values_list("pk", "epoch", "reminded_at")
-    approvals = pending_for(user).values_list("pk", "reminded_at", "clock_stopped_at")
+    """Return what tells one state of the beginning of a person's list from another."""
+    tasks = work_for(user).order_by("due_at", "pk").values_list("pk", "epoch", "reminded_at")
+    approvals = decisions_for(user).values_list("pk", "reminded_at", "clock_stopped_at", "task__epoch")
     return [
-        *(f"{key}:{at}:{stood}" for key, at, stood in approvals),
-        *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks),
+        *(f"{key}:{at}:{stood}:{epoch}" for key, at, stood, epoch in approvals[:MOST_COUNTED]),
+        *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks[:MOST_COUNTED]),
     ]
 
 
-def rows_of(user: User, shelf: str, most: int) -> list[Row]:
-    """Return at most so many rows of a shelf: what is due soonest first, what is decided newest first."""
-    approvals = list(_approvals(user, shelf)[:most])
-    runs = _runs_of(approvals, user)
-    whom = asked_through_others(user, approvals) if shelf == "mine" else {}
-    found = [
-        *(
-            _of_approval(approval, shelf, runs.get(_run_id(approval), ""), whom.get(approval.pk, ""))
-            for approval in approvals
-        ),
-        *(_of_task(task, user, shelf) for task in _tasks(user, shelf)[:most]),
-    ]
-    if shelf == "decided":
-        return list(islice(sorted(found, key=lambda row: row.at, reverse=True), most))
-    return list(islice(sorted(found, key=_urgency), most))
+def rows_of(
+    user: User, shelf: str, most: int = ON_A_PAGE, sieve: Sieve | None = None, after: Place | None = None
+) -> Listed:
+    """Return one page of a shelf: what is due soonest first, what is decided newest first."""
+    sieve = sieve or Sieve()
+    end = last_looked_at(after) if shelf == "decided" else None
+    waiting = sieve.approvals(approvals_on(user, shelf, after))
+    if end:
+        waiting = waiting.filter(decided_at__gte=end.at)
+    approvals = list(waiting[: most + 1])
+    about = about_of(approvals, user, shelf)
+    tasks = sieve.tasks(tasks_on(user, shelf, after))
+    if end:
+        tasks = tasks.filter(closed_at__gte=end.at)
+    found = [_of_approval(one, user, shelf, about) for one in approvals]
+    found += [_of_task(task, user, shelf) for task in tasks[: most + 1]]
+    found.sort(key=lambda row: _urgency(row, shelf), reverse=shelf == "decided")
+    if len(found) > most:
+        at, key = _urgency(found[most - 1], shelf)
+        return Listed(found[:most], Place(at, UUID(key)).text)
+    return Listed(found, end.text if end else "", is_searched_on=end is not None)
 
 
 def page_of(task: Task) -> str:
@@ -99,35 +136,38 @@ def page_of(task: Task) -> str:
 
 def next_for(user: User) -> str:
     """Return the address of what waits next, or of the list when nothing does."""
-    following = next(iter(rows_of(user, "mine", 1)), None)
+    following = next(iter(rows_of(user, "mine", 1).rows), None)
     return following.link if following else reverse("inbox")
 
 
-def _urgency(row: Row) -> tuple[datetime, str]:
-    return (row.at if row.is_due else SOMETIME, row.key)
+def about_of(approvals: list[Approval], user: User, shelf: str = "mine") -> About:
+    """Return what the rows of these approvals need, in the same number of questions for one and for many."""
+    mine = approvals if shelf == "mine" else []
+    whom = asked_through_others(user, mine) if mine else {}
+    alone = [one for one in mine if one.pk not in whom and not one.clock_stopped_at]
+    return About(
+        actions=_actions_of(approvals),
+        runs=_runs_of(approvals, user),
+        rules=_rules_of(approvals),
+        whom=whom,
+        shapes={key: shape.key for key, shape in shapes_of(alone).items()},
+    )
 
 
-def _approvals(user: User, shelf: str) -> QuerySet[Approval]:
-    if shelf == "mine":
-        return pending_for(user)
-    visible = visible_approvals(user).prefetch_related("approver_groups", "stages")
-    if shelf == "others":
-        mine = pending_for(user).values("pk")
-        waiting = visible.filter(state=Approval.State.PENDING).exclude(pk__in=mine)
-        return waiting.order_by("expires_at", "id")
-    since = timezone.now() - timedelta(days=DECIDED_DAYS)
-    return visible.filter(decided_at__gte=since).order_by("-decided_at")
+def _urgency(row: Row, shelf: str) -> tuple[datetime, str]:
+    """What has no deadline comes last; what is over is in the order in which it was."""
+    return (row.at if row.is_due or shelf == "decided" else SOMETIME, row.key)
 
 
-def _tasks(user: User, shelf: str) -> QuerySet[Task]:
-    if shelf == "mine":
-        return work_for(user).select_related("claimed_by").order_by("due_at", "id")
-    visible = visible_tasks(user).filter(kind__in=FOR_PEOPLE).select_related("claimed_by")
-    if shelf == "others":
-        waiting = visible.filter(state__in=Task.WAITING).exclude(pk__in=work_for(user).order_by().values("pk"))
-        return waiting.order_by("due_at", "id")
-    since = timezone.now() - timedelta(days=DECIDED_DAYS)
-    return visible.filter(closed_at__gte=since).order_by("-closed_at")
+def _actions_of(approvals: list[Approval]) -> dict[UUID, Action]:
+    earlier = Action.objects.filter(
+        agent=OuterRef("agent"), operation=OuterRef("operation"), approval__isnull=False, id__lt=OuterRef("id")
+    )
+    found = Action.objects.filter(approval__in=[one.pk for one in approvals]).defer(
+        "arguments", "explanation", "evidence", "result", "provenance", "reason"
+    )
+    found = found.select_related("agent", "operation__system").annotate(is_first=~Exists(earlier))
+    return {one.approval_id: one for one in found if one.approval_id}
 
 
 def _run_id(approval: Approval) -> str:
@@ -141,39 +181,87 @@ def _runs_of(approvals: list[Approval], user: User) -> dict[str, str]:
     return {str(key): label for key, label in runs.order_by().values_list("pk", "label")}
 
 
-def _of_approval(approval: Approval, shelf: str, run: str, whom: str) -> Row:
-    why = without_verdict(approval.sentence)
-    who = f"{approval.requester_label}, for {run}" if run else approval.requester_label
-    if approval.clock_stopped_at and shelf != "decided":
-        why = f"{why} Its clock stands still."
-    elif shelf == "others" and len(approval.stages.all()) > 1:
-        why = f"{why} Waits for {' and '.join(sorted(group.name for group in approval.approver_groups.all()))}."
-    elif approval.reminded_at and shelf != "decided":
-        why = f"{why} Reminded."
-    decided = f", {approval.get_state_display().lower()}"
-    told = f"{decided}: “{approval.reason}”" if approval.reason else decided
+def _rules_of(approvals: list[Approval]) -> dict[str, str]:
+    wanted = {str(key) for one in approvals for key in one.explanation.get("deciding", ()) if _is_key(key)}
+    rules = Rule.objects.filter(pk__in=wanted) if wanted else Rule.objects.none()
+    return {str(key): name for key, name in rules.values_list("pk", "name")}
+
+
+def _is_key(text: Any) -> bool:
+    try:
+        return bool(UUID(str(text)))
+    except ValueError:
+        return False
+
+
+def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Row:
+    run, whom = about.runs.get(_run_id(approval), ""), about.whom.get(approval.pk, "")
+    rules = [about.rules.get(str(key), "") for key in approval.explanation.get("deciding", ())]
+    action = about.actions.get(approval.pk)
     return Row(
         key=str(approval.pk),
-        icon="front_hand",
+        icon="front_hand" if action else "policy",
         title=approval.subject_label,
-        words=f"{f'In place of {whom}. ' if whom else ''}{who}{told if shelf == 'decided' else f': {why}'}",
+        words=_told(approval, shelf, whom),
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
         link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",
         detail=reverse("inbox-detail", args=[approval.pk]),
+        shape=about.shapes.get(approval.pk, ""),
+        who=approval.requester_label,
+        rule=", ".join(filter(None, rules)),
+        run=run,
+        tags=list(_marks(approval, action, user)) if shelf != "decided" else [],
     )
+
+
+def _told(approval: Approval, shelf: str, whom: str) -> str:
+    """Return what a row says below its title, as one or two sentences."""
+    if shelf == "decided":
+        state = approval.get_state_display()
+        return f"{state}: “{approval.reason}”" if approval.reason else state
+    why = without_verdict(approval.sentence)
+    if whom:
+        why = f"In place of {whom}. {why}"
+    if approval.clock_stopped_at:
+        return f"{why} Its clock stands still."
+    if shelf == "others" and len(approval.stages.all()) > 1:
+        return (
+            f"{why} Waits for {' and '.join(sorted(group.name for group in approval.approver_groups.all()))}."
+        )
+    return f"{why} Reminded." if approval.reminded_at else why
+
+
+def _marks(approval: Approval, action: Action | None, user: User) -> Iterator[Tag]:
+    """Return what one has to know before one opens it: how grave, what is special, and who has it."""
+    yield risk_of(action, approval).tag
+    if action and action.operation:
+        if action.operation.effect != "read" and action.operation.undo_operation_id is None:
+            yield Tag(_("Cannot be undone"), "lock_clock", "wait")
+        if leaves_company(action):
+            yield Tag(_("Leaves the company"), "public", "wait")
+    if action and action.is_first:  # type: ignore[attr-defined]
+        yield Tag(_("First of its kind"), "new_releases", "info")
+    if action and action.sentence.startswith("asked again"):
+        yield Tag(_("Asked again"), "replay", "wait")
+    if action and action.replaces_id:
+        yield Tag(_("Changed by a person"), "edit_note", "info")
+    if holder := holder_of(approval.task, timezone.now()):
+        word = _("You have it") if holder == user else _("%(who)s has it") % {"who": holder}
+        yield Tag(word, "person_check", "info")
 
 
 def _of_task(task: Task, user: User, shelf: str) -> Row:
     link = page_of(task)
     is_here = link == reverse("inbox-task", args=[task.pk])
+    is_decided = shelf == "decided"
     return Row(
         key=str(task.pk),
         icon=ICONS.get(Task.Kind(task.kind), "assignment"),
         title=task.title,
         words=", ".join(_words(task, user, shelf)),
-        at=(task.closed_at if shelf == "decided" else task.due_at) or task.created_at,
-        is_due=shelf != "decided" and task.due_at is not None,
+        at=(task.closed_at if is_decided else task.due_at) or task.created_at,
+        is_due=not is_decided and task.due_at is not None,
         link=f"{link}?show={shelf}" if is_here else link,
         detail=reverse("inbox-task-detail", args=[task.pk]) if is_here else "",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from agents.decision.money import format_minor
+from workflows.pages.visible import visible
 
 MOST_FACTS = 60
 ARGUMENT_IN_CONDITION = re.compile(r"\bargs((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
@@ -108,7 +109,7 @@ def in_words(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return visible(value)
 
 
 def values_in(condition: str, arguments: Mapping[str, Any], amount: str) -> list[Fact]:

@@ -65,6 +65,8 @@ class TasksConfig(AppConfig):
                 "tasks.task_failed": "A task failed for good.",
                 "tasks.task_cancelled": "A task is no longer needed.",
                 "tasks.task_expired": "A task was not done in time.",
+                "tasks.task_snoozed": "Somebody does not want to see something before a time.",
+                "tasks.snooze_ended": "Somebody wants to see at once what they had put off.",
                 "tasks.task_commented": "Somebody commented on a task.",
             }
         )

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -224,6 +225,18 @@ class Task(CheckedTogether):
                 name="task_kept_for",
             ),
             models.Index(fields=["asked_for"], condition=Q(asked_for__isnull=False), name="task_questions_of"),
+            # What waits and was handed on: few, and asked for by who handed it on.
+            models.Index(
+                fields=["-closed_at", "-id"],
+                condition=Q(closed_at__isnull=False) & ~Q(kind__in=["agent_work", "approval"]),
+                name="task_closed_by_people",
+            ),
+            GinIndex(
+                fields=["passed_on"],
+                opclasses=["jsonb_path_ops"],
+                condition=Q(state__in=["open", "claimed"]) & ~Q(passed_on=[]),
+                name="task_passed_on",
+            ),
             # What the clock looks at, however many were answered.
             models.Index(
                 fields=["asked_for"],
@@ -247,6 +260,25 @@ class Task(CheckedTogether):
     def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""
         return {name: value for name, value in self.references.items() if name in EVENT_REFERENCES}
+
+
+class Snooze(models.Model):
+    """That a person does not want to see something before a time. Theirs alone; no deadline moves with it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="snoozes")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField(help_text="When it is in their list again; sooner if its deadline comes near.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["until"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["task", "person"], name="snooze_once_per_person")]
+        indexes = [models.Index(fields=["person", "until"], name="snooze_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.task}"
 
 
 class Comment(models.Model):

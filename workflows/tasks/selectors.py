@@ -11,9 +11,11 @@ from django.db.models.functions import Now
 from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
 from audit.selectors import database_now
-from workflows.tasks.models import Task
+from workflows.tasks.models import Snooze, Task
 
 STRIDE = timedelta(hours=1)
+# Whatever is due so soon is shown, however it was put off.
+NEAR = timedelta(hours=1)
 
 
 def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:
@@ -45,6 +47,20 @@ def visible_to(user: User) -> QuerySet[Task]:
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user)).distinct()
 
 
+def closed_for(user: User) -> QuerySet[Task]:
+    """Return the work of people that is over, of what a person may see; each once, in any order asked for."""
+    over = Task.objects.filter(~Q(kind__in=[Task.Kind.AGENT_WORK, Task.Kind.APPROVAL]), closed_at__isnull=False)
+    if not user.is_active or user.kind != User.Kind.PERSON:
+        return over.none()
+    if user.has_perm("tasks.view_task"):
+        return over
+    named = Task.candidate_users.through.objects.filter(task_id=OuterRef("pk"), user=user)
+    grouped = Task.candidate_groups.through.objects.filter(
+        task_id=OuterRef("pk"), group__in=user.groups.values("pk")
+    )
+    return over.filter(Q(claimed_by=user) | Exists(named) | Exists(grouped))
+
+
 def readable_by(user: User) -> QuerySet[Task]:
     """Return the tasks a user may read: an agent only what it has or had, and what it might take now."""
     found = visible_to(user)
@@ -63,6 +79,30 @@ def reachable_by(user: User) -> QuerySet[Task]:
 def waiting_for(user: User) -> QuerySet[Task]:
     """Return what a user could do now, most urgent first."""
     return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING).distinct()
+
+
+def holder_of(task: Task, now: datetime) -> User | None:
+    """Return who has a task now: a claim that lapsed, or of somebody who left, is nobody's."""
+    holder = task.claimed_by if task.state == Task.State.CLAIMED else None
+    if holder is None or not holder.is_active:
+        return None
+    return holder if task.lease_until is None or task.lease_until > now else None
+
+
+def in_hand() -> Q:
+    """Return what of tasks somebody has just now."""
+    lasts = Q(lease_until=None) | Q(lease_until__gt=Now())
+    return lasts & Q(state=Task.State.CLAIMED, claimed_by__is_active=True)
+
+
+def snoozes_of(user: User) -> QuerySet[Snooze]:
+    """Return what a person has put off and is not to see yet."""
+    return Snooze.objects.filter(person=user, until__gt=Now())
+
+
+def handed_on_by(user: User) -> QuerySet[Task]:
+    """Return what waits and this person has asked others about in particular."""
+    return waiting().exclude(passed_on=[]).filter(passed_on__contains=[{"by_id": str(user.pk)}])
 
 
 def held_by(agent: Agent) -> QuerySet[Task]:

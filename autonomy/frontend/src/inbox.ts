@@ -1,14 +1,16 @@
 // The approval inbox: live list, keyboard, and where the focus goes. Without it every link and form still works.
+import { onKeys } from "./keys";
 import { onNews, type Summary } from "./live";
-import { all, isTyping, one, plural, say } from "./page";
+import { all, one, plural, say } from "./page";
 import { refreshTimes } from "./times";
 
 export function inbox(root: HTMLElement): void {
   const list = one("[data-inbox-list]", root)!;
   const more = one<HTMLButtonElement>("[data-inbox-more]", root)!;
-  const help = one<HTMLDialogElement>("[data-inbox-keys]", root);
   let mark = list.dataset.mark ?? "";
   let known = list.dataset.shelf === "mine" ? list.querySelectorAll("[data-approval]").length : 0;
+
+  const isWhole = () => list.dataset.shelf === "mine" && !("sieved" in list.dataset);
 
   const rows = () => all("[data-approval]", list);
   const links = () => all<HTMLAnchorElement>("[data-approval] a", list);
@@ -37,20 +39,23 @@ export function inbox(root: HTMLElement): void {
 
   // Where the focus is, and what is chosen, is asked when the rows change: a decision may have moved both since
   // they were asked for.
-  let held: { focused: string | undefined; opened: string | undefined; at: number };
+  let held: { focused: string | undefined; opened: string | undefined; at: number; chosen: string[] };
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
-    held = { focused, opened: rows()[at]?.id, at };
+    const chosen = all<HTMLInputElement>("input[name=only]:checked", list).map((box) => box.value);
+    held = { focused, opened: rows()[at]?.id, at, chosen };
   };
   list.addEventListener("htmx:beforeSwap", hold);
 
   async function refresh(): Promise<void> {
     hold();
     await window.htmx.ajax("GET", list.dataset.address!, { target: list, swap: "innerHTML" });
-    const { focused, opened, at } = held;
+    const { focused, opened, at, chosen } = held;
     more.hidden = true;
     refreshTimes(list);
+    for (const box of all<HTMLInputElement>("input[name=only]", list)) box.checked = chosen.includes(box.value);
+    tally();
     // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
     if (opened) select(document.getElementById(opened) ?? rows()[Math.min(at, rows().length - 1)]);
     if (focused) one("a", document.getElementById(focused) ?? rows()[Math.max(0, current())] ?? list)?.focus();
@@ -73,10 +78,11 @@ export function inbox(root: HTMLElement): void {
     const before = rows().length;
     mark = summary.inbox;
     const now = summary.counts.inbox ?? 0;
-    const isMine = list.dataset.shelf === "mine";
+    const isMine = isWhole();
     if ((now > before || !isMine) && isBusy() && before > 0) {
       more.hidden = false;
-      more.textContent = isMine ? `${now - before} new: show` : "This list has changed: show";
+      const words = isMine && now > before ? more.dataset.new : more.dataset.changed;
+      more.textContent = (words ?? "").replace("%n", String(now - before));
     } else {
       await refresh();
     }
@@ -128,26 +134,74 @@ export function inbox(root: HTMLElement): void {
     }
   });
 
-  const keys: Record<string, () => void> = {
-    j: () => step(1),
-    ArrowDown: () => step(1),
-    k: () => step(-1),
-    ArrowUp: () => step(-1),
-    a: () => one("[data-decide=approve]", root)?.focus(),
-    r: () => one("[data-decide=reason]", root)?.focus(),
-    u: () => !more.hidden && more.click(),
-    "?": () => help?.showModal(),
+  // What is in a fold further up is brought to hand by its link in the bar.
+  const unfold = (id: string) => {
+    const fold = one<HTMLDetailsElement>(`#${CSS.escape(id)}`, root);
+    if (!fold) return;
+    fold.open = true;
+    fold.scrollIntoView({ block: "center" });
+    one(":is(input, textarea, select, button):not([type=hidden])", fold)?.focus();
   };
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && (event.target as Element).matches("[data-decide=reason]")) {
-      links()[Math.max(0, current())]?.focus();
+  root.addEventListener("click", (event) => {
+    const link = (event.target as Element).closest<HTMLAnchorElement>("a[data-fold]");
+    if (!link) return;
+    event.preventDefault();
+    unfold(link.hash.slice(1));
+  });
+
+  // Only what is alike is decided together: the first that is chosen says with what.
+  const bulk = one<HTMLFormElement>("[data-inbox-bulk]", root);
+  function tally(): void {
+    const boxes = all<HTMLInputElement>("input[name=only]", list);
+    const chosen = boxes.filter((box) => box.checked);
+    const shapeOf = (box: Element) => box.closest<HTMLElement>("[data-approval]")?.dataset.shape;
+    for (const box of boxes) box.disabled = chosen.length > 0 && shapeOf(box) !== shapeOf(chosen[0]!);
+    if (!bulk) return;
+    bulk.hidden = chosen.length === 0;
+    const said = one("[data-chosen]", bulk)!;
+    said.hidden = false;
+    said.textContent = (said.dataset.chosen ?? "").replace("%n", String(chosen.length));
+  }
+  list.addEventListener("change", tally);
+  tally();
+  const choose = () => {
+    const focused = document.activeElement?.closest<HTMLElement>("[data-approval]");
+    const row = focused ?? rows()[Math.max(0, current())];
+    const box = row && one<HTMLInputElement>("input[name=only]", row);
+    if (!box || box.disabled) {
+      say(list.dataset.alone ?? "");
       return;
     }
-    if (isTyping(event) || help?.open) return;
-    const action = keys[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+    box.checked = !box.checked;
+    tally();
+    say(box.closest("label")?.textContent?.trim() ?? "");
+  };
+
+  // Somebody took it, gave it back, handed it on or put it off: the list says so, too.
+  document.body.addEventListener("portal:moved", (event) => {
+    say((event as CustomEvent<{ sentence: string }>).detail.sentence);
+    void refresh();
   });
-  one("[data-inbox-help]", root)?.addEventListener("click", () => help?.showModal());
+
+  const focus = (name: string) => () => one(`[data-decide=${name}]`, root)?.focus();
+  const next = () => step(1);
+  onKeys(
+    {
+      j: next,
+      ArrowDown: next,
+      k: () => step(-1),
+      ArrowUp: () => step(-1),
+      n: next,
+      x: choose,
+      a: focus("approve"),
+      r: focus("reason"),
+      m: () => one("[data-decide=modify]", root)?.click(),
+      d: () => unfold("fold-hand"),
+      s: () => unfold("fold-snooze"),
+      c: () => one("[data-decide=claim]", root)?.click(),
+      u: () => !more.hidden && more.click(),
+      "/": () => one("[data-search]", root)?.focus(),
+    },
+    () => (links()[Math.max(0, current())] ?? list).focus(),
+  );
 }

@@ -71,7 +71,7 @@ async function read(address: string): Promise<void> {
 function showCounts(counts: Record<string, number>): void {
   for (const [name, count] of Object.entries(counts)) {
     for (const element of all(`[data-count="${CSS.escape(name)}"]`)) {
-      element.textContent = String(count);
+      element.textContent = count > 200 ? "200+" : String(count);
       if (element.classList.contains("portal-badge")) element.hidden = count === 0;
     }
   }

@@ -1,6 +1,7 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
 import { activity } from "./activity";
 import { inbox } from "./inbox";
+import { keys } from "./keys";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
 import { refreshTimes } from "./times";
@@ -62,6 +63,7 @@ function refreshing(root: HTMLElement): void {
 const inboxRoot = one("[data-page=inbox]");
 const activityRoot = one("[data-page=activity]");
 const refreshRoot = one("[data-refresh]");
+keys();
 if (inboxRoot) inbox(inboxRoot);
 if (activityRoot) activity(activityRoot);
 if (refreshRoot) refreshing(refreshRoot);

@@ -24,7 +24,7 @@ from workflows.appeals.services import (
     sweep_appeals,
     take_up_proposal,
 )
-from workflows.pages.waiting import work_for
+from workflows.pages.shelves import work_for
 from workflows.tasks import registry
 from workflows.tasks.models import Task
 from workflows.tasks.registry import on_holder_told

@@ -63,7 +63,10 @@ def resolve_in_doubt(*, actor: Actor, action_id: UUID | str, outcome: str, reaso
 
 def rejected(actor: Actor, approval: Approval) -> None:
     """People said no: end the action with their reason, so that the agent learns it."""
-    _end_held(actor, approval, State.REJECTED, "rejected", f"{actor.label} rejected it: {approval.reason}")
+    sentence = f"{actor.label} rejected it: {approval.reason}"
+    vote = approval.votes.filter(verdict="reject").order_by("-id").first()
+    instead = f"{actor.label} says what to do instead: {vote.instead}" if vote and vote.instead else ""
+    _end_held(actor, approval, State.REJECTED, "rejected", sentence, instead)
 
 
 def expired(approval: Approval) -> None:
@@ -192,7 +195,9 @@ def _require_resolver(actor: Actor, action: Action) -> None:
         )
 
 
-def _end_held(actor: Actor, approval: Approval, to: State, code: str, sentence: str) -> None:
+def _end_held(
+    actor: Actor, approval: Approval, to: State, code: str, sentence: str, next_step: str = ""
+) -> None:
     action = lock(approval.subject_id)
     if action.state != State.HELD or action.approval_id != approval.pk:
         return
@@ -202,7 +207,8 @@ def _end_held(actor: Actor, approval: Approval, to: State, code: str, sentence: 
         to=to,
         code=code,
         sentence=sentence,
-        next_step="Change what was objected to and ask again with a new idempotency key, or leave it.",
+        next_step=next_step[:500]
+        or "Change what was objected to and ask again with a new idempotency key, or leave it.",
         reason=approval.reason,
         decision="deny",
         decided_at=database_now(),

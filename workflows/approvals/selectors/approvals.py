@@ -152,17 +152,22 @@ def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
     return found
 
 
-def alike_for(user: User) -> list[list[Approval]]:
-    """Return what a person could vote on together now: lists of two and more that are alike, soonest first."""
+def alike_for(user: User, among: Collection[UUID] | None = None) -> list[list[Approval]]:
+    """Return what a person could vote on together now: lists of two and more that are alike, soonest first.
+
+    ``among``: only of these, and also one that is alone.
+    """
     own, *_ = seats_for(user)
     waiting = pending_for(user).filter(_open_to(own), clock_stopped_at=None, expires_at__gt=Now())
+    if among is not None:
+        waiting = waiting.filter(pk__in=among)
     approvals = list(waiting[:MOST_LOOKED_AT])
     shapes = shapes_of(approvals)
     lists: dict[str, list[Approval]] = {}
     for approval in approvals:
         if shape := shapes.get(approval.pk):
             lists.setdefault(shape.key, []).append(approval)
-    return [some for some in lists.values() if len(some) > 1]
+    return [some for some in lists.values() if len(some) > 1 or among is not None]
 
 
 def description(approval: Approval) -> dict[str, Any]:

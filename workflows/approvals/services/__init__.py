@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.approvals.services.claiming import HOLD_SECONDS, claim, give_back, snooze
 from workflows.approvals.services.clocks import go_on, stand_still
 from workflows.approvals.services.deciding import (
     cast_vote,
@@ -30,6 +31,7 @@ __all__ = [
     "FOR_ANYBODY",
     "FOR_OTHERS",
     "GIVE",
+    "HOLD_SECONDS",
     "MOST_TOGETHER",
     "SEVERAL",
     "Choice",
@@ -37,9 +39,11 @@ __all__ = [
     "ask_back",
     "cast_together",
     "cast_vote",
+    "claim",
     "comment_on",
     "escalate_due",
     "expire_due",
+    "give_back",
     "give_delegation",
     "go_on",
     "lock",
@@ -51,6 +55,7 @@ __all__ = [
     "remind_due",
     "request_approval",
     "require_vote_allowed",
+    "snooze",
     "stand_still",
     "use",
     "withdraw",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,9 @@ from agents.services.stepping_up import lasting
 from agents.vocabulary import StepUp
 from audit.services import record_event, record_refusal
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
+from connectors.policies.schemas import plain_text
 from workflows.approvals import registry, selectors
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval, RejectCode, Vote
 from workflows.approvals.policies import Ballot, Outcome, Seat, Step, Voice, why_not_vote
 from workflows.approvals.services.escalating import foresee
 from workflows.approvals.services.staging import begin_next, end_stage, fix_stages, standing_of, words_of
@@ -123,20 +125,30 @@ def cast_vote(
     digest: str,
     on_behalf_of: UUID | str = "",
     step_up: StepUp | None = None,
+    code: str = "",
+    instead: str = "",
 ) -> Approval:
     """Vote once, with a reason, on exactly what was shown (``digest``). Refused votes are in the ledger too.
 
     ``on_behalf_of`` is the id of who is away and has handed it on; left out, the vote is the voter's own. The
     vote that reaches the quorum of the last stage, or the first rejection, decides; the subject acts on it in
     the same transaction. ``step_up`` is how the voter has shown again who they are, as their session keeps it:
-    an approval that asks for it is not approved without. Raises Refusal: people_only, approval_closed,
-    approval_expired, four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
+    an approval that asks for it is not approved without. ``code`` (``RejectCode``) and ``instead``, what the
+    agent is told to do, belong to a rejection. Raises Refusal: people_only, approval_closed, approval_expired,
+    four_eyes, already_voted, not_an_approver, not_their_stage, not_a_delegate,
     digest_changed, step_up_required, reason_missing.
     """
     try:
         with transaction.atomic():
-            said = Vote.Verdict(verdict), reason.strip(), digest
-            return _cast(actor, approval_id, str(on_behalf_of), step_up, *said)
+            rejects = verdict == Vote.Verdict.REJECT
+            said = Said(
+                Vote.Verdict(verdict),
+                reason.strip(),
+                digest,
+                RejectCode(code) if rejects and code else "",
+                plain_text(instead).strip()[:1000] if rejects else "",
+            )
+            return _cast(actor, approval_id, str(on_behalf_of), step_up, said)
     except Refusal as refusal:
         _record_refused_vote(actor, approval_id, refusal)
         raise
@@ -190,18 +202,28 @@ def use(*, approval: Approval) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a voter says: the verdict, why, of what they saw; of a rejection also its kind and what instead."""
+
+    verdict: Vote.Verdict
+    reason: str
+    digest: str
+    code: str
+    instead: str
+
+
 def _cast(
     actor: Actor,
     approval_id: UUID | str,
     whom: str,
     proof: StepUp | None,
-    verdict: Vote.Verdict,
-    reason: str,
-    digest: str,
+    said: Said,
 ) -> Approval:
     approval = lock(approval_id)
+    verdict, reason = said.verdict, said.reason
     approves = verdict == Vote.Verdict.APPROVE
-    seat = _require_vote_allowed(actor, approval, whom, reason, digest, approves, proof)
+    seat = _require_vote_allowed(actor, approval, whom, reason, said.digest, approves, proof)
     shown = proof if approval.step_up and approves else None
     vote = Vote.objects.create(
         approval=approval,
@@ -213,7 +235,9 @@ def _cast(
         step_up_method=shown.method if shown else "",
         verdict=verdict,
         reason=reason[:1000],
-        digest=digest,
+        code=said.code,
+        instead=said.instead,
+        digest=said.digest,
     )
     word = "approved" if verdict == Vote.Verdict.APPROVE else "rejected"
     who = actor.label if seat.is_own else vote.whose
@@ -236,6 +260,10 @@ def _told(seat: Seat, vote: Vote) -> dict[str, Any]:
     told: dict[str, Any] = {"stage": vote.stage}
     if not seat.is_own:
         told["people"] = list(seat.people)
+    if vote.code:
+        told["reason_code"] = vote.code
+    if vote.instead:
+        told["instead"] = vote.instead
     if vote.step_up_at is not None:
         told["step_up"] = {"method": vote.step_up_method, "at": vote.step_up_at.isoformat()}
     return told

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from agents.models import Agent, User
@@ -18,7 +18,8 @@ from audit.vocabulary import Actor
 from workflows.approvals import selectors
 from workflows.approvals.models import Approval, Escalation
 from workflows.approvals.services.timing import WORKING, Times
-from workflows.tasks.selectors import database_now
+from workflows.tasks.models import Task
+from workflows.tasks.selectors import database_now, in_hand
 from workflows.tasks.services import escalate_task, remind_task
 
 CLOCK = Actor.system("sweeper")
@@ -82,13 +83,18 @@ def _barred(approval: Approval, person: User) -> str:
     return ""
 
 
+def _in_nobodys_hand() -> Q:
+    """What nobody has in hand now: whoever has it needs no reminder, and nobody else is asked meanwhile."""
+    return ~Q(Exists(Task.objects.filter(in_hand(), pk=OuterRef("task"))))
+
+
 @transaction.atomic
 def remind_due(*, limit: int = 100) -> int:
     """Remind the people of what has waited long enough; return how many. Run by the sweeper."""
     waiting = Approval.objects.select_for_update(of=("self",), skip_locked=True).filter(
         state=Approval.State.PENDING, clock_stopped_at=None, reminded_at=None, remind_at__lte=Now()
     )
-    due = list(waiting.filter(expires_at__gt=Now()).order_by("id")[:limit])
+    due = list(waiting.filter(_in_nobodys_hand(), expires_at__gt=Now()).order_by("id")[:limit])
     for approval in due:
         approval.reminded_at = database_now()
         approval.save(update_fields=["reminded_at"])
@@ -103,7 +109,11 @@ def escalate_due(*, limit: int = 100) -> int:
         approval=OuterRef("pk"), stage=OuterRef("stage"), done_at=None, at__lte=Now()
     )
     waiting = Approval.objects.select_for_update(of=("self",), skip_locked=True).filter(
-        Exists(late), state=Approval.State.PENDING, clock_stopped_at=None, expires_at__gt=Now()
+        Exists(late),
+        _in_nobodys_hand(),
+        state=Approval.State.PENDING,
+        clock_stopped_at=None,
+        expires_at__gt=Now(),
     )
     due = list(waiting.order_by("id")[:limit])
     for approval in due:

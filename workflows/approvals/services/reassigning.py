@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -21,8 +22,17 @@ MOST_PEOPLE = 10
 
 
 @transaction.atomic
-def reassign(*, actor: Actor, approval_id: UUID | str, people: Sequence[User], reason: str) -> Approval:
+def reassign(
+    *,
+    actor: Actor,
+    approval_id: UUID | str,
+    people: Sequence[User],
+    reason: str,
+    until: datetime | None = None,
+) -> Approval:
     """Ask named people in particular, who may decide it themselves. Who was asked before still may.
+
+    ``until``: by when they are asked to; afterwards nothing happens by itself, its own end stays as it was.
 
     Whoever could vote on it may, and whoever hands on for others (``approvals.reassign_approval``). Raises
     Refusal: people_only, not_found, approval_closed, not_an_approver, nobody_named, same_right_needed,
@@ -41,7 +51,7 @@ def reassign(*, actor: Actor, approval_id: UUID | str, people: Sequence[User], r
         raise Refusal("not_an_approver", f"{about} it is not for you to decide.", next_step="Ask a manager.")
     _require_the_same_right(about, approval, people)
     require_reason(reason)
-    hand_to_people(actor=actor, task_id=approval.task_id, people=people, reason=reason)
+    hand_to_people(actor=actor, task_id=approval.task_id, people=people, reason=reason, until=until)
     names = ", ".join(map(str, people))
     record_event(
         actor=actor,
@@ -49,7 +59,10 @@ def reassign(*, actor: Actor, approval_id: UUID | str, people: Sequence[User], r
         subject=approval.as_ref(),
         sentence=f"{actor.label} asks {names} to decide: {approval.subject_label}"[:500],
         reason=reason,
-        payload={"people": [str(one.pk) for one in people]},
+        payload={
+            "people": [str(one.pk) for one in people],
+            **({"until": until.isoformat()} if until else {}),
+        },
         **approval.event_refs(),
     )
     return approval

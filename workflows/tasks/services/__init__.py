@@ -32,6 +32,7 @@ from workflows.tasks.services.escalating import (
     remind_task,
 )
 from workflows.tasks.services.handing import Recipients, hand_off_task, recipients_of
+from workflows.tasks.services.having import end_snooze, hold_task, snooze_task
 from workflows.tasks.services.opening import comment, note_comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
@@ -49,6 +50,7 @@ __all__ = [
     "close_task",
     "comment",
     "complete_task",
+    "end_snooze",
     "end_sooner",
     "escalate_task",
     "fail_task",
@@ -56,6 +58,7 @@ __all__ = [
     "hand_off_task",
     "hand_to_people",
     "heartbeat_task",
+    "hold_task",
     "hurry_task",
     "move_clocks",
     "note_comment",
@@ -68,6 +71,7 @@ __all__ = [
     "release_task",
     "remind_task",
     "set_paused",
+    "snooze_task",
     "stand_clocks",
     "sweep_questions",
     "take_back_task",

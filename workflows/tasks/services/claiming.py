@@ -284,10 +284,7 @@ def _require_now(actor: Actor, task: Task, now: datetime) -> None:
 
 def _is_held_by_other(task: Task, user: User, now: datetime) -> bool:
     """Say whether somebody else keeps it; whoever can no longer sign in would give nothing back."""
-    holder = task.claimed_by if task.state == Task.State.CLAIMED else None
-    if holder is None or holder == user or not holder.is_active:
-        return False
-    return task.lease_until is None or task.lease_until > now
+    return selectors.holder_of(task, now) not in (None, user)
 
 
 def _again_at(task: Task, after_seconds: int) -> datetime:

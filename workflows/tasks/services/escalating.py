@@ -63,14 +63,16 @@ def escalate_task(
 
 
 @transaction.atomic
-def hand_to_people(*, actor: Actor, task_id: Any, people: Sequence[User], reason: str) -> Task:
-    """Ask these people in particular; who was asked before still is. Its owner records why."""
+def hand_to_people(
+    *, actor: Actor, task_id: Any, people: Sequence[User], reason: str, until: datetime | None = None
+) -> Task:
+    """Ask these people in particular, by a time if one is named; who was asked before still is. Its owner
+    records why."""
     task = locked(task_id)
     require_waiting(task)
     before = [str(one) for one in (*task.candidate_groups.all(), *task.candidate_users.all())]
-    note_passing(
-        task, how="reassigned", by=actor, before=before, to=[str(one) for one in people], reason=reason
-    )
+    to = [str(one) for one in people]
+    note_passing(task, how="reassigned", by=actor, before=before, to=to, reason=reason, until=until)
     task.candidate_users.add(*people)
     task.save(update_fields=["passed_on"])
     registry.tell_asked(task)

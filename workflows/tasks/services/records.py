@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from agents.models import User
@@ -107,16 +109,23 @@ def note_passing(
     reason: str,
     holder_id: str = "",
     note: str = "",
+    until: datetime | None = None,
 ) -> None:
-    """Add to a task through whose hands it goes; the caller saves ``passed_on``. What people said is text."""
-    told = {
+    """Add to a task through whose hands it goes; the caller saves ``passed_on``. What people said is text.
+
+    ``until``: by when those asked are to have looked at it.
+    """
+    told: dict[str, Any] = {
         "how": how,
         "at": selectors.database_now().isoformat(),
         "by": by.label,
+        "by_id": by.id,
         "from": list(before),
         "to": list(to),
         "reason": plain_text(reason)[:500],
         "note": plain_text(note)[:2000],
         "holder_id": holder_id,
     }
+    if until:
+        told["until"] = until.isoformat()
     task.passed_on = [*task.passed_on, told]
