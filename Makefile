@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger chaos-ledger
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger bench-live chaos-ledger
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -70,6 +70,9 @@ bench-actions: .venv/.installed-dev ## Measure what an accepted action costs ove
 
 bench-ledger: .venv/.installed-dev ## Measure what the ledger takes in, how soon it is sealed, how fast it is verified; last line JSON
 	@$(BIN)/python -m tests.benchmarks.ledger
+
+bench-live: .venv/.installed-dev ## Measure how soon 200 live pages of 20 people show what happened, and that none misses any; last line JSON
+	@$(BIN)/python -m tests.benchmarks.live
 
 chaos-ledger: .venv/.installed-dev ## Kill the sealer 50 times and PostgreSQL 10 times, tamper 1,000 times; last line JSON
 	@$(BIN)/python -m tests.chaos.ledger
