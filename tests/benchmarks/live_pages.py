@@ -60,9 +60,10 @@ class Page:
                 if frame["kind"] != "news":
                     continue
                 self.is_open.set()
-                if frame["after"] > self.position:
-                    await self._fill(frame["after"], http)
-                for row in frame["rows"]:
+                rows = frame.get("rows")
+                if rows is None or frame["after"] > self.position:
+                    await self._fill(frame["upto"] if rows is None else frame["after"], http)
+                for row in rows or ():
                     over_this[row["position"]] += 1
                     self.doubled += over_this[row["position"]] == 2
                     self.seen.setdefault(row["position"], at)

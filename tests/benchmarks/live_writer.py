@@ -70,7 +70,7 @@ def _fact(agents: list[str], number: int) -> dict[str, Any]:
     agent, thing = agents[number % len(agents)], str(uuid.UUID(int=number))
     actor = Actor.system("engine")
     about: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ("actions.action_requested", "actions.action", {"agent_id": agent, "action_id": thing}),
+        ("actions.action_held", "actions.action", {"agent_id": agent, "action_id": thing}),
         ("actions.action_confirmed", "actions.action", {"agent_id": agent, "action_id": thing}),
         ("agents.agent_paused", "agents.agent", {"agent_id": agent}),
         ("connectors.call_finished", "connectors.system", {"agent_id": agent, "action_id": thing}),

@@ -6,7 +6,9 @@ import asyncio
 import json
 import random
 import threading
+from contextlib import contextmanager
 from importlib import import_module
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -19,7 +21,6 @@ from agents.models import User
 from audit import broadcast
 from audit.selectors import newest_position
 from audit.vocabulary import Actor
-from tests.audit.conftest import role
 from workflows.consumers import LiveConsumer
 from workflows.live import hub, person
 from workflows.live.looks import rights_in
@@ -27,9 +28,25 @@ from workflows.live.looks import rights_in
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    for name in ("CHECK_SECONDS", "RIGHTS_SECONDS", "POSITION_EVERY_SECONDS"):
-        monkeypatch.setattr(person, name, 0.2)
+    monkeypatch.setattr(hub, "WATCH_SECONDS", 0.2)
+    monkeypatch.setattr(person, "RIGHTS_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(person, "POSITION_EVERY_SECONDS", 0.2)
     monkeypatch.setattr(hub, "LINGER_SECONDS", 0)
+
+
+@contextmanager
+def sequencer(live_db):
+    """Work as the sequencer's role in this thread alone: the portal's threads open connections meanwhile."""
+    url, before = urlsplit(live_db.url("sequencer")), connections["default"]
+    own = connections.create_connection("default")
+    names = {"USER": unquote(url.username), "PASSWORD": unquote(url.password or "")}
+    own.settings_dict = {**own.settings_dict, **names}
+    connections["default"] = own
+    try:
+        yield
+    finally:
+        own.close()
+        connections["default"] = before
 
 
 def happen(live_db, robo, count):
@@ -45,7 +62,7 @@ def happen(live_db, robo, count):
                     subject=robo.as_ref(),
                     sentence=f"Robo did number {number} <b>of</b> many",
                 )
-        with role(live_db, "sequencer"):
+        with sequencer(live_db):
             while sequence_pending(limit=1000):
                 pass
         broadcast.publish_position(newest := newest_position())

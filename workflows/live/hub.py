@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from audit.broadcast import POSITIONS, channel_named
 from workflows.live import looks
 from workflows.live.outbox import Outbox
-from workflows.live.person import SIGNED_OUT, Person
-from workflows.live.pool import Pool
+from workflows.live.person import SIGNED_OUT, TRY_AGAIN, Person, Question
+from workflows.live.pool import THREADS, Pool
 from workflows.live.waiting import end_all
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ KEPT = 4_000
 LOOK_SECONDS = 2.0
 DEAF_LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
-READ_EVERY_SECONDS = 0.02
+READ_EVERY_SECONDS = 0.05
+WATCH_SECONDS = 1.0
 # A page that is left for another comes back at once: what listens stays for so long.
 LINGER_SECONDS = 5.0
 
@@ -42,6 +43,8 @@ class Hub:
     def __init__(self) -> None:
         self.people: dict[Any, Person] = {}
         self.pool = Pool()
+        # What takes long is asked one after the other: no more than one thread beside those that read.
+        self.slow = Pool(1)
         self.texts: dict[int, str] = {}
         self.position = self.oldest = 0
         # The newest position by which what waits for somebody may have changed.
@@ -59,7 +62,7 @@ class Hub:
         self._sockets += 1
         if self._leaving is not None:
             self._leaving.cancel()
-        if self._ready is None:
+        if self._ready is None or (self._ready.done() and self._ready.exception()):
             self._ready = asyncio.create_task(self._begin())
         user = await self.pool.run(looks.signed_in, session)
         await asyncio.shield(self._ready)
@@ -91,6 +94,7 @@ class Hub:
             del _hubs[asyncio.get_running_loop()]
         await end_all([*self._jobs, *([self._ready] if self._ready else [])])
         await self.pool.end()
+        await self.slow.end()
 
     def _left(self) -> None:
         if not self._sockets:
@@ -101,6 +105,7 @@ class Hub:
         self.position = self.oldest = await self.pool.run(looks.newest)
         self._start(self._listen())
         self._start(self._read())
+        self._start(self._watch())
 
     def _start(self, work: Any) -> None:
         job = asyncio.create_task(work)
@@ -113,7 +118,7 @@ class Hub:
         if self.people.get(person.user_id) is person:
             del self.people[person.user_id]
             for outbox in person.outboxes:
-                outbox.close(1013)
+                outbox.close(TRY_AGAIN)
 
     async def _listen(self) -> None:
         """Hear the sequencer tell a position. While Valkey is away, the ledger is looked at more often."""
@@ -131,7 +136,7 @@ class Hub:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _read(self) -> None:
-        """Read what happened, once for all; wake everybody when there is something."""
+        """Read what happened, once for all, and tell it to everybody who may see it."""
         while True:
             self.rung.clear()
             try:
@@ -142,14 +147,52 @@ class Hub:
                 continue
             if told:
                 self._keep(told)
-                for person in self.people.values():
-                    person.woken.set()
-            if len(told) == READ_AT_ONCE:
-                continue
+            is_behind = await self._tell_people()
             await asyncio.sleep(READ_EVERY_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                patience = DEAF_LOOK_SECONDS if self.is_deaf else LOOK_SECONDS
-                await asyncio.wait_for(self.rung.wait(), patience)
+            if len(told) < READ_AT_ONCE and not is_behind:
+                with contextlib.suppress(TimeoutError):
+                    patience = DEAF_LOOK_SECONDS if self.is_deaf else LOOK_SECONDS
+                    await asyncio.wait_for(self.rung.wait(), patience)
+
+    async def _tell_people(self) -> bool:
+        """Read for everybody who is behind; say whether somebody is still."""
+        asked = [(person, asks) for person in self.people.values() if (asks := person.question())]
+        parts = [asked[first::THREADS] for first in range(THREADS)]
+        await asyncio.gather(*(self._tell(part) for part in parts if part))
+        for person in self.people.values():
+            person.tell_position()
+            if self.stirred_at > person.stirred_at:
+                person.woken.set()
+        return any(asks.upto < self.position for _, asks in asked)
+
+    async def _tell(self, asked: list[tuple[Person, Question]]) -> None:
+        try:
+            seen = await self.pool.run(
+                looks.seen_by, [(asks.sight, asks.after, asks.upto) for _, asks in asked]
+            )
+        except Exception:
+            logger.exception("The live stream could not be read for some people: they come again.")
+            for person, _ in asked:
+                person.close(TRY_AGAIN)
+            return
+        for (person, asks), positions in zip(asked, seen, strict=True):
+            person.take(asks, positions)
+
+    async def _watch(self) -> None:
+        """See whether somebody's rights or sessions have changed: for all of them at once."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            asked = {key: person.sessions() for key, person in self.people.items()}
+            try:
+                marks = await self.pool.run(looks.marks_of, asked) if asked else {}
+            except Exception:
+                logger.exception("The rights of those who look could not be asked: they come again.")
+                for person in list(self.people.values()):
+                    person.close(TRY_AGAIN)
+                continue
+            for key, sessions in asked.items():
+                if person := self.people.get(key):
+                    person.marked(sessions, *marks.get(key, ("", set())))
 
     def _keep(self, told: list[looks.Told]) -> None:
         for one in told:

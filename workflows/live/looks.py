@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
+from django.utils import timezone
 
 from agents.models import User
+from agents.selectors.marks import marks_of_rights
 from audit.following import Sight, happened, sight_of
 from audit.selectors import newest_position
 from workflows.approvals.selectors import handed_to
@@ -80,6 +83,18 @@ def standing_of(user_id: Any, sessions: Collection[str]) -> Standing | None:
     )
 
 
+def marks_of(people: Mapping[Any, Collection[str]]) -> dict[Any, tuple[str, set[str]]]:
+    """Return for each person by id what tells that rights have changed, and which sessions are there still.
+
+    One that is missing has no account any more. Two small questions, however many people there are.
+    """
+    keys = [key for sessions in people.values() for key in sessions]
+    there = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    kept = set(there.values_list("session_key", flat=True))
+    marks = marks_of_rights(people)
+    return {key: (marks[key], kept.intersection(people[key])) for key in people if key in marks}
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One event as it goes over the socket: ready-made text, the same for everybody. '' : not for a feed."""
@@ -98,6 +113,16 @@ def _told(event: Any) -> Told:
     row = row_of(event)
     text = json.dumps(row.as_data(), ensure_ascii=False, separators=(",", ":")) if row.shows else ""
     return Told(row.position, text, event.verb.startswith(STIRRING))
+
+
+def seen_by(asked: Sequence[tuple[Sight, int, int]]) -> list[list[int]]:
+    """Return which positions each may see, of whom several may see the same: that is asked once."""
+    known: list[tuple[tuple[Sight, int, int], list[int]]] = []
+    for one in asked:
+        if not any(other == one for other, _ in known):
+            sight, after, upto = one
+            known.append((one, sight.positions(after, upto)))
+    return [next(found for other, found in known if other == one) for one in asked]
 
 
 def counts_frame(user: User) -> str:

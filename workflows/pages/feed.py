@@ -307,7 +307,7 @@ def feed_of(request: HttpRequest) -> dict[str, Any]:
         "address": f"{reverse('activity-rows')}{wanted.query()}",
         "way": wanted.query() or "?",
         "older_way": wanted.query(before=found.older),
-        "agent_way": f"{wanted.query(agent='') or '?'}&agent=",
+        "agent_way": f"{others}&agent=" if (others := wanted.query(agent="")) else "?agent=",
         "choices": [(choice, _shown(wanted, choice)) for choice in CHOICES],
         "kinds": [(key, word) for key, (word, _rooms) in KINDS.items()],
         "severities": list(SEVERITIES.items()),

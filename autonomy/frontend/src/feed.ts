@@ -21,14 +21,15 @@
 // `data-address` answers GET ?after=<position> with {after, upto, rows} (what came after, ascending) and
 // ?before=<key> with {rows, older} (what was before, newest first; older '' at the end). Its query holds the filters
 // agent, run, kind, severity, show: they hold for what is read and for what the socket brings (`isWanted`).
-// `data-position` is up to which position the list is whole. Each row dispatches nothing; the list dispatches
-// `feed:shown` with the number of new rows. Rows are filled by textContent only.
+// `data-position` is up to which position the list is whole. The list dispatches `feed:shown` with the number of new
+// rows. Rows are filled by textContent only.
 import { type Frame, onFrames, type Row } from "./live";
 import { all, one, say } from "./page";
 import { refreshTimes } from "./times";
 
 const ROWS_KEPT = 500;
-const AGAIN_MS = 2_000;
+const AGAIN_MS = 1_000;
+const LONGEST_AGAIN_MS = 30_000;
 const QUIET_MS = 5_000;
 
 interface Answer {
@@ -118,13 +119,16 @@ export function feed(list: HTMLElement): void {
 
   /** Read what came after the position that is whole, until it is whole up to another. */
   async function fill(upTo: number): Promise<void> {
+    let failures = 0;
     while (position < upTo) {
       const answer = await read("after", String(position));
       const looked = answer?.upto ?? 0;
       if (!answer || looked <= position) {
-        await new Promise((done) => window.setTimeout(done, AGAIN_MS * (0.5 + Math.random())));
+        const pause = Math.min(LONGEST_AGAIN_MS, AGAIN_MS * 2 ** failures++);
+        await new Promise((done) => window.setTimeout(done, pause * (0.5 + Math.random())));
         continue;
       }
+      failures = 0;
       take(answer.rows);
       position = looked;
     }
