@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone says what there is.
 .DEFAULT_GOAL := help
 .PHONY: up demo story stop test test-full chaos check messages screenshots help clean lock browser
-.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger bench-pages chaos-ledger
+.PHONY: bench-engine bench-engine-history bench-idle bench-policy bench-actions bench-ledger bench-live bench-pages chaos-ledger
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
@@ -79,6 +79,9 @@ bench-ledger: .venv/.installed-dev ## Measure what the ledger takes in, how soon
 
 bench-pages: .venv/.installed-dev ## Measure every page with 1,000,000 actions and 10,000 agents (SHARE=0.1: a tenth); last line JSON
 	@$(BIN)/python -m tests.benchmarks.pages $(or $(SHARE),1)
+
+bench-live: .venv/.installed-dev ## Measure how soon 200 live pages of 20 people show what happened, and that none misses any; last line JSON
+	@$(BIN)/python -m tests.benchmarks.live
 
 chaos-ledger: .venv/.installed-dev ## Kill the sealer 50 times and PostgreSQL 10 times, tamper 1,000 times; last line JSON
 	@$(BIN)/python -m tests.chaos.ledger

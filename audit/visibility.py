@@ -35,6 +35,8 @@ def visible_to(user: Any) -> Q:
     union = NOTHING
     for name, rule in _rules.items():
         found = rule(user)
+        if found is EVERYTHING:
+            return EVERYTHING
         if found is None:
             continue
         if not found:

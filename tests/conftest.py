@@ -44,6 +44,7 @@ GROUPS = {
         "tests/examples/test_with_the_portal.py",
         "tests/examples/test_order_finder.py",
         "tests/test_story.py",
+        "tests/workflows/test_live_burst.py",
     ),
     "world": ("tests/test_permission_matrix", "tests/test_hostile_input.py"),
 }
