@@ -31,11 +31,13 @@ from workflows.tasks.services.escalating import (
     reassign_task,
     remind_task,
 )
+from workflows.tasks.services.finishing import pause_finished
 from workflows.tasks.services.handing import Recipients, hand_off_task, recipients_of
+from workflows.tasks.services.instructing import instruct_agent, may_instruct, read_instruction
 from workflows.tasks.services.opening import comment, note_comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
-from workflows.tasks.services.revoking import take_back_task
+from workflows.tasks.services.revoking import take_back_all, take_back_task
 
 __all__ = [
     "Recipients",
@@ -57,10 +59,14 @@ __all__ = [
     "hand_to_people",
     "heartbeat_task",
     "hurry_task",
+    "instruct_agent",
+    "may_instruct",
     "move_clocks",
     "note_comment",
     "offer_to_all",
     "open_task",
+    "pause_finished",
+    "read_instruction",
     "reassign_task",
     "recipients_of",
     "redirect_task",
@@ -70,6 +76,7 @@ __all__ = [
     "set_paused",
     "stand_clocks",
     "sweep_questions",
+    "take_back_all",
     "take_back_task",
     "time_out_task",
     "wake_waiting",
