@@ -1,4 +1,4 @@
-"""What an operator says to an agent: it reads it with its work, says that it did, and all of it is on record."""
+"""What an operator says to an agent: it reads it with its work, says that it did, and it is on record."""
 
 from __future__ import annotations
 
