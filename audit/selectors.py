@@ -67,16 +67,21 @@ def anything_pending() -> bool:
     return PendingEvent.objects.exists()
 
 
-def feed(user: Any, after_position: int, limit: int = 100) -> FeedPage:
-    """Return what ``user`` may see after a position, ascending. Positions commit in order: none is skipped."""
+def feed(
+    user: Any, after_position: int, limit: int = 100, *, only: Q | None = None, with_payload: bool = True
+) -> FeedPage:
+    """Return what ``user`` may see after a position, ascending. Positions commit in order: none is skipped.
+
+    ``only``: a further condition on Event.
+    """
     limit = max(1, min(limit, FEED_LIMIT))
     until = min(newest_position(), after_position + FEED_WINDOW)
-    events = list(
-        visible_events(user)
-        .filter(placement__position__gt=after_position, placement__position__lte=until)
-        .select_related("payload")
-        .order_by("placement__position")[:limit]
-    )
+    found = visible_events(user).filter(placement__position__gt=after_position, placement__position__lte=until)
+    if only is not None:
+        found = found.filter(only)
+    if with_payload:
+        found = found.select_related("payload")
+    events = list(found.order_by("placement__position")[:limit])
     if len(events) == limit:
         return FeedPage(events, events[-1].position)
     return FeedPage(events, max(until, after_position))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -14,7 +15,7 @@ from tests.workflows.conftest import ask, hold_above, limit
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals.models import Approval
-from workflows.pages.activity import CHOICES
+from workflows.pages.feed import CHOICES
 from workflows.pages.words import Fact, facts_of, in_words, values_in
 
 HOSTILE = '<script>alert(1)</script><div hx-get="/live/" hx-trigger="load">x</div>'
@@ -222,7 +223,7 @@ def test_activity_leaves_out_the_steps_and_shows_them_when_asked():
 
 
 def test_earlier_activity_does_not_follow_the_ledger(carol):
-    page = browser(carol).get(f"{reverse('activity')}?before=1&show=people").content.decode()
+    page = browser(carol).get(f"{reverse('activity')}?before={UUID(int=1)}&show=people").content.decode()
     assert 'data-page="activity"' not in page
     assert "Back to the newest" in page
 

@@ -18,7 +18,7 @@ from audit.selectors import newest_position
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page, for_people, page, part
-from workflows.pages.activity import STEPS
+from workflows.pages.feed import STEPS
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of

@@ -1,5 +1,5 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
-import { activity } from "./activity";
+import { feed } from "./feed";
 import { inbox } from "./inbox";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
@@ -60,10 +60,9 @@ function refreshing(root: HTMLElement): void {
 }
 
 const inboxRoot = one("[data-page=inbox]");
-const activityRoot = one("[data-page=activity]");
 const refreshRoot = one("[data-refresh]");
 if (inboxRoot) inbox(inboxRoot);
-if (activityRoot) activity(activityRoot);
+for (const list of all("[data-feed]")) feed(list);
 if (refreshRoot) refreshing(refreshRoot);
 
 refreshTimes();
