@@ -267,7 +267,7 @@ class Comment(models.Model):
 
 
 class Instruction(models.Model):
-    """What an operator says to an agent, about a task or in general. Never edited; the agent says it read it."""
+    """What an operator says to an agent, about a task or in general; never edited. It says that it read it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="+")

@@ -1,4 +1,5 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
+import { operations } from "./console";
 import { feed } from "./feed";
 import { inbox } from "./inbox";
 import { connect, onNews, showConnection, type Summary } from "./live";
@@ -63,6 +64,7 @@ const inboxRoot = one("[data-page=inbox]");
 const refreshRoot = one("[data-refresh]");
 if (inboxRoot) inbox(inboxRoot);
 for (const list of all("[data-feed]")) feed(list);
+for (const root of all("[data-page=console]")) operations(root);
 if (refreshRoot) refreshing(refreshRoot);
 
 refreshTimes();

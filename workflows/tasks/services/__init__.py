@@ -20,6 +20,7 @@ from workflows.tasks.services.closing import (
     close_if_waiting,
     close_task,
     complete_task,
+    fail_by_hand,
     fail_task,
     time_out_task,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "complete_task",
     "end_sooner",
     "escalate_task",
+    "fail_by_hand",
     "fail_task",
     "follow_another",
     "hand_off_task",
