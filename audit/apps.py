@@ -44,7 +44,6 @@ class AuditConfig(AppConfig):
         visibility.register("audit.every_event", _every_event)
         visibility.register("audit.keeping", _keeping)
         registry.on_sequenced(broadcast.publish_position)
-        registry.on_sequenced(broadcast.send_position_to_group)
         post_migrate.connect(_grant_after_migrate, sender=self)
 
 

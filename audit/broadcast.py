@@ -17,8 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 import redis
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
@@ -28,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 DOORBELL = "doorbell"
 POSITIONS = "positions"
-EVENTS_GROUP = "events"
 
 # A writer's process rings no more often than this; the sequencer looks again by itself after every batch.
 RING_EVERY_SECONDS = 0.02
@@ -90,13 +87,6 @@ def ring_doorbell() -> None:
 def publish_position(position: int) -> None:
     """Publish the newest position on the channel ``aos:<number>:positions`` (plain publish and subscribe)."""
     _client().publish(channel_named(POSITIONS), str(position))
-
-
-def send_position_to_group(position: int) -> None:
-    """Send ``{"type": "events.positioned", "position": n}`` to the Channels group ``events``."""
-    layer = get_channel_layer()
-    if layer is not None:
-        async_to_sync(layer.group_send)(EVENTS_GROUP, {"type": "events.positioned", "position": position})
 
 
 class Doorbell:

@@ -442,14 +442,6 @@ DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="autonomy@localhost")
 INCOMING_DIR = Path(env.str("INCOMING_DIR", default=str(DATA_DIR / "incoming")))
 DOCUMENT_MOST_BYTES = env.int("DOCUMENT_MOST_BYTES", default=25 * 1024 * 1024)
 
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "workflows.layers.LiveLayer",
-        # A live socket waits five seconds at a time for news; the client's own limit is the same five seconds
-        # unless it is told otherwise, and an idle page would lose its connection.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 30}]},
-    }
-}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 LOGGING = {

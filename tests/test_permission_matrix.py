@@ -24,7 +24,7 @@ from tests.company import PASSWORD
 from tests.fakes import arguments
 from tests.surface import Route, routes
 from tests.world import CALLERS, World, undone
-from workflows.consumers import rights_in
+from workflows.live.looks import rights_in
 from workflows.routing import websocket_urlpatterns
 
 TASK_BODIES: dict[str, dict[str, Any]] = {
@@ -291,7 +291,7 @@ def test_every_socket_has_its_row_and_no_row_is_left_over():
 
 
 def test_everybody_follows_over_a_socket_what_the_table_says(world):
-    """A socket asks ``rights_in`` when it opens and every few seconds; what it follows is what that returns."""
+    """A socket asks for these rights when it opens and every few seconds; it follows what that returns."""
 
     def follows(caller: str, key: Key) -> str:
         cookie = world.clients[caller].cookies.get(settings.SESSION_COOKIE_NAME)

@@ -50,7 +50,8 @@ def portal_programs(options: Options, run_folder: Path) -> list[Program]:
             # Nobody's X-Forwarded headers are believed unless a proxy is named in FORWARDED_ALLOW_IPS.
             + (["--proxy-headers"] if os.environ.get("FORWARDED_ALLOW_IPS") else ["--no-proxy-headers"])
             + ["--lifespan", "on", "--no-server-header", "--timeout-graceful-shutdown", "5"]
-            + ["--ws-max-size", "65536", "--log-level", "warning"],
+            # Frames are small and many: to press each together would cost more than all the rest of them.
+            + ["--ws-max-size", "65536", "--ws-per-message-deflate", "false", "--log-level", "warning"],
         ),
         Program(
             "worker",

@@ -1,27 +1,63 @@
-"""The live socket: who may listen, for how long, and that it only ever gives hints."""
+"""The live socket: who may listen, for how long, what it brings, and that nothing can be said over it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
+import threading
 from importlib import import_module
 
 import pytest
-from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Permission
+from django.db import connections, transaction
 
-from workflows import consumers
-from workflows.broadcast import announce
-from workflows.consumers import LiveConsumer, rights_in
+from agents.models import User
+from audit import broadcast
+from audit.selectors import newest_position
+from audit.vocabulary import Actor
+from tests.audit.conftest import role
+from workflows.consumers import LiveConsumer
+from workflows.live import hub, person
+from workflows.live.looks import rights_in
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(consumers, "CHECK_SECONDS", 0.2)
+    for name in ("CHECK_SECONDS", "RIGHTS_SECONDS", "POSITION_EVERY_SECONDS"):
+        monkeypatch.setattr(person, name, 0.2)
+    monkeypatch.setattr(hub, "LINGER_SECONDS", 0)
+
+
+def happen(live_db, robo, count):
+    """Let things happen to an agent, number them as the sequencer does, and return the newest position."""
+    from audit.services import record_event, sequence_pending
+
+    try:
+        with transaction.atomic():
+            for number in range(count):
+                record_event(
+                    actor=Actor.system("tests"),
+                    verb="agents.agent_paused",
+                    subject=robo.as_ref(),
+                    sentence=f"Robo did number {number} <b>of</b> many",
+                )
+        with role(live_db, "sequencer"):
+            while sequence_pending(limit=1000):
+                pass
+        broadcast.publish_position(newest := newest_position())
+        return newest
+    finally:
+        connections.close_all()
+
+
+def permit(user):
+    """Let somebody see everything from now on."""
+    user.user_permissions.add(Permission.objects.get(codename="view_every_event"))
+    connections.close_all()
 
 
 def session_of(user):
@@ -36,16 +72,29 @@ def session_of(user):
 class Line(ApplicationCommunicator):
     """One page's end of the socket (channels' own needs a server that this project does not use)."""
 
-    def __init__(self, session):
-        scope = {"type": "websocket", "path": "/ws/live/", "session": session, "subprotocols": []}
+    def __init__(self, session, query=b""):
+        scope = {"type": "websocket", "path": "/ws/live/", "query_string": query, "session": session}
         super().__init__(LiveConsumer.as_asgi(), scope)
 
     async def open(self):
         await self.send_input({"type": "websocket.connect"})
         assert (await self.receive_output(timeout=5))["type"] == "websocket.accept"
 
-    async def frame(self):
-        return json.loads((await self.receive_output(timeout=5))["text"])
+    async def frame(self, kind):
+        """Return the next frame of a kind."""
+        while True:
+            found = json.loads((await self.receive_output(timeout=5))["text"])
+            if found["kind"] == kind:
+                return found
+
+    async def rows_until(self, last, rows=1):
+        """Return the rows of all frames up to a position, in the order they came; at least so many."""
+        found, upto = [], 0
+        while upto < last or len(found) < rows:
+            frame = await self.frame("news")
+            assert not upto or frame["after"] <= upto, "a gap that no frame told of"
+            found, upto = found + frame["rows"], max(upto, frame["upto"])
+        return found
 
     async def close_code(self):
         """Wait for the end, and let the portal hear of it as a server does: no socket is simply forgotten."""
@@ -62,8 +111,8 @@ class Line(ApplicationCommunicator):
 class Page:
     """One page's end of a socket that may be gone before it has heard anything."""
 
-    def __init__(self, sent):
-        scope = {"type": "websocket", "path": "/ws/live/", "session": NoSession, "subprotocols": []}
+    def __init__(self, sent, session):
+        scope = {"type": "websocket", "path": "/ws/live/", "session": session, "subprotocols": []}
         self.told = asyncio.Queue()
         self.socket = asyncio.ensure_future(LiveConsumer.as_asgi()(scope, self.told.get, sent))
 
@@ -100,31 +149,107 @@ def test_an_agent_never_listens(live_db, robo):
     asyncio.run(story())
 
 
-def test_a_hint_names_a_position_and_nothing_else(live_db, carol):
+def test_what_happens_is_brought_to_whoever_may_see_it_and_to_nobody_else(live_db, robo, carol, mallory, dave):
+    """Carol sees everything, Dave is told at a page without a feed, Mallory is told nothing of it."""
+
+    async def story():
+        carols, daves = Line(sessions[carol.pk], b"rows=1"), Line(sessions[dave.pk])
+        mallorys = Line(sessions[mallory.pk], b"rows=1")
+        lines = [carols, daves, mallorys]
+        for line in lines:
+            await line.open()
+        first = (await carols.frame("news"))["upto"]
+        assert (await mallorys.frame("news"))["rows"] == []
+        last = await asyncio.to_thread(happen, live_db, robo, 3)
+        found = await carols.rows_until(last)
+        assert [row["position"] for row in found] == list(range(first + 1, last + 1))
+        assert found[0]["sentence"] == "Robo did number 0 <b>of</b> many"
+        told = await daves.frame("news")
+        while told["upto"] < last:
+            told = await daves.frame("news")
+        assert set(told) == {"kind", "after", "upto"}
+        assert await mallorys.rows_until(last, rows=0) == []
+        for line in lines:
+            await line.leave()
+
+    happen(live_db, robo, 0)
+    sessions = {user.pk: session_of(user) for user in (carol, mallory, dave)}
+    asyncio.run(story())
+
+
+def test_a_burst_comes_whole_and_once_to_every_page_of_a_person(live_db, robo, carol):
+    happen(live_db, robo, 0)
     session = session_of(carol)
 
     async def story():
-        line = Line(session)
+        lines = [Line(session, b"rows=1") for _ in range(3)]
+        for line in lines:
+            await line.open()
+        first = (await lines[0].frame("news"))["upto"]
+        last = await asyncio.to_thread(happen, live_db, robo, 400)
+        for line in lines:
+            found = [row["position"] for row in await line.rows_until(last)]
+            assert found == list(range(first + 1, last + 1))
+            await line.leave()
+
+    asyncio.run(story())
+
+
+def test_what_somebody_was_just_allowed_to_see_is_read_again(live_db, robo, mallory):
+    """Rights are at most a second old: what happened in it is not lost to whoever may see it since."""
+    happen(live_db, robo, 0)
+    session = session_of(mallory)
+
+    async def story():
+        line = Line(session, b"rows=1")
         await line.open()
-        await asyncio.sleep(0.5)
-        await sync_to_async(announce)(7_000)
-        frame = await line.frame()
-        assert frame["position"] == 7_000
-        assert set(frame) == {"kind", "position"}
+        await line.frame("news")
+        last = await asyncio.to_thread(happen, live_db, robo, 2)
+        await asyncio.to_thread(permit, mallory)
+        assert [row["position"] for row in await line.rows_until(last, rows=2)] == [last - 1, last]
         await line.leave()
 
     asyncio.run(story())
 
 
-def test_whoever_signs_out_hears_no_more(live_db, carol):
-    session = session_of(carol)
+@pytest.mark.parametrize("taken", ["session", "account", "group", "permission"])
+def test_a_right_that_is_taken_away_ends_the_stream(live_db, dave, taken):
+    dave.user_permissions.add(Permission.objects.get(codename="view_every_event"))
+    session = session_of(dave)
+
+    def take():
+        if taken == "session":
+            session.delete()
+        elif taken == "account":
+            User.objects.filter(pk=dave.pk).update(is_active=False)
+        elif taken == "group":
+            dave.groups.clear()
+        else:
+            dave.user_permissions.clear()
+        connections.close_all()
 
     async def story():
         line = Line(session)
         await line.open()
+        await line.frame("counts")
+        await asyncio.to_thread(take)
+        assert await line.close_code() == (4401 if taken in ("session", "account") else 4403)
+
+    asyncio.run(story())
+
+
+def test_another_session_of_the_same_person_goes_on(live_db, carol):
+    kept, ended = session_of(carol), session_of(carol)
+
+    async def story():
+        one, other = Line(kept), Line(ended)
+        await one.open()
+        await other.open()
+        await asyncio.to_thread(ended.delete)
+        assert await other.close_code() == 4401
         await asyncio.sleep(0.3)
-        await sync_to_async(session.delete)()
-        assert await line.close_code() == 4401
+        assert await one.receive_nothing(timeout=0.01) or (await one.frame("counts"))
+        await one.leave()
 
     asyncio.run(story())
 
@@ -151,10 +276,9 @@ def test_nothing_is_ever_said_to_the_portal_over_it(live_db, carol):
     asyncio.run(story())
 
 
-def test_pages_that_leave_within_milliseconds_leave_nothing_behind(monkeypatch):
-    """Cancelled while a command is on its way to Valkey, a reader or a watcher once stayed for ever."""
-    monkeypatch.setattr(consumers, "rights_in", lambda session_key: frozenset({consumers.EVENTS}))
-    monkeypatch.setattr(consumers, "newest_position", lambda: 0)
+def test_pages_that_leave_within_milliseconds_leave_nothing_behind(live_db, carol):
+    """Cancelled while a command is on its way to Valkey, a reader once stayed for ever."""
+    session = session_of(carol)
     chance = random.Random(4711)
 
     async def nothing(message):
@@ -162,19 +286,16 @@ def test_pages_that_leave_within_milliseconds_leave_nothing_behind(monkeypatch):
 
     async def story():
         before = asyncio.all_tasks()
-        for _ in range(30):
-            await asyncio.gather(*(Page(nothing).open_and_leave(chance.random() * 0.012) for _ in range(5)))
+        for _ in range(20):
+            leaving = (Page(nothing, session).open_and_leave(chance.random() * 0.02) for _ in range(5))
+            await asyncio.gather(*leaving)
         for _ in range(100):  # what was cancelled with the sockets ends in its own time
             if asyncio.all_tasks() == before:
                 break
             await asyncio.sleep(0.05)
-        layer = get_channel_layer()
         assert asyncio.all_tasks() == before
-        assert (layer.receive_count, len(layer.receive_buffer)) == (0, 0)
-        await layer.close_pools()
+        assert hub._hubs == {}
 
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(story())
-    finally:
-        loop.close()
+    threads = threading.active_count()
+    asyncio.run(story())
+    assert not [one for one in threading.enumerate() if one.name.startswith("live")], threads

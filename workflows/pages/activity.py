@@ -26,7 +26,7 @@ def activity(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_people
 def activity_rows(request: HttpRequest) -> JsonResponse:
-    """Answer a feed: what came ``after`` a position, oldest first, or what was ``before`` a key, newest first."""
+    """Answer a feed: what came ``after`` a position, oldest first, or was ``before`` a key, newest first."""
     user: User = request.user  # type: ignore[assignment]
     wanted = filter_of(request)
     answer: dict[str, Any]

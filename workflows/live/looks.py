@@ -1,0 +1,110 @@
+"""The looks into the database that the live stream takes: each in a thread, none keeps anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+
+from agents.models import User
+from audit.following import Sight, happened, sight_of
+from audit.selectors import newest_position
+from workflows.approvals.selectors import handed_to
+from workflows.pages.access import is_person
+from workflows.pages.feed import row_of
+from workflows.pages.live import counts_for, inbox_mark
+
+EVENTS, INBOX = "events", "inbox"
+# What waits for somebody changes with these rooms' events alone.
+STIRRING = ("approvals.", "tasks.", "appeals.", "agents.")
+
+
+def signed_in(session_key: str | None) -> User | None:
+    """Return who a session speaks for, fresh from the database; None when nobody, or no person."""
+    if not session_key:
+        return None
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(request)
+    return user if is_person(user) else None
+
+
+def rights_of(user: User, sight: Sight | None) -> frozenset[str]:
+    """Return what a person may follow: the ledger, where some of it is theirs to see, and the inbox."""
+    rights = {EVENTS} if sight is not None else set()
+    if user.has_perm("approvals.view_approval") or user.groups.exists() or handed_to(user):
+        rights.add(INBOX)
+    return frozenset(rights)
+
+
+def rights_in(session_key: str | None) -> frozenset[str] | None:
+    """Return what the owner of a session may follow now; None when nobody is signed in."""
+    user = signed_in(session_key)
+    return None if user is None else rights_of(user, sight_of(user))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person may follow at one moment, and by which of their sessions.
+
+    ``granted`` are their groups and permissions: what is missing of them the next time was taken away.
+    """
+
+    user: User
+    sight: Sight | None
+    rights: frozenset[str]
+    granted: frozenset[str]
+    sessions: frozenset[str]
+
+
+def standing_of(user_id: Any, sessions: Collection[str]) -> Standing | None:
+    """Ask anew what a person may follow, and which sessions still speak for them; None: none does."""
+    speaking = {key: user for key in sessions if (user := signed_in(key)) is not None and user.pk == user_id}
+    if not speaking:
+        return None
+    user = next(iter(speaking.values()))
+    sight = sight_of(user)
+    groups = [f"group:{key}" for key in user.groups.values_list("pk", flat=True)]
+    return Standing(
+        user=user,
+        sight=sight,
+        rights=rights_of(user, sight),
+        granted=frozenset(groups) | frozenset(user.get_all_permissions()),
+        sessions=frozenset(speaking),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as it goes over the socket: ready-made text, the same for everybody. '' : not for a feed."""
+
+    position: int
+    text: str
+    stirs: bool
+
+
+def told_after(position: int, most: int) -> list[Told]:
+    """Return what happened after a position, ascending, at most so many."""
+    return [_told(event) for event in happened(position, most)]
+
+
+def _told(event: Any) -> Told:
+    row = row_of(event)
+    text = json.dumps(row.as_data(), ensure_ascii=False, separators=(",", ":")) if row.shows else ""
+    return Told(row.position, text, event.verb.startswith(STIRRING))
+
+
+def counts_frame(user: User) -> str:
+    """Return how much waits for a person, as it goes over the socket."""
+    return json.dumps({"kind": "counts", "counts": counts_for(user), "inbox": inbox_mark(user)})
+
+
+def newest() -> int:
+    """Return the newest position of the ledger."""
+    return newest_position()
