@@ -49,20 +49,19 @@ def counts(staff: Staff) -> dict[str, int]:
 class TestHowAgentsStand:
     def test_idle_working_waiting_paused(self, clerk: Any, alice: Any, dave: Any) -> None:
         hold_above(1_000_000)
-        waits, works, stopped = (new_agent(alice, code) for code in ("waits", "works", "stopped"))
-        assert stands(dave) == dict.fromkeys(("robo", "waits", "works", "stopped"), "idle")
-        held = ask(clerk, minor=2_000_000)
-        Action.objects.filter(pk=held.pk).update(agent=waits)
+        works, stopped, _spare = (new_agent(alice, code) for code in ("works", "stopped", "spare"))
+        assert stands(dave) == dict.fromkeys(("robo", "works", "stopped", "spare"), "idle")
+        ask(clerk, minor=2_000_000)
         work(works)
         tasks.claim_next(actor=works.user.as_actor())
         stops.raise_stop(actor=dave.as_actor(), scope_kind="agent", scope_id=str(stopped.pk), reason=WHY)
         found = staff_of(dave, Asked())
-        assert stands(dave) == {"waits": "waiting", "works": "working", "stopped": "paused", "robo": "idle"}
-        assert [line.agent.code for line in found.lines] == ["waits", "works", "stopped", "robo"]
+        assert stands(dave) == {"robo": "waiting", "works": "working", "stopped": "paused", "spare": "idle"}
+        assert [line.agent.code for line in found.lines] == ["robo", "works", "stopped", "spare"]
         assert counts(found) == {"failing": 0, "waiting": 1, "working": 1, "paused": 1, "idle": 1}
         assert found.lines[2].why == f"Stopped: {stopped.name}"
         assert stands(dave, state="working") == {"works": "working"}
-        assert stands(dave, words="WAI") == {"waits": "waiting"}
+        assert stands(dave, words="ROB") == {"robo": "waiting"}
 
     def test_a_stop_of_a_department_stops_those_below_it(self, clerk: Any, alice: Any) -> None:
         scope = str(clerk.department_id)
@@ -74,7 +73,7 @@ class TestHowAgentsStand:
     ) -> None:
         for number in range(3):
             assert not failing_now()
-            fake.fail_next("refuse")
+            fake.fail_next("422")
             failed = run_action(action_id=ask(clerk, number=f"RE-{number}").pk)
             assert failed.state == Action.State.FAILED
         assert failing_now() == {clerk.pk: "Its last 3 actions failed."}
@@ -83,7 +82,9 @@ class TestHowAgentsStand:
         assert not failing_now()
 
     def test_an_action_in_doubt_is_failing(self, clerk: Any, fake: Any, dave: Any) -> None:
-        Action.objects.filter(pk=ask(clerk).pk).update(state=Action.State.IN_DOUBT)
+        fake.fail_next("effect_then_reset")
+        lost = run_action(action_id=ask(clerk).pk)
+        Action.objects.filter(pk=lost.pk).update(state=Action.State.IN_DOUBT)
         assert stands(dave) == {"robo": "failing"}
         assert "not known whether 1 action" in failing_now()[clerk.pk]
 
@@ -122,7 +123,7 @@ class TestThePage:
     @pytest.mark.parametrize(
         "query",
         [
-            "state=x&role=1&department=%00&after=9.x&q=%00",
+            "state=x&role=1&department=-&after=9.x&q=%25",
             "agent=x&run=x",
             "after=0.00000000-0000-0000-0000-000000000000",
         ],
