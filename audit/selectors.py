@@ -67,6 +67,11 @@ def events_since(moment: datetime) -> EventQuerySet:
     return Event.objects.filter(id__gte=first, occurred_at__gte=moment)
 
 
+def newest_of(actor: Any) -> EventQuerySet:
+    """Return what an actor (its id, or an expression) did, newest first: for when it was last heard of."""
+    return Event.objects.filter(actor_id=actor).order_by("-id")
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast the ledger grows, and how far its numbering is behind the clock, in seconds.

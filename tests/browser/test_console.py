@@ -1,4 +1,4 @@
-"""The day of an operator at the console in a real browser: watch, redirect, override, pause, stop, let go on."""
+"""The day of an operator at the console in a real browser: watch, redirect, override, pause, stop, go on."""
 
 from __future__ import annotations
 

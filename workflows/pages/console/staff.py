@@ -19,7 +19,7 @@ from guardian.shortcuts import get_objects_for_user
 from agents.decision.budgets import cost_words
 from agents.models import Agent, Department, ModelUse, Role, Stop, User
 from agents.selectors import company_currency, visible_agents
-from audit.models import Event
+from audit.selectors import newest_of
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.pages.access import admin_page
@@ -113,13 +113,13 @@ def staff_of(user: User, asked: Asked) -> Staff:
     """Return one page of the agents this person may see; ten thousand cost as many questions as ten."""
     failing = failing_now()
     employed = visible_agents(user).exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    narrowed = with_standing(_narrowed(employed, asked), failing)
+    narrowed: QuerySet[Any] = with_standing(_narrowed(employed, asked), failing)
     counted = counts_of(narrowed)
-    found = narrowed.filter(rank=BY_KEY[asked.state].rank) if asked.state else narrowed
+    found: Any = narrowed.filter(rank=BY_KEY[asked.state].rank) if asked.state else narrowed
     found = _from(found, asked.after).select_related("role", "department", "user")
     page = list(_with_signs(found.order_by("rank", "name", "pk"))[: ON_A_PAGE + 1])
     more, page = len(page) > ON_A_PAGE, page[:ON_A_PAGE]
-    onward = f"{page[-1].rank}.{page[-1].pk}" if more else ""  # type: ignore[attr-defined]
+    onward = f"{page[-1].rank}.{page[-1].pk}" if more else ""
     counts = [(one, counted[one.key]) for one in STANDINGS if counted[one.key] or one.key != "draft"]
     return Staff(lines_of_agents(user, page, failing), counts, sum(counted.values()), onward)
 
@@ -151,7 +151,7 @@ def _narrowed(agents: QuerySet[Agent], asked: Asked) -> QuerySet[Agent]:
     return agents
 
 
-def _from(agents: QuerySet[Agent], after: str) -> QuerySet[Agent]:
+def _from(agents: QuerySet[Any], after: str) -> QuerySet[Agent]:
     """Go on after an agent, by the place it had: nothing is skipped if it stands otherwise by now."""
     rank, _dot, key = after.partition(".")
     if not rank.isdigit() or int(rank) not in BY_RANK or not _uuid(key):
@@ -163,9 +163,9 @@ def _from(agents: QuerySet[Agent], after: str) -> QuerySet[Agent]:
     return agents.filter(Q(rank__gt=int(rank)) | Q(rank=int(rank)) & later)
 
 
-def _with_signs(agents: QuerySet[Agent]) -> QuerySet[Agent]:
+def _with_signs(agents: QuerySet[Any]) -> QuerySet[Any]:
     """Add when each was last heard of: the newest thing it did, or said that its model took."""
-    did = Event.objects.filter(actor_id=Cast(OuterRef("user_id"), CharField())).order_by("-id")
+    did = newest_of(Cast(OuterRef("user_id"), CharField()))
     used = ModelUse.objects.filter(agent=OuterRef("pk")).order_by("-at")
     return agents.annotate(
         did_at=Subquery(did.values("occurred_at")[:1]), used_at=Subquery(used.values("at")[:1])

@@ -64,7 +64,7 @@ BY_KEY = {one.key: one for one in STANDINGS}
 BY_RANK = {one.rank: one for one in STANDINGS}
 
 
-def with_standing(agents: QuerySet[Agent], failing: Mapping[UUID, str]) -> QuerySet[Agent]:
+def with_standing(agents: QuerySet[Agent], failing: Mapping[UUID, str]) -> QuerySet[Any]:
     """Return agents, each with its ``rank`` (see STANDINGS)."""
     braked = ~Q(brake=Agent.Brake.NONE) | stopped_agents()
     return agents.annotate(
@@ -80,7 +80,7 @@ def with_standing(agents: QuerySet[Agent], failing: Mapping[UUID, str]) -> Query
     )
 
 
-def counts_of(agents: QuerySet[Agent]) -> dict[str, int]:
+def counts_of(agents: QuerySet[Any]) -> dict[str, int]:
     """Return how many of these agents, which have a rank, stand in which way."""
     found = dict(agents.order_by().values_list("rank").annotate(many=Count("pk")))
     return {one.key: found.get(one.rank, 0) for one in STANDINGS}

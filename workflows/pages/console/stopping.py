@@ -218,7 +218,7 @@ def _staging(request: HttpRequest, stop: Stop, stage: str, status: int, refused:
     return page(
         request,
         "portal/console_order.html",
-        title,
+        str(title),
         status,
         what=what,
         about=stop.scope_label or stop.get_scope_kind_display(),

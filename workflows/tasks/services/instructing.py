@@ -62,7 +62,7 @@ def read_instruction(*, actor: Actor, instruction_id: UUID | str) -> Instruction
     said = (
         Instruction.objects.select_for_update(of=("self",))
         .select_related("agent", "task")
-        .filter(pk=instruction_id, agent__user=actor.id)
+        .filter(pk=instruction_id, agent__user__id=UUID(actor.id))
         .first()
     )
     if said is None:
