@@ -10,6 +10,7 @@ VERBS = {
     "agents.agent_updated": "The file of an agent was changed, without a change of its authority.",
     "agents.agent_reassigned": "An agent got another sponsor, department, role, risk tier or attestation date.",
     "agents.agent_activated": "An agent started work, approved by a second person.",
+    "agents.agent_finishing": "An agent gets no new work, finishes what it has, and is paused then.",
     "agents.agent_paused": "An agent was paused: every call is refused until the brake is lifted.",
     "agents.agent_suspended": "The access of an agent was closed.",
     "agents.brake_lifted": "The brake of an agent was lifted.",

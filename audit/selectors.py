@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Max, Q, QuerySet
@@ -19,6 +20,9 @@ from audit.registry import registered_invariants
 FEED_LIMIT = 500
 # One page looks at no more positions than this, so that a reader who may see little costs little.
 FEED_WINDOW = 20_000
+# An id carries the clock of the process that made it; the database's runs apart by a little.
+CLOCKS_APART_SECONDS = 60
+MOST_COUNTED = 5_000
 
 # A kind of object (``app_label.model``) whose events carry its id in a column of their own.
 _REFERENCE_COLUMNS = {
@@ -55,6 +59,36 @@ def visible_events(user: Any) -> EventQuerySet:
 def newest_position() -> int:
     """Return the newest position in the ledger, 0 when it is empty."""
     return Position.objects.aggregate(newest=Max("position"))["newest"] or 0
+
+
+def events_since(moment: datetime) -> EventQuerySet:
+    """Return every event since a moment, whoever may see it: for counts and states, never to be shown."""
+    first = UUID(int=int((moment.timestamp() - CLOCKS_APART_SECONDS) * 1000) << 80)
+    return Event.objects.filter(id__gte=first, occurred_at__gte=moment)
+
+
+def newest_of(actor: Any) -> EventQuerySet:
+    """Return what an actor (its id, or an expression) did, newest first: for when it was last heard of."""
+    return Event.objects.filter(actor_id=actor).order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the ledger grows, and how far its numbering is behind the clock, in seconds.
+
+    ``per_minute`` is what was written in the last minute, counted up to MOST_COUNTED.
+    """
+
+    per_minute: int
+    behind: float
+
+
+def pace() -> Pace:
+    """Return how fast the ledger grows and how far its numbering is behind, in three short questions."""
+    now = database_now()
+    written = events_since(now - timedelta(minutes=1)).order_by()[: MOST_COUNTED + 1].count()
+    oldest = PendingEvent.objects.order_by("pk").values_list("event__occurred_at", flat=True).first()
+    return Pace(written, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
 
 
 def anything_recorded() -> bool:

@@ -95,9 +95,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Work",
             "items": [
                 _page("Home", "home", "home", active=request.path == reverse("home")),
+                *(first := _console(request, first=True)),
                 _below(request, "Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
                 _below(request, "Runs", "route", "runs"),
-                _below(request, "Agents at work", "smart_toy", "agents"),
+                *([] if first else _console(request)),
                 _below(request, "Activity", "timeline", "activity"),
                 *_contested(request),
                 *_group("", request, WORK)["items"],
@@ -108,6 +109,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         _records(request),
         _group("Company", request, COMPANY),
     ]
+
+
+def _console(request: HttpRequest, *, first: bool = False) -> list[Entry]:
+    """Return the entry of the console: for who may stop work before all else, for others after the runs."""
+    if first and not request.user.has_perm("agents.raise_stop"):
+        return []
+    return [_below(request, "Console", "monitor_heart", "console")]
 
 
 def _contested(request: HttpRequest) -> list[Entry]:

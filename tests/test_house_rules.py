@@ -65,6 +65,7 @@ WITHOUT_HISTORY = {
     "tasks.Task_candidate_users": "set when the task is opened or given to another; both are events",
     "tasks.Comment": "added once, never edited",
     "tasks.Snooze": "a person's own choice; every one is an event",
+    "tasks.Instruction": "said once, never edited; that it was read is an event",
     "documents.Document": EVIDENCE,
     "documents.Delivery": EVIDENCE,
     "documents.Erased": "that the bytes are gone; it is done with an event, and so is bringing them again",

@@ -190,7 +190,9 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/actions/<uuid:action_id>/resolve": {"outcome": "confirmed", **reason},
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
         "inbox/work/<uuid:task_id>/do/": {"deed": "claim"},
-        "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
+        "console/agents/<uuid:agent_id>/pause/": {"how": "keep", "seconds": "60", **reason},
+        "console/agents/<uuid:agent_id>/redirect/": {"text": "Leave Acme for tomorrow.", **reason},
+        "console/stop/": {"typed": "STOP", **reason},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
     if route.startswith("api/v1/runs/<") and route not in bodies:

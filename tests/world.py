@@ -38,7 +38,7 @@ from workflows.documents.services import store_document
 from workflows.notices.models import Mail, Post
 from workflows.notices.services import save_channel
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
-from workflows.tasks.services import claim_task, open_task
+from workflows.tasks.services import claim_task, instruct_agent, open_task
 from workflows.triggers.services import save_event_trigger, save_schedule, save_webhook
 
 SET_UP = Actor.system("tests")
@@ -153,6 +153,9 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "proofs": Event.objects.filter(agent_id=str(agent.pk)).first(),
         "tile": "0/000.p/1",
         "tasks": task,
+        "instructions": instruct_agent(
+            actor=agent.sponsor.as_actor(), agent=agent, text="Leave Acme for tomorrow.", reason=WHY
+        ),
         "runs": (run := _run(agent, task)),
         "steps": run.steps.get(),
         **_triggers(agent.code),

@@ -9,6 +9,10 @@ from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
 from workflows.pages.confirming import confirm
+from workflows.pages.console.orders import ORDERS, order
+from workflows.pages.console.overriding import fail_step, override
+from workflows.pages.console.stopping import STAGES, stop_everything, stop_stage
+from workflows.pages.console.views import agents, console, console_agents, console_side, console_top
 from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
@@ -35,7 +39,6 @@ from workflows.pages.together import together
 from workflows.pages.trying import try_agent
 from workflows.pages.voting import say, vote
 from workflows.pages.work import task, task_detail, task_do
-from workflows.pages.workforce import agents, agents_parts, brake
 from workflows.runs.choices import RunVerb, StepVerb
 
 page_urlpatterns = [
@@ -83,8 +86,23 @@ page_urlpatterns = [
         for verb in StepVerb.values
     ),
     path("agents/", agents, name="agents"),
-    path("agents/parts/", agents_parts, name="agents-parts"),
-    path("agents/<uuid:agent_id>/brake/", brake, name="agent-brake"),
+    path("console/", console, name="console"),
+    path("console/agents/", console_agents, name="console-agents"),
+    path("console/top/", console_top, name="console-top"),
+    path("console/side/", console_side, name="console-side"),
+    *(
+        path(f"console/agents/<uuid:agent_id>/{verb}/", order, {"verb": verb}, name=f"console-{verb}")
+        for verb in ORDERS
+    ),
+    path("console/agents/<uuid:agent_id>/override/", override, name="console-override"),
+    path("console/runs/<uuid:run_id>/steps/<uuid:step_id>/fail/", fail_step, name="console-step-fail"),
+    path("console/stop/", stop_everything, name="console-stop"),
+    *(
+        path(
+            f"console/stops/<uuid:stop_id>/{stage}/", stop_stage, {"stage": stage}, name=f"console-{stage}-stop"
+        )
+        for stage in STAGES
+    ),
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),

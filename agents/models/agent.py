@@ -106,6 +106,15 @@ class Agent(KeyedModel):
         default=Brake.NONE,
         help_text="Paused: every call is refused until resumed. Suspended: its access is closed as well.",
     )
+    pause_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="It takes no new work and finishes what it has: then, or when nothing is left, it is paused.",
+    )
+    pause_because = models.TextField(
+        blank=True, default="", db_default="", editable=False, help_text="Why it is to be paused then."
+    )
     risk_tier = models.CharField(
         max_length=6, choices=RiskTier, default=RiskTier.MEDIUM, help_text="How much harm a mistake could do."
     )
@@ -150,6 +159,11 @@ class Agent(KeyedModel):
             ("promote_agent", "Can propose that the probation of an agent ends"),
             ("demote_agent", "Can put an agent back on probation, or let it only read, at once"),
         ]
+        indexes = [
+            models.Index(
+                fields=["pause_at"], condition=Q(pause_at__isnull=False), name="agents_agent_finishing"
+            )
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(sponsor=F("user")), name="agents_agent_not_its_own_sponsor"),
             models.CheckConstraint(
@@ -166,6 +180,10 @@ class Agent(KeyedModel):
                 condition=Q(brake__in=["none", "paused", "suspended"]), name="agents_agent_brake_known"
             ),
             models.CheckConstraint(
+                condition=Q(pause_at__isnull=True) | Q(brake="none"),
+                name="agents_agent_finishes_before_its_brake",
+            ),
+            models.CheckConstraint(
                 condition=Q(probation_since__isnull=True, probation_until__isnull=True)
                 | Q(probation_since__isnull=False, probation_until__isnull=False),
                 name="agents_agent_probation_has_an_end",
@@ -176,6 +194,11 @@ class Agent(KeyedModel):
     def on_probation(self) -> bool:
         """Tell whether a person approves everything it writes because it is new, or was put back."""
         return self.probation_since is not None
+
+    @property
+    def is_finishing(self) -> bool:
+        """Tell whether it takes no new work, finishes what it has, and is paused after that."""
+        return self.pause_at is not None
 
     def event_refs(self) -> dict[str, Any]:
         """Return the indexed references its events carry."""

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from agents.selectors.affected import agents_affected, agents_in_scope, departments_around, visible_events
+from agents.selectors.affected import (
+    agents_affected,
+    agents_in_scope,
+    departments_around,
+    stopped_agents,
+    visible_events,
+)
 from agents.selectors.authority import (
     PresentAuthority,
     agent_facts,
@@ -92,6 +98,7 @@ __all__ = [
     "rule_facts",
     "signing_of",
     "state_words",
+    "stopped_agents",
     "terms_for",
     "terms_from",
     "terms_of_agents",

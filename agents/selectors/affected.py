@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -34,6 +35,23 @@ def agents_in_scope(scope_kind: str, scope_id: str) -> QuerySet[Agent]:
     return Agent.objects.none()
 
 
+def stopped_agents() -> Q:
+    """Return the condition on Agent of all that a stop stops as a whole, in one or two questions."""
+    whole = (Kind.EVERYTHING, Kind.DEPARTMENT, Kind.ROLE, Kind.AGENT)
+    active = Stop.objects.filter(scope_kind__in=whole, stage=Stop.Stage.STOP, lifted_at__isnull=True)
+    named: dict[str, list[str]] = {}
+    for kind, key in active.values_list("scope_kind", "scope_id"):
+        named.setdefault(kind, []).append(key)
+    if Kind.EVERYTHING in named:
+        return Q(pk__isnull=False)
+    departments = _below_any(named[Kind.DEPARTMENT]) if Kind.DEPARTMENT in named else []
+    return (
+        Q(department_id__in=departments)
+        | Q(role_id__in=named.get(Kind.ROLE, []))
+        | Q(pk__in=named.get(Kind.AGENT, []))
+    )
+
+
 def departments_around(department: Department) -> tuple[list[str], list[str]]:
     """Return the ids of a department and all above it, and of it and all below it."""
     above: list[str] = []
@@ -45,10 +63,14 @@ def departments_around(department: Department) -> tuple[list[str], list[str]]:
 
 
 def _below(department_id: str) -> list[str]:
+    return _below_any([department_id])
+
+
+def _below_any(department_ids: Iterable[str]) -> list[str]:
     children: dict[str, list[str]] = {}
     for key, parent in Department.objects.values_list("pk", "parent_id"):
         children.setdefault(str(parent), []).append(str(key))
-    found, todo = [], [str(department_id)]
+    found, todo = [], [str(key) for key in department_ids]
     while todo:
         found.append(todo.pop())
         todo += children.get(found[-1], [])

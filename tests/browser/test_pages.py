@@ -176,7 +176,7 @@ def test_where_a_stop_has_arrived_is_read_again_while_one_looks(page: Page, port
 def test_what_an_agent_may_do_is_tried_with_the_keyboard(page: Page, portal, alice, clerk):
     hold_above(1_000_000)
     sign_in(page, portal, alice)
-    page.goto(f"{portal.url}/agents/")
+    page.goto(f"{portal.url}/console/?agent={clerk.pk}")
     page.get_by_role("link", name="What may it do?").press("Enter")
     page.get_by_label("What it would do").select_option(label="Post an invoice")
     page.get_by_role("button", name="Go on").press("Enter")

@@ -1,4 +1,4 @@
-"""Runs, work for people and agents at work in a real browser: live, with the keyboard, without a barrier."""
+"""Runs and work for people in a real browser: live, with the keyboard, without a barrier."""
 
 from __future__ import annotations
 
@@ -130,51 +130,6 @@ def test_work_is_done_without_javascript(portal, work, bob, browser):
 
 
 @pytest.mark.full
-def test_an_agent_is_paused_where_its_work_is_seen(page: Page, portal, workflow, alice, clerk):
-    begun(alice)
-    claim(clerk)
-    sign_in(page, portal, alice)
-    page.goto(f"{portal.url}/agents/")
-    expect(page.get_by_text("1 of 1 works now")).to_be_visible()
-    page.keyboard.press("Tab")
-    page.locator("summary", has_text="Pause").focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.type("It books twice")
-    assert barriers(page) == []
-    page.get_by_role("button", name="Pause Robo").click()
-    expect(page.get_by_text("every further call is refused")).to_be_visible()
-    expect(page.locator("td", has_text="Paused")).to_be_visible()
-
-
-@pytest.mark.full
-def test_what_somebody_has_in_hand_is_not_replaced_by_what_was_being_read(
-    page: Page, portal, workflow, alice, clerk
-):
-    """A page reads its parts again when something happens; the answer may come after the person did."""
-    sign_in(page, portal, alice)
-    page.goto(f"{portal.url}/agents/")
-    expect(page.locator("[data-connection]")).to_have_text("Live")
-    held = []
-    page.route("**/agents/parts/**", lambda route: held.append(route))
-    begun(alice)
-    claim(clerk)
-    while not held:
-        page.wait_for_timeout(50)
-    page.locator("summary", has_text="Pause").click()
-    page.get_by_label("Your reason").fill("It books twice")
-    with page.expect_response("**/agents/parts/**"):
-        held.pop().continue_()
-    page.wait_for_timeout(300)
-    expect(page.get_by_label("Your reason")).to_be_focused()
-    expect(page.get_by_label("Your reason")).to_have_value("It books twice")
-    page.unroute("**/agents/parts/**")
-    page.get_by_label("Your reason").fill("")
-    page.locator("h1").click()
-    expect(page.get_by_text("1 of 1 works now")).to_be_visible()
-
-
-@pytest.mark.full
 def test_a_workflow_is_written_in_the_browser(page: Page, portal, workflow, alice):
     sign_in(page, portal, alice)
     page.goto(f"{portal.url}/admin/runs/workflow/{workflow.pk}/change/")
@@ -209,7 +164,6 @@ def test_the_pages_of_work_have_no_barriers(page: Page, portal, work, workflow, 
         f"/runs/{step(work.step.run, 'look').run_id}/",
         *(f"/runs/{run.pk}/{verb}/" for verb in ("retry", "pause", "priority", "cancel")),
         *(f"/runs/{work.step.run_id}/steps/{work.step.pk}/{verb}/" for verb in StepVerb.values),
-        "/agents/",
         "/runs/start/",
         f"/workflows/{workflow.pk}/start/",
         "/admin/runs/workflow/",

@@ -57,6 +57,11 @@ OR EXISTS (SELECT FROM actions_action
                    OR decided_at < statement_timestamp() - interval '5 seconds'))
 OR EXISTS (SELECT FROM actions_lease WHERE until < statement_timestamp())
 OR EXISTS (SELECT FROM tasks_task WHERE state = 'claimed' AND lease_until < statement_timestamp())
+OR EXISTS (SELECT FROM agents_agent a
+            WHERE a.pause_at IS NOT NULL
+              AND (a.pause_at <= statement_timestamp()
+                   OR NOT EXISTS (SELECT FROM tasks_task
+                                   WHERE state = 'claimed' AND claimed_by_id = a.user_id)))
 OR EXISTS (SELECT FROM tasks_task q JOIN tasks_task t ON t.id = q.asked_for_id
             WHERE q.asked_for_id IS NOT NULL AND q.state IN ('open', 'claimed')
               AND (t.state NOT IN ('open', 'claimed')

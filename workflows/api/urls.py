@@ -12,6 +12,7 @@ from workflows.api.decisions import Decisions
 from workflows.api.delegations import DelegationDetail, DelegationEnd, Delegations
 from workflows.api.documents import DocumentContent, DocumentDetail, Documents
 from workflows.api.hooks import Hook
+from workflows.api.instructions import InstructionRead, Instructions
 from workflows.api.load import ApprovalsLoad, Reassignment
 from workflows.api.model_use import ModelUseView
 from workflows.api.openapi import Schema
@@ -84,6 +85,8 @@ urlpatterns = [
     path("operations", Operations.as_view(), name="operations"),
     path("operations/<str:code>", OperationDetail.as_view(), name="operation"),
     path("model-use", ModelUseView.as_view(), name="model-use"),
+    path("me/instructions", Instructions.as_view(), name="my-instructions"),
+    path("me/instructions/<uuid:instruction_id>/read", InstructionRead.as_view(), name="instruction-read"),
     path("decisions", Decisions.as_view(), name="decisions"),
     path("approvals", Approvals.as_view(), name="approvals"),
     path("approvals/votes", VotesTogether.as_view(), name="votes-together"),

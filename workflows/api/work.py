@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from workflows.api.instructions import InstructionSerializer
 from workflows.api.serializers import DocumentSerializer, ResultField
 from workflows.runs.selectors import clocks_of
-from workflows.tasks.models import Task
+from workflows.tasks.models import Instruction, Task
+
+_SAID = Prefetch("instructions", Instruction.objects.select_related("author").order_by("-pk"))
 
 
 def with_work(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return tasks with all that ``TaskSerializer`` shows, in a fixed number of queries."""
     return tasks.select_related(
         "claimed_by", "role", "preferred_agent", "step__run__workflow"
-    ).prefetch_related("step__run__run_documents__document", "step__timers", "questions__claimed_by")
+    ).prefetch_related("step__run__run_documents__document", "step__timers", "questions__claimed_by", _SAID)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -116,6 +119,9 @@ class TaskSerializer(serializers.ModelSerializer):
         source="questions", many=True, read_only=True, help_text="What was asked for it, with the answers."
     )
     passed_on = PassingSerializer(many=True, read_only=True, help_text="Through whose hands it went, and why.")
+    instructions = InstructionSerializer(
+        many=True, read_only=True, help_text="What operators said about it, newest first; say that you read it."
+    )
     documents = serializers.SerializerMethodField(
         help_text="What the run is about; the bytes can be read while the task is claimed."
     )
@@ -152,6 +158,7 @@ class TaskSerializer(serializers.ModelSerializer):
             "reminded_at",
             "closed_by_deadline",
             "passed_on",
+            "instructions",
             "answers",
             "answer",
             "failure",

@@ -30,7 +30,13 @@ class NoticesConfig(AppConfig):
         from audit.registry import register_verbs
         from workflows.actions.registry import on_actions_ended, on_actions_waiting_or_approved
         from workflows.notices import selectors, services
-        from workflows.tasks.registry import on_agents_offered, on_holder_told, on_people_asked, on_reminder
+        from workflows.tasks.registry import (
+            on_agents_offered,
+            on_holder_told,
+            on_instructed,
+            on_people_asked,
+            on_reminder,
+        )
 
         for group, permissions in GROUPS.items():
             register_role_permissions(group, permissions)
@@ -42,5 +48,6 @@ class NoticesConfig(AppConfig):
         on_stop_changed(services.note_stop)
         on_agents_offered(services.note_offered)
         on_holder_told(services.note_holder)
+        on_instructed(services.note_instruction)
         on_people_asked(services.note_asked)
         on_reminder(services.note_reminded)

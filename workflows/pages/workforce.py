@@ -1,4 +1,4 @@
-"""The agents at work: who does what now, in which state, and the brake that one person may put on."""
+"""The agents at work: who does what now, for pages that name a few of them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
-from guardian.shortcuts import get_objects_for_user
 
 from agents.models import Agent, User
 from agents.selectors import agents_in_scope, visible_agents
-from agents.services import lifecycle, stops
-from audit.selectors import newest_position
-from audit.services import refusals_recorded
-from audit.vocabulary import Refusal
+from agents.services import stops
 from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page, part
+from workflows.pages.access import admin_page
 from workflows.pages.words import IN_LINE, Tag, action_tag
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks.models import Task
@@ -60,60 +50,6 @@ class AgentLine:
     link: str
     doings: list[Doing] = field(default_factory=list)
     more: int = 0
-    deed: str = ""
-
-
-@never_cache
-@require_safe
-@for_people
-def agents(request: HttpRequest) -> HttpResponse:
-    """Show who works on what now."""
-    return page(request, "portal/agents.html", "Agents at work", **_list(request))
-
-
-@never_cache
-@require_safe
-@for_people
-def agents_parts(request: HttpRequest) -> HttpResponse:
-    """Return the list alone, for a page that follows it live."""
-    return part(request, "portal/agents_parts.html", **_list(request))
-
-
-@require_POST
-@for_people
-def brake(request: HttpRequest, agent_id: UUID) -> HttpResponse:
-    """Pause an agent, or let it go on. The service asks every question again."""
-    user: User = request.user  # type: ignore[assignment]
-    agent = get_object_or_404(visible_agents(user), pk=agent_id)
-    actor, reason = user.as_actor(), request.POST.get("reason", "")
-    verb = {"pause": lifecycle.pause_agent, "resume": lifecycle.lift_brake}.get(request.POST.get("deed", ""))
-    if verb is None:
-        return _refused(request, agent, "Choose whether to pause it or let it go on.", 422)
-    try:
-        with refusals_recorded(actor=actor, subject=agent.as_ref(), **agent.event_refs()):
-            verb(actor=actor, agent=agent, reason=reason)
-    except Refusal as refusal:
-        return _refused(request, agent, refusal.in_full(), STATUS_OF_KIND.get(refusal.kind, 403))
-    now = "is paused: every further call is refused" if verb is lifecycle.pause_agent else "may act again"
-    messages.success(request, f"{agent.name} {now}.")
-    return redirect("agents")
-
-
-def _refused(request: HttpRequest, agent: Agent, words: str, status: int) -> HttpResponse:
-    said = {"refused": words, "refused_agent": agent, "reason": request.POST.get("reason", "")}
-    return page(request, "portal/agents.html", "Agents at work", status, **said, **_list(request))
-
-
-def _list(request: HttpRequest) -> dict[str, Any]:
-    user: User = request.user  # type: ignore[assignment]
-    position = newest_position()
-    lines = lines_for(user)
-    return {
-        "position": position,
-        "lines": lines,
-        "at_work": sum(line.standing == "working" for line in lines),
-        "may_register": user.has_perm("agents.add_agent"),
-    }
 
 
 def lines_for(user: User) -> list[AgentLine]:
@@ -126,12 +62,11 @@ def lines_for(user: User) -> list[AgentLine]:
     )
     doings = _doings(user, found)
     tags = _tags(found)
-    deeds = _deeds(user, found)
-    lines = [_line(it, deeds.get(it.pk, ""), doings[it.pk], tags) for it in found]
+    lines = [_line(it, doings[it.pk], tags) for it in found]
     return sorted(lines, key=lambda line: ORDER.index(line.standing))
 
 
-def _line(agent: Agent, deed: str, doings: list[Doing], tags: Mapping[Any, tuple[str, Tag]]) -> AgentLine:
+def _line(agent: Agent, doings: list[Doing], tags: Mapping[Any, tuple[str, Tag]]) -> AgentLine:
     standing, tag = _standing(agent, tags)
     return AgentLine(
         agent=agent,
@@ -140,7 +75,6 @@ def _line(agent: Agent, deed: str, doings: list[Doing], tags: Mapping[Any, tuple
         link=admin_page(agent),
         doings=doings[:MOST_DOINGS],
         more=max(0, len(doings) - MOST_DOINGS),
-        deed=deed,
     )
 
 
@@ -173,25 +107,6 @@ def _stopped() -> set[Any]:
     for stop in stops.stops_of_agents():
         found |= set(agents_in_scope(stop.scope_kind, stop.scope_id).values_list("pk", flat=True))
     return found
-
-
-def _deeds(user: User, agents: list[Agent]) -> dict[Any, str]:
-    """Return what this person may do to each agent here, asked once for all; the service asks again."""
-    pausable = _permitted(user, "agents.pause_agent") | {it.pk for it in agents if user.pk in _answer_for(it)}
-    liftable = _permitted(user, "agents.lift_brake")
-    free = {agent.pk: agent.brake == Agent.Brake.NONE for agent in agents}
-    may = {key: key in (pausable if is_free else liftable) for key, is_free in free.items()}
-    return {key: ("pause" if free[key] else "resume") for key, allowed in may.items() if allowed}
-
-
-def _permitted(user: User, permission: str) -> set[Any]:
-    return set(
-        get_objects_for_user(user, permission, Agent, accept_global_perms=True).values_list("pk", flat=True)
-    )
-
-
-def _answer_for(agent: Agent) -> set[Any]:
-    return {agent.sponsor_id, agent.deputy_id}
 
 
 def _busy(agents: list[Agent]) -> set[Any]:

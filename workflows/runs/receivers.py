@@ -37,6 +37,7 @@ VERBS = {
     "runs.step_redirected": "A person gave the work of a step to somebody else.",
     "runs.step_rerun": "A person let a step and what follows be done again.",
     "runs.step_skipped": "A person let a run go on without a step.",
+    "runs.step_failed_by_hand": "A person marked a step as failed.",
     "runs.step_overridden": "A person gave or corrected the answer of a step.",
     "runs.run_compensated": "A person has everything undone that a run did.",
     "runs.run_migrated": "A person let a run follow another version of its workflow.",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
-from workflows.tasks.models import Comment, Task
+from workflows.tasks.models import Comment, Instruction, Task
 from workflows.tasks.selectors import visible_to
 
 STATE_LABELS = {
@@ -54,3 +54,22 @@ class TaskAdmin(ReadOnlyAdmin):
     @display(description="State", ordering="state", label=STATE_LABELS)
     def shown_state(self, task: Task) -> tuple[str, str]:
         return task.state, task.get_state_display()
+
+
+@admin.register(Instruction)
+class InstructionAdmin(ReadOnlyAdmin):
+    """What operators said to agents, and when those said to have read it."""
+
+    list_display = ["agent", "text", "author", "created_at", "read_at"]
+    list_select_related = ["agent", "author"]
+    search_fields = ["text", "agent__name"]
+    date_hierarchy = "created_at"
+    empty_title = "Nothing was said to an agent"
+    empty_step = "An operator says something to an agent from the console, with Redirect."
+    fields = ["agent", "task", "text", "reason", "author", "created_at", "read_at"]
+
+    def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
+        user = request.user
+        return (
+            Instruction.objects.all() if user.has_perm("tasks.view_instruction") else Instruction.objects.none()
+        )

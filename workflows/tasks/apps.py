@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+SEEN = ["tasks.view_task", "tasks.view_comment", "tasks.view_instruction"]
 GROUPS = {
-    "Managers": ["tasks.view_task", "tasks.view_comment", "tasks.change_task"],
-    "Operators": ["tasks.view_task", "tasks.view_comment", "tasks.change_task"],
-    "Auditors": ["tasks.view_task", "tasks.view_comment"],
+    "Managers": [*SEEN, "tasks.change_task", "tasks.add_instruction"],
+    "Operators": [*SEEN, "tasks.change_task", "tasks.add_instruction"],
+    "Auditors": SEEN,
 }
 
 
@@ -67,6 +68,8 @@ class TasksConfig(AppConfig):
                 "tasks.task_expired": "A task was not done in time.",
                 "tasks.task_snoozed": "Somebody does not want to see something before a time.",
                 "tasks.snooze_ended": "Somebody wants to see at once what they had put off.",
+                "tasks.agent_instructed": "An operator said something to an agent, for it to follow.",
+                "tasks.instruction_read": "An agent said that it read an instruction.",
                 "tasks.task_commented": "Somebody commented on a task.",
             }
         )

@@ -296,3 +296,30 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author_label}: {self.text[:60]}"
+
+
+class Instruction(models.Model):
+    """What an operator says to an agent, about a task or in general; never edited. It says that it read it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="+")
+    task = models.ForeignKey(
+        Task, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="instructions"
+    )
+    text = models.TextField(max_length=4000, help_text="What the agent is told.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(help_text="Why, for the ledger.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    read_at = models.DateTimeField(null=True, blank=True, help_text="When the agent said that it read it.")
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("add", "view")
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="instruction_of_agent"),
+            models.Index(fields=["agent"], condition=Q(read_at__isnull=True), name="instruction_unread"),
+            models.Index(fields=["task"], condition=Q(task__isnull=False), name="instruction_of_task"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} to {self.agent}: {self.text[:60]}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.models import Role
 from audit.vocabulary import Actor
-from workflows.tasks.models import Task
+from workflows.tasks.models import Instruction, Task
 
 ClosedFn = Callable[[Actor, Task], None]
 # Says whether what is awaited is still open; takes what locks it needs, so that its end cannot be missed.
@@ -41,6 +41,7 @@ _offered: list[Callable[[Task], None]] = []
 # Hears (task, id of the user who has it or asked it, what happened, code) in that transaction.
 HolderFn = Callable[[Task, str, str, str], None]
 _holders: list[HolderFn] = []
+_instructed: list[Callable[[Instruction], None]] = []
 _elsewhere: dict[str, str] = {}
 
 
@@ -115,6 +116,17 @@ def tell_holder(task: Task, user_id: str, what: str, code: str = "") -> None:
     """Tell whoever passes it on to the program of an agent."""
     for listener in _holders:
         listener(task, user_id, what, code)
+
+
+def on_instructed(listener: Callable[[Instruction], None]) -> None:
+    """Call ``listener(instruction)`` in the transaction in which an operator says something to an agent."""
+    _instructed.append(listener)
+
+
+def tell_instructed(said: Instruction) -> None:
+    """Tell whoever passes it on to the program of the agent."""
+    for listener in _instructed:
+        listener(said)
 
 
 def register_circle(subject_kind: str, circle: CircleFn) -> None:

@@ -11,11 +11,13 @@ from django.db.models.functions import Now
 from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
 from audit.selectors import database_now
-from workflows.tasks.models import Snooze, Task
+from workflows.tasks.models import Instruction, Snooze, Task
 
 STRIDE = timedelta(hours=1)
 # Whatever is due so soon is shown, however it was put off.
 NEAR = timedelta(hours=1)
+
+MOST_INSTRUCTIONS = 50
 
 
 def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:
@@ -121,6 +123,11 @@ def held_under(throttle: Throttle) -> int | None:
 def may_do(user: User, task: Task) -> bool:
     """Say whether a user is a candidate of the task, directly or by group."""
     return Task.objects.filter(_candidate(user), pk=task.pk).exists()
+
+
+def instructions_of(agent: Agent) -> QuerySet[Instruction]:
+    """Return what operators said to an agent, newest first."""
+    return Instruction.objects.filter(agent=agent).select_related("author", "task").order_by("-pk")
 
 
 def offered_to(agent: Agent) -> Q:

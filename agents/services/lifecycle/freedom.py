@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
 from django.db import transaction
 
 from agents import policies
@@ -9,9 +12,11 @@ from agents.models import Agent, ChangeRequest
 from agents.services import changes, credentials
 from agents.services.history import lock_row, stamp
 from agents.services.lifecycle.parts import file_version, locked, record, require_not_retired
+from audit.selectors import database_now
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 LOOSEN_AUTONOMY = "agents.agent.autonomy"
+SHORTEST_FINISH, LONGEST_FINISH = 5, 86_400  # seconds
 FREEDOM = (Agent.Autonomy.READ_ONLY, Agent.Autonomy.HOLD_WRITES, Agent.Autonomy.BY_CONTRACT)
 
 
@@ -22,6 +27,44 @@ def pause_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
         policies.require(policies.may_pause_agent(actor, agent))
         policies.require_reason(reason)
         _require_brake(agent, Agent.Brake.NONE, "paused")
+        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", "paused")
+
+
+def let_finish(*, actor: Actor, agent: Agent, seconds: int, reason: str) -> Agent:
+    """Give an agent no new work and let it finish what it has; after so many seconds it is paused by itself.
+
+    Said again, the time counts anew. Raises Refusal ``brake_already_on``, ``time_unfit``.
+    """
+    with transaction.atomic():
+        agent = locked(agent, exclusively=True)
+        policies.require(policies.may_pause_agent(actor, agent))
+        policies.require_reason(reason)
+        if not SHORTEST_FINISH <= seconds <= LONGEST_FINISH:
+            raise Refusal(
+                "time_unfit",
+                f"{agent.name} was not paused: give it from {SHORTEST_FINISH} seconds to a day to finish.",
+                kind=RefusalKind.INVALID,
+            )
+        require_not_retired(agent)
+        if agent.brake != Agent.Brake.NONE:
+            raise _already_braked(agent, "told to finish")
+        before = _as_it_stands(agent)
+        agent.pause_at = database_now() + timedelta(seconds=seconds)
+        agent.pause_because = reason
+        stamp(agent, actor=actor, reason=reason).save(update_fields=["pause_at", "pause_because"])
+        sentence = f"{actor.label} lets {agent.name} finish what it has; then it is paused."
+        record(actor, "agents.agent_finishing", agent, sentence, reason, before=before)
+        return agent
+
+
+def pause_finished(agent_id: UUID) -> Agent | None:
+    """Pause an agent that was told to finish, for whoever keeps its time; None if somebody was first."""
+    actor = Actor.system("sweeper")
+    with transaction.atomic():
+        agent = locked(Agent(pk=agent_id), exclusively=True)
+        if agent.pause_at is None or agent.lifecycle == Agent.Lifecycle.RETIRED:
+            return None
+        reason = agent.pause_because
         return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", "paused")
 
 
@@ -43,7 +86,7 @@ def lift_brake(*, actor: Actor, agent: Agent, reason: str) -> Agent:
         agent = locked(agent, exclusively=True)
         policies.require(policies.may_lift_brake(actor, agent))
         policies.require_reason(reason)
-        if agent.brake == Agent.Brake.NONE:
+        if agent.brake == Agent.Brake.NONE and not agent.is_finishing:
             raise Refusal("no_brake", f"{agent.name} has no brake on.", kind=RefusalKind.CONFLICT)
         return _brake(actor, agent, Agent.Brake.NONE, reason, "agents.brake_lifted", "lifted the brake of")
 
@@ -92,18 +135,28 @@ def _set(actor: Actor, agent: Agent, wanted: Agent.Autonomy, reason: str) -> Non
 
 
 def _brake(actor: Actor, agent: Agent, brake: str, reason: str, verb: str, done: str) -> Agent:
-    agent.brake = brake
-    stamp(agent, actor=actor, reason=reason).save(update_fields=["brake"])
-    record(actor, verb, agent, f"{actor.label} {done} {agent.name}.", reason)
+    before = _as_it_stands(agent)
+    agent.brake, agent.pause_at, agent.pause_because = brake, None, ""
+    stamp(agent, actor=actor, reason=reason).save(update_fields=["brake", "pause_at", "pause_because"])
+    record(actor, verb, agent, f"{actor.label} {done} {agent.name}.", reason, before=before)
     return agent
+
+
+def _as_it_stands(agent: Agent) -> dict[str, str]:
+    """Return what a brake changes, for the entry that says what was before."""
+    return {"brake": str(agent.brake), "pause_at": agent.pause_at.isoformat() if agent.pause_at else ""}
 
 
 def _require_brake(agent: Agent, at_most: str, becoming: str) -> None:
     require_not_retired(agent)
     tighter = [Agent.Brake.NONE, Agent.Brake.PAUSED, Agent.Brake.SUSPENDED]
     if tighter.index(Agent.Brake(agent.brake)) > tighter.index(Agent.Brake(at_most)):
-        raise Refusal(
-            "brake_already_on",
-            f"{agent.name} was not {becoming}: it is already {agent.get_brake_display().lower()}.",
-            kind=RefusalKind.CONFLICT,
-        )
+        raise _already_braked(agent, becoming)
+
+
+def _already_braked(agent: Agent, becoming: str) -> Refusal:
+    return Refusal(
+        "brake_already_on",
+        f"{agent.name} was not {becoming}: it is already {agent.get_brake_display().lower()}.",
+        kind=RefusalKind.CONFLICT,
+    )

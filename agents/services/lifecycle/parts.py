@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import rfc8785
 
@@ -54,8 +54,15 @@ def locked(agent: Agent, *, exclusively: bool = False) -> Agent:
     return lock_row(Agent, agent.pk)
 
 
-def record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) -> None:
-    """Write one fact about an agent into the ledger, in the caller's transaction."""
+def record(
+    actor: Actor,
+    verb: str,
+    agent: Agent,
+    sentence: str,
+    reason: str,
+    before: Mapping[str, str] | None = None,
+) -> None:
+    """Write one fact about an agent into the ledger, in the caller's transaction; ``before``: what it was."""
     record_event(
         actor=actor,
         verb=verb,
@@ -68,6 +75,8 @@ def record(actor: Actor, verb: str, agent: Agent, sentence: str, reason: str) ->
             "autonomy": agent.autonomy,
             "brake": agent.brake,
             "on_probation": agent.on_probation,
+            **({"pause_at": agent.pause_at.isoformat()} if agent.pause_at else {}),
+            **({"before": dict(before)} if before is not None else {}),
         },
     )
     registry.tell_agent_changed(agent, verb)

@@ -1,4 +1,5 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
+import { operations } from "./console";
 import { feed } from "./feed";
 import { inbox } from "./inbox";
 import { keys } from "./keys";
@@ -65,6 +66,7 @@ const refreshRoot = one("[data-refresh]");
 keys();
 if (inboxRoot) inbox(inboxRoot);
 for (const list of all("[data-feed]")) feed(list);
+for (const root of all("[data-page=console]")) operations(root);
 if (refreshRoot) refreshing(refreshRoot);
 
 refreshTimes();

@@ -37,6 +37,7 @@ def sweep_due() -> dict[str, int]:
         "approvals_expired": approvals.expire_due,
         "actions_expired": ending.expire_due,
         "claims_lapsed": tasks.release_lapsed,
+        "agents_finished": tasks.pause_finished,
         "questions_ended": tasks.sweep_questions,
         "actions_hinted": _hint_idle,
         "turns_given": turns.give_all_turns,

@@ -105,6 +105,8 @@ _WORDS = {
     "appeal.answered": "A denial you contested was answered, or nobody did in time. Read the answer.",
     "question.answered": "A question you asked is closed. Read its answer.",
     "agent.activated": "You may start work.",
+    "agent.instructed": "An operator says something to you. Read it, and say that you did.",
+    "agent.finishing": "Take no new work and finish what you have. Then you are paused.",
     "agent.paused": "You are paused. Every call is refused until a person resumes you.",
     "agent.suspended": "You are suspended. Your access is closed until a person lifts it.",
     "agent.resumed": "Your brake is off. What was refused is not repeated by itself.",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from workflows.notices.services.agents import note_actions, note_agent, note_holder, note_offered, note_stop
+from workflows.notices.services.agents import (
+    note_actions,
+    note_agent,
+    note_holder,
+    note_instruction,
+    note_offered,
+    note_stop,
+)
 from workflows.notices.services.channels import (
     IssuedSecret,
     issue_channel_secret,
@@ -22,6 +29,7 @@ __all__ = [
     "note_agent",
     "note_asked",
     "note_holder",
+    "note_instruction",
     "note_offered",
     "note_reminded",
     "note_stop",

@@ -17,12 +17,13 @@ from workflows.actions.models import Action
 from workflows.notices import dispatch, selectors
 from workflows.notices.models import Channel, Post
 from workflows.notices.policies import agent_message, outcome_of
-from workflows.tasks.models import Task
+from workflows.tasks.models import Instruction, Task
 from workflows.tasks.selectors import database_now, offered_to
 
 # Which changes of an agent its own program hears of, and as what.
 OF_AGENT = {
     "agents.agent_activated": "activated",
+    "agents.agent_finishing": "finishing",
     "agents.agent_paused": "paused",
     "agents.agent_suspended": "suspended",
     "agents.brake_lifted": "resumed",
@@ -67,11 +68,19 @@ def note_holder(task: Task, user_id: str, what: str, code: str) -> None:
         _tell(channel, kind, told, f"/api/v1/tasks/{about}")
 
 
+def note_instruction(said: Instruction) -> None:
+    """Note that an operator said something to an agent; the words are read with its token."""
+    for channel in selectors.channels_of_agents([said.agent_id]):
+        told = {"instruction": str(said.pk), "state": "unread", "code": "instructed"}
+        _tell(channel, "agent.instructed", told, "/api/v1/me/instructions")
+
+
 def note_agent(agent: Agent, verb: str) -> None:
     """Note that an agent was paused, suspended, let go on, activated, retired, or works more or less freely."""
     if what := OF_AGENT.get(verb):
         for channel in selectors.channels_of_agents([agent.pk]):
             state = agent.autonomy if what == "autonomy_set" else _standing(agent)
+            state = "finishing" if what == "finishing" else state
             told = {"agent": str(agent.pk), "state": state, "code": verb.partition(".")[2]}
             _tell(channel, f"agent.{what}", told, "/api/v1/me")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflows.runs.services.children import release_stopped
 from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.definitions import compared_with, differences_of
+from workflows.runs.services.failing import fail_step, why_not_failed
 from workflows.runs.services.holding import release_held
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
 from workflows.runs.services.portal import find_signal_verb, find_verb, install_portal, signal_verb, start_verb
@@ -89,6 +90,7 @@ __all__ = [
     "current_version",
     "deadline_of",
     "differences_of",
+    "fail_step",
     "find_signal_verb",
     "find_verb",
     "install_portal",
@@ -121,5 +123,6 @@ __all__ = [
     "verbs_of_run",
     "verbs_of_steps",
     "who_could_take",
+    "why_not_failed",
     "why_unclaimed",
 ]

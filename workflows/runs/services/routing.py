@@ -120,7 +120,7 @@ class Roster:
             load=one.load,
             labels=frozenset(one.agent.labels),
             is_placed=not department or self._department(department) in one.facts.department_ids,
-            shut=standing(request, snapshot),
+            shut=standing(request, snapshot) or _finishing(one.agent),
         )
 
     def _refused(
@@ -219,3 +219,10 @@ def _loads(agents: Iterable[Agent]) -> dict[UUID, int]:
     for user_id, count in taken.values_list("claimed_by").annotate(Count("pk")):
         found[by_user[user_id]] = found.get(by_user[user_id], 0) + count
     return found
+
+
+def _finishing(agent: Agent) -> tuple[str, str] | None:
+    """Say that an agent gets nothing new, because a person lets it finish what it has and pauses it then."""
+    if not agent.is_finishing:
+        return None
+    return "agent_finishing", f"{agent.name} finishes what it has and is paused then"

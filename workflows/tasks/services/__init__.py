@@ -20,6 +20,7 @@ from workflows.tasks.services.closing import (
     close_if_waiting,
     close_task,
     complete_task,
+    fail_by_hand,
     fail_task,
     time_out_task,
 )
@@ -31,12 +32,14 @@ from workflows.tasks.services.escalating import (
     reassign_task,
     remind_task,
 )
+from workflows.tasks.services.finishing import pause_finished
 from workflows.tasks.services.handing import Recipients, hand_off_task, recipients_of
 from workflows.tasks.services.having import end_snooze, hold_task, snooze_task
+from workflows.tasks.services.instructing import instruct_agent, may_instruct, read_instruction
 from workflows.tasks.services.opening import comment, note_comment, open_task
 from workflows.tasks.services.pausing import set_paused
 from workflows.tasks.services.redirecting import redirect_task
-from workflows.tasks.services.revoking import take_back_task
+from workflows.tasks.services.revoking import take_back_all, take_back_task
 
 __all__ = [
     "Recipients",
@@ -53,6 +56,7 @@ __all__ = [
     "end_snooze",
     "end_sooner",
     "escalate_task",
+    "fail_by_hand",
     "fail_task",
     "follow_another",
     "hand_off_task",
@@ -60,10 +64,14 @@ __all__ = [
     "heartbeat_task",
     "hold_task",
     "hurry_task",
+    "instruct_agent",
+    "may_instruct",
     "move_clocks",
     "note_comment",
     "offer_to_all",
     "open_task",
+    "pause_finished",
+    "read_instruction",
     "reassign_task",
     "recipients_of",
     "redirect_task",
@@ -74,6 +82,7 @@ __all__ = [
     "snooze_task",
     "stand_clocks",
     "sweep_questions",
+    "take_back_all",
     "take_back_task",
     "time_out_task",
     "wake_waiting",

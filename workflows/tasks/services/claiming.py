@@ -28,7 +28,7 @@ from workflows.tasks.services.records import (
     require_waiting,
     user_of,
 )
-from workflows.tasks.services.standing import agent_of, require_may_begin
+from workflows.tasks.services.standing import agent_of, require_may_begin, require_not_finishing
 
 SHORTEST_LEASE, LONGEST_LEASE = 5, 900  # seconds
 MOST_AT_ONCE = 50
@@ -41,12 +41,12 @@ def claim_next(*, actor: Actor, most: int = 1, lease_seconds: int = 60) -> list[
     """Take what is offered to the agent's role, most urgent first; an empty list when nothing is.
 
     Two agents never get the same task. An agent that has as many as a throttle lets it have gets nothing until
-    it has fewer. Raises Refusal stopped, agent_paused, agent_suspended or agent_not_active: who may not work is
-    given no work.
+    it has fewer, and one that was told to finish gets nothing new. Raises Refusal stopped, agent_paused,
+    agent_suspended or agent_not_active: who may not work is given no work.
     """
     agent = agent_of(actor)
     require_may_begin(agent)
-    places = places_left(agent, at_most=max(1, min(most, MOST_AT_ONCE)))
+    places = 0 if agent.is_finishing else places_left(agent, at_most=max(1, min(most, MOST_AT_ONCE)))
     found = _not_stopped(_next(agent, places)) if places else []
     for task in found:
         _take(actor, task, agent.user, lease_seconds)
@@ -84,6 +84,8 @@ def claim_task(*, actor: Actor, task_id: UUID | str, lease_seconds: int | None =
         )
     if actor.kind is ActorKind.AGENT:
         require_may_begin(agent_of(actor), task)
+        if str(task.claimed_by_id) != actor.id:  # what it has it may take again, to keep it
+            require_not_finishing(agent_of(actor))
         require_place(agent_of(actor), task)
         lease_seconds = lease_seconds or 60
     now = selectors.database_now()

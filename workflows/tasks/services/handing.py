@@ -225,7 +225,12 @@ _FINDERS = {"role": _to_role, "agent": _to_agent, "group": _to_group, "person": 
 
 def agents_at_work(role: Role) -> list[Agent]:
     """Return the agents of a role that may work."""
-    able = {"lifecycle": Agent.Lifecycle.ACTIVE, "brake": Agent.Brake.NONE, "user__is_active": True}
+    able = {
+        "lifecycle": Agent.Lifecycle.ACTIVE,
+        "brake": Agent.Brake.NONE,
+        "pause_at": None,
+        "user__is_active": True,
+    }
     return list(Agent.objects.select_related("user", "department", "role").filter(role=role, **able))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from agents.models import Stop, User
+from agents.models import Agent, Stop, User
 from agents.selectors import agents_in_scope
 from audit.vocabulary import Actor
 from workflows.tasks import registry
@@ -48,6 +48,23 @@ def take_back_task(*, actor: Actor, task_id: UUID | str, reason: str) -> Task:
     return task
 
 
+def take_back_all(*, actor: Actor, agent: Agent, reason: str) -> int:
+    """Take back everything an agent has, for whoever has paused it; return how many. Late answers are refused.
+
+    A task that somebody is just writing to is left; the claim on it lapses by itself.
+    """
+    taken = 0
+    while batch := _take_some(actor, agent, reason):
+        taken += batch
+    return taken
+
+
+@transaction.atomic
+def _take_some(actor: Actor, agent: Agent, reason: str) -> int:
+    held = Task.objects.filter(claimed_by=agent.user_id, state=Task.State.CLAIMED).select_related("claimed_by")
+    return _take_back(held, actor, reason, "agent_paused")
+
+
 def claims_left(stop: Stop) -> int:
     """Return how many tasks the agents in a stop still hold."""
     return _held(stop).count()
@@ -57,16 +74,22 @@ def claims_left(stop: Stop) -> int:
 def _revoke_some(stop: Stop) -> int:
     if not Stop.objects.filter(pk=stop.pk, lifted_at__isnull=True).exists():
         return 0
-    actor = Actor.system("containment")
-    found = list(_held(stop).select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH])
+    return _take_back(_held(stop), Actor.system("containment"), stop.reason, "stopped")
+
+
+WORDS = {"stopped": "stopped", "agent_paused": "paused"}
+
+
+def _take_back(held: QuerySet[Task], actor: Actor, reason: str, code: str) -> int:
+    found = list(held.select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH])
     for task in found:
         holder = task.claimed_by
         task.epoch += 1  # whoever still works on it finds its claim over
         give_back(task, "epoch")
         if holder:
-            registry.tell_holder(task, str(holder.pk), "taken_back", "stopped")
-        sentence = f"The task was taken back from {holder}, who is stopped: {task.title}"
-        record(actor, "tasks.task_released", task, sentence, stop.reason, code="stopped")
+            registry.tell_holder(task, str(holder.pk), "taken_back", code)
+        sentence = f"The task was taken back from {holder}, who is {WORDS[code]}: {task.title}"
+        record(actor, "tasks.task_released", task, sentence, reason, code=code)
     return len(found)
 
 

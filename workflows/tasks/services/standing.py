@@ -7,7 +7,7 @@ from agents.models import Agent
 from agents.selectors import agent_facts
 from agents.services import stops
 from agents.services.model_use import require_budget
-from audit.vocabulary import Actor, ActorKind, Ref
+from audit.vocabulary import Actor, ActorKind, Ref, RefusalKind
 from workflows.tasks.models import Task
 from workflows.tasks.services.records import refused
 
@@ -37,6 +37,18 @@ def require_may_begin(agent: Agent, task: Task | None = None) -> None:
     facts = agent_facts(agent)
     _require_not_stopped(facts, task)
     require_budget(facts, str(task.references.get("run_id", "")) if task else "")
+
+
+def require_not_finishing(agent: Agent) -> None:
+    """Refuse new work to an agent that was told to finish what it has; what it has it may finish."""
+    if agent.pause_at is not None:
+        raise refused(
+            "agent_finishing",
+            f"No new work: a person lets {agent.name} finish what it has and pauses it then "
+            f"({agent.pause_because}).",
+            f"Finish or release what you have before {agent.pause_at:%H:%M:%S} UTC. Take nothing new.",
+            kind=RefusalKind.CONFLICT,
+        )
 
 
 def require_standing(actor: Actor, task: Task) -> None:
