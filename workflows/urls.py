@@ -23,6 +23,8 @@ from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
 from workflows.pages.run import run, run_parts
+from workflows.pages.run_evidence import TYPES as EVIDENCE_TYPES
+from workflows.pages.run_evidence import evidence, evidence_file
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
@@ -67,6 +69,11 @@ page_urlpatterns = [
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
+    path("runs/<uuid:run_id>/evidence/", evidence, name="run-evidence"),
+    *(
+        path(f"runs/<uuid:run_id>/evidence.{form}", evidence_file, {"form": form}, name=f"run-evidence-{form}")
+        for form in EVIDENCE_TYPES
+    ),
     *(
         path(f"runs/<uuid:run_id>/{verb}/", steer_run, {"verb": verb}, name=f"run-{verb}")
         for verb in RunVerb.values
