@@ -13,6 +13,8 @@ from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list, say, vote
+from workflows.pages.incidents import incidents, incidents_parts
+from workflows.pages.incidents_together import steer_together
 from workflows.pages.life import VERBS as LIFE_VERBS
 from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
@@ -25,7 +27,7 @@ from workflows.pages.role_templates import template_file, templates
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_evidence import TYPES as EVIDENCE_TYPES
 from workflows.pages.run_evidence import evidence, evidence_file
-from workflows.pages.run_list import runs, runs_parts
+from workflows.pages.run_list import runs, runs_file, runs_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -65,6 +67,10 @@ page_urlpatterns = [
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),
     path("runs/parts/", runs_parts, name="runs-parts"),
+    path("runs/runs.csv", runs_file, name="runs-file"),
+    path("runs/incidents/", incidents, name="incidents"),
+    path("runs/incidents/parts/", incidents_parts, name="incidents-parts"),
+    path("runs/incidents/together/", steer_together, name="incidents-together"),
     path("runs/start/", startable, name="startable"),
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),

@@ -34,7 +34,7 @@ OPEN = Approval.State.PENDING
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision. ``kind``: rule, vote, lapsed, waits, edit or operator; the rest is words that others wrote."""
+    """One decision. ``kind``: rule, vote, lapsed, waits, edit, operator; the rest is words of others."""
 
     at: datetime
     kind: str

@@ -75,9 +75,9 @@ def evidence_of(run: Run, user: User) -> Record:
         "format": FORMAT,
         "title": _("Evidence of the run %(label)s") % {"label": run.label},
         "claim": _(
-            "This shows what the portal recorded of one run, as far as whoever made it may see it. It does not say "
-            "that anything is complied with. The entries of the ledger it names can be exported with proofs that an "
-            "outsider can check."
+            "This shows what the portal recorded of one run, as far as whoever made it may see it. It does not "
+            "say that anything is complied with. The entries of the ledger it names can be exported with "
+            "proofs that an outsider can check."
         ),
         "company": company(),
         "made_at": moment(timezone.now()),

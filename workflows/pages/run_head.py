@@ -34,7 +34,7 @@ TRIGGERS = {
 
 @dataclass(frozen=True, slots=True)
 class Callout:
-    """What a run waits for, in a sentence that others' words are part of: never markup. ``link``: what to do."""
+    """What a run waits for, in a sentence with words of others: never markup. ``link``: what to do."""
 
     tone: str
     icon: str

@@ -1,7 +1,7 @@
-"""Everything about one run as data, for whoever may see it: what the page's raw view and its evidence are made of.
+"""Everything about one run as data, for whoever may see it: what its raw view and its evidence are made of.
 
-Nothing is in it that the page does not show: what a rule hides in an action is hidden here, actions, documents and
-entries of the ledger are those its reader may see. What is longer than ``MOST`` says so.
+Nothing is in it that the page does not show: what a rule hides in an action is hidden here; actions and entries
+of the ledger are those its reader may see. What is longer than ``MOST`` says so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Record = dict[str, Any]
 
 
 def record_of(run: Run, user: User) -> Record:
-    """Return a run as data that JSON can hold, in the order people ask: what, by whom, how, decided, done, found."""
+    """Return a run as data that JSON can hold, in the order people ask: what, how, decided, done, found."""
     steps, actions = _steps(run), _actions(run, user)
     return {
         "run": _run(run, user),

@@ -119,7 +119,7 @@ def _steps(run: Run, after: Any) -> QuerySet[Step]:
 
 
 def _actions_of(steps: Sequence[Step]) -> dict[Any, list[Action]]:
-    """Return the actions of steps with their approvals: only times are shown of them, so nobody's rights matter."""
+    """Return the actions of steps with their approvals: only times are shown of them, which are no secret."""
     of_action = {step.action_id: step.pk for step in steps if step.action_id}
     of_task = {step.task_id: step.pk for step in steps if step.task_id}
     asked = Q(pk__in=list(of_action)) | Q(task__in=list(of_task))

@@ -13,8 +13,6 @@ from django.urls import reverse
 from agents.models import User
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
-from workflows.documents.models import Document
-from workflows.pages.question import pretty
 from workflows.pages.step_words import (
     full_name,
     in_brief,

@@ -3,6 +3,7 @@ import { activity } from "./activity";
 import { inbox } from "./inbox";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
+import { choosing, copying, pointing } from "./run";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;
@@ -15,7 +16,8 @@ function refreshing(root: HTMLElement): void {
 
   function isInUse(): boolean {
     const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
-    return isTyped || root.contains(document.activeElement);
+    const isChosen = all<HTMLInputElement>("input[type=checkbox]", root).some((box) => box.checked !== box.defaultChecked);
+    return isTyped || isChosen || root.contains(document.activeElement);
   }
 
   async function refresh(again = false): Promise<void> {
@@ -65,6 +67,8 @@ const refreshRoot = one("[data-refresh]");
 if (inboxRoot) inbox(inboxRoot);
 if (activityRoot) activity(activityRoot);
 if (refreshRoot) refreshing(refreshRoot);
+all("[data-page=run]").forEach((root) => (copying(root), pointing()));
+all("[data-page=incidents]").forEach(choosing);
 
 refreshTimes();
 window.setInterval(refreshTimes, REFRESH_TIMES_MS);
