@@ -70,13 +70,13 @@ def test_a_file_is_on_record_with_its_checksum(decided, carol, bob):
         answer = browser(carol).get(reverse(f"run-evidence-{form}", args=[decided.pk]))
         assert answer.status_code == 200
         assert f'.{form}"' in answer["Content-Disposition"]
-        event = Event.objects.filter(verb="runs.evidence_taken").latest("pk")
+        event = Event.objects.filter(verb="runs.evidence_downloaded").latest("pk")
         assert (event.run_id, event.actor_id) == (str(decided.pk), str(carol.pk))
         assert event.payload.data["sha256"] == hashlib.sha256(answer.content).hexdigest()
         assert event.payload.data["format"] == form
     assert json.loads(browser(carol).get(reverse("run-evidence-json", args=[decided.pk])).content)["actions"]
     read(carol, "run-evidence", decided.pk)
-    assert Event.objects.filter(verb="runs.evidence_taken").count() == 3
+    assert Event.objects.filter(verb="runs.evidence_downloaded").count() == 3
 
 
 def test_who_sees_less_takes_less_along(decided, alice, bob):

@@ -26,7 +26,7 @@ def listed(user: Any, **query: str) -> set[str]:
 
 
 def rows(answer: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_the_file_holds_what_is_shown_and_is_on_record(three, carol, mallory, al
     (row,) = rows(answer)
     assert row["workflow"] == "Answer letters"
     assert not row["name"].startswith("=")
-    event = Event.objects.get(verb="runs.list_taken")
+    event = Event.objects.get(verb="runs.list_downloaded")
     assert event.actor_id == str(carol.pk)
     assert event.payload.data["filters"] == {"State": "All", "Words or id": "="}
     assert len(rows(browser(carol).get(reverse("runs-file"), {"show": "all"}))) == 4

@@ -66,6 +66,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
     position = newest_position()
     orders = orders_of(found, user)
     tab = TABS[asked.tab]
+    told = tab.told(found, user, asked)
     return {
         "position": position,
         "run": found,
@@ -82,10 +83,10 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "latency": latency_of(found, user),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first() if found.parent_id else None,
-        "graph": picture_of(found, user),
+        "graph": picture_of(found, told["steps"], user) if tab.key == "steps" else None,
         "tabs": links_of(found, asked),
         "tab": tab,
-        **tab.told(found, user, asked),
+        **told,
     }
 
 

@@ -139,7 +139,8 @@ def _workflows_of(user: User, visible: QuerySet[Run]) -> QuerySet[Workflow]:
 def _departments_of(user: User) -> QuerySet[Department]:
     if user.has_perm("agents.view_department"):
         return Department.objects.order_by("name")
-    return Department.objects.filter(pk=user.department_id)
+    own = user.department_id
+    return Department.objects.filter(pk=own) if own else Department.objects.none()
 
 
 def _of_workflow(found: QuerySet[Run], code: str, user: User) -> QuerySet[Run]:

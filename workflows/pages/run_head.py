@@ -163,7 +163,7 @@ def _held(actions: Iterable[Action], user: User) -> Iterator[Callout]:
     asked = [action for action in actions if action.approval is not None]
     if not asked:
         return
-    wanted = [action.approval_id for action in asked]
+    wanted = [action.approval_id for action in asked if action.approval_id]
     shown = set(visible_approvals(user).filter(pk__in=wanted).values_list("pk", flat=True))
     for action in asked:
         approval: Any = action.approval

@@ -1,11 +1,12 @@
-"""The picture of a run above its tabs, where the portal can draw one."""
+"""The picture of a run above the table of its steps, where the portal can draw one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.models import User
-from workflows.pages.steps import MOST_STEPS, steps_of
+from workflows.pages.steps import StepLine
 from workflows.runs.models import Run
 
 try:
@@ -14,9 +15,6 @@ except ModuleNotFoundError:
     run_graph = None
 
 
-def picture_of(run: Run, user: User) -> dict[str, Any] | None:
-    """Return what the picture is drawn from, or None."""
-    if run_graph is None:
-        return None
-    found: dict[str, Any] | None = run_graph(run, list(steps_of(run)[:MOST_STEPS]), user)
-    return found
+def picture_of(run: Run, steps: Sequence[StepLine], user: User) -> Any:
+    """Return what the picture is drawn from, or None; its nodes lead to these steps."""
+    return run_graph(run, steps, user) if run_graph is not None else None

@@ -183,7 +183,8 @@ def _decision(one: Any) -> Record:
 def _ledger(run: Run, user: User) -> Record:
     """Return where in the ledger the run is told: entries this person may see, by their places."""
     found = reading.timeline("runs.run", str(run.pk), user, size=MOST)
-    events = [event for event in reading.in_order(found.events) if event.position]
+    events: list[Any] = reading.in_order(found.events)
+    events = [event for event in events if event.position]
     places = [event.position for event in events]
     return {
         "first": places[0] if places else None,

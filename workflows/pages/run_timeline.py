@@ -125,7 +125,7 @@ def _actions_of(steps: Sequence[Step]) -> dict[Any, list[Action]]:
     asked = Q(pk__in=list(of_action)) | Q(task__in=list(of_task))
     found: dict[Any, list[Action]] = {}
     for action in Action.objects.filter(asked).select_related("approval").defer("explanation", "evidence"):
-        key = of_action.get(action.pk) or of_task.get(action.task_id)
+        key = of_action.get(action.pk) or (of_task.get(action.task_id) if action.task_id else None)
         found.setdefault(key, []).append(action)
     return found
 

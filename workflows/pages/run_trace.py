@@ -163,7 +163,7 @@ def _actions(steps: Sequence[Step], user: User) -> dict[Any, list[ActionNode]]:
     calls = _calls(actions, user)
     found: dict[Any, list[ActionNode]] = {}
     for action in actions:
-        key = of_action.get(action.pk) or of_task.get(action.task_id)
+        key = of_action.get(action.pk) or (of_task.get(action.task_id) if action.task_id else None)
         found.setdefault(key, []).append(_action(action, calls.get(str(action.pk), [])))
     return found
 

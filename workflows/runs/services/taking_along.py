@@ -12,7 +12,7 @@ from audit.vocabulary import Actor, Ref
 from workflows.runs.models import Run
 from workflows.runs.services.moving import note
 
-EVIDENCE_TAKEN, LIST_TAKEN = "runs.evidence_taken", "runs.list_taken"
+EVIDENCE_TAKEN, LIST_TAKEN = "runs.evidence_downloaded", "runs.list_downloaded"
 
 
 @transaction.atomic
