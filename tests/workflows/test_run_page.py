@@ -33,7 +33,7 @@ def test_a_run_that_went_through_people_is_told_by_each_tab(workflow, alice, bob
     hold_above(10_000)
     run = begun(alice)
     task = claim(clerk)
-    report(clerk, task_id=str(task.pk))
+    assert report(clerk, task=str(task.pk)).status_code == 201
     complete(clerk, task, kind="order")
     question = Approval.objects.get(state="pending")
     page = read(carol, "run", run.pk)

@@ -81,12 +81,13 @@ def _approvals(actions: Sequence[Action]) -> dict[Any, Approval]:
 
 
 def _of_action(action: Action) -> Iterator[Decision]:
-    if action.verdict:
+    # What was held is told with the question to people: the verdict that stands now came after them.
+    if action.verdict and not (action.verdict == "hold" and action.approval_id):
         icon, tone = VERDICTS.get(action.verdict, ("rule", ""))
         version = [_("By version %(number)s of the policies.") % {"number": action.policy_version}]
         advance = [_("Approved in advance: %(words)s") % {"words": action.standing}] if action.standing else []
         yield Decision(
-            at=action.requested_at,
+            at=action.decided_at or action.requested_at,
             kind="rule",
             tag=Tag(str(_words_of(action.verdict)), icon, tone),
             who=_("The rules"),
@@ -123,6 +124,7 @@ def _sentence(action: Action) -> str:
 def _of_approval(approval: Approval, is_shown: bool) -> Iterator[Decision]:
     link = reverse("inbox-approval", args=[approval.pk]) if is_shown else ""
     votes = list(approval.votes.all())
+    yield _of_hold(approval)
     for vote in votes:
         yield _of_vote(vote, approval, link)
     if approval.state == OPEN:
@@ -133,7 +135,6 @@ def _of_approval(approval: Approval, is_shown: bool) -> Iterator[Decision]:
             tag=Tag(_("Waits for people"), "hourglass_top", "wait"),
             who=groups or _("People"),
             about=approval.subject_label,
-            reason=approval.sentence,
             link=link,
             link_words=_("Open the question"),
         )
@@ -148,6 +149,20 @@ def _of_approval(approval: Approval, is_shown: bool) -> Iterator[Decision]:
             link=link,
             link_words=_("Open the question"),
         )
+
+
+def _of_hold(approval: Approval) -> Decision:
+    icon, tone = VERDICTS["hold"]
+    version = [_("By version %(number)s of the policies.") % {"number": approval.policy_version}]
+    return Decision(
+        at=approval.created_at,
+        kind="rule",
+        tag=Tag(_words_of("hold"), icon, tone),
+        who=_("The rules"),
+        about=approval.subject_label,
+        reason=approval.sentence,
+        more=version if approval.policy_version else [],
+    )
 
 
 def _of_vote(vote: Vote, approval: Approval, link: str) -> Decision:
