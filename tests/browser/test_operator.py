@@ -49,7 +49,7 @@ def test_an_operator_deals_with_what_stopped_together(page: Page, portal, stoppe
     keep(page, "incidents-sheet")
     page.get_by_role("checkbox").nth(2).uncheck()
     page.get_by_label("Your reason, for all of these").fill("The agent was mended")
-    page.get_by_role("button", name="Try again: 3 cases").click()
+    page.get_by_role("button", name="Try again: those chosen").click()
     expect(page.get_by_text("2 of 2 were done.")).to_be_visible()
     assert barriers(page) == []
     keep(page, "incidents-done")

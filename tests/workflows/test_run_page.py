@@ -1,4 +1,4 @@
-"""The page of a run by its tabs: each says what it is for, hides what rules hide, and costs no more for many."""
+"""The page of a run by its tabs: each says what it is for, hides what rules hide, costs no more for many."""
 
 from __future__ import annotations
 

@@ -74,7 +74,10 @@ def told(run: Run, user: User, after: Any) -> dict[str, Any]:
             (SYSTEMS, _("Waits for a system or its turn")),
         ],
         "until": until,
-        "ticks": [(tick, length_words(tick.seconds)) for tick in _ticks(run.started_at, until)],
+        "ticks": [
+            (tick, length_words(tick.seconds) if tick.seconds else "0")
+            for tick in _ticks(run.started_at, until)
+        ],
         "next": steps[-1].pk if more else None,
     }
 
