@@ -17,6 +17,8 @@ from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list
+from workflows.pages.incidents import incidents, incidents_parts
+from workflows.pages.incidents_together import steer_together
 from workflows.pages.kept import delete_view, keep_view, rename_view
 from workflows.pages.life import VERBS as LIFE_VERBS
 from workflows.pages.life import certificate, life, live_on
@@ -30,7 +32,9 @@ from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
 from workflows.pages.run import run, run_parts
-from workflows.pages.run_list import runs, runs_parts
+from workflows.pages.run_evidence import TYPES as EVIDENCE_TYPES
+from workflows.pages.run_evidence import evidence, evidence_file
+from workflows.pages.run_list import runs, runs_file, runs_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -71,10 +75,19 @@ page_urlpatterns = [
     path("away/<uuid:delegation_id>/end/", end_away, name="away-end"),
     path("runs/", runs, name="runs"),
     path("runs/parts/", runs_parts, name="runs-parts"),
+    path("runs/runs.csv", runs_file, name="runs-file"),
+    path("runs/incidents/", incidents, name="incidents"),
+    path("runs/incidents/parts/", incidents_parts, name="incidents-parts"),
+    path("runs/incidents/together/", steer_together, name="incidents-together"),
     path("runs/start/", startable, name="startable"),
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
+    path("runs/<uuid:run_id>/evidence/", evidence, name="run-evidence"),
+    *(
+        path(f"runs/<uuid:run_id>/evidence.{form}", evidence_file, {"form": form}, name=f"run-evidence-{form}")
+        for form in EVIDENCE_TYPES
+    ),
     *(
         path(f"runs/<uuid:run_id>/{verb}/", steer_run, {"verb": verb}, name=f"run-{verb}")
         for verb in RunVerb.values

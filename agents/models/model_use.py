@@ -34,7 +34,10 @@ class ModelUse(KeyedModel):
                 name="agents_modeluse_not_negative",
             ),
         ]
-        indexes = [models.Index(fields=["agent", "-at"], name="agents_modeluse_of_agent")]
+        indexes = [
+            models.Index(fields=["agent", "-at"], name="agents_modeluse_of_agent"),
+            models.Index(fields=["run_id"], condition=~Q(run_id=""), name="agents_modeluse_of_run"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model}: {self.tokens:,} tokens"

@@ -134,7 +134,7 @@ def test_a_run_that_stopped_says_why_and_goes_on_with_a_reason(workflow, alice, 
     assert run.state == "running"
     assert browser(dave).get(reverse("run-retry", args=[run.pk])).status_code == 200
     assert steered(dave, "run-cancel", run.pk, reason="a joke after all").status_code == 302
-    page = read(dave, "run", run.pk)
+    page = read(dave, "run", run.pk, tab="decisions")
     assert "a joke after all" in page
     assert "data-refresh" not in page
     assert "What you can do" not in page
@@ -177,7 +177,8 @@ def test_an_answer_is_said_to_be_of_whoever_gave_it(workflow, alice, dave, carol
     assert "Dave gave this answer: Kind chat, Pages 2" in page
     assert "Robo had answered: Kind chat" in page
     assert "In the agent" not in page
-    assert "waits for an operator at" in page  # what was the matter is still on record
+    # What was the matter is still on record.
+    assert "waits for an operator at" in read(carol, "run", run.pk, tab="log")
 
 
 def test_work_for_one_person_is_said_to_be_offered_to_them(workflow, alice, bob, dave, carol, clerk):
@@ -455,7 +456,8 @@ def test_a_run_is_started_with_a_document(clerk, alice, bob, settings, tmp_path)
         assert browser(alice).post(address, {"key": "k", "input-topic": file}).status_code == 302
     run = Run.objects.get()
     assert run.label == "Answer letters <b>letter.txt"
-    page = read(alice, "run", run.pk)
+    assert "&lt;b&gt;letter.txt" in read(alice, "run", run.pk)
+    page = read(alice, "run", run.pk, tab="artefacts")
     assert "&lt;b&gt;letter.txt" in page
     assert "Download" in page
     assert str(run.run_documents.get().document_id) in page

@@ -1,40 +1,31 @@
-"""The page of one run: its steps, its documents, what was decided, and what a person may do to it."""
+"""The page of one run: what it is and waits for, its tabs, and what a person may do to it."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.models import User
-from audit import reading
 from audit.selectors import newest_position
-from workflows.documents.models import Document
-from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page, for_people, page, part
-from workflows.pages.feed import STEPS
-from workflows.pages.lines import Line, lines_of
-from workflows.pages.question import pretty
-from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of
-from workflows.pages.words import ECHOED, Tag, facts_of, humanize, state_tag
+from workflows.pages.run_head import callouts_of, elapsed_of, policies_of, trigger_of
+from workflows.pages.run_meter import latency_of, meter_of
+from workflows.pages.run_picture import picture_of
+from workflows.pages.run_tabs import TABS, asked_of, links_of
+from workflows.pages.words import Tag, humanize, state_tag
 from workflows.runs import services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb
-from workflows.runs.models import Intervention, Run
+from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to
 
-MOST_LINES = 200
 AS_USUAL = 3  # the priority of a run that nobody said anything about
-# The table of the steps says these better.
-IN_THE_TABLE = (
-    *("tasks.task_opened", "tasks.task_claimed", "tasks.task_redirected"),
-    "actions.action_requested",
-)
 TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad", RunVerb.CANCEL: "bad"}
 
 
@@ -44,7 +35,7 @@ TONES = {RunVerb.RETRY: "good", RunVerb.RESUME: "good", RunVerb.COMPENSATE: "bad
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show one run from its beginning to where it is now."""
     found = _find(request, run_id)
-    return page(request, "portal/run.html", "Run", subtitle=found.label, **_told(found, request))
+    return page(request, "portal/run.html", _("Run"), subtitle=found.label, **_told(found, request))
 
 
 @never_cache
@@ -70,31 +61,32 @@ def _find(request: HttpRequest, run_id: UUID) -> Run:
 
 
 def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
-    user = _user(request)
+    user, asked = _user(request), asked_of(request.GET)
     # Before everything else, so that what happens between the reads is read again, never missed.
     position = newest_position()
-    documents = list(Document.objects.filter(pk__in=found.run_documents.values("document")).order_by("pk"))
-    names = names_of(documents)
-    readable = set(
-        visible_documents(user).filter(pk__in=[it.pk for it in documents]).values_list("pk", flat=True)
-    )
+    orders = orders_of(found, user)
+    tab = TABS[asked.tab]
+    told = tab.told(found, user, asked)
     return {
         "position": position,
         "run": found,
+        "asked": asked,
         "is_open": found.state in OPEN_RUNS,
         "is_parked": found.state == RunState.INCIDENT,
         "tags": tags_of(found),
-        "pause": _pause_of(found),
-        "orders": orders_of(found, user),
+        "orders": orders,
+        "callouts": callouts_of(found, user, may_steer=bool(orders)),
+        "trigger": trigger_of(found),
+        "elapsed": elapsed_of(found),
+        "policies": policies_of(found),
+        "meter": meter_of(found, user),
+        "latency": latency_of(found, user),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
-        "parent": visible_to(user).filter(steps__child=found).first(),
-        "steps": lines_of_steps(found, user, names),
-        "more_steps": max(0, found.steps.count() - MOST_STEPS),
-        "documents": [(document, document.pk in readable) for document in documents],
-        "input": facts_of(named(found.input, names), found.version.content.get("input")),
-        "output": facts_of(named(found.output or {}, names)),
-        "raw": pretty({"input": found.input, "output": found.output}),
-        "lines": _lines(found, user),
+        "parent": visible_to(user).filter(steps__child=found).first() if found.parent_id else None,
+        "graph": picture_of(found, told["steps"], user) if tab.key == "steps" else None,
+        "tabs": links_of(found, asked),
+        "tab": tab,
+        **told,
     }
 
 
@@ -111,22 +103,6 @@ def tags_of(found: Run) -> list[Tag]:
     if found.outcome and found.outcome != found.state:
         tags.append(Tag(f"Outcome: {humanize(found.outcome).lower()}", "flag"))
     return tags
-
-
-def _pause_of(found: Run) -> Intervention | None:
-    """Return who paused a run that is paused now, when and why."""
-    if not found.is_paused or found.state not in OPEN_RUNS:
-        return None
-    return found.interventions.select_related("by").filter(verb=RunVerb.PAUSE).last()
-
-
-def _lines(found: Run, user: User) -> list[Line]:
-    """Return what was decided and done, newest first; of tasks only what closes the steps themselves."""
-    tasks = [str(key) for key in found.steps.values_list("task_id", flat=True) if key]
-    echoes = ECHOED & ~Q(subject_id__in=tasks)
-    besides = echoes | Q(verb__in=(*STEPS, *IN_THE_TABLE))
-    newest = reading.timeline("runs.run", str(found.pk), user, besides=besides, size=MOST_LINES)
-    return list(reversed(lines_of(reading.in_order(newest.events))))
 
 
 def _user(request: HttpRequest) -> User:

@@ -13,8 +13,15 @@ from django.urls import reverse
 from agents.models import User
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
-from workflows.documents.models import Document
-from workflows.pages.question import pretty
+from workflows.pages.step_words import (
+    full_name,
+    in_brief,
+    name_of,
+    named,
+    shown_input,
+    took_words,
+    who_has,
+)
 from workflows.pages.words import IN_LINE, Fact, Tag, action_tag, facts_of, humanize, state_tag
 from workflows.runs.choices import StepState, StepVerb
 from workflows.runs.models import Intervention, Run, Step
@@ -23,9 +30,7 @@ from workflows.runs.services import may_steer, verbs_of_steps, why_unclaimed
 from workflows.tasks.models import Task
 
 HELD = Tag("Held for people", "front_hand", "wait")
-IN_BRIEF = 3
-MOST_STEPS = 300  # a map may have ten thousand items; the page shows the first, and how many there are
-BRIEF_CHARACTERS = 120
+MOST_STEPS = 200  # a map may have ten thousand items; a page shows so many, and where the next are
 _QUESTIONS = Task.objects.select_related("claimed_by__agent").order_by("pk")
 # What is done by the engine itself within one look says nothing to people but where the run went.
 SCHEMA_OF = {"agent": "answer", "human": "form"}
@@ -45,19 +50,20 @@ class Call:
 class StepLine:
     """One step of the table. What agents, people and systems wrote is text, never markup."""
 
+    key: str
     name: str
     again: int
     tag: Tag
     who: str
     since: datetime | None
     ended: datetime | None
+    took: str
     due: datetime | None
     stands_since: datetime | None
     asked: list[Fact]
     asked_briefly: str
     answer: list[Fact]
     answer_briefly: str
-    raw: str
     answered: str  # who gave the answer, as its heading says it
     by_agent: bool
     error: str = ""
@@ -72,9 +78,11 @@ class StepLine:
         return not (self.asked or self.answer or self.error or self.notes or self.calls)
 
 
-def lines_of_steps(run: Run, user: User, documents: Mapping[str, str]) -> list[StepLine]:
-    """Return the steps of a run in the order they began; ``documents`` are the names behind the ids."""
-    steps = list(steps_of(run)[:MOST_STEPS])
+def lines_of_steps(
+    run: Run, user: User, documents: Mapping[str, str], steps: list[Step] | None = None
+) -> list[StepLine]:
+    """Return steps of a run, at first those that began first; ``documents`` are the names behind the ids."""
+    steps = list(steps_of(run)[:MOST_STEPS]) if steps is None else steps
     calls = {**_calls(steps, run, user), **_children(steps, user)}
     nobody = why_unclaimed(steps)
     by_hand = _given_by_hand(run, steps)
@@ -124,26 +132,27 @@ def _line(
 ) -> StepLine:
     node = run.version.content["nodes"].get(step.node, {})
     schema = node.get(SCHEMA_OF.get(step.kind, ""), {})
-    asked = facts_of(_named(step.input, documents))
-    answer = facts_of(_named(step.answer or {}, documents), schema)
+    asked = facts_of(named(shown_input(step), documents))
+    answer = facts_of(named(step.answer or {}, documents), schema)
     waits = step.state in (StepState.READY, StepState.RUNNING)
     is_held = any(call.question for call in calls)
     # What an agent asked for and gave its task back for, as well as what a step itself asked for.
     is_in_line = not is_held and waits and any(call.tag is IN_LINE for call in calls)
     return StepLine(
-        name=f"{step.name} ({step.index + 1})" if step.frame_id else step.name,
+        key=str(step.pk),
+        name=full_name(step),
         again=step.generation if step.generation > 1 else 0,
         tag=HELD if is_held and waits else IN_LINE if is_in_line else _tag(step),
         who=who_has(step, is_held=is_held, is_in_line=is_in_line),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
+        took=took_words(step),
         due=step.task.due_at if step.task and waits else None,
         stands_since=step.clock_stopped_at if waits else None,
         asked=asked,
         asked_briefly=in_brief(asked),
         answer=answer,
         answer_briefly=in_brief(answer),
-        raw=pretty({"input": step.input, "answer": step.answer}) if answer or asked else "",
         answered=_answered(step, by_hand),
         by_agent=_is_agents(step, by_hand),
         error=str(step.error.get("message") or humanize(str(step.error.get("code", "")))),
@@ -181,7 +190,7 @@ def _questions(step: Step) -> list[str]:
 
 def _said_to(question: Task) -> str:
     if question.state == Task.State.DONE:
-        return f"{_name(question)} answered: {in_brief(facts_of(question.answer or {}))}"
+        return f"{name_of(question)} answered: {in_brief(facts_of(question.answer or {}))}"
     if question.state in Task.WAITING:
         return "Nobody has answered yet."
     return f"It was not answered ({question.get_state_display().lower()})."
@@ -223,33 +232,6 @@ def _tag_of_call(action: Action) -> Tag | None:
     if action.waits_for_turn:
         return IN_LINE
     return HELD if action.state == Action.State.HELD else None
-
-
-def who_has(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> str:
-    """Return who did a step or has it now, or to whom it is offered.
-
-    Of a task that was given back for an action: whether people decide on that, or it waits for its turn.
-    """
-    task = step.task
-    if task is not None and task.waits_for:
-        if is_in_line:
-            return "what the agent asked for waits for its turn"
-        return "people decide on what the agent asked for" if is_held else "waits for what the agent asked for"
-    if task is not None and task.claimed_by is not None:
-        return _name(task)
-    if step.agent is not None:
-        return step.agent.name
-    if task is not None and task.state == Task.State.OPEN:
-        asked = [group.name for group in task.candidate_groups.all()]
-        asked += [str(person) for person in task.candidate_users.all()]
-        return f"offered to {task.role.name}" if task.role else f"offered to {' and '.join(asked) or 'nobody'}"
-    return "the workflow" if step.kind in ("branch", "end") else ""
-
-
-def _name(task: Task) -> str:
-    """Return what people call whoever has or had a task."""
-    agent = getattr(task.claimed_by, "agent", None)
-    return agent.name if agent else str(task.claimed_by)
 
 
 def _notes(step: Step, waits: bool) -> list[str]:
@@ -328,29 +310,3 @@ def _call(action: Action) -> Call:
         link=reverse("action", args=[action.pk]),
         question=reverse("inbox-approval", args=[action.approval_id]) if held else "",
     )
-
-
-def in_brief(facts: list[Fact]) -> str:
-    """Return the first few facts as one line, for the summary that opens all of them."""
-    words = ", ".join(f"{fact.name} {fact.value}" for fact in facts[:IN_BRIEF])
-    more = f" and {len(facts) - IN_BRIEF} more" if len(facts) > IN_BRIEF else ""
-    return (words if len(words) <= BRIEF_CHARACTERS else words[:BRIEF_CHARACTERS] + "…") + more
-
-
-def names_of(documents: list[Document]) -> dict[str, str]:
-    """Return the names of documents by their ids as text."""
-    return {str(document.pk): document.name for document in documents}
-
-
-def named(content: Mapping[str, Any], documents: Mapping[str, str]) -> dict[str, Any]:
-    """Return content with names where it refers to documents: an id tells people nothing."""
-    found: dict[str, Any] = _named(content, documents)
-    return found
-
-
-def _named(value: Any, documents: Mapping[str, str]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _named(inner, documents) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_named(inner, documents) for inner in value]
-    return documents.get(value, value) if isinstance(value, str) else value

@@ -28,7 +28,7 @@ from workflows.pages.lines import PROCESSES, Line, history_of
 from workflows.pages.question import pretty
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.shelves import FOR_PEOPLE
-from workflows.pages.steps import named, names_of
+from workflows.pages.step_words import named, names_of
 from workflows.pages.waiting import OF_AGENTS, next_for, page_of
 from workflows.pages.words import Fact, Tag, facts_of, state_tag
 from workflows.pages.work_forms import AskForm, PassOnForm, offered_forms

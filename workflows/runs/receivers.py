@@ -54,6 +54,8 @@ VERBS = {
     "runs.version_proposed": "A version of a workflow was proposed.",
     "runs.version_approved": "A second person approved a version of a workflow.",
     "runs.version_rejected": "A version of a workflow was not approved.",
+    "runs.evidence_downloaded": "Somebody took the evidence of a run along, as a file.",
+    "runs.list_downloaded": "Somebody took the list of runs along, as a file.",
     "runs.workflow_switched": "A workflow was switched on or off.",
 }
 REMEDIES = {

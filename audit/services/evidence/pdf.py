@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 from xml.sax.saxutils import escape
 
 from reportlab.lib import colors
@@ -62,10 +62,22 @@ HEADING_RIGHT = _style("heading-right", 6.8, fontName=BOLD, alignment=TA_RIGHT)
 LEVELS = [_style("level-0", 10, fontName=BOLD, spaceBefore=5), _style("level-1", 8.5, leftIndent=12)]
 
 
+class Titled(Protocol):
+    """What stands above every page."""
+
+    @property
+    def title(self) -> str:
+        """Return what the document is called."""
+
+    @property
+    def company(self) -> str:
+        """Return whose it is."""
+
+
 class Document(BaseDocTemplate):
     """Pages with the title above, their number below, and headings that the table of contents hears of."""
 
-    def __init__(self, path: str, contents: Contents) -> None:
+    def __init__(self, path: str | IO[bytes], contents: Titled) -> None:
         super().__init__(
             path,
             pagesize=PAGE,
@@ -80,7 +92,7 @@ class Document(BaseDocTemplate):
         )
         frame = Frame(self.leftMargin, self.bottomMargin, self.width, self.height, id="page", showBoundary=0,
                       leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)  # fmt: skip
-        self._above = f"{contents.title} · {_drawable(shown(contents.company))[:120]}"
+        self._above = f"{_drawable(shown(contents.title))[:160]} · {_drawable(shown(contents.company))[:120]}"
         self.addPageTemplates([PageTemplate(id="page", frames=[frame], onPage=self._around)])
 
     def _around(self, canvas: Any, document: Any) -> None:
@@ -105,11 +117,12 @@ class Document(BaseDocTemplate):
 
 def write_pdf(path: Path, contents: Contents, judged: dict[str, Any]) -> None:
     """Write the document."""
-    _load_fonts()
+    load_fonts()
     Document(str(path), contents).multiBuild(list(_story(contents, judged)))
 
 
-def _load_fonts() -> None:
+def load_fonts() -> None:
+    """Register the embedded fonts, once a process."""
     for name in (PLAIN, BOLD):
         if name not in pdfmetrics.getRegisteredFontNames():
             pdfmetrics.registerFont(TTFont(name, str(FONTS / f"{name}.ttf")))
@@ -120,7 +133,7 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
     yield Paragraph(contents.title, TITLE)
     yield Paragraph(CLAIM, BODY)
     yield Spacer(1, 4 * mm)
-    rows = [[Paragraph(name, SMALL), _cell(said, BODY)] for name, said in facts(contents)]
+    rows = [[Paragraph(name, SMALL), cell(said, BODY)] for name, said in facts(contents)]
     yield LongTable(
         rows, colWidths=[32 * mm, WIDTH - 32 * mm], style=TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP")])
     )
@@ -134,7 +147,7 @@ def _story(contents: Contents, judged: dict[str, Any]) -> Iterator[Flowable]:
     yield toc
     for number, (section, tables) in enumerate(contents.sections, 1):
         yield PageBreak()
-        yield _heading(f"{number}. {section.title}", SECTION, section.code)
+        yield heading(f"{number}. {section.title}", SECTION, section.code)
         yield Paragraph(escape(section.says), SMALL)
         for one in tables:
             yield from _filled(one, contents)
@@ -150,7 +163,8 @@ def _headings(contents: Contents, judged: dict[str, Any]) -> Iterator[tuple[int,
     yield from ((1, escape(one["name"]), 0, f"of-{one['code']}") for one in judged["frameworks"])
 
 
-def _heading(text: str, style: ParagraphStyle, key: str) -> Paragraph:
+def heading(text: str, style: ParagraphStyle, key: str) -> Paragraph:
+    """Return a heading that the outline and the table of contents hear of."""
     found = Paragraph(escape(text), style)
     found.evidence_key = key
     return found
@@ -159,7 +173,7 @@ def _heading(text: str, style: ParagraphStyle, key: str) -> Paragraph:
 def _filled(filled: Filled, contents: Contents) -> Iterator[Flowable]:
     table = filled.table
     yield CondPageBreak(35 * mm)
-    yield _heading(table.title, TABLE, table.code)
+    yield heading(table.title, TABLE, table.code)
     yield Paragraph(escape(table.says), BODY)
     if note := note_of(filled, contents):
         yield Paragraph(escape(note), SMALL)
@@ -168,20 +182,20 @@ def _filled(filled: Filled, contents: Contents) -> Iterator[Flowable]:
         return
     kinds = [column.kind for column in table.columns]
     rows = [[for_people(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in filled.rows]
-    yield _grid([column.title for column in table.columns], kinds, rows)
+    yield grid([column.title for column in table.columns], kinds, rows)
 
 
 def _mapping(judged: dict[str, Any]) -> Iterator[Flowable]:
     words = {"all": "every part has content", "some": "some parts have content", "none": "no content"}
     yield PageBreak()
-    yield _heading(MAPPING_TITLE, SECTION, "mapping")
+    yield heading(MAPPING_TITLE, SECTION, "mapping")
     yield Paragraph(
         escape(f"{judged['name']}. The words are our own and no text of a law or a standard."), BODY
     )
     for framework in judged["frameworks"]:
         yield CondPageBreak(35 * mm)
-        yield _heading(framework["name"], TABLE, f"of-{framework['code']}")
-        yield _cell(framework["source"], SMALL)
+        yield heading(framework["name"], TABLE, f"of-{framework['code']}")
+        yield cell(framework["source"], SMALL)
         rows = [
             [
                 row["id"],
@@ -192,7 +206,7 @@ def _mapping(judged: dict[str, Any]) -> Iterator[Flowable]:
             for row in framework["rows"]
         ]
         heads = ["Row", "What this pack shows for it", "Where, with how many rows", "In this period"]
-        yield _grid(heads, [Kind.TEXT] * 4, rows)
+        yield grid(heads, [Kind.TEXT] * 4, rows)
 
 
 def _beyond(row: dict[str, Any]) -> str:
@@ -200,15 +214,15 @@ def _beyond(row: dict[str, Any]) -> str:
     return " ".join(part for part in (beyond, "" if row["text_checked"] else NO_TEXT) if part)
 
 
-def _grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[str]]) -> LongTable:
+def grid(heads: Sequence[str], kinds: Sequence[Kind], rows: Sequence[Sequence[str]]) -> LongTable:
+    """Return a table that breaks over pages and repeats its head."""
     top = [
-        _cell(head, HEADING_RIGHT if kind in RIGHT else HEADING)
-        for head, kind in zip(heads, kinds, strict=True)
+        cell(head, HEADING_RIGHT if kind in RIGHT else HEADING) for head, kind in zip(heads, kinds, strict=True)
     ]
     # A paragraph costs; what is short, or nothing at all, needs none.
     below = [
         [
-            _cell(said, CELL) if said and kind not in RIGHT else said
+            cell(said, CELL) if said and kind not in RIGHT else said
             for said, kind in zip(row, kinds, strict=True)
         ]
         for row in rows
@@ -245,7 +259,8 @@ def _word(text: str) -> float:
     return float(pdfmetrics.stringWidth(longest, BOLD, CELL.fontSize))
 
 
-def _cell(text: str, style: ParagraphStyle) -> Paragraph:
+def cell(text: str, style: ParagraphStyle) -> Paragraph:
+    """Return a text as it may be drawn: never markup, and nothing the font does not have."""
     return Paragraph(escape(_drawable(text)).replace("\n", "<br/>"), style)
 
 

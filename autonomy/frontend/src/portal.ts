@@ -5,6 +5,7 @@ import { inbox } from "./inbox";
 import { keys } from "./keys";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
+import { choosing, copying, pointing } from "./run";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;
@@ -17,7 +18,8 @@ function refreshing(root: HTMLElement): void {
 
   function isInUse(): boolean {
     const isTyped = all<HTMLTextAreaElement>("textarea", root).some((area) => area.value !== area.defaultValue);
-    return isTyped || root.contains(document.activeElement);
+    const isChosen = all<HTMLInputElement>("input[type=checkbox]", root).some((box) => box.checked !== box.defaultChecked);
+    return isTyped || isChosen || root.contains(document.activeElement);
   }
 
   async function refresh(again = false): Promise<void> {
@@ -68,6 +70,8 @@ if (inboxRoot) inbox(inboxRoot);
 for (const list of all("[data-feed]")) feed(list);
 for (const root of all("[data-page=console]")) operations(root);
 if (refreshRoot) refreshing(refreshRoot);
+all("[data-page=run]").forEach((root) => (copying(root), pointing()));
+all("[data-page=incidents]").forEach(choosing);
 
 refreshTimes();
 window.setInterval(refreshTimes, REFRESH_TIMES_MS);

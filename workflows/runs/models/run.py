@@ -87,6 +87,11 @@ class Run(KeyedModel):
             models.Index(
                 fields=["state"], condition=Q(state__in=["running", "incident"]), name="runs_run_open"
             ),
+            # The list: newest first of one state, and what has been open longest.
+            models.Index(fields=["state", "-id"], name="runs_run_in_state"),
+            models.Index(
+                fields=["id"], condition=Q(state__in=["running", "incident"]), name="runs_run_open_longest"
+            ),
             models.Index(
                 fields=["parent"],
                 condition=Q(parent__isnull=False, state__in=["running", "incident"]),
@@ -192,7 +197,13 @@ class Step(KeyedModel):
         Action, null=True, blank=True, on_delete=models.PROTECT, related_name="undone_step"
     )
     agent = models.ForeignKey(
-        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="Who did it."
+        Agent,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who did it.",
     )
     chosen_because = models.CharField(max_length=500, blank=True, help_text="Why this agent and no other.")
     routing = models.JSONField(
@@ -233,6 +244,9 @@ class Step(KeyedModel):
                 fields=["held_by"], condition=Q(held_by__isnull=False, state="ready"), name="runs_step_held"
             ),
             models.Index(fields=["undone"], condition=Q(undone="running"), name="runs_step_being_undone"),
+            models.Index(fields=["is_parked"], condition=Q(is_parked=True), name="runs_step_parked"),
+            # What an agent did last, however much it did.
+            models.Index(fields=["agent", "-id"], condition=Q(agent__isnull=False), name="runs_step_of_agent"),
         ]
 
     def __str__(self) -> str:

@@ -59,6 +59,7 @@ from workflows.runs.services.steering import (
     who_could_take,
 )
 from workflows.runs.services.sweeping import sweep_runs
+from workflows.runs.services.taking_along import record_evidence_taken, record_list_taken
 from workflows.runs.services.ticking import MOST_LOOKS, tick
 from workflows.runs.services.unclaimed import why_unclaimed
 
@@ -100,6 +101,8 @@ __all__ = [
     "note_decision",
     "preview_steering",
     "propose_version",
+    "record_evidence_taken",
+    "record_list_taken",
     "release_held",
     "release_stopped",
     "retry_run",
