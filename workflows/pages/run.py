@@ -19,6 +19,7 @@ from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import admin_page, for_people, page, part
 from workflows.pages.activity import STEPS
+from workflows.pages.graph import run_graph
 from workflows.pages.lines import Line, lines_of
 from workflows.pages.question import pretty
 from workflows.pages.steps import MOST_STEPS, lines_of_steps, named, names_of
@@ -78,8 +79,10 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
     readable = set(
         visible_documents(user).filter(pk__in=[it.pk for it in documents]).values_list("pk", flat=True)
     )
+    steps = lines_of_steps(found, user, names)
     return {
         "position": position,
+        "graph": run_graph(found, steps, user),
         "run": found,
         "is_open": found.state in OPEN_RUNS,
         "is_parked": found.state == RunState.INCIDENT,
@@ -88,7 +91,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "orders": orders_of(found, user),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first(),
-        "steps": lines_of_steps(found, user, names),
+        "steps": steps,
         "more_steps": max(0, found.steps.count() - MOST_STEPS),
         "documents": [(document, document.pk in readable) for document in documents],
         "input": facts_of(named(found.input, names), found.version.content.get("input")),

@@ -45,6 +45,7 @@ class Call:
 class StepLine:
     """One step of the table. What agents, people and systems wrote is text, never markup."""
 
+    key: str
     name: str
     again: int
     tag: Tag
@@ -131,6 +132,7 @@ def _line(
     # What an agent asked for and gave its task back for, as well as what a step itself asked for.
     is_in_line = not is_held and waits and any(call.tag is IN_LINE for call in calls)
     return StepLine(
+        key=str(step.pk),
         name=f"{step.name} ({step.index + 1})" if step.frame_id else step.name,
         again=step.generation if step.generation > 1 else 0,
         tag=HELD if is_held and waits else IN_LINE if is_in_line else _tag(step),

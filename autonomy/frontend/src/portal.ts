@@ -1,6 +1,7 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
 import { activity } from "./activity";
 import { inbox } from "./inbox";
+import { loadGraphs } from "./graphs";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
 import { refreshTimes } from "./times";
@@ -65,6 +66,7 @@ const refreshRoot = one("[data-refresh]");
 if (inboxRoot) inbox(inboxRoot);
 if (activityRoot) activity(activityRoot);
 if (refreshRoot) refreshing(refreshRoot);
+loadGraphs();
 
 refreshTimes();
 window.setInterval(refreshTimes, REFRESH_TIMES_MS);
