@@ -1,4 +1,4 @@
-"""The picture of a run: the workflow it follows, and on each node what differs: its state, who has it, since when."""
+"""The picture of a run: its workflow, and on each node what differs: its state, who has it, since when."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q, Sum
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -194,7 +193,9 @@ def _of_frame(sums: Mapping[str, Any]) -> str:
 
 def _children(run: Run, user: User) -> dict[str, str]:
     """Return the runs that nodes began, where this person may see them; of many how many there are."""
-    runs = visible_to(user).filter(parent__run=run).order_by("-pk").values_list("parent__node", "label", "state")
+    runs = (
+        visible_to(user).filter(parent__run=run).order_by("-pk").values_list("parent__node", "label", "state")
+    )
     found: dict[str, list[str]] = {}
     labels = dict(Run._meta.get_field("state").choices or ())
     for node, label, state in runs[:MOST_OPEN]:
@@ -213,13 +214,10 @@ def _current(run: Run, standings: Mapping[str, Standing]) -> str:
         return ""
     order = list(STATES)
     is_open = run.state in OPEN_RUNS
-    at = [node for node, one in standings.items() if is_open and order.index(one.state) <= order.index("running")]
+    at = [
+        node for node, one in standings.items() if is_open and order.index(one.state) <= order.index("running")
+    ]
     if at:
         return min(at, key=lambda node: order.index(standings[node].state))
     last = [(str(one.step.pk), node) for node, one in standings.items() if one.step]
     return max(last)[1] if last else ""
-
-
-def diff_address(workflow_id: Any, number: int) -> str:
-    """Return the page that shows what a version changes."""
-    return reverse("workflow-diff", args=[workflow_id, number])

@@ -48,7 +48,7 @@ _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def drawing_of(content: Mapping[str, Any], *, conditions: bool = True) -> Drawing:
-    """Return a definition as a page draws it; without ``conditions`` for those who may not read the workflow."""
+    """Return a definition as a page draws it; without ``conditions`` for who may not read the workflow."""
     return _drawing(graph_of(content), conditions=conditions)
 
 

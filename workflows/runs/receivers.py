@@ -53,6 +53,7 @@ VERBS = {
     "runs.version_proposed": "A version of a workflow was proposed.",
     "runs.version_approved": "A second person approved a version of a workflow.",
     "runs.version_rejected": "A version of a workflow was not approved.",
+    "runs.layout_kept": "A person arranged the picture of a version.",
     "runs.workflow_switched": "A workflow was switched on or off.",
 }
 REMEDIES = {

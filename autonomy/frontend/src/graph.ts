@@ -1,4 +1,5 @@
 // Read-only pictures of workflows and runs: wherever the page has one, drawn anew when the page reads itself again.
+import { button } from "./buttons";
 import { draw, type Direction, type Drawing, overview, place, type Placed } from "./drawing";
 import { all, one } from "./page";
 
@@ -26,20 +27,6 @@ function chosen(key: string, drawing: Drawing): Choice {
     choices.set(key, found);
   }
   return found;
-}
-
-function button(word: string, icon: string, pressed?: boolean): HTMLButtonElement {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = "portal-button";
-  made.dataset.size = "small";
-  const mark = document.createElement("span");
-  mark.className = "material-symbols-outlined";
-  mark.setAttribute("aria-hidden", "true");
-  mark.textContent = icon;
-  made.append(mark, word);
-  if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
-  return made;
 }
 
 /** Draw one picture into its place. */

@@ -1,1 +1,371 @@
-export {};
+// Draw a workflow: picture, forms and text say the same. Without this code the text area alone does all of it.
+import { button } from "./buttons";
+import type { Box, Drawing, Layout } from "./drawing";
+import { type Answer, type Change, Draft, type Facts, type Finding, type Json, type Outcome } from "./editor/draft";
+import { type Around, field, type Pick, type Spec, tag, unique } from "./editor/fields";
+import { Picture } from "./editor/picture";
+import { all, one, say } from "./page";
+
+interface Data {
+  kinds: [string, string, string][];
+  fields: Record<string, Spec[]>;
+  whole: Spec[];
+  pickers: Record<string, Pick[]>;
+  layout: Layout;
+  comments: boolean;
+}
+
+const WAIT_FOR_TYPING_MS = 600;
+
+function start(root: HTMLElement): void {
+  const data = JSON.parse(one("#editor-data", root)!.textContent!) as Data;
+  const form = one<HTMLFormElement>("[data-editor-form]", root)!;
+  const text = one<HTMLTextAreaElement>("[data-editor-text]", root)!;
+  const panel = one("[data-editor-panel]", root)!;
+  const panelTitle = one("[data-editor-panel-title]", root)!;
+  const status = one("[data-editor-status]", root)!;
+  const words = new Map<string, string>();
+  const template = one<HTMLTemplateElement>("[data-editor-words]", root)!;
+  for (const span of all("[data-word]", template.content)) words.set(span.dataset.word!, span.textContent ?? "");
+  const word = (name: string): string => words.get(name) ?? name;
+
+  const draft = new Draft(root.dataset.check!, one<HTMLInputElement>("[name=csrfmiddlewaretoken]", form)!.value);
+  draft.layout = data.layout ?? {};
+  let selected = "";
+  let drawing: Drawing | null = null;
+  let hasComments = data.comments;
+  let isMoved = false;
+
+  const picture = new Picture(
+    one("[data-editor-view]", root)!,
+    {
+      choose: (node, byKeyboard) => select(node, byKeyboard),
+      remove: (node) => void change({ deed: "remove", node }, word("removed")),
+      connect: (source, target) => {
+        void change({ deed: "connect", node: source, to: target }).then(() => {
+          const when = one<HTMLInputElement>("[data-field=next] .editor-way input", panel);
+          const empty = all<HTMLInputElement>("[data-field=next] .editor-way input", panel).find((input) => !input.value);
+          (empty ?? when)?.focus();
+        });
+      },
+      moved: (layout) => {
+        draft.remember();
+        draft.layout = layout;
+        isMoved = true;
+        paint();
+        say(word("moved"));
+      },
+    },
+    word("handle"),
+  );
+  picture.direction = draft.layout.direction ?? "TB";
+
+  const paint = (): void => {
+    if (!drawing) return;
+    picture.show({ ...drawing, boxes: drawing.boxes.map(withFindings) }, draft.layout, selected);
+    tools.refresh();
+  };
+
+  const withFindings = (box: Box): Box => {
+    const found = draft.findings.filter((finding) => finding.node === box.id);
+    if (!found.length) return box;
+    const errors = found.filter((finding) => finding.level === "error").length;
+    const said = errors ? count(errors) : word("advice").replace("%s", String(found.length));
+    return { ...box, state: { key: errors ? "failed" : "waiting", word: said, icon: errors ? "error" : "info" } };
+  };
+
+  const count = (errors: number): string => (errors === 1 ? word("errors_one") : word("errors").replace("%s", String(errors)));
+
+  const around: Around = {
+    word,
+    pick: (what) => data.pickers[what] ?? [],
+    nodes: () => Object.entries(draft.nodes).map(([key, facts]) => [key, `${String(facts?.name ?? key)} (${key})`]),
+    paths: () => paths(draft),
+    facts: () => (selected ? (draft.nodes[selected] ?? {}) : draft.content),
+  };
+
+  /** Choose a step, or with '' the workflow itself. */
+  function select(node: string, moveFocus: boolean): void {
+    selected = draft.nodes[node] ? node : "";
+    showPanel();
+    paint();
+    if (moveFocus) panelTitle.focus();
+  }
+
+  function showPanel(): void {
+    const facts = selected ? draft.nodes[selected]! : draft.content;
+    const kind = String(facts.kind ?? "");
+    const [, kindWord] = data.kinds.find(([name]) => name === kind) ?? ["", kind];
+    panelTitle.textContent = selected ? `${kindWord}: ${String(facts.name ?? selected)}` : word("whole");
+    panel.replaceChildren();
+    const said = tag("div", { "data-panel-findings": "" });
+    panel.append(said);
+    showFindingsAt(said);
+    for (const spec of selected ? (data.fields[kind] ?? []) : data.whole) {
+      panel.append(field(spec, facts[spec.name], around, (value) => void put(selected, spec.name, value)));
+    }
+    if (selected) panel.append(...stepTools(selected));
+  }
+
+  function showFindingsAt(place: HTMLElement): void {
+    place.replaceChildren(
+      ...draft.findings.filter((finding) => finding.node === selected && selected).map((finding) =>
+        tag("p", { class: "portal-note", "data-tone": finding.level === "error" ? "bad" : "wait" }, said(finding)),
+      ),
+    );
+  }
+
+  const said = (finding: Finding): string =>
+    `${word(finding.level === "error" ? "error" : "advise")}: ${finding.problem} ${finding.cure}`.trim();
+
+  function stepTools(node: string): HTMLElement[] {
+    const to = tag("select", { id: unique("connect") });
+    for (const [key, name] of around.nodes()) if (key !== node) to.append(new Option(name, key));
+    const connect = button(word("connect_do"), "arrow_forward");
+    connect.addEventListener("click", () => void change({ deed: "connect", node, to: to.value }));
+    const key = tag("input", { type: "text", id: unique("key"), class: "editor-mono", maxlength: "40", spellcheck: "false" });
+    key.value = node;
+    const rename = button(word("rename"), "edit");
+    rename.addEventListener("click", () => void change({ deed: "rename", node, to: key.value.trim() }));
+    const begin = button(word("start"), "play_circle");
+    begin.addEventListener("click", () => void change({ deed: "start", node }));
+    const remove = button(word("remove"), "delete");
+    remove.dataset.tone = "risk";
+    remove.addEventListener("click", () => void change({ deed: "remove", node }, word("removed")).then(() => picture.focus(selected)));
+    return [
+      tag(
+        "div",
+        { class: "editor-step-tools" },
+        ...(draft.nodes[node]?.kind === "end"
+          ? []
+          : [tag("div", { class: "portal-field" }, tag("label", { for: to.id }, word("connect")), tag("div", { class: "editor-pair" }, to, connect))]),
+        tag(
+          "div",
+          { class: "portal-field" },
+          tag("label", { for: key.id }, word("key")),
+          tag("p", { class: "portal-small portal-quiet" }, word("key_help")),
+          tag("div", { class: "editor-pair" }, key, rename),
+        ),
+        tag("div", { class: "editor-pair" }, begin, remove),
+      ),
+    ];
+  }
+
+  /** Take over what was typed into a field; the server looks at it, and the field keeps the focus. */
+  async function put(node: string, name: string, value: Json | undefined): Promise<void> {
+    draft.remember();
+    const facts: Facts = node ? { ...draft.nodes[node] } : { ...draft.content };
+    if (value === undefined) delete facts[name];
+    else facts[name] = value;
+    draft.content = node ? { ...draft.content, nodes: { ...draft.nodes, [node]: facts } } : facts;
+    took(await draft.check(), false);
+  }
+
+  async function change(asked: Change, done = ""): Promise<void> {
+    const before = Object.keys(draft.nodes);
+    const outcome = await draft.change(asked);
+    if ("answer" in outcome) {
+      placeNew(before, outcome.answer, asked);
+      selected = outcome.answer.focus && draft.nodes[outcome.answer.focus] ? outcome.answer.focus : "";
+      if (done) say(done);
+    }
+    took(outcome, true);
+    if ("answer" in outcome && selected) picture.reveal(selected);
+  }
+
+  /** Where boxes were put by hand, a new one stands below the step it follows, and another key keeps its place. */
+  function placeNew(before: string[], answer: Answer, asked: Change): void {
+    const at = draft.layout.at;
+    if (!at || !Object.keys(at).length) return;
+    if (asked.deed === "rename" && asked.node && at[asked.node]) at[answer.focus] = at[asked.node]!;
+    let offset = 1;
+    for (const node of Object.keys(draft.nodes).filter((key) => !before.includes(key) && !at[key])) {
+      const [x, y] = at[asked.node ?? ""] ?? [160, 60];
+      at[node] = draft.layout.direction === "LR" ? [x + 280 * offset, y + 60] : [x + 60, y + 170 * offset];
+      offset += 1;
+    }
+    for (const key of Object.keys(at)) if (!draft.nodes[key]) delete at[key];
+  }
+
+  function took(outcome: Outcome, isNewPanel: boolean, isFromText = false): void {
+    if ("lost" in outcome) {
+      status.textContent = word("lost");
+      status.dataset.tone = "bad";
+      return;
+    }
+    if ("refused" in outcome) {
+      status.textContent = outcome.refused || word("not_yaml");
+      status.dataset.tone = "bad";
+      if (isFromText) list(outcome.findings);
+      return;
+    }
+    const { answer } = outcome;
+    drawing = answer.drawing;
+    if (answer.text !== null) {
+      text.value = answer.text;
+      hasComments = false;
+    }
+    const errors = answer.findings.filter((finding) => finding.level === "error").length;
+    status.textContent = hasComments && isFromText ? word("comments") : errors ? count(errors) : word("checked");
+    status.dataset.tone = errors ? "bad" : "good";
+    list(answer.findings);
+    changes(answer.changes);
+    if (selected && !draft.nodes[selected]) selected = "";
+    if (isNewPanel) showPanel();
+    else showFindingsAt(one("[data-panel-findings]", panel)!);
+    paint();
+  }
+
+  function list(findings: Finding[]): void {
+    const card = one("[data-editor-findings-card]", root)!;
+    card.hidden = findings.length === 0;
+    const errors = findings.filter((finding) => finding.level === "error").length;
+    one("[data-editor-count]", root)!.textContent = errors ? count(errors) : "";
+    one("[data-editor-findings]", root)!.replaceChildren(
+      ...findings.map((finding) => {
+        const item = tag("li", { "data-level": finding.level });
+        if (finding.node && draft.nodes[finding.node]) {
+          const name = String(draft.nodes[finding.node]!.name ?? finding.node);
+          const go = button(name, finding.level === "error" ? "error" : "info");
+          go.addEventListener("click", () => {
+            select(finding.node, true);
+            picture.reveal(finding.node);
+            const place = /^(?:nodes\/\w+\/)?([a-z_]+)/.exec(finding.problem)?.[1];
+            one<HTMLElement>(`[data-field="${place}"] :is(input, select, textarea)`, panel)?.focus();
+          });
+          item.append(go, " ");
+        }
+        item.append(said(finding));
+        return item;
+      }),
+    );
+  }
+
+  function changes(sentences: string[]): void {
+    one("[data-editor-changes-card]", root)!.hidden = sentences.length === 0;
+    one("[data-editor-changes]", root)!.replaceChildren(...sentences.map((sentence) => tag("li", {}, sentence)));
+  }
+
+  const tools = toolbar();
+
+  function toolbar(): { refresh(): void } {
+    const place = one("[data-editor-tools]", root)!;
+    const kind = tag("select", { id: unique("kind") });
+    for (const [code, name] of data.kinds) kind.append(new Option(name, code));
+    const add = button(word("add"), "add");
+    add.title = word("add_hint");
+    add.addEventListener("click", () => {
+      void change({ deed: "add", node: selected, to: kind.value }, word("added")).then(() => {
+        one<HTMLElement>("[data-field=name] input", panel)?.focus();
+        one<HTMLInputElement>("[data-field=name] input", panel)?.select();
+      });
+    });
+    const undo = button(word("undo"), "undo");
+    const redo = button(word("redo"), "redo");
+    undo.addEventListener("click", () => step(true));
+    redo.addEventListener("click", () => step(false));
+    const arrange = button(word("arrange"), "auto_fix_high");
+    arrange.addEventListener("click", () => {
+      draft.remember();
+      draft.layout = { direction: picture.direction, at: {} };
+      isMoved = true;
+      paint();
+    });
+    const directions = (["TB", "LR"] as const).map((direction) => {
+      const made = button(word(direction === "TB" ? "down" : "across"), direction === "TB" ? "arrow_downward" : "arrow_forward", false);
+      made.addEventListener("click", () => {
+        draft.remember();
+        picture.direction = direction;
+        draft.layout = { direction, at: {} };
+        isMoved = true;
+        paint();
+      });
+      return made;
+    });
+    const whole = button(word("whole"), "tune");
+    whole.addEventListener("click", () => select("", true));
+    place.append(tag("label", { for: kind.id, class: "portal-hidden" }, word("add_kind")), kind, add, undo, redo, arrange, ...directions, whole);
+    return {
+      refresh: () => {
+        undo.disabled = !draft.canUndo;
+        redo.disabled = !draft.canRedo;
+        directions[0]!.setAttribute("aria-pressed", String(picture.direction === "TB"));
+        directions[1]!.setAttribute("aria-pressed", String(picture.direction === "LR"));
+      },
+    };
+  }
+
+  function step(isBack: boolean): void {
+    if (!(isBack ? draft.back() : draft.forth())) return;
+    picture.direction = draft.layout.direction ?? picture.direction;
+    isMoved = true;
+    void draft.check().then((outcome) => {
+      took(outcome, true);
+      say(word(isBack ? "undone" : "redone"));
+    });
+  }
+
+  let typing = 0;
+  const readText = async (isFirst = false): Promise<void> => {
+    window.clearTimeout(typing);
+    hasComments = text.value.split("\n").some((row) => row.trimStart().startsWith("#"));
+    took(await draft.read(text.value, isFirst), true, true);
+  };
+  text.addEventListener("input", () => {
+    draft.isAhead = true;
+    window.clearTimeout(typing);
+    typing = window.setTimeout(() => void readText(), WAIT_FOR_TYPING_MS);
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTold = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "z";
+    const target = event.target as HTMLElement;
+    if (!isTold || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
+    event.preventDefault();
+    step(!event.shiftKey);
+  });
+  let isSent = false;
+  form.addEventListener("submit", (event) => {
+    const layout = one<HTMLInputElement>("[data-editor-layout]", form)!;
+    if (isMoved) layout.value = JSON.stringify(picture.frozen());
+    isSent = true;
+    if (!draft.isAhead || document.activeElement === text) return;
+    // What was drawn is not in the text yet: it is brought there first, and nothing is sent without it.
+    event.preventDefault();
+    isSent = false;
+    void draft.check().then((outcome) => {
+      took(outcome, false);
+      if ("answer" in outcome) form.requestSubmit();
+    });
+  });
+  const before = { text: text.value };
+  window.addEventListener("beforeunload", (event) => {
+    if (!isSent && (text.value !== before.text || draft.canUndo)) event.preventDefault();
+  });
+
+  for (const part of all("[data-editor-top], [data-editor-middle]", root)) part.hidden = false;
+  void readText(true).then(() => {
+    showPanel();
+    tools.refresh();
+  });
+}
+
+/** Return what expressions can read: the input, and the answers of the other steps. */
+function paths(draft: Draft): [string, string][] {
+  const found: [string, string][] = [];
+  const members = (schema: Json | undefined, lead: string, of: string): void => {
+    const properties = schema && typeof schema === "object" && !Array.isArray(schema) ? schema.properties : null;
+    if (!properties || typeof properties !== "object" || Array.isArray(properties)) return;
+    for (const [name, facts] of Object.entries(properties)) {
+      const title = facts && typeof facts === "object" && !Array.isArray(facts) ? String(facts.title ?? name) : name;
+      found.push([`${lead}.${name}`, `${title}, ${of}`]);
+    }
+  };
+  members(draft.content.input, "input", "input");
+  for (const [key, facts] of Object.entries(draft.nodes)) {
+    members(facts?.answer ?? facts?.form, `steps.${key}.answer`, String(facts?.name ?? key));
+  }
+  return found;
+}
+
+const root = one("[data-page=workflow-editor]");
+if (root) start(root);

@@ -1,4 +1,4 @@
-"""The picture of a definition is complete for every definition there can be, and is drawn while one is written."""
+"""The picture of a definition is complete for every definition, and is drawn while one is written."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def raw(definition: engine.Definition) -> dict[str, Any]:
         "start": definition.start,
         "nodes": {key: dict(node.facts) for key, node in definition.nodes.items()},
     }
+
+
+FOUR = {"most": 4}
 
 
 def arrows(graph: Graph) -> set[tuple[str, str]]:
@@ -83,7 +86,9 @@ def test_notes_say_what_a_name_does_not() -> None:
     deadline = {"seconds": 60, "then": "escalate", "to": ["Managers"]}
     graph = graph_of(
         content(
-            a=node("operation", next="b", undo={"operation": "erp.cancel"}, retry={"most": 4}, when_down="person"),
+            a=node(
+                "operation", next="b", undo={"operation": "erp.cancel"}, retry={"most": 4}, when_down="person"
+            ),
             b=node("human", next="done", deadlines={"complete": deadline}),
         )
     )
@@ -109,7 +114,20 @@ JSON = st.recursive(
     max_leaves=6,
 )
 MEMBERS = st.sampled_from(
-    ["kind", "next", "branches", "do", "join", "failed", "of", "when_down", "deadlines", "retry", "undo", "groups"]
+    [
+        "kind",
+        "next",
+        "branches",
+        "do",
+        "join",
+        "failed",
+        "of",
+        "when_down",
+        "deadlines",
+        "retry",
+        "undo",
+        "groups",
+    ]
 )
 
 
@@ -131,7 +149,10 @@ def test_nothing_that_can_be_written_stops_the_drawing(
     [
         ("input.total > 5000", "total > 5000"),
         ('steps.read.answer.kind != "chat"', "kind of Read it is not “chat”"),
-        ("has(steps.read.answer.note) && !steps.read.answer.paid", "note of Read it is there and not paid of Read it"),
+        (
+            "has(steps.read.answer.note) && !steps.read.answer.paid",
+            "note of Read it is there and not paid of Read it",
+        ),
         ('steps.ask.answer.verdict == "a == b"', "verdict of ask is “a == b”"),
         ("size(input.lines) == 2", "size(lines) is 2"),
         ("steps.read.state == 'done'", "state of Read it is “done”"),

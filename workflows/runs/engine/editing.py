@@ -1,4 +1,4 @@
-"""Changes of a definition that touch more than one node: add, remove, rename, connect. Pure, and nothing is lost.
+"""Changes of a definition that touch more than one node: add, remove, rename, connect. Pure; nothing is lost.
 
 They take and return the JSON of a definition, sound or not: it is one that somebody is writing. What leads to a
 node follows when its key changes, and is gone when the node is.

@@ -1,8 +1,8 @@
 """The picture of a definition: boxes, the lines between them, and the blocks that belong together. Pure.
 
-It is complete: everything a node may lead to is a line, and every line has two boxes. It also draws what is not
-yet sound, so that somebody who writes a workflow sees it while it grows: a way that leads nowhere ends in a box of
-the kind ``missing``.
+It is complete: everything a node may lead to is a line, and every line has two boxes. It also draws what is
+not yet sound, so that somebody who writes a workflow sees it while it grows: a way that leads nowhere ends in
+a box of the kind ``missing``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One node. ``doer``: who or what it is done by; ``notes``: facts that change how it goes, by their name."""
+    """One node. ``doer``: who or what it is done by; ``notes``: facts that change how it goes, by name."""
 
     id: str
     kind: str
@@ -48,7 +48,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One way. ``when`` is the condition as written, ``words`` as people read it; ``is_else``: in any other case."""
+    """One way. ``when``: the condition as written, ``words``: for people; ``is_else``: in any other case."""
 
     source: str
     target: str
@@ -153,7 +153,7 @@ def _doer(facts: Mapping[str, Any]) -> str:
 
 
 def _notes(node: Node) -> dict[str, Any]:
-    """Return what of a node a reader would miss in its name: times, attempts, what undoes it, how many of all."""
+    """Return what of a node a reader would miss in its name: times, attempts, what undoes it, how many."""
     facts = node.facts
     plain = ("due_seconds", "seconds", "timeout_seconds", "attempts", "need", "tolerate", "most_at_once")
     found = {name: facts[name] for name in plain if isinstance(facts.get(name), int | str)}

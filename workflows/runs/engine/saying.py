@@ -22,7 +22,7 @@ _VALUES = {"true": "yes", "false": "no", "null": "nothing"}
 
 
 def condition_in_words(text: str, names: Mapping[str, str]) -> str:
-    """Return a CEL condition in words; ``names`` are those of the nodes by id. What it does not know it keeps."""
+    """Return a CEL condition in words; ``names``: those of the nodes by id. What it does not know it keeps."""
     words = "".join(_piece(match, names) for match in _TOKEN.finditer(text))
     return short(" ".join(words.split()))
 

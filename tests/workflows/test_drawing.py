@@ -1,0 +1,255 @@
+"""Workflows as pictures: on the page of a run, of a version, of what a version changes, and where they are drawn."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from audit.models import Event
+from tests.workflows.test_pages_runs import HOSTILE, browser, fail
+from tests.workflows.test_runs import approve, begun, claim, complete, letters, publish, step, written
+from workflows.approvals.models import Approval
+from workflows.pages.node_fields import fields_by_kind, fields_of_the_whole
+from workflows.runs import engine, services
+from workflows.runs.models import Layout, Workflow, WorkflowVersion
+
+pytestmark = pytest.mark.usefixtures("hints")
+CHECK = "workflow-check"
+
+
+@pytest.fixture
+def workflow(clerk: Any, alice: Any, bob: Any) -> Workflow:
+    return publish(alice, bob)
+
+
+def drawing_on(page: str) -> dict[str, Any]:
+    """Return the picture a page carries."""
+    found = re.search(r'data-graph=.*?<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found, "no picture on the page"
+    return json.loads(found[1])
+
+
+def boxes_of(user: Any, name: str, *args: Any) -> dict[str, Any]:
+    page = browser(user).get(reverse(name, args=args))
+    assert page.status_code == 200
+    return {box["id"]: box for box in drawing_on(page.content.decode())["boxes"]}
+
+
+def check(user: Any, **said: Any) -> Any:
+    return browser(user).post(reverse(CHECK), said)
+
+
+def edit(user: Any, workflow: Workflow, text: str, **more: Any) -> Any:
+    data = {"text": text, "reason": "drawn by hand", "seen": "1", **more}
+    return browser(user).post(reverse("workflow-edit", args=[workflow.pk]), data)
+
+
+def test_the_picture_of_a_run_says_where_it_is_and_who_has_it(workflow, alice, clerk):
+    run = begun(alice)
+    boxes = boxes_of(alice, "run", run.pk)
+    assert set(boxes) == set(run.version.content["nodes"])
+    assert (boxes["read"]["state"]["key"], boxes["enter"]["state"]["key"]) == ("waiting", "none")
+    assert "offered to Bookkeeper" in boxes["read"]["lines"]
+    task = claim(clerk)
+    boxes = boxes_of(alice, "run", run.pk)
+    assert boxes["read"]["state"]["key"] == "running"
+    assert boxes["read"]["lines"][0] == "Robo"
+    assert boxes["read"]["href"] == f"#step-{step(run, 'read').pk}"
+    complete(clerk, task, kind="chat", pages=1)
+    boxes = boxes_of(alice, "run", run.pk)
+    assert {key: box["state"]["key"] for key, box in boxes.items()}["read"] == "done"
+
+
+def test_work_of_people_and_failures_are_marked_by_word(clerk, alice, bob):
+    publish(alice, bob)
+    run = begun(alice, topic=HOSTILE)
+    fail(clerk, claim(clerk), HOSTILE)
+    boxes = boxes_of(alice, "run", run.pk)
+    assert boxes["read"]["state"]["word"] == "Failed"
+    assert boxes["look"]["state"] == {"key": "person", "word": "Waits for a person", "icon": "front_hand"}
+    services.steer_run(actor=alice.as_actor(), run_id=run.pk, order=services.Cancel(), reason="no longer")
+    assert boxes_of(alice, "run", run.pk)["look"]["state"]["key"] == "cancelled"
+
+
+def test_conditions_are_for_those_who_may_read_the_workflow(workflow, alice, mallory, clerk):
+    run = begun(alice)
+    lines = drawing_on(browser(alice).get(reverse("run", args=[run.pk])).content.decode())["lines"]
+    assert any(line["label"].startswith("if ") for line in lines)
+    run.started_by_id = str(mallory.pk)
+    run.started_by_kind = "person"
+    run.save(update_fields=["started_by_id", "started_by_kind"])
+    lines = drawing_on(browser(mallory).get(reverse("run", args=[run.pk])).content.decode())["lines"]
+    assert not any(line["label"].startswith("if ") for line in lines)
+    assert any(line["label"] == "on a condition" for line in lines)
+
+
+def test_the_picture_of_a_run_takes_as_many_queries_for_many_runs(
+    workflow, alice, clerk, django_assert_max_num_queries
+):
+    run = begun(alice)
+    with django_assert_max_num_queries(60):
+        browser(alice).get(reverse("run", args=[run.pk]))
+
+
+def test_a_version_is_drawn_in_the_admin_and_leads_to_the_page_where_it_is_changed(workflow, alice, carol):
+    for user, may_draw in ((alice, True), (carol, False)):
+        page = browser(user).get(reverse("admin:runs_workflow_change", args=[workflow.pk])).content.decode()
+        assert drawing_on(page)["boxes"]
+        assert (reverse("workflow-edit", args=[workflow.pk]) in page) is may_draw
+    page = browser(carol).get(reverse("admin:runs_workflowversion_change", args=[workflow.current.pk]))
+    assert drawing_on(page.content.decode())["boxes"]
+
+
+def test_what_a_version_changes_is_shown_to_who_decides_on_it(workflow, alice, bob, mallory):
+    text = written(
+        letters(done={"outcome": "sent"}, extra={"kind": "end", "name": "Extra", "outcome": "extra"})
+    )
+    text = text.replace("failed: look", "failed: extra") if "failed: look" in text else text
+    version = WorkflowVersion.objects.filter(number=2)
+    edit(alice, workflow, text)
+    if not version.exists():  # nothing leads to it: said by the lint
+        edit(alice, workflow, written(letters(done={"outcome": "sent"})))
+    number = version.get().number
+    boxes = boxes_of(bob, "workflow-diff", workflow.pk, number)
+    assert boxes["done"]["state"]["key"] == "changed"
+    assert boxes["read"]["state"]["key"] in ("same", "changed")
+    page = browser(bob).get(reverse("workflow-diff", args=[workflow.pk, number])).content.decode()
+    assert "outcome" in page
+    question = Approval.objects.get(state="pending")
+    assert reverse("inbox-approval", args=[question.pk]) in page
+    detail = browser(bob).get(reverse("inbox-approval", args=[question.pk])).content.decode()
+    assert reverse("workflow-diff", args=[workflow.pk, number]) in detail
+    for user, address in (
+        (mallory, reverse("workflow-diff", args=[workflow.pk, number])),
+        (alice, reverse("workflow-diff", args=[workflow.pk, 9])),
+        (alice, reverse("workflow-diff", args=[workflow.pk, number]) + "?from=7"),
+        (alice, reverse("workflow-diff", args=[workflow.pk, number]) + "?from=x"),
+    ):
+        assert browser(user).get(address).status_code == 404
+
+
+def test_a_change_of_the_picture_is_written_as_text_and_back(workflow, alice):
+    content = workflow.current.content
+    said = check(alice, content=json.dumps(content)).json()
+    assert engine.read_yaml(said["text"]) == content
+    assert check(alice, text=said["text"]).json()["content"] == content
+    change = json.dumps({"deed": "add", "node": "read", "to": "human"})
+    said = check(alice, content=json.dumps(content), change=change).json()
+    assert said["focus"] == "human"
+    assert {finding["node"] for finding in said["findings"]} >= {"human"}
+    assert any("is new" in sentence for sentence in said["changes"]) or said["changes"] == []
+    assert not WorkflowVersion.objects.filter(number=2).exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"text": "nodes: ["}, 422),
+        ({"content": "{"}, 422),
+        ({"content": "[]"}, 422),
+        ({"content": "[" * 60_000}, 422),
+        ({"content": '{"code": NaN}'}, 422),
+        ({"content": "{}", "change": '{"deed": "fly"}'}, 422),
+        ({"content": "{}", "change": "[]"}, 422),
+        ({"content": '{"nodes": {"a": 7}}'}, 200),
+        ({"content": '{"code": "\\u0000"}'}, 200),
+        ({"content": '{"code": "\\ud800"}'}, 422),
+        ({}, 422),
+    ],
+)
+def test_whatever_is_asked_is_answered(alice, said, status):
+    answer = check(alice, **said)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_who_may_not_write_workflows_is_told_nothing(workflow, carol, bob, mallory):
+    for user in (carol, bob, mallory):
+        assert check(user, content="{}").status_code == 403
+    assert browser(carol).get(reverse("workflow-edit", args=[workflow.pk])).status_code == 403
+    assert browser(mallory).get(reverse("workflow-edit", args=[workflow.pk])).status_code == 404
+    assert edit(carol, workflow, written(letters())).status_code == 403
+
+
+def test_saving_proposes_the_next_version_and_keeps_the_layout_apart(workflow, alice, bob):
+    text = written(letters(done={"outcome": "sent"}))
+    layout = {"direction": "LR", "at": {"read": [10, 20.4], "gone": [1, 2]}}
+    answer = edit(alice, workflow, text, layout=json.dumps(layout))
+    assert answer.status_code == 302
+    version = WorkflowVersion.objects.get(number=2)
+    assert (version.state, version.text) == ("proposed", text)
+    assert (version.layout.direction, version.layout.at) == ("LR", {"read": [10, 20]})
+    assert Event.objects.filter(verb="runs.layout_kept").count() == 1
+    approve(bob)
+    again = edit(
+        alice, workflow, text, seen="2", layout=json.dumps({"direction": "TB", "at": {"read": [5, 5]}})
+    )
+    assert again.status_code == 302
+    assert WorkflowVersion.objects.count() == 2
+    assert Layout.objects.get(version=version).at == {"read": [5, 5]}
+    version.refresh_from_db()
+    assert version.sha256 == WorkflowVersion.objects.get(number=2).sha256
+
+
+@pytest.mark.parametrize(
+    "layout", ['{"at": {"Read": [1, 2]}}', '{"at": {"read": [1]}}', '{"at": {"read": [1e9, 0]}}']
+)
+def test_a_layout_that_is_none_is_refused_with_all_that_was_written(workflow, alice, layout):
+    answer = edit(alice, workflow, written(letters(done={"outcome": "sent"})), layout=layout)
+    assert answer.status_code == 422
+    assert "outcome: sent" in answer.content.decode()
+    assert not WorkflowVersion.objects.filter(number=2).exists()
+
+
+def test_whoever_was_slower_is_told_and_loses_nothing(workflow, alice, bob, dave):
+    edit(alice, workflow, written(letters(done={"outcome": "sent"})))
+    approve(bob)
+    mine = written(letters(done={"outcome": "mine"}))
+    answer = edit(alice, workflow, mine, seen="1")
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "somebody wrote version 2" in page
+    assert "outcome: mine" in page
+    assert 'name="seen" value="2"' in page
+    assert reverse("workflow-diff", args=[workflow.pk, 2]) in page
+    assert edit(alice, workflow, mine, seen="2").status_code == 302
+    assert WorkflowVersion.objects.get(number=3).text == mine
+
+
+def test_what_is_wrong_is_said_and_kept(workflow, alice):
+    answer = edit(alice, workflow, written(letters(read={"role": "pilot"})))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "There is no role pilot" in page
+    assert "role: pilot" in page
+    assert edit(alice, workflow, written(letters(done={"outcome": "x"})), reason="").status_code in (403, 422)
+
+
+def test_a_new_workflow_begins_sound_and_is_proposed(clerk, alice, carol):
+    page = browser(alice).get(reverse("workflow-new")).content.decode()
+    text = re.search(r"<textarea[^>]*data-editor-text>\n(.*?)</textarea>", page, re.DOTALL)[1]
+    text = text.replace("&quot;", '"').replace("&#x27;", "'")
+    assert [f for f in services.findings_of(engine.read_yaml(text)) if f.level == "error"] == []
+    answer = browser(alice).post(reverse("workflow-new"), {"text": text, "reason": "a first try", "seen": "0"})
+    assert answer.status_code == 302
+    assert Workflow.objects.get().code == "new-workflow"
+    assert browser(carol).get(reverse("workflow-new")).status_code == 403
+
+
+def test_every_member_of_every_kind_has_a_label_and_a_field():
+    known = {
+        *("text", "number", "number_or_share", "duration", "flag", "choice", "node", "nodes", "role", "group"),
+        *("department", "operation", "workflow", "groups", "cel", "cels", "texts", "ways", "undo", "need"),
+        *("when_down", "group_of", "schema"),
+    }
+    kinds = fields_by_kind()
+    for kind, schema in engine.NODES.items():
+        assert {field["name"] for field in kinds[kind]} == set(schema["properties"]) - {"kind"}
+    everything = [field for fields in (*kinds.values(), fields_of_the_whole()) for field in fields]
+    everything += [inner for field in everything for inner in field.get("fields", ())]
+    assert {field["type"] for field in everything} <= known
+    assert all(field["label"] and "_" not in field["label"] for field in everything)
