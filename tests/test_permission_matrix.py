@@ -188,6 +188,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "actions/<uuid:action_id>/resolve/": {"outcome": "confirmed", **reason},
         "inbox/work/<uuid:task_id>/do/": {"deed": "claim"},
         "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
+        "workflows/check/": {"text": "code: letters"},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
     if route.startswith("api/v1/runs/<") and route not in bodies:

@@ -1,6 +1,7 @@
 // Read-only pictures of workflows and runs: wherever the page has one, drawn anew when the page reads itself again.
 import { button } from "./buttons";
-import { draw, type Direction, type Drawing, overview, place, type Placed } from "./drawing";
+import { draw, overview } from "./drawing";
+import { type Direction, type Drawing, place, type Placed } from "./layout";
 import { all, one } from "./page";
 
 const MANY = 40;
@@ -72,7 +73,8 @@ function show(root: HTMLElement): void {
     svg.setAttribute("height", String(Math.round(placed.height * scale)));
   };
   const toCurrent = (isSmooth: boolean): void => {
-    const box = placed.boxes.get(drawing.current ?? "");
+    const first = drawing.boxes.find((one) => one.is_start)?.id;
+    const box = placed.boxes.get(drawing.current || first || "");
     if (!box) return;
     const behavior = isSmooth && !window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "smooth" : "auto";
     const top = box.y * scale - view.clientHeight / 2;

@@ -1,9 +1,9 @@
 // Draw a workflow: picture, forms and text say the same. Without this code the text area alone does all of it.
 import { button } from "./buttons";
-import type { Box, Drawing, Layout } from "./drawing";
 import { type Answer, type Change, Draft, type Facts, type Finding, type Json, type Outcome } from "./editor/draft";
 import { type Around, field, type Pick, type Spec, tag, unique } from "./editor/fields";
 import { Picture } from "./editor/picture";
+import type { Box, Drawing, Layout } from "./layout";
 import { all, one, say } from "./page";
 
 interface Data {
@@ -40,7 +40,7 @@ function start(root: HTMLElement): void {
     one("[data-editor-view]", root)!,
     {
       choose: (node, byKeyboard) => select(node, byKeyboard),
-      remove: (node) => void change({ deed: "remove", node }, word("removed")),
+      remove: (node) => void change({ deed: "remove", node }, word("removed")).then(() => picture.focus(selected)),
       connect: (source, target) => {
         void change({ deed: "connect", node: source, to: target }).then(() => {
           const when = one<HTMLInputElement>("[data-field=next] .editor-way input", panel);
@@ -92,7 +92,16 @@ function start(root: HTMLElement): void {
     if (moveFocus) panelTitle.focus();
   }
 
+  /** Show the form of what is chosen; whoever was in it is where they were, or at its head. */
   function showPanel(): void {
+    const here = panel.contains(document.activeElement) ? document.activeElement!.closest<HTMLElement>("[data-field]") : undefined;
+    fillPanel();
+    if (here === undefined) return;
+    const again = here?.dataset.field ? one<HTMLElement>(`[data-field="${here.dataset.field}"] :is(input, select, textarea)`, panel) : null;
+    (again ?? panelTitle).focus();
+  }
+
+  function fillPanel(): void {
     const facts = selected ? draft.nodes[selected]! : draft.content;
     const kind = String(facts.kind ?? "");
     const [, kindWord] = data.kinds.find(([name]) => name === kind) ?? ["", kind];
@@ -153,15 +162,31 @@ function start(root: HTMLElement): void {
 
   /** Take over what was typed into a field; the server looks at it, and the field keeps the focus. */
   async function put(node: string, name: string, value: Json | undefined): Promise<void> {
-    draft.remember();
-    const facts: Facts = node ? { ...draft.nodes[node] } : { ...draft.content };
-    if (value === undefined) delete facts[name];
-    else facts[name] = value;
-    draft.content = node ? { ...draft.content, nodes: { ...draft.nodes, [node]: facts } } : facts;
-    took(await draft.check(), false);
+    if (!(await isReadable())) return;
+    const written = (facts: Facts): Facts => {
+      const { [name]: _old, ...rest } = facts;
+      return value === undefined ? rest : { ...facts, [name]: value };
+    };
+    const outcome = await draft.put((content) => {
+      if (!node) return written(content);
+      const nodes = (content.nodes ?? {}) as Record<string, Facts>;
+      return nodes[node] ? { ...content, nodes: { ...nodes, [node]: written(nodes[node]) } } : content;
+    });
+    took(outcome, false);
+  }
+
+  /** Bring what was just typed into the picture; a text that cannot be read is never overwritten. */
+  async function isReadable(): Promise<boolean> {
+    if (typing) await readText();
+    if (draft.isTextBroken) {
+      status.textContent = word("mend_text");
+      status.dataset.tone = "bad";
+    }
+    return !draft.isTextBroken;
   }
 
   async function change(asked: Change, done = ""): Promise<void> {
+    if (!(await isReadable())) return;
     const before = Object.keys(draft.nodes);
     const outcome = await draft.change(asked);
     if ("answer" in outcome) {
@@ -197,6 +222,7 @@ function start(root: HTMLElement): void {
       status.textContent = outcome.refused || word("not_yaml");
       status.dataset.tone = "bad";
       if (isFromText) list(outcome.findings);
+      tools.refresh();
       return;
     }
     const { answer } = outcome;
@@ -287,8 +313,8 @@ function start(root: HTMLElement): void {
     place.append(tag("label", { for: kind.id, class: "portal-hidden" }, word("add_kind")), kind, add, undo, redo, arrange, ...directions, whole);
     return {
       refresh: () => {
-        undo.disabled = !draft.canUndo;
-        redo.disabled = !draft.canRedo;
+        undo.setAttribute("aria-disabled", String(!draft.canUndo && !draft.isTextBroken));
+        redo.setAttribute("aria-disabled", String(!draft.canRedo));
         directions[0]!.setAttribute("aria-pressed", String(picture.direction === "TB"));
         directions[1]!.setAttribute("aria-pressed", String(picture.direction === "LR"));
       },
@@ -296,7 +322,10 @@ function start(root: HTMLElement): void {
   }
 
   function step(isBack: boolean): void {
-    if (!(isBack ? draft.back() : draft.forth())) return;
+    // A text that cannot be read is what undo takes back first.
+    if (!draft.isTextBroken && !(isBack ? draft.back() : draft.forth())) return;
+    window.clearTimeout(typing);
+    typing = 0;
     picture.direction = draft.layout.direction ?? picture.direction;
     isMoved = true;
     void draft.check().then((outcome) => {
@@ -308,11 +337,11 @@ function start(root: HTMLElement): void {
   let typing = 0;
   const readText = async (isFirst = false): Promise<void> => {
     window.clearTimeout(typing);
+    typing = 0;
     hasComments = text.value.split("\n").some((row) => row.trimStart().startsWith("#"));
     took(await draft.read(text.value, isFirst), true, true);
   };
   text.addEventListener("input", () => {
-    draft.isAhead = true;
     window.clearTimeout(typing);
     typing = window.setTimeout(() => void readText(), WAIT_FOR_TYPING_MS);
   });
@@ -328,7 +357,7 @@ function start(root: HTMLElement): void {
     const layout = one<HTMLInputElement>("[data-editor-layout]", form)!;
     if (isMoved) layout.value = JSON.stringify(picture.frozen());
     isSent = true;
-    if (!draft.isAhead || document.activeElement === text) return;
+    if (!draft.isAhead || typing || draft.isTextBroken) return;
     // What was drawn is not in the text yet: it is brought there first, and nothing is sent without it.
     event.preventDefault();
     isSent = false;

@@ -155,6 +155,7 @@ def test_nothing_that_can_be_written_stops_the_drawing(
         ),
         ('steps.ask.answer.verdict == "a == b"', "verdict of ask is “a == b”"),
         ("size(input.lines) == 2", "size(lines) is 2"),
+        ("steps.read.actions.exists(a, a.done)", "actions of Read it exists(a, a done)"),
         ("steps.read.state == 'done'", "state of Read it is “done”"),
     ],
 )

@@ -38,10 +38,16 @@ def _piece(match: re.Match[str], names: Mapping[str, str]) -> str:
     if match["has"]:
         return f"{_path(match['has'], names)} is there"
     if match["path"]:
-        return f"{match['path']}(" if match["call"] else _path(match["path"], names)
+        return _call(match["path"], names) if match["call"] else _path(match["path"], names)
     if match["sign"]:
         return f" {_SIGNS[match['sign']]} "
     return match["space"] or match["other"]
+
+
+def _call(path: str, names: Mapping[str, str]) -> str:
+    """Return a function as it is written, and what it is asked of in words."""
+    of, _, name = path.rpartition(".")
+    return f"{_path(of, names)} {name}(" if of else f"{name}("
 
 
 def _path(path: str, names: Mapping[str, str]) -> str:

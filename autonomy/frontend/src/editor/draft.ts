@@ -1,6 +1,6 @@
 // What is being written: the definition, the server's word on it, and the way back. The server alone says what a
 // change of the picture does and how a text reads; the page keeps no second truth.
-import type { Drawing, Layout } from "../drawing";
+import type { Drawing, Layout } from "../layout";
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 export type Facts = { [name: string]: Json };
@@ -40,8 +40,10 @@ export class Draft {
   content: Facts = {};
   layout: Layout = {};
   findings: Finding[] = [];
-  /** What was typed or drawn and is not yet in both the picture and the text. */
+  /** What was drawn or filled in and is not in the text yet. */
   isAhead = false;
+  /** The text cannot be read as it stands: the picture shows what could be read last, and is not to overwrite it. */
+  isTextBroken = false;
   private past: Snapshot[] = [];
   private future: Snapshot[] = [];
   private queue: Promise<unknown> = Promise.resolve();
@@ -89,13 +91,22 @@ export class Draft {
     return this.ask(() => ({ content: JSON.stringify(this.content) }), false);
   }
 
-  /** Read a text; what it says takes the place of the picture. */
-  read(text: string, isFirst = false): Promise<Outcome> {
-    return this.ask(() => ({ text }), !isFirst);
+  /** Change something by hand, when its turn has come: on what all changes before made of it. */
+  put(change: (content: Facts) => Facts): Promise<Outcome> {
+    return this.ask(() => {
+      this.remember();
+      this.content = change(this.content);
+      return { content: JSON.stringify(this.content) };
+    }, false);
   }
 
-  private ask(asked: () => Record<string, string>, remembers: boolean): Promise<Outcome> {
-    this.isAhead = true;
+  /** Read a text; what it says takes the place of the picture. */
+  read(text: string, isFirst = false): Promise<Outcome> {
+    return this.ask(() => ({ text }), !isFirst, true);
+  }
+
+  private ask(asked: () => Record<string, string>, remembers: boolean, isText = false): Promise<Outcome> {
+    if (!isText) this.isAhead = true;
     const answered = this.queue.then(() => this.send(asked(), remembers));
     this.queue = answered.catch(() => undefined);
     return answered;
@@ -112,13 +123,17 @@ export class Draft {
     } catch {
       return { lost: true };
     }
-    if (response.status === 422) return (await response.json()) as { refused: string; findings: Finding[] };
+    if (response.status === 422) {
+      this.isTextBroken = "text" in body;
+      return (await response.json()) as { refused: string; findings: Finding[] };
+    }
     if (!response.ok) return { lost: true };
     const answer = (await response.json()) as Answer;
     if (remembers && JSON.stringify(answer.content) !== JSON.stringify(this.content)) this.remember();
     this.content = answer.content;
     this.findings = answer.findings;
     this.isAhead = false;
+    this.isTextBroken = false;
     return { answer };
   }
 

@@ -1,5 +1,6 @@
 // The picture that can be changed: choose, move, connect, by pointer and by keyboard.
-import { type Direction, draw, type Drawing, element, type Layout, path, place, type Placed } from "../drawing";
+import { draw, element, path } from "../drawing";
+import { type Direction, type Drawing, type Layout, place, type Placed } from "../layout";
 
 export interface Deeds {
   choose(node: string, byKeyboard: boolean): void;
