@@ -107,7 +107,7 @@ def test_a_workflow_is_drawn_by_mouse_mended_saved_approved_and_run(page: Page, 
     shot(page, "editor-findings")
     # The finding leads to the step and to what is missing there.
     page.locator("[data-editor-findings] button").first.click()
-    page.get_by_label("Managers").check()
+    page.locator("[data-field=groups]").get_by_label("Managers").check()
     expect(page.locator("[data-editor-status]")).to_have_text("Checked: nothing is to be mended.")
     # A way is drawn from the handle of a step to another one; it asks for its condition.
     handle = box(page, "human").locator(".editor-handle").bounding_box()
@@ -197,8 +197,6 @@ def test_text_and_picture_say_the_same_and_a_conflict_loses_nothing(
     expect(page.locator("[data-editor-status]")).to_contain_text("comments")
     text.fill(text.input_value() + "\nnot: [yaml")
     expect(page.locator("[data-editor-status]")).to_contain_text("cannot be read")
-    assert [said for said in complaints if "422" not in said] == []
-    complaints.clear()
     text.fill(text.input_value().replace("\nnot: [yaml", ""))
     services.propose_version(
         actor=bob.as_actor() if bob.has_perm("runs.change_workflow") else alice.as_actor(),

@@ -7,15 +7,19 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from agents.models import User
 from audit.models import Event
 from tests.workflows.test_pages_runs import HOSTILE, browser, fail
 from tests.workflows.test_runs import approve, begun, claim, complete, letters, publish, step, written
 from workflows.approvals.models import Approval
+from workflows.pages.graph import run_graph
 from workflows.pages.node_fields import fields_by_kind, fields_of_the_whole
 from workflows.runs import engine, services
-from workflows.runs.models import Layout, Workflow, WorkflowVersion
+from workflows.runs.models import Layout, Run, Workflow, WorkflowVersion
 
 pytestmark = pytest.mark.usefixtures("hints")
 CHECK = "workflow-check"
@@ -66,33 +70,39 @@ def test_the_picture_of_a_run_says_where_it_is_and_who_has_it(workflow, alice, c
 
 def test_work_of_people_and_failures_are_marked_by_word(clerk, alice, bob):
     publish(alice, bob)
-    run = begun(alice, topic=HOSTILE)
+    run = begun(alice, topic="<b>x</b>")
     fail(clerk, claim(clerk), HOSTILE)
     boxes = boxes_of(alice, "run", run.pk)
     assert boxes["read"]["state"]["word"] == "Failed"
     assert boxes["look"]["state"] == {"key": "person", "word": "Waits for a person", "icon": "front_hand"}
-    services.steer_run(actor=alice.as_actor(), run_id=run.pk, order=services.Cancel(), reason="no longer")
+    services.cancel_run(actor=alice.as_actor(), run=run, reason="no longer")
     assert boxes_of(alice, "run", run.pk)["look"]["state"]["key"] == "cancelled"
 
 
 def test_conditions_are_for_those_who_may_read_the_workflow(workflow, alice, mallory, clerk):
     run = begun(alice)
     lines = drawing_on(browser(alice).get(reverse("run", args=[run.pk])).content.decode())["lines"]
-    assert any(line["label"].startswith("if ") for line in lines)
+    assert any(line["label"].startswith("if ") for line in lines if line["way"] == "next")
     run.started_by_id = str(mallory.pk)
     run.started_by_kind = "person"
     run.save(update_fields=["started_by_id", "started_by_kind"])
     lines = drawing_on(browser(mallory).get(reverse("run", args=[run.pk])).content.decode())["lines"]
-    assert not any(line["label"].startswith("if ") for line in lines)
+    assert not any(line["label"].startswith("if ") for line in lines if line["way"] == "next")
     assert any(line["label"] == "on a condition" for line in lines)
 
 
-def test_the_picture_of_a_run_takes_as_many_queries_for_many_runs(
-    workflow, alice, clerk, django_assert_max_num_queries
-):
+def test_the_picture_of_a_run_takes_as_many_queries_however_much_was_done(workflow, alice, bob, clerk):
     run = begun(alice)
-    with django_assert_max_num_queries(60):
-        browser(alice).get(reverse("run", args=[run.pk]))
+    counts = []
+    for _ in range(2):
+        found = Run.objects.select_related("version", "workflow").get(pk=run.pk)
+        with CaptureQueriesContext(connection) as asked:
+            run_graph(found, [], User.objects.get(pk=alice.pk))
+        counts.append(len(asked))
+        if len(counts) == 1:
+            fail(clerk, claim(clerk), "cut off")
+    assert max(counts) <= 16, counts
+    assert counts[1] - counts[0] <= 3, counts  # what a step of people names is read together
 
 
 def test_a_version_is_drawn_in_the_admin_and_leads_to_the_page_where_it_is_changed(workflow, alice, carol):
@@ -139,25 +149,25 @@ def test_a_change_of_the_picture_is_written_as_text_and_back(workflow, alice):
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("said", "status", "is_drawn"),
     [
-        ({"text": "nodes: ["}, 422),
-        ({"content": "{"}, 422),
-        ({"content": "[]"}, 422),
-        ({"content": "[" * 60_000}, 422),
-        ({"content": '{"code": NaN}'}, 422),
-        ({"content": "{}", "change": '{"deed": "fly"}'}, 422),
-        ({"content": "{}", "change": "[]"}, 422),
-        ({"content": '{"nodes": {"a": 7}}'}, 200),
-        ({"content": '{"code": "\\u0000"}'}, 200),
-        ({"content": '{"code": "\\ud800"}'}, 422),
-        ({}, 422),
+        ({"text": "nodes: ["}, 200, False),
+        ({"content": "{"}, 422, False),
+        ({"content": "[]"}, 422, False),
+        ({"content": "[" * 60_000}, 422, False),
+        ({"content": '{"code": NaN}'}, 200, False),
+        ({"content": "{}", "change": '{"deed": "fly"}'}, 200, False),
+        ({"content": "{}", "change": "[]"}, 422, False),
+        ({"content": '{"nodes": {"a": 7}}'}, 200, True),
+        ({"content": '{"code": "\\u0000"}'}, 200, True),
+        ({"content": '{"code": "\\ud800"}'}, 200, False),
+        ({}, 422, False),
     ],
 )
-def test_whatever_is_asked_is_answered(alice, said, status):
+def test_whatever_is_asked_is_answered(alice, said, status, is_drawn):
     answer = check(alice, **said)
     assert answer.status_code == status
-    assert answer["Content-Type"] == "application/json"
+    assert ("drawing" in answer.json()) is is_drawn
 
 
 def test_who_may_not_write_workflows_is_told_nothing(workflow, carol, bob, mallory):

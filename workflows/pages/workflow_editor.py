@@ -69,10 +69,12 @@ def check(request: HttpRequest) -> HttpResponse:
     _require_right(user)
     try:
         content, focus, is_text = _asked(request)
-    except engine.DefinitionError as error:
-        return JsonResponse({"refused": "", "findings": _of_text(error.problems)}, status=422)
-    except (editing.EditError, ValueError, RecursionError) as error:
-        return JsonResponse({"refused": str(error)[:500], "findings": []}, status=422)
+    except engine.DefinitionError as error:  # an answer like any other: somebody is in the middle of writing
+        return JsonResponse({"refused": "", "findings": _of_text(error.problems)})
+    except editing.EditError as error:
+        return JsonResponse({"refused": str(error), "findings": []})
+    except (ValueError, RecursionError):
+        return JsonResponse({"refused": _("This is no definition of a workflow."), "findings": []}, status=422)
     return JsonResponse(
         {
             "content": content,
@@ -93,7 +95,7 @@ def _asked(request: HttpRequest) -> tuple[dict[str, Any], str, bool]:
     content = json.loads(written) if len(written) <= MOST_CHARACTERS else None
     change = json.loads(request.POST.get("change") or "null")
     if not isinstance(content, dict) or not isinstance(change, dict | None):
-        raise ValueError(_("This is no definition of a workflow."))
+        raise ValueError("not a definition and a change of it")
     services.as_text(content)  # raises for what is no plain JSON
     if change is None:
         return content, "", False

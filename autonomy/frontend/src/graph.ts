@@ -50,6 +50,13 @@ function show(root: HTMLElement): void {
   view.setAttribute("role", "region");
   view.setAttribute("aria-label", words.picture ?? "");
   stage.append(view);
+  // A live page does not read itself anew under the focus: a pointer leaves none behind.
+  view.addEventListener("mousedown", (event) => {
+    if (!(event.target as Element).closest("a[href]")) event.preventDefault();
+  });
+  bar.addEventListener("click", (event) => {
+    if (event.detail > 0) (document.activeElement as HTMLElement | null)?.blur();
+  });
   root.append(bar, stage);
 
   let placed: Placed;

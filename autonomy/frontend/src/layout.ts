@@ -178,7 +178,8 @@ export function place(drawing: Drawing, direction: Direction, layout: Layout = {
   const moved = new Set<string>();
   for (const [id, [x, y]] of Object.entries(at)) {
     const box = boxes.get(id);
-    if (box) {
+    // What stands where it would stand by itself keeps the lines that go around other boxes.
+    if (box && Math.hypot(box.x - x, box.y - y) > 2) {
       box.x = x;
       box.y = y;
       moved.add(id);

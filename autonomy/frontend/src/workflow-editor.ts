@@ -256,8 +256,7 @@ function start(root: HTMLElement): void {
           go.addEventListener("click", () => {
             select(finding.node, true);
             picture.reveal(finding.node);
-            const place = /^(?:nodes\/\w+\/)?([a-z_]+)/.exec(finding.problem)?.[1];
-            one<HTMLElement>(`[data-field="${place}"] :is(input, select, textarea)`, panel)?.focus();
+            one<HTMLElement>(`[data-field="${fieldOf(finding)}"] :is(input, select, textarea)`, panel)?.focus();
           });
           item.append(go, " ");
         }
@@ -265,6 +264,14 @@ function start(root: HTMLElement): void {
         return item;
       }),
     );
+  }
+
+  /** Return the field a finding is about, as far as it says so: what is missing, what it begins with, what it names. */
+  function fieldOf(finding: Finding): string {
+    const named = /'(\w+)' is a required/.exec(finding.problem)?.[1] ?? /^([a-z_]+)/.exec(finding.problem)?.[1] ?? "";
+    const cured = [...finding.cure.matchAll(/`(\w+)/g)].map((match) => match[1]!);
+    const known = new Set(all("[data-field]", panel).map((place) => place.dataset.field!));
+    return [named, ...cured].find((name) => known.has(name)) ?? "";
   }
 
   function changes(sentences: string[]): void {

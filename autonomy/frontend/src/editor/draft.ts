@@ -123,12 +123,13 @@ export class Draft {
     } catch {
       return { lost: true };
     }
-    if (response.status === 422) {
+    if (!response.ok && response.status !== 422) return { lost: true };
+    const said = (await response.json()) as Answer | { refused: string; findings: Finding[] };
+    if ("refused" in said) {
       this.isTextBroken = "text" in body;
-      return (await response.json()) as { refused: string; findings: Finding[] };
+      return said;
     }
-    if (!response.ok) return { lost: true };
-    const answer = (await response.json()) as Answer;
+    const answer = said;
     if (remembers && JSON.stringify(answer.content) !== JSON.stringify(this.content)) this.remember();
     this.content = answer.content;
     this.findings = answer.findings;
