@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ def run_graph(run: Run, steps: Iterable[Any], user: User) -> Drawing:
     """
     allowed = visible_workflows(user).filter(pk=run.workflow_id).exists()
     found = drawing_of(run.version.content, conditions=allowed)
-    rows = {str(getattr(line, "key", "")) for line in steps}
+    rows = {str(line.key) for line in steps if hasattr(line, "key")}
     standings = _standings(run)
     frames = _frames(run)
     children = _children(run, user)
@@ -81,14 +81,14 @@ def run_graph(run: Run, steps: Iterable[Any], user: User) -> Drawing:
     return {**found, "id": f"run-{run.pk}", "layout": {}, "link": admin_page(run.workflow) if allowed else ""}
 
 
-def _say(box: Drawing, standing: Standing | None, rows: Iterable[str]) -> None:
+def _say(box: Drawing, standing: Standing | None, rows: Collection[str]) -> None:
     state = standing.state if standing else "none"
     word, icon = STATES[state]
     box["state"] = {"key": state, "word": str(word), "icon": icon}
     box["lines"] = list(_about(standing)) if standing else []
     step = standing.step if standing else None
     if step is not None:
-        box["href"] = f"#step-{step.pk}" if str(step.pk) in rows else "#run-steps"
+        box["href"] = f"#step-{step.pk}" if not rows or str(step.pk) in rows else "#run-steps"
 
 
 def _about(standing: Standing) -> Iterable[str]:

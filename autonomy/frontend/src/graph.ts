@@ -186,4 +186,5 @@ function showAll(): void {
 }
 
 showAll();
-document.addEventListener("htmx:afterSwap", showAll);
+// However a live page replaces its parts, a picture that came new is drawn.
+new MutationObserver(showAll).observe(document.body, { childList: true, subtree: true });

@@ -2,8 +2,11 @@
 import { button } from "./buttons";
 import { type Answer, type Change, Draft, type Facts, type Finding, type Json, type Outcome } from "./editor/draft";
 import { type Around, field, type Pick, type Spec, tag, unique } from "./editor/fields";
+import { fieldOf } from "./editor/findings";
+import { paths } from "./editor/paths";
 import { Picture } from "./editor/picture";
-import type { Box, Drawing, Layout } from "./layout";
+import { toolbar } from "./editor/toolbar";
+import type { Box, Direction, Drawing, Layout } from "./layout";
 import { all, one, say } from "./page";
 
 interface Data {
@@ -256,7 +259,7 @@ function start(root: HTMLElement): void {
           go.addEventListener("click", () => {
             select(finding.node, true);
             picture.reveal(finding.node);
-            one<HTMLElement>(`[data-field="${fieldOf(finding)}"] :is(input, select, textarea)`, panel)?.focus();
+            one<HTMLElement>(`[data-field="${fieldOf(finding, panel)}"] :is(input, select, textarea)`, panel)?.focus();
           });
           item.append(go, " ");
         }
@@ -266,67 +269,35 @@ function start(root: HTMLElement): void {
     );
   }
 
-  /** Return the field a finding is about, as far as it says so: what is missing, what it begins with, what it names. */
-  function fieldOf(finding: Finding): string {
-    const named = /'(\w+)' is a required/.exec(finding.problem)?.[1] ?? /^([a-z_]+)/.exec(finding.problem)?.[1] ?? "";
-    const cured = [...finding.cure.matchAll(/`(\w+)/g)].map((match) => match[1]!);
-    const known = new Set(all("[data-field]", panel).map((place) => place.dataset.field!));
-    return [named, ...cured].find((name) => known.has(name)) ?? "";
-  }
-
   function changes(sentences: string[]): void {
     one("[data-editor-changes-card]", root)!.hidden = sentences.length === 0;
     one("[data-editor-changes]", root)!.replaceChildren(...sentences.map((sentence) => tag("li", {}, sentence)));
   }
 
-  const tools = toolbar();
-
-  function toolbar(): { refresh(): void } {
-    const place = one("[data-editor-tools]", root)!;
-    const kind = tag("select", { id: unique("kind") });
-    for (const [code, name] of data.kinds) kind.append(new Option(name, code));
-    const add = button(word("add"), "add");
-    add.title = word("add_hint");
-    add.addEventListener("click", () => {
-      void change({ deed: "add", node: selected, to: kind.value }, word("added")).then(() => {
-        one<HTMLElement>("[data-field=name] input", panel)?.focus();
+  const arrange = (direction: Direction): void => {
+    draft.remember();
+    picture.direction = direction;
+    draft.layout = { direction, at: {} };
+    isMoved = true;
+    paint();
+  };
+  const tools = toolbar(one("[data-editor-tools]", root)!, data.kinds, word, {
+    add: (kind) => {
+      void change({ deed: "add", node: selected, to: kind }, word("added")).then(() => {
+        one<HTMLInputElement>("[data-field=name] input", panel)?.focus();
         one<HTMLInputElement>("[data-field=name] input", panel)?.select();
       });
-    });
-    const undo = button(word("undo"), "undo");
-    const redo = button(word("redo"), "redo");
-    undo.addEventListener("click", () => step(true));
-    redo.addEventListener("click", () => step(false));
-    const arrange = button(word("arrange"), "auto_fix_high");
-    arrange.addEventListener("click", () => {
-      draft.remember();
-      draft.layout = { direction: picture.direction, at: {} };
-      isMoved = true;
-      paint();
-    });
-    const directions = (["TB", "LR"] as const).map((direction) => {
-      const made = button(word(direction === "TB" ? "down" : "across"), direction === "TB" ? "arrow_downward" : "arrow_forward", false);
-      made.addEventListener("click", () => {
-        draft.remember();
-        picture.direction = direction;
-        draft.layout = { direction, at: {} };
-        isMoved = true;
-        paint();
-      });
-      return made;
-    });
-    const whole = button(word("whole"), "tune");
-    whole.addEventListener("click", () => select("", true));
-    place.append(tag("label", { for: kind.id, class: "portal-hidden" }, word("add_kind")), kind, add, undo, redo, arrange, ...directions, whole);
-    return {
-      refresh: () => {
-        undo.setAttribute("aria-disabled", String(!draft.canUndo && !draft.isTextBroken));
-        redo.setAttribute("aria-disabled", String(!draft.canRedo));
-        directions[0]!.setAttribute("aria-pressed", String(picture.direction === "TB"));
-        directions[1]!.setAttribute("aria-pressed", String(picture.direction === "LR"));
-      },
-    };
-  }
+    },
+    step,
+    arrange: () => arrange(picture.direction),
+    turn: arrange,
+    whole: () => select("", true),
+    now: () => ({
+      canUndo: draft.canUndo || draft.isTextBroken,
+      canRedo: draft.canRedo,
+      direction: picture.direction,
+    }),
+  });
 
   function step(isBack: boolean): void {
     // A text that cannot be read is what undo takes back first.
@@ -383,24 +354,6 @@ function start(root: HTMLElement): void {
     showPanel();
     tools.refresh();
   });
-}
-
-/** Return what expressions can read: the input, and the answers of the other steps. */
-function paths(draft: Draft): [string, string][] {
-  const found: [string, string][] = [];
-  const members = (schema: Json | undefined, lead: string, of: string): void => {
-    const properties = schema && typeof schema === "object" && !Array.isArray(schema) ? schema.properties : null;
-    if (!properties || typeof properties !== "object" || Array.isArray(properties)) return;
-    for (const [name, facts] of Object.entries(properties)) {
-      const title = facts && typeof facts === "object" && !Array.isArray(facts) ? String(facts.title ?? name) : name;
-      found.push([`${lead}.${name}`, `${title}, ${of}`]);
-    }
-  };
-  members(draft.content.input, "input", "input");
-  for (const [key, facts] of Object.entries(draft.nodes)) {
-    members(facts?.answer ?? facts?.form, `steps.${key}.answer`, String(facts?.name ?? key));
-  }
-  return found;
 }
 
 const root = one("[data-page=workflow-editor]");

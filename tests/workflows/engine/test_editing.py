@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.decision.plain_yaml import write_documents
 from tests.workflows.engine.build import KNOWN, content, node
 from tests.workflows.engine.definitions import trees, written
 from tests.workflows.engine.test_graph import raw
@@ -56,6 +57,13 @@ def test_a_step_is_put_in_without_cutting_what_was_there(tree: tuple[Any, ...], 
     assert "missing" not in {box.kind for box in graph.boxes}
     if before["nodes"][key]["kind"] != "end":
         assert (key, edited.focus) in {(line.source, line.target) for line in graph.lines}
+
+
+@settings(max_examples=15, deadline=None)
+@given(tree=trees())
+def test_picture_and_text_say_the_same(tree: tuple[Any, ...]) -> None:
+    found = raw(written(tree))
+    assert engine.read_yaml(write_documents([found])) == found
 
 
 def test_a_block_comes_whole() -> None:
