@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -32,9 +33,9 @@ def workflow(clerk: Any, alice: Any, bob: Any) -> Workflow:
 
 def drawing_on(page: str) -> dict[str, Any]:
     """Return the picture a page carries."""
-    found = re.search(r'data-graph=.*?<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    found = re.search(r"<div hidden data-graph-data>(.*?)</div>", page, re.DOTALL)
     assert found, "no picture on the page"
-    return json.loads(found[1])
+    return json.loads(unescape(found[1]))
 
 
 def boxes_of(user: Any, name: str, *args: Any) -> dict[str, Any]:

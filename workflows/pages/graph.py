@@ -18,7 +18,7 @@ from workflows.pages.access import admin_page
 from workflows.pages.steps import steps_of, who_has
 from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, StepState
 from workflows.runs.models import Frame, Run, Step
-from workflows.runs.reading import Drawing, drawing_of
+from workflows.runs.reading import Drawing, drawing_of, for_page
 from workflows.runs.selectors import visible_to, visible_workflows
 from workflows.tasks.models import Task
 
@@ -78,7 +78,8 @@ def run_graph(run: Run, steps: Iterable[Any], user: User) -> Drawing:
         if box["id"] in children:
             box["lines"] = [*box["lines"], children[box["id"]]]
     found["current"] = _current(run, standings)
-    return {**found, "id": f"run-{run.pk}", "layout": {}, "link": admin_page(run.workflow) if allowed else ""}
+    link = admin_page(run.workflow) if allowed else ""
+    return for_page(found, id=f"run-{run.pk}", layout={}, link=link)
 
 
 def _say(box: Drawing, standing: Standing | None, rows: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.pages.access import admin_page, for_people, page
 from workflows.runs import services
 from workflows.runs.models import WorkflowVersion
-from workflows.runs.reading import drawing_of_change
+from workflows.runs.reading import drawing_of_change, for_page
 from workflows.runs.selectors import visible_workflows
 
 MOST_VERSIONS = 30
@@ -43,7 +43,7 @@ def diff(request: HttpRequest, workflow_id: UUID, number: int) -> HttpResponse:
         "before": before,
         "others": _others(version) if may_read else [],
         "said": services.differences_of(version, before) if before else [],
-        "graph": {**drawing, "id": f"diff-{version.pk}", "layout": layout},
+        "graph": for_page(drawing, id=f"diff-{version.pk}", layout=layout),
         "question": _questions(user, version).filter(state=Approval.State.PENDING).first(),
         "may_edit": user.has_perm("runs.change_workflow"),
         "admin": admin_page(version) if user.has_perm("runs.view_workflowversion") else "",

@@ -27,7 +27,7 @@ from workflows.runs import selectors, services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb, StepVerb, VersionState
 from workflows.runs.forms import WorkflowForm
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
-from workflows.runs.reading import drawing_of
+from workflows.runs.reading import drawing_of, for_page
 
 NEWEST = 20
 RUN_LABELS = {
@@ -432,7 +432,7 @@ def _picture(version: WorkflowVersion | None, *, edit: str = "") -> SafeString:
     drawing = {}
     if version is not None:
         layout = services.layout_of(version)
-        drawing = {**drawing_of(version.content), "id": f"version-{version.pk}", "layout": layout}
+        drawing = for_page(drawing_of(version.content), id=f"version-{version.pk}", layout=layout)
     return render_to_string("runs/picture.html", {"graph": drawing, "edit": edit})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -68,6 +69,12 @@ def drawing_of_change(before: Mapping[str, Any] | None, after: Mapping[str, Any]
             word = MARKS[drawn["mark"]][0]
             drawn["label"] = f"{word}: {drawn['label']}" if drawn["label"] else str(word)
     return found
+
+
+def for_page(drawing: Drawing, **more: Any) -> Drawing:
+    """Return a drawing as templates take it: with all of it as one text, which no live page takes for a script."""
+    found = {**drawing, **more}
+    return {**found, "data": json.dumps(found)}
 
 
 def in_time(seconds: int) -> str:

@@ -32,7 +32,7 @@ function chosen(key: string, drawing: Drawing): Choice {
 
 /** Draw one picture into its place. */
 function show(root: HTMLElement): void {
-  const data = one("script[type='application/json']", root)?.textContent;
+  const data = one("[data-graph-data]", root)?.textContent;
   if (!data) return;
   const drawing = JSON.parse(data) as Drawing;
   const choice = chosen(root.dataset.graph ?? "", drawing);
