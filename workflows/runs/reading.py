@@ -72,7 +72,7 @@ def drawing_of_change(before: Mapping[str, Any] | None, after: Mapping[str, Any]
 
 
 def for_page(drawing: Drawing, **more: Any) -> Drawing:
-    """Return a drawing as templates take it: with all of it as one text, which no live page takes for a script."""
+    """Return a drawing as templates take it: with all of it as one text, which is no script to a live page."""
     found = {**drawing, **more}
     return {**found, "data": json.dumps(found)}
 
