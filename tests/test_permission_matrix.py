@@ -193,6 +193,8 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "console/agents/<uuid:agent_id>/pause/": {"how": "keep", "seconds": "60", **reason},
         "console/agents/<uuid:agent_id>/redirect/": {"text": "Leave Acme for tomorrow.", **reason},
         "console/stop/": {"typed": "STOP", **reason},
+        "agents/<uuid:agent_id>/brake/": {"deed": "pause", **reason},
+        "workflows/check/": {"text": "code: letters"},
         "workflows/<uuid:workflow_id>/start/": {"key": "matrix", "input-topic": "bolts"},
     }
     if route.startswith("api/v1/runs/<") and route not in bodies:

@@ -43,6 +43,10 @@ from workflows.pages.together import together
 from workflows.pages.trying import try_agent
 from workflows.pages.voting import say, vote
 from workflows.pages.work import task, task_detail, task_do
+from workflows.pages.workflow_diff import diff
+from workflows.pages.workflow_editor import check as check_workflow
+from workflows.pages.workflow_editor import edit as edit_workflow
+from workflows.pages.workflow_editor import new as new_workflow
 from workflows.runs.choices import RunVerb, StepVerb
 
 page_urlpatterns = [
@@ -81,6 +85,10 @@ page_urlpatterns = [
     path("runs/incidents/together/", steer_together, name="incidents-together"),
     path("runs/start/", startable, name="startable"),
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
+    path("workflows/new/", new_workflow, name="workflow-new"),
+    path("workflows/check/", check_workflow, name="workflow-check"),
+    path("workflows/<uuid:workflow_id>/edit/", edit_workflow, name="workflow-edit"),
+    path("workflows/<uuid:workflow_id>/versions/<int:number>/", diff, name="workflow-diff"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/parts/", run_parts, name="run-parts"),
     path("runs/<uuid:run_id>/evidence/", evidence, name="run-evidence"),

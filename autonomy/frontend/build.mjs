@@ -47,14 +47,40 @@ function vendor({ name, file, target, licences, contains }) {
   };
 }
 
+// Libraries that are part of the files built below, not files of their own.
+const BUNDLED = [
+  { name: "@dagrejs/dagre", files: ["portal/graph.js", "portal/workflow-editor.js"], contains: ["@dagrejs/graphlib"] },
+];
+
+function bundled({ name, files, contains }) {
+  const { version, license } = manifest(name);
+  const texts = [name, ...contains].map((part) => {
+    copyFileSync(join(here, "node_modules", part, "LICENSE"), join(portal, "licences", licenceFile(part)));
+    return licenceFile(part);
+  });
+  return {
+    name,
+    version,
+    licence: license,
+    contains: contains.map((part) => `${part} ${manifest(part).version}`),
+    bundled_in: files,
+    sha256_of_package: createHash("sha256")
+      .update(readFileSync(join(here, "node_modules", name, "dist", "dagre.esm.js")))
+      .digest("hex"),
+    licences: texts.sort(),
+  };
+}
+
 mkdirSync(join(portal, "licences"), { recursive: true });
-const vendored = VENDORED.map(vendor);
+const vendored = [...VENDORED.map(vendor), ...BUNDLED.map(bundled)];
 writeFileSync(join(portal, "VENDOR.json"), `${JSON.stringify(vendored, null, 2)}\n`);
 await build({
   absWorkingDir: here,
   entryPoints: {
     portal: "src/portal.ts",
     shell: "src/shell.ts",
+    graph: "src/graph.ts",
+    "workflow-editor": "src/workflow-editor.ts",
     theme: "src/theme.ts",
     "portal-style": "src/styles/portal.css",
     plain: "src/styles/plain.css",

@@ -57,6 +57,7 @@ from workflows.pages.words import (
 )
 from workflows.runs.models import Run, RunDocument, Step
 from workflows.runs.selectors import visible_to as visible_runs
+from workflows.runs.services import CHANGE_KIND
 from workflows.tasks.models import Comment
 
 
@@ -264,8 +265,15 @@ def _of_change(approval: Approval) -> Matter:
         notes=_sentences(change, "advice"),
         statement=Statement(reason=change.reason),
         result=_result_of_change(change, approval),
-        link=admin_page(change),
+        link=_page_of_change(change),
     )
+
+
+def _page_of_change(change: ChangeRequest) -> str:
+    """Return where a change is read whole: a version of a workflow as words and as a picture."""
+    if change.kind == CHANGE_KIND:
+        return reverse("workflow-diff", args=[change.target_id, change.payload["number"]])
+    return admin_page(change)
 
 
 def _of_anything(approval: Approval) -> Matter:

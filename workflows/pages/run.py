@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 from agents.models import User
 from audit.selectors import newest_position
 from workflows.pages.access import admin_page, for_people, page, part
+from workflows.pages.graph import run_graph
 from workflows.pages.run_head import callouts_of, elapsed_of, policies_of, trigger_of
 from workflows.pages.run_meter import latency_of, meter_of
-from workflows.pages.run_picture import picture_of
 from workflows.pages.run_tabs import TABS, asked_of, links_of
 from workflows.pages.words import Tag, humanize, state_tag
 from workflows.runs import services
@@ -83,7 +83,7 @@ def _told(found: Run, request: HttpRequest) -> dict[str, Any]:
         "latency": latency_of(found, user),
         "workflow_link": admin_page(found.workflow) if user.has_perm("runs.view_workflow") else "",
         "parent": visible_to(user).filter(steps__child=found).first() if found.parent_id else None,
-        "graph": picture_of(found, told["steps"], user) if tab.key == "steps" else None,
+        "graph": run_graph(found, told["steps"], user) if tab.key == "steps" else None,
         "tabs": links_of(found, asked),
         "tab": tab,
         **told,

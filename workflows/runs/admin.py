@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -26,6 +27,7 @@ from workflows.runs import selectors, services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb, StepVerb, VersionState
 from workflows.runs.forms import WorkflowForm
 from workflows.runs.models import Run, Step, Workflow, WorkflowVersion
+from workflows.runs.reading import drawing_of, for_page
 
 NEWEST = 20
 RUN_LABELS = {
@@ -75,6 +77,7 @@ class WorkflowAdmin(WorkforceAdmin):
     empty_step = "Write the first one as YAML. It begins to count when a second person has approved it."
     actions_detail = ["switch_on", "switch_off"]
     panels = (
+        "shown_picture",
         "shown_version",
         "shown_enabled",
         "shown_definition",
@@ -88,6 +91,7 @@ class WorkflowAdmin(WorkforceAdmin):
             {"classes": ["tab"], "fields": ("name", "purpose", "owner", "shown_version", "shown_enabled")},
         ),
         ("Definition", {"classes": ["tab"], "fields": ("definition",)}),
+        ("Picture", {"classes": ["tab"], "fields": ("shown_picture",)}),
         ("Versions", {"classes": ["tab"], "fields": ("shown_versions",)}),
         ("Runs", {"classes": ["tab"], "fields": ("shown_runs",)}),
         ("Trail", {"classes": ["tab"], "fields": ("shown_trail",)}),
@@ -175,6 +179,13 @@ class WorkflowAdmin(WorkforceAdmin):
     def shown_definition(self, workflow: Workflow) -> SafeString:
         return _text(workflow.current.text if workflow.current else "")
 
+    @display(description="What a run does")
+    def shown_picture(self, workflow: Any) -> SafeString:
+        """Draw the version in force, with the way to the page where it is changed."""
+        version = workflow.current or workflow.versions.order_by("-number").first()
+        may_draw = workflow.viewer.has_perm("runs.change_workflow")
+        return _picture(version, edit=reverse("workflow-edit", args=[workflow.pk]) if may_draw else "")
+
     @display(description="Versions")
     def shown_versions(self, workflow: Workflow) -> SafeString:
         found = workflow.versions.select_related("proposed_by", "approved_by").order_by("-number")[:NEWEST]
@@ -186,10 +197,11 @@ class WorkflowAdmin(WorkforceAdmin):
                 version.approved_by or "",
                 moment(version.created_at),
                 version.reason,
+                _what_it_changes(version),
             )
             for version in found
         ]
-        columns = ("Version", "State", "Proposed by", "Approved by", "Proposed (UTC)", "Why")
+        columns = ("Version", "State", "Proposed by", "Approved by", "Proposed (UTC)", "Why", "Changes")
         return table(columns, rows, empty="No version yet.")
 
     @display(description="Its runs")
@@ -249,9 +261,10 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
         (None, {"fields": ("workflow", "number", "state", "shown_question", "reason", "sha256")}),
         ("Who and when", {"fields": ("proposed_by", "created_at", "approved_by", "decided_at")}),
         ("What it changes", {"fields": ("shown_differences",)}),
+        ("Picture", {"fields": ("shown_picture",)}),
         ("Definition", {"fields": ("shown_text",)}),
     )
-    readonly_fields = ("shown_question", "shown_differences", "shown_text")
+    readonly_fields = ("shown_question", "shown_differences", "shown_picture", "shown_text")
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Any]:
         visible = selectors.visible_workflows(request.user)  # type: ignore[arg-type]
@@ -276,7 +289,12 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
             return "It is the first version."
         said = services.differences_of(version, before) or ["Nothing that a run would notice."]
         head = f"Against version {before.number}"
-        return table((head,), [(sentence,) for sentence in said], empty="")
+        both = [("Both in one picture", reverse("workflow-diff", args=[version.workflow_id, version.number]))]
+        return table((head,), [(sentence,) for sentence in said], empty="", links=both)
+
+    @display(description="What a run does")
+    def shown_picture(self, version: WorkflowVersion) -> SafeString:
+        return _picture(version)
 
     @display(description="Text")
     def shown_text(self, version: WorkflowVersion) -> SafeString:
@@ -406,6 +424,21 @@ def _page_of(run: Run) -> SafeString:
 
 def _link(model: str, key: Any, words: str) -> SafeString:
     address = reverse(f"admin:runs_{model}_change", args=[key])
+    return format_html('<a class="portal-link" href="{}">{}</a>', address, words)
+
+
+def _picture(version: WorkflowVersion | None, *, edit: str = "") -> SafeString:
+    """Return the picture of a version; without one, nothing to draw but the way to begin."""
+    drawing = {}
+    if version is not None:
+        layout = services.layout_of(version)
+        drawing = for_page(drawing_of(version.content), id=f"version-{version.pk}", layout=layout)
+    return render_to_string("runs/picture.html", {"graph": drawing, "edit": edit})
+
+
+def _what_it_changes(version: WorkflowVersion) -> SafeString:
+    address = reverse("workflow-diff", args=[version.workflow_id, version.number])
+    words = format_html('What it changes<span class="portal-hidden"> in version {}</span>', version.number)
     return format_html('<a class="portal-link" href="{}">{}</a>', address, words)
 
 

@@ -56,6 +56,7 @@ VERBS = {
     "runs.version_rejected": "A version of a workflow was not approved.",
     "runs.evidence_downloaded": "Somebody took the evidence of a run along, as a file.",
     "runs.list_downloaded": "Somebody took the list of runs along, as a file.",
+    "runs.layout_kept": "A person arranged the picture of a version.",
     "runs.workflow_switched": "A workflow was switched on or off.",
 }
 REMEDIES = {

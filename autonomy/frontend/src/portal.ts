@@ -3,6 +3,7 @@ import { operations } from "./console";
 import { feed } from "./feed";
 import { inbox } from "./inbox";
 import { keys } from "./keys";
+import { loadGraphs } from "./graphs";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
 import { choosing, copying, pointing } from "./run";
@@ -72,6 +73,7 @@ for (const root of all("[data-page=console]")) operations(root);
 if (refreshRoot) refreshing(refreshRoot);
 all("[data-page=run]").forEach((root) => (copying(root), pointing()));
 all("[data-page=incidents]").forEach(choosing);
+loadGraphs();
 
 refreshTimes();
 window.setInterval(refreshTimes, REFRESH_TIMES_MS);

@@ -83,3 +83,29 @@ class WorkflowVersion(KeyedModel):
     def as_ref(self) -> Ref:
         """Return this version as the subject of an event."""
         return Ref("runs.workflowversion", str(self.pk), str(self))
+
+
+class Layout(models.Model):
+    """Where the boxes of a version's picture were put by hand. It says nothing about what is done: no part of
+    the definition, of its hash or of what a second person approves."""
+
+    class Direction(models.TextChoices):
+        DOWN = "TB", "Top down"
+        ACROSS = "LR", "Left to right"
+
+    version = models.OneToOneField(
+        WorkflowVersion, on_delete=models.PROTECT, primary_key=True, related_name="layout"
+    )
+    direction = models.CharField(max_length=2, choices=Direction, default=Direction.DOWN)
+    at = models.JSONField(default=dict, help_text="The middle of each box by its key, as [x, y].")
+    kept_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kept_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.CheckConstraint(condition=Q(direction__in=["TB", "LR"]), name="runs_layout_direction_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"Layout of {self.version}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from workflows.runs.services.checking import as_text, changes_of, findings_of
 from workflows.runs.services.children import release_stopped
 from workflows.runs.services.clocks import start_clocks, stop_clocks
 from workflows.runs.services.definitions import compared_with, differences_of
 from workflows.runs.services.failing import fail_step, why_not_failed
 from workflows.runs.services.holding import release_held
 from workflows.runs.services.interventions import cancel_run, compensate_run, migrate_run, retry_run
+from workflows.runs.services.layouts import keep_layout, layout_of, parsed_layout
 from workflows.runs.services.portal import find_signal_verb, find_verb, install_portal, signal_verb, start_verb
 from workflows.runs.services.publishing import (
     CHANGE_KIND,
@@ -84,7 +86,9 @@ __all__ = [
     "Taker",
     "Verb",
     "apply_version",
+    "as_text",
     "cancel_run",
+    "changes_of",
     "checked",
     "compared_with",
     "compensate_run",
@@ -94,11 +98,15 @@ __all__ = [
     "fail_step",
     "find_signal_verb",
     "find_verb",
+    "findings_of",
     "install_portal",
+    "keep_layout",
+    "layout_of",
     "may_steer",
     "migrate_run",
     "name_of",
     "note_decision",
+    "parsed_layout",
     "preview_steering",
     "propose_version",
     "record_evidence_taken",

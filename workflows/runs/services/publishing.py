@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import CharField, F, Func, Max
 
 from agents import registry
 from agents.models import Agent, ChangeRequest, Department, Role, User
@@ -32,22 +32,24 @@ MOST_DIFFERENCES = 100
 
 
 def propose_version(
-    *, actor: Actor, text: str, reason: str, workflow: Workflow | None = None
+    *, actor: Actor, text: str, reason: str, workflow: Workflow | None = None, seen: int | None = None
 ) -> WorkflowVersion:
     """Propose a definition (YAML) as the next version; it waits for a second person in the inbox.
 
-    Makes the workflow if its code is new; with ``workflow`` the code has to be that one's. Raises Refusal:
+    Makes the workflow if its code is new; with ``workflow`` the code has to be that one's, and with ``seen``
+    its newest version has to be the one the writer had before them (0: there was none). Raises Refusal:
     not_permitted, definition_invalid (``detail["errors"]`` in words, with the node and the cure),
-    nothing_changed, already_proposed, reason_missing. The boundary records refusals: a form saves in a
-    transaction of its own.
+    nothing_changed, already_proposed, changed_meanwhile, reason_missing. The boundary records refusals: a form
+    saves in a transaction of its own.
     """
     with transaction.atomic():
-        proposer = _author(actor)
+        proposer = author_of(actor)
         require_reason(reason)
         content, definition = checked(text)
         if workflow is not None and workflow.code != definition.code:
             raise _invalid([f"code: {definition.code} is another workflow; this one is {workflow.code}."])
         workflow = _workflow(actor, definition, reason)
+        _require_seen(workflow, seen)
         version = _new_version(workflow, text, content, proposer, reason)
         differs = differences_of(version, workflow.current)[:MOST_DIFFERENCES]
         changes.propose_change(
@@ -108,8 +110,9 @@ def known() -> Known:
 
 def _labels() -> set[str]:
     """Return every label that an agent has which was not retired."""
-    employed = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    return {label for labels in employed.values_list("labels", flat=True) for label in labels}
+    employed = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED).exclude(labels=[])
+    each = employed.annotate(label=Func(F("labels"), function="unnest", output_field=CharField()))
+    return set(each.values_list("label", flat=True).distinct())
 
 
 def _answer_problems(schema: Any, answer: Any) -> list[str]:
@@ -199,7 +202,7 @@ def current_version(change: ChangeRequest) -> str:
 def set_enabled(*, actor: Actor, workflow: Workflow, enabled: bool, reason: str) -> Workflow:
     """Switch a workflow on or off; runs under way go on."""
     with refusals_recorded(actor=actor, subject=workflow.as_ref()), transaction.atomic():
-        _author(actor)
+        author_of(actor)
         require_reason(reason)
         workflow = lock_row(Workflow, workflow.pk)
         workflow.is_enabled = enabled
@@ -216,7 +219,8 @@ def set_enabled(*, actor: Actor, workflow: Workflow, enabled: bool, reason: str)
         return workflow
 
 
-def _author(actor: Actor) -> User:
+def author_of(actor: Actor) -> User:
+    """Return the person who writes workflows; raise Refusal ``not_permitted`` for anybody else."""
     user = User.objects.filter(pk=actor.id, is_active=True).first() if actor.kind is ActorKind.PERSON else None
     if user is None or not user.has_perm("runs.change_workflow"):
         raise Refusal(
@@ -248,6 +252,18 @@ def _workflow(actor: Actor, definition: engine.Definition, reason: str) -> Workf
                 next_step="Look at theirs in the inbox, then propose yours.",
             ) from None
     return workflow
+
+
+def _require_seen(workflow: Workflow, seen: int | None) -> None:
+    """Refuse what was written without knowing the newest version: its changes would be lost without a word."""
+    newest = workflow.versions.aggregate(newest=Max("number"))["newest"] or 0
+    if seen is not None and newest != seen:
+        raise Refusal(
+            "changed_meanwhile",
+            f"Nothing was proposed: somebody wrote version {newest} of {workflow} meanwhile.",
+            kind=RefusalKind.CONFLICT,
+            next_step="Look at what it changes, take it over into yours, and propose again.",
+        )
 
 
 def _new_version(
