@@ -150,6 +150,11 @@ class Agent(KeyedModel):
             ("promote_agent", "Can propose that the probation of an agent ends"),
             ("demote_agent", "Can put an agent back on probation, or let it only read, at once"),
         ]
+        indexes = [
+            # The list of agents and the agents of a role, page by page from any name on.
+            models.Index(fields=["name", "id"], name="agents_agent_by_name"),
+            models.Index(fields=["role", "name", "id"], name="agents_agent_of_role"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(sponsor=F("user")), name="agents_agent_not_its_own_sponsor"),
             models.CheckConstraint(
