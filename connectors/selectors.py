@@ -89,6 +89,14 @@ def operations_of_role(role: Role) -> list[Operation]:
     )
 
 
+def operations_within_role(role: Role) -> list[Operation]:
+    """Return what agents of a role may use, whether it was granted to the role or to one of them alone."""
+    ours = OperationGroupObjectPermission.objects.filter(group=role.group_id)
+    theirs = OperationUserObjectPermission.objects.filter(user__agent__role=role)
+    granted = Q(pk__in=ours.values("content_object")) | Q(pk__in=theirs.values("content_object"))
+    return list(Operation.objects.filter(granted, is_enabled=True).order_by("code"))
+
+
 def operations_of_system(system: System) -> QuerySet[Operation]:
     """Return the operations of a system with how many agents and roles may use each."""
     found = Operation.objects.filter(system=system).select_related(

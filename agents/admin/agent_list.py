@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from agents import registry
-from agents.admin.lists import ListMixin, ago, file_link, tag
+from agents.admin.lists import ListMixin, ago, tag
 from agents.models import Agent
 from audit.selectors import last_acts
 
@@ -59,7 +59,7 @@ class AgentList(ListMixin):
     """Agents in rows; each name leads to its file."""
 
     list_display = (
-        "shown_file",
+        "name",
         "role",
         "department",
         "shown_sponsor",
@@ -68,7 +68,7 @@ class AgentList(ListMixin):
         "shown_seen",
         "autonomy",
     )
-    list_display_links = None
+    file_page = "agent-file"
     csv_columns = (
         ("Name", lambda agent: agent.name),
         ("Code", lambda agent: agent.code),
@@ -94,10 +94,6 @@ class AgentList(ListMixin):
         for agent in rows:
             agent.in_hand = in_hand.get(agent.pk, registry.InHand())
             agent.seen_at = seen.get(str(agent.user_id))
-
-    @display(description="Agent", ordering="name")
-    def shown_file(self, agent: Agent) -> SafeString | str:
-        return file_link("agent-file", agent, agent.name)
 
     @display(description="Answers for it", ordering="sponsor__first_name")
     def shown_sponsor(self, agent: Agent) -> SafeString | str:

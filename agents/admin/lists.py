@@ -16,7 +16,6 @@ from django.http import StreamingHttpResponse as Streamed
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
@@ -37,16 +36,25 @@ class FilledChangeList(ChangeList):
         self.model_admin.fill_rows(rows)
         self.result_list = rows
 
+    def url_for_result(self, result: Any) -> str:
+        """Lead to the file of an object, which leads on to where it is changed."""
+        try:
+            return reverse(self.model_admin.file_page, args=[result.pk])
+        except NoReverseMatch:
+            return str(super().url_for_result(result))
+
 
 class ListMixin:
     """A list that is filled page by page and can be taken away as CSV, with the filters that are set.
 
-    ``csv_columns``: heading and value of each column. Cells that a spreadsheet took for a formula are quoted.
+    ``file_page``: the route of the file that a row leads to. ``csv_columns``: heading and value of each column;
+    cells that a spreadsheet took for a formula are quoted.
     """
 
     opts: Any
     admin_site: Any
     csv_columns: Sequence[Column] = ()
+    file_page = ""
     list_before_template = "agents/list_tools.html"
     show_full_result_count = False
 
@@ -109,15 +117,6 @@ def tag(text: str, icon: str, tone: str = "") -> SafeString:
 def ago(at: datetime | None) -> SafeString | str:
     """Return a moment as time gone by, with the exact time behind it."""
     return render_to_string("portal/time.html", {"at": at}) if at else "—"
-
-
-def file_link(name: str, obj: Any, text: Any) -> SafeString | str:
-    """Return a link to the file of an object, by the name of its route; the text where there is no page."""
-    try:
-        address = reverse(name, args=[obj.pk])
-    except NoReverseMatch:
-        return str(text)
-    return format_html('<a class="portal-link" href="{}">{}</a>', address, text)
 
 
 def _written(rows: Sequence[Sequence[Any]]) -> str:

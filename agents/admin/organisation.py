@@ -15,7 +15,7 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of, waiting_of
-from agents.admin.lists import ListMixin, file_link, tag
+from agents.admin.lists import ListMixin, tag
 from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
 from agents.forms.roles import RoleForm
 from agents.models import Agent, CompanySettings, Department, ExchangeRate, Role
@@ -74,8 +74,8 @@ class RoleAdmin(ListMixin, WorkforceAdmin):
     """Jobs that agents have: what they are for and what good work looks like."""
 
     form = RoleForm
-    list_display = ("shown_file", "code", "shown_job", "shown_agents", "shown_watched", "shown_origin")
-    list_display_links = None
+    list_display = ("name", "code", "shown_job", "shown_agents", "shown_watched", "shown_origin")
+    file_page = "role-file"
     csv_columns = (
         ("Name", lambda role: role.name),
         ("Code", lambda role: role.code),
@@ -104,10 +104,6 @@ class RoleAdmin(ListMixin, WorkforceAdmin):
                 watched_count=models.Count("agents", filter=watched),
             )
         )
-
-    @display(description="Role", ordering="name")
-    def shown_file(self, role: Role) -> SafeString | str:
-        return file_link("role-file", role, role.name)
 
     @display(description="What it is for")
     def shown_job(self, role: Role) -> str:

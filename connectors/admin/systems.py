@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from unfold.decorators import display
 
-from agents.admin.lists import ListMixin, ago, file_link, tag
+from agents.admin.lists import ListMixin, ago, tag
 from audit.adminkit import actor_of, reason_action
 from audit.vocabulary import Refusal, RefusalKind
 from connectors import services
@@ -35,7 +35,7 @@ class SystemAdmin(ListMixin, ConnectionAdmin):
 
     form = SystemForm
     list_display = (
-        "shown_file",
+        "name",
         "category",
         "environment",
         "shown_health_tag",
@@ -43,7 +43,7 @@ class SystemAdmin(ListMixin, ConnectionAdmin):
         "shown_operations",
         "shown_holders",
     )
-    list_display_links = None
+    file_page = "system-file"
     change_form_before_template = "connectors/system_before.html"
     csv_columns = (
         ("Name", lambda system: system.name),
@@ -91,10 +91,6 @@ class SystemAdmin(ListMixin, ConnectionAdmin):
             "account_count": models.Count("accounts", distinct=True),
         }
         return super().get_queryset(request).annotate(**counted)
-
-    @display(description="System", ordering="name")
-    def shown_file(self, system: System) -> SafeString | str:
-        return file_link("system-file", system, system.name)
 
     @display(description="Health")
     def shown_health_tag(self, system: System) -> SafeString:

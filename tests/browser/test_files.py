@@ -25,6 +25,7 @@ def seen(page: Page, name: str) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
+        page.reload()
         page.screenshot(path=str(Path(folder) / f"{name}-{theme}.png"), full_page=True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(PHONE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from agents.models import Agent, ChangeRequest
 from agents.services import lifecycle
 from connectors.models import Call
 from tests.workflows.conftest import ask, hold_above, limit, new_agent
-from workflows.actions.models import Action
+from workflows.approvals.services import cast_vote
 from workflows.pages.agent_head import initials
 from workflows.pages.charts import chart_of
-from workflows.staffing.selectors import health_of, in_hand_of
+from workflows.staffing.selectors import health, health_of, in_hand_of
 
 pytestmark = pytest.mark.django_db
 WHY = "The tests ask for it"
@@ -67,13 +66,13 @@ def test_the_file_says_who_it_is_and_what_it_may_do(clerk: Agent, alice: Any) ->
         "Asks in some cases",
         "Invoices above 10,000.00 EUR need a person",
         "at most 20 per day",
-        "2 used , 18 left",
+        "2 used, 18 left",
         "Approvers",
         "too few to say",
         "Nobody has signed it yet.",
     ):
         assert words in found, words
-    assert "<img" not in answer.content.decode()
+    assert HOSTILE not in answer.content.decode()
 
 
 def test_the_file_costs_the_same_whatever_was_done(clerk: Agent, alice: Any) -> None:
@@ -87,22 +86,27 @@ def test_the_file_costs_the_same_whatever_was_done(clerk: Agent, alice: Any) -> 
     assert queries(alice, address) == few
 
 
-def test_health_counts_what_people_did_with_what_it_asked_for(clerk: Agent) -> None:
+def test_health_counts_what_people_did_with_what_it_asked_for(clerk: Agent, bob: Any, monkeypatch: Any) -> None:
     hold_above(1_000)
     ask(clerk, number="RE-0", minor=100)
     held = ask(clerk, number="RE-1", minor=2_000)
-    Action.objects.filter(pk=held.pk).update(
-        state=Action.State.REJECTED, finished_at=timezone.now(), requested_at=timezone.now() - timedelta(days=2)
+    cast_vote(
+        approval_id=held.approval_id,
+        actor=bob.as_actor(),
+        verdict="reject",
+        reason=WHY,
+        digest=held.approval.digest,
     )
-    long_ago = ask(clerk, number="RE-2", minor=100)
-    Action.objects.filter(pk=long_ago.pk).update(requested_at=timezone.now() - timedelta(days=40))
     found = health_of(clerk)
     assert (found.asked, found.rejected, found.stepped_in, found.open) == (2, 1, 1, 1)
     assert found.is_thin
     assert found.success_share is None
     assert sum(day.asked for day in found.days) == 2
     assert sum(day.stepped_in for day in found.days) == 1
-    assert in_hand_of([clerk.pk])[clerk.pk].working == 2
+    assert in_hand_of([clerk.pk])[clerk.pk].working == 1
+    monkeypatch.setattr(health, "MOST_COUNTED", 1)
+    cut = health_of(clerk)
+    assert (cut.asked, cut.is_cut) == (1, True)
 
 
 def test_verbs_are_done_from_one_place_with_a_reason(clerk: Agent, alice: Any, mallory: Any) -> None:
@@ -166,7 +170,7 @@ def test_the_role_says_who_has_it_and_goes_on_page_by_page(clerk: Agent, alice: 
     for number in range(30):
         new_agent(alice, code=f"clerk-{number:02}")
     answer = browser(alice).get(reverse("role-file", args=[role.pk]))
-    assert "<img" not in answer.content.decode()
+    assert HOSTILE not in answer.content.decode()
     found = text_of(answer)
     for words in ("Bookkeeper", "Asks when in doubt", "31 agents", "Probation: 30 days", "Clerk-00"):
         assert words in found, words
@@ -186,7 +190,7 @@ def test_the_system_says_how_it_does_and_never_its_secret(
         purpose="test", system=system, actor_kind="person", actor_id="x", actor_label="x", **failed
     )
     answer = browser(alice).get(reverse("system-file", args=[system.pk]))
-    assert "<img" not in answer.content.decode()
+    assert HOSTILE not in answer.content.decode()
     found = text_of(answer)
     for words in (system.name, "fake.invoice.post", "1 agent", "at most", "Robo", "its secret is 0 days old"):
         assert words in found, words

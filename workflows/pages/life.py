@@ -27,6 +27,8 @@ from workflows.pages.agent_file import found_agent
 from workflows.pages.agent_head import head_of, waiting_of
 
 LEFT = "left"
+# So many agents are offered for what another one has open: those of its role first.
+MOST_RECEIVERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,9 @@ def _receivers(user: User, agent: Agent, items: list[HandoverItem]) -> list[Agen
     if not any(item.hand_over for item in items):
         return []
     found = selectors.visible_agents(user).filter(lifecycle=Agent.Lifecycle.ACTIVE).exclude(pk=agent.pk)
-    return sorted(found.select_related("role"), key=lambda it: (it.role_id != agent.role_id, it.name))
+    ordered = found.select_related("role").order_by("name", "pk")
+    same = list(ordered.filter(role=agent.role_id)[:MOST_RECEIVERS])
+    return [*same, *ordered.exclude(role=agent.role_id)[: MOST_RECEIVERS - len(same)]]
 
 
 def _own_operations(agent: Agent) -> list[dict[str, str]]:

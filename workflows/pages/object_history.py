@@ -88,9 +88,9 @@ def parts_of_agent(agent: Agent, user: User) -> list[Q]:
         Q(agent_id=facts.agent_id),
         Q(subject_kind="agents.role", subject_id=facts.role_id),
         *_binding(scopes, user),
-        _about("agents.stop", Stop.objects.filter(scopes | Q(scope_kind=Stop.ScopeKind.EVERYTHING))),
-        _about("agents.throttle", Throttle.objects.filter(scope_kind="agent", scope_id=facts.agent_id)),
-        _about("agents.certificate", Certificate.objects.filter(agent=agent)),
+        *_about("agents.stop", Stop.objects.filter(scopes | Q(scope_kind=Stop.ScopeKind.EVERYTHING))),
+        *_about("agents.throttle", Throttle.objects.filter(scope_kind="agent", scope_id=facts.agent_id)),
+        *_about("agents.certificate", Certificate.objects.filter(agent=agent)),
     ]
 
 
@@ -100,7 +100,7 @@ def parts_of_role(role: Role, user: User) -> list[Q]:
     return [
         Q(subject_kind="agents.role", subject_id=str(role.pk)),
         *_binding(scopes, user),
-        _about("agents.stop", Stop.objects.filter(scopes)),
+        *_about("agents.stop", Stop.objects.filter(scopes)),
     ]
 
 
@@ -110,7 +110,7 @@ def parts_of_system(key: UUID) -> list[Q]:
     return [
         Q(subject_kind="connectors.system", subject_id=str(key)),
         Q(system_id=str(key)),
-        _about("agents.stop", stops),
+        *_about("agents.stop", stops),
     ]
 
 
@@ -118,9 +118,9 @@ def _binding(scopes: Q, user: User) -> list[Q]:
     whole = scopes | Q(scope_kind=PolicyScope.COMPANY)
     policies = visible_policies(user).filter(whole)
     return [
-        _about("agents.policy", policies),
-        _about("agents.rule", Rule.objects.filter(policy__in=policies.values("pk"))),
-        _about(
+        *_about("agents.policy", policies),
+        *_about("agents.rule", Rule.objects.filter(policy__in=policies.values("pk"))),
+        *_about(
             "agents.measure",
             visible_measures(user).filter(whole) if not user.is_agent else Measure.objects.none(),
         ),
@@ -134,9 +134,9 @@ def _scopes(*scopes: tuple[str, str]) -> Q:
     return found
 
 
-def _about(kind: str, rows: Any) -> Q:
+def _about(kind: str, rows: Any) -> list[Q]:
     keys = [str(key) for key in rows.order_by("-pk").values_list("pk", flat=True)[:MOST_BINDING]]
-    return Q(subject_kind=kind, subject_id__in=keys)
+    return [Q(subject_kind=kind, subject_id__in=keys)] if keys else []
 
 
 def _choice(request: HttpRequest, first: str) -> Choice:

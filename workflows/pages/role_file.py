@@ -29,7 +29,7 @@ from agents.selectors import (
 from agents.selectors.sentences import limit_words, rule_words
 from agents.services.role_catalogue import shipped_texts, targets_of
 from connectors.models import Operation
-from connectors.selectors import operations_of_role
+from connectors.selectors import operations_of_role, operations_within_role
 from workflows.pages.access import admin_page, edit_page, for_people, page
 from workflows.pages.agent_authority import does_tag
 from workflows.pages.agent_head import standing_tags
@@ -63,7 +63,7 @@ def role_file(request: HttpRequest, role_id: UUID) -> HttpResponse:
     """Show a role as its file has it."""
     user = _user(request)
     role = get_object_or_404(visible_roles(user).select_related("group"), pk=role_id)
-    operations = operations_of_role(role)
+    operations, held = operations_of_role(role), operations_within_role(role)
     context = {
         "role": role,
         "edit_link": edit_page(role) if user.has_perm("agents.view_role") else "",
@@ -75,8 +75,8 @@ def role_file(request: HttpRequest, role_id: UUID) -> HttpResponse:
         **_holders(request, role),
         "operations": [(it, does_tag(it.effect)) for it in operations[:MOST]],
         "more_operations": max(0, len(operations) - MOST),
-        "rules": _rules(user, role, operations),
-        "limits": _limits(user, role, [it.code for it in operations]),
+        "rules": _rules(user, role, held),
+        "limits": _limits(user, role, [it.code for it in held]),
         "terms": _terms(role),
         "jobs": [Job(it.name, edit_page(it), "") for it in _workflows(user, role)],
         **_open_work(user, role),
@@ -93,7 +93,7 @@ def _holders(request: HttpRequest, role: Role) -> dict[str, Any]:
     after, key = request.GET.get("after", "")[:120].replace("\x00", ""), _key(request.GET.get("key", ""))
     at = found.order_by("name", "pk")
     if after and key:
-        at = at.filter(Q(name__gt=after) | Q(name=after, pk__gt=key))
+        at = at.filter(Q(name__gt=after) | Q(name=after, pk__gt=key), name__gte=after)
     rows = list(at.select_related("department", "sponsor")[: ON_A_PAGE + 1])
     shown = rows[:ON_A_PAGE]
     return {
