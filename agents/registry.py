@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 
@@ -370,6 +371,16 @@ class HandoverItem:
     leave: Callable[[Actor, str], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """What an agent has in hand now: what it works on, what waits for people, what is in doubt."""
+
+    working: int = 0
+    waiting: int = 0
+    doubts: int = 0
+
+
+InHandFn = Callable[[Collection[UUID]], Mapping[UUID, InHand]]
 HandoverFn = Callable[[Agent], Iterable[HandoverItem]]
 EvidenceFn = Callable[[Agent, datetime, datetime], Evidence]
 CountsFn = Callable[[Agent, datetime], Mapping[str, int]]
@@ -380,6 +391,7 @@ _evidence: list[EvidenceFn] = []
 _counts: list[CountsFn] = []
 _withdraw: list[WithdrawFn] = []
 _news: list[NewsFn] = []
+_in_hand: list[InHandFn] = []
 
 
 def register_handover(name: str, items: HandoverFn) -> None:
@@ -391,6 +403,16 @@ def handover_items(agent: Agent) -> list[HandoverItem]:
     """Return everything an agent has open, what blocks first."""
     found = [item for items in _handover.values() for item in items(agent)]
     return sorted(found, key=lambda item: not item.blocking)
+
+
+def register_in_hand(in_hand_fn: InHandFn) -> None:
+    """Say how it is counted what agents have in hand, by their keys, at once for all on a page."""
+    _in_hand[:] = [in_hand_fn]
+
+
+def in_hand(keys: Collection[UUID]) -> Mapping[UUID, InHand]:
+    """Return what each of some agents has in hand; one that has nothing may be missing."""
+    return _in_hand[0](keys) if _in_hand and keys else {}
 
 
 def register_evidence(evidence_fn: EvidenceFn, counts_fn: CountsFn) -> None:

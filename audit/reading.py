@@ -119,6 +119,11 @@ def in_period(since: datetime | None, until: datetime | None) -> Q:
     return found
 
 
+def first_id(at: datetime) -> UUID:
+    """Return an id below those of all that was made from a moment on, for an index to begin at."""
+    return _first_id(at, -CLOCKS_APART)
+
+
 def page(
     user: Any,
     question: Question,

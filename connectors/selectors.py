@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
 from agents.decision.facts import GrantFacts, OperationFacts
-from agents.models import Agent, Stop, User
+from agents.models import Agent, Role, Stop, User
 from agents.registry import AgentPanel, StopTarget
 from connectors.models import (
     Call,
@@ -21,6 +24,12 @@ from connectors.models import (
     System,
 )
 from connectors.models.operations import USE_OPERATION
+
+# Of so many of its newest calls it is said how a system does. No call takes as long as LONGEST_CALL (seconds):
+# what has been under way for longer was cut off with its process.
+NEWEST_CALLS = 500
+MOST_FAILURES = 8
+LONGEST_CALL = 600
 
 
 def visible_to(user: Any) -> QuerySet[Operation]:
@@ -65,6 +74,105 @@ def visible_to_agent_user(user: User) -> QuerySet[Operation]:
     ours = OperationGroupObjectPermission.objects.filter(group__user=user, permission__codename=USE_OPERATION)
     granted = Q(pk__in=mine.values("content_object")) | Q(pk__in=ours.values("content_object"))
     return Operation.objects.select_related("system", "current_revision").filter(granted)
+
+
+def operations_of_role(role: Role) -> list[Operation]:
+    """Return the operations that every agent of a role may use, switched on and published, by name."""
+    granted = OperationGroupObjectPermission.objects.filter(
+        group=role.group_id, permission__codename=USE_OPERATION
+    )
+    found = Operation.objects.select_related("system").filter(pk__in=granted.values("content_object"))
+    return list(
+        found.filter(is_enabled=True, system__is_enabled=True, current_revision__isnull=False).order_by(
+            "name", "code"
+        )
+    )
+
+
+def operations_within_role(role: Role) -> list[Operation]:
+    """Return what agents of a role may use, whether it was granted to the role or to one of them alone."""
+    ours = OperationGroupObjectPermission.objects.filter(group=role.group_id)
+    theirs = OperationUserObjectPermission.objects.filter(user__agent__role=role)
+    granted = Q(pk__in=ours.values("content_object")) | Q(pk__in=theirs.values("content_object"))
+    return list(Operation.objects.filter(granted, is_enabled=True).order_by("code"))
+
+
+def operations_of_system(system: System) -> QuerySet[Operation]:
+    """Return the operations of a system with how many agents and roles may use each."""
+    found = Operation.objects.filter(system=system).select_related(
+        "current_revision", "lookup_operation", "undo_operation"
+    )
+    return found.annotate(
+        agent_grants=_grants_on(OperationUserObjectPermission),
+        role_grants=_grants_on(OperationGroupObjectPermission),
+    ).order_by("code")
+
+
+def _grants_on(model: Any) -> Coalesce:
+    """Count the grants of one kind apart: two joins in one would multiply them."""
+    found = model.objects.filter(content_object=OuterRef("pk"), permission__codename=USE_OPERATION)
+    counted = found.order_by().values("content_object").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
+
+
+def agents_using(system: System) -> QuerySet[Agent]:
+    """Return the agents that may use something of a system, by a grant of their own or by their role's."""
+    mine = OperationUserObjectPermission.objects.filter(
+        content_object__system=system, permission__codename=USE_OPERATION
+    )
+    working = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
+    return working.filter(Q(user__in=mine.values("user")) | Q(role__in=roles_using(system).values("pk")))
+
+
+def roles_using(system: System) -> QuerySet[Role]:
+    """Return the roles whose agents may use something of a system."""
+    ours = OperationGroupObjectPermission.objects.filter(
+        content_object__system=system, permission__codename=USE_OPERATION
+    )
+    return Role.objects.filter(group__in=ours.values("group")).order_by("name")
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """The newest calls of a system: how many there were, how they ended, how long half of them took.
+
+    ``since`` is when the oldest of them began; ``now`` counts those under way.
+    """
+
+    now: int = 0
+    counted: int = 0
+    confirmed: int = 0
+    failed: int = 0
+    unknown: int = 0
+    median_ms: int | None = None
+    since: datetime | None = None
+    failures: tuple[Call, ...] = ()
+
+
+def lately(system: System) -> Lately:
+    """Return how the newest calls of a system went, with one question, whatever was called before them."""
+    newest = list(
+        Call.objects.filter(system=system)
+        .select_related("operation")
+        .defer("request_summary", "response_excerpt")
+        .order_by("-started_at")[:NEWEST_CALLS]
+    )
+    if not newest:
+        return Lately()
+    gone = timezone.now() - timedelta(seconds=LONGEST_CALL)
+    ended = [it for it in newest if it.finished_at is not None]
+    took = [round((it.finished_at - it.started_at).total_seconds() * 1000) for it in ended if it.finished_at]
+    failures = [it for it in ended if it.outcome in (Call.Outcome.FAILED, Call.Outcome.UNKNOWN)]
+    return Lately(
+        now=sum(it.finished_at is None and it.started_at > gone for it in newest),
+        counted=len(newest),
+        confirmed=sum(it.outcome == Call.Outcome.CONFIRMED for it in ended),
+        failed=sum(it.outcome == Call.Outcome.FAILED for it in ended),
+        unknown=sum(it.outcome == Call.Outcome.UNKNOWN for it in ended),
+        median_ms=round(median(took)) if took else None,
+        since=newest[-1].started_at,
+        failures=tuple(failures[:MOST_FAILURES]),
+    )
 
 
 def operation_facts(code: str) -> OperationFacts | None:

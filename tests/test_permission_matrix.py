@@ -184,6 +184,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         "api/v1/stops/<uuid:pk>/stage": {"stage": "look", **reason},
         "api/v1/agents/<uuid:pk>/demote": {"to": "read_only", **reason},
         "agents/<uuid:agent_id>/life/demote/": {"to": "read_only", **reason},
+        "agents/<uuid:agent_id>/life/autonomy/": {"autonomy": "read_only", **reason},
         "api/v1/lifecycle-terms": {"denials": 5, **reason},
         "api/v1/actions": invoice,
         "api/v1/decisions": invoice if caller == "robo" else {**invoice, "agent": "robo"},

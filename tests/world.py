@@ -23,6 +23,7 @@ from agents.services.own import save_view
 from audit.models import Event
 from audit.services import keeping
 from audit.vocabulary import Actor
+from connectors.models import System
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
 from tests.company import PASSWORD
@@ -146,6 +147,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         "retentionrules": _rule_of_retention(agent),
         "operations": code,
         "roles": agent.role,
+        "systems": System.objects.get(operations__code=code),
         "role-templates": "procurement-clerk",
         "templates": "procurement-clerk",
         "documents": document,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workflows.pages.activity import activity, activity_rows
+from workflows.pages.agent_file import agent_file, agent_history
 from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
@@ -28,6 +29,7 @@ from workflows.pages.notifications import notifications
 from workflows.pages.now import read_now
 from workflows.pages.own_settings import settings
 from workflows.pages.policy_files import export, import_file
+from workflows.pages.role_file import role_file
 from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
@@ -39,6 +41,7 @@ from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
 from workflows.pages.story import resolve, story, story_parts
+from workflows.pages.system_file import system_file, test_system
 from workflows.pages.together import together
 from workflows.pages.trying import try_agent
 from workflows.pages.voting import say, vote
@@ -124,11 +127,16 @@ page_urlpatterns = [
         )
         for stage in STAGES
     ),
+    path("agents/<uuid:agent_id>/", agent_file, name="agent-file"),
+    path("agents/<uuid:agent_id>/history/", agent_history, name="agent-history"),
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
+    path("roles/<uuid:role_id>/", role_file, name="role-file"),
+    path("systems/<uuid:system_id>/", system_file, name="system-file"),
+    path("systems/<uuid:system_id>/test/", test_system, name="system-test"),
     path("roles/templates/", templates, name="role-templates"),
     path("roles/templates/<slug:code>.yaml", template_file, name="role-template-file"),
     path("roles/templates/<slug:code>/", role_template, name="role-template"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from agents import registry, selectors
+from agents.admin.agent_list import AgentList, AttestationFilter, ProbationFilter
 from agents.admin.agent_verbs import EmploymentVerbs, is_draft
 from agents.admin.base import WorkforceAdmin, changed_values, link, moment, table, trail, values_of
 from agents.admin.credentials import CredentialVerbs
@@ -34,41 +34,6 @@ LABELS = {
 }
 
 
-class ProbationFilter(admin.SimpleListFilter):
-    """Agents that are on probation, whose probation is over its planned end, or that are on none."""
-
-    title = "probation"
-    parameter_name = "probation"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [("yes", "On probation"), ("late", "Past its planned end"), ("no", "On none")]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        if self.value() == "no":
-            return queryset.filter(probation_since=None)
-        if self.value() == "late":
-            return queryset.filter(probation_until__lte=timezone.now().date())
-        return queryset.filter(probation_since__isnull=False) if self.value() == "yes" else queryset
-
-
-class AttestationFilter(admin.SimpleListFilter):
-    """Agents whose confirmation is overdue, due soon, or has no day."""
-
-    title = "confirmation"
-    parameter_name = "confirmation"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [("overdue", "Overdue"), ("soon", "Due within 30 days"), ("none", "No day set")]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        today = timezone.now().date()
-        if self.value() == "overdue":
-            return queryset.filter(attest_by__lt=today)
-        if self.value() == "soon":
-            return queryset.filter(attest_by__range=(today, today + timedelta(days=30)))
-        return queryset.filter(attest_by=None) if self.value() == "none" else queryset
-
-
 def _signed_words(signing: selectors.Signing) -> str:
     if signing.current:
         newest = signing.current[0]
@@ -80,22 +45,13 @@ def _signed_words(signing: selectors.Signing) -> str:
 
 
 @admin.register(Agent)
-class AgentAdmin(EmploymentVerbs, CredentialVerbs, WorkforceAdmin):
+class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
     """Agents as staff: registered as drafts, activated by two people, stopped by one."""
 
     form = CodedForm
-    list_display = (
-        "name",
-        "role",
-        "department",
-        "sponsor",
-        "shown_lifecycle",
-        "shown_probation",
-        "shown_brake",
-        "autonomy",
-    )
     empty_title = "No agent yet"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
+    change_form_before_template = "agents/agent_before.html"
     next_step = "It is a draft. Next: grant it operations (tab Authority), then ask for its activation."
     list_filter = ("lifecycle", ProbationFilter, AttestationFilter, "brake", "autonomy", "department", "role")
     list_select_related = ("role", "department", "sponsor")

@@ -11,12 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from unfold.decorators import display
 
 from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of, waiting_of
+from agents.admin.lists import ListMixin, tag
 from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
 from agents.forms.roles import RoleForm
-from agents.models import CompanySettings, Department, ExchangeRate, Role
+from agents.models import Agent, CompanySettings, Department, ExchangeRate, Role
 from agents.services import organisation
 from agents.services.role_catalogue import shipped_texts, targets_of
 from audit.adminkit import actor_of
@@ -68,12 +70,22 @@ class DepartmentAdmin(WorkforceAdmin):
 
 
 @admin.register(Role)
-class RoleAdmin(WorkforceAdmin):
+class RoleAdmin(ListMixin, WorkforceAdmin):
     """Jobs that agents have: what they are for and what good work looks like."""
 
     form = RoleForm
-    list_display = ("name", "code", "shown_agents")
+    list_display = ("name", "code", "shown_job", "shown_agents", "shown_watched", "shown_origin")
+    file_page = "role-file"
+    csv_columns = (
+        ("Name", lambda role: role.name),
+        ("Code", lambda role: role.code),
+        ("What it is for", lambda role: role.job_description),
+        ("Agents", lambda role: role.agent_count),
+        ("On probation", lambda role: role.watched_count),
+        ("Taken from", lambda role: role.template.get("code", "")),
+    )
     search_fields = ("name", "code")
+    change_form_before_template = "agents/role_before.html"
     list_before_template = "agents/role_list.html"
     empty_title = "No role yet"
     empty_step = "A role is a job that agents are given. Take one from a template, or write your own."
@@ -82,7 +94,28 @@ class RoleAdmin(WorkforceAdmin):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Role]:
-        return super().get_queryset(request).annotate(agent_count=models.Count("agents"))
+        employed = ~models.Q(agents__lifecycle=Agent.Lifecycle.RETIRED)
+        watched = models.Q(agents__lifecycle=Agent.Lifecycle.ACTIVE, agents__probation_since__isnull=False)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                agent_count=models.Count("agents", filter=employed),
+                watched_count=models.Count("agents", filter=watched),
+            )
+        )
+
+    @display(description="What it is for")
+    def shown_job(self, role: Role) -> str:
+        return Truncator(role.job_description).words(16) or "—"
+
+    @display(description="On probation", ordering="watched_count")
+    def shown_watched(self, role: Any) -> SafeString | str:
+        return tag(f"{role.watched_count:,}", "school", "wait") if role.watched_count else "—"
+
+    @display(description="Taken from")
+    def shown_origin(self, role: Role) -> str:
+        return str(role.template.get("code", "")) if role.template else "Written here"
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         return (

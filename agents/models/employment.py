@@ -140,7 +140,10 @@ class Certificate(KeyedModel):
                 name="agents_certificate_two_people",
             ),
         ]
-        indexes = [models.Index(fields=["agent", "-issued_at"], name="agents_certificate_of_agent")]
+        indexes = [
+            models.Index(fields=["agent", "-issued_at"], name="agents_certificate_of_agent"),
+            models.Index(fields=["-issued_at", "-id"], name="agents_certificate_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.agent}"

@@ -12,7 +12,7 @@ from agents.models import Agent, ChangeRequest, Department, User
 from agents.registry import AgentPanel
 from agents.selectors.affected import departments_around
 from agents.selectors.authority import facts_by_key
-from agents.selectors.difference import present_authority
+from agents.selectors.difference import authority_over
 
 
 def difference_to_original(agent: Agent, present: Authority | None = None) -> tuple[Said, ...]:
@@ -24,7 +24,7 @@ def difference_to_original(agent: Agent, present: Authority | None = None) -> tu
         return ()
     original = agent.cloned_from
     found = facts_by_key([agent.pk, original.pk])
-    now = present or present_authority()
+    now = present or authority_over(agent, original)
     was, copy = (replace(found[key], lifecycle="active") for key in (original.pk, agent.pk))
     before = replace(now, agents=(was,))
     said = authority_difference(_without(before, copy), _as_original(now, was, copy))

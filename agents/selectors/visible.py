@@ -15,6 +15,7 @@ from agents.models import (
     Measure,
     Policy,
     PolicyScope,
+    Role,
     Rule,
     Stop,
     Throttle,
@@ -42,6 +43,16 @@ def _headed_by(user: User) -> Q:
         | Q(department__parent__manager=user)
         | Q(department__parent__parent__manager=user)
     )
+
+
+def visible_roles(user: User) -> QuerySet[Role]:
+    """Roles the user may view by permission or object permission, or of an agent they answer for; its own."""
+    if not user.is_active:
+        return Role.objects.none()
+    if user.is_agent:
+        return Role.objects.filter(agents__user=user)
+    own = Agent.objects.filter(Q(sponsor=user) | Q(deputy=user)).values("role")
+    return Role.objects.filter(Q(pk__in=own) | Q(pk__in=_permitted(user, "agents.view_role", Role)))
 
 
 def visible_policies(user: User) -> QuerySet[Policy]:

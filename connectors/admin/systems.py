@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from unfold.decorators import display
 
+from agents.admin.lists import ListMixin, ago, tag
 from audit.adminkit import actor_of, reason_action
 from audit.vocabulary import Refusal, RefusalKind
 from connectors import services
@@ -19,13 +21,43 @@ from connectors.forms import AccountForm, SystemForm, TestForm
 from connectors.models import Account, System
 from connectors.selectors import health_of
 
+HEALTH = {
+    "Answers": ("check_circle", "good"),
+    "Failing": ("warning", "wait"),
+    "Held back": ("block", "bad"),
+    "Off": ("power_settings_new", "bad"),
+}
+
 
 @admin.register(System)
-class SystemAdmin(ConnectionAdmin):
+class SystemAdmin(ListMixin, ConnectionAdmin):
     """Installed enterprise systems."""
 
     form = SystemForm
-    list_display = ("name", "category", "environment", "shown_health", "kind", "code")
+    list_display = (
+        "name",
+        "category",
+        "environment",
+        "shown_health_tag",
+        "shown_answered",
+        "shown_operations",
+        "shown_holders",
+    )
+    file_page = "system-file"
+    change_form_before_template = "connectors/system_before.html"
+    csv_columns = (
+        ("Name", lambda system: system.name),
+        ("Code", lambda system: system.code),
+        ("Category", lambda system: system.get_category_display()),
+        ("Environment", lambda system: system.get_environment_display()),
+        ("Driver", lambda system: system.kind),
+        ("Address", lambda system: system.base_url),
+        ("Health", health_of),
+        ("Last answered", lambda system: getattr(getattr(system, "health", None), "last_ok_at", None)),
+        ("Last failed", lambda system: getattr(getattr(system, "health", None), "last_failure_at", None)),
+        ("Operations in use", lambda system: system.operation_count),
+        ("Accounts", lambda system: system.account_count),
+    )
     empty_title = "No system yet"
     empty_step = "Connect the first one: where it is, then the account the portal uses there."
     next_step = "Next: add the account that the portal uses there (Accounts), then test the connection."
@@ -51,6 +83,31 @@ class SystemAdmin(ConnectionAdmin):
         ),
         ("Why", {"fields": ("reason",)}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[System]:
+        published = models.Q(operations__is_enabled=True, operations__current_revision__isnull=False)
+        counted = {
+            "operation_count": models.Count("operations", filter=published, distinct=True),
+            "account_count": models.Count("accounts", distinct=True),
+        }
+        return super().get_queryset(request).annotate(**counted)
+
+    @display(description="Health")
+    def shown_health_tag(self, system: System) -> SafeString:
+        said = health_of(system)
+        return tag(said, *HEALTH.get(said, ("schedule", "")))
+
+    @display(description="Last answered", ordering="health__last_ok_at")
+    def shown_answered(self, system: System) -> SafeString | str:
+        return ago(getattr(getattr(system, "health", None), "last_ok_at", None))
+
+    @display(description="Operations in use", ordering="operation_count")
+    def shown_operations(self, system: Any) -> int:
+        return int(system.operation_count)
+
+    @display(description="Accounts", ordering="account_count")
+    def shown_holders(self, system: Any) -> SafeString | str:
+        return str(system.account_count) if system.account_count else tag("None", "key_off", "wait")
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         fixed = ("code", "kind") if obj else ()

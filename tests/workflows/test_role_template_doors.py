@@ -107,9 +107,9 @@ def test_a_manager_takes_a_shipped_role_on_its_page(clerk: Any, alice: Any) -> N
     assert looked.status_code in (200, 302)
     taken = client.post(page, {**given, **groups})
     role = Role.objects.get(code="finance-clerk")
-    assert taken["Location"] == reverse("admin:agents_role_change", args=[role.pk])
+    assert taken["Location"] == reverse("role-file", args=[role.pk])
     file = client.get(taken["Location"]).content.decode()
-    assert "Taken from finance-clerk, version 1." in file
+    assert "Taken from the template finance-clerk, version 1." in file
     assert "Postings reversed by people: at most 0.5 percent." in file
     again = client.get(page).content.decode()
     assert "Nothing: this role is as the template says already." not in again  # grants wait

@@ -14,8 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from agents.models import User
+from agents.models import Agent, Role, User
 from audit.vocabulary import RefusalKind
+from connectors.models import System
 
 View = Callable[..., HttpResponse]
 # What a form answers to a refusal; any other kind is 403.
@@ -41,8 +42,19 @@ def for_people(view: View) -> View:
     return guarded
 
 
+# What has a page of the portal of its own, to be read first; it leads on to where it is changed.
+_FILES = {Agent: "agent-file", Role: "role-file", System: "system-file"}
+
+
 def admin_page(obj: Model) -> str:
-    """Return the address of an object's page in the admin; empty when it has none."""
+    """Return the address of an object's page: that of its file, else in the admin; empty when it has none."""
+    if type(obj) in _FILES:
+        return reverse(_FILES[type(obj)], args=[obj.pk])
+    return edit_page(obj)
+
+
+def edit_page(obj: Model) -> str:
+    """Return the address of an object's page in the admin, where it is changed; empty when it has none."""
     opts = obj._meta
     if not admin.site.is_registered(type(obj)):
         return ""

@@ -8,18 +8,20 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents import policies
 from agents.decision.contract import Clause, Contract
 from agents.models import Agent, User
-from agents.selectors import Signing, contract_of, signing_of, visible_agents
+from agents.selectors import Signing, contract_of, signing_of
 from agents.services import contracts
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
+from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.agent_file import found_agent
+from workflows.pages.agent_head import head_of
 
 
 @never_cache
@@ -27,7 +29,7 @@ from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
 @for_people
 def contract(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Show what binds an agent, and who signed it."""
-    return _page(request, _agent(request, agent_id))
+    return _page(request, found_agent(request, agent_id))
 
 
 @require_POST
@@ -35,7 +37,7 @@ def contract(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def sign(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Sign the version that was on the page. The service asks every question again."""
     user: User = request.user  # type: ignore[assignment]
-    agent = _agent(request, agent_id)
+    agent = found_agent(request, agent_id)
     actor, reason = user.as_actor(), request.POST.get("reason", "")
     try:
         with refusals_recorded(actor=actor, subject=agent.as_ref(), **agent.event_refs()):
@@ -49,17 +51,12 @@ def sign(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     return redirect("agent-contract", agent.pk)
 
 
-def _agent(request: HttpRequest, agent_id: UUID) -> Agent:
-    return get_object_or_404(visible_agents(request.user), pk=agent_id)  # type: ignore[arg-type]
-
-
 def _page(request: HttpRequest, agent: Agent, status: int = 200, **said: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]
     found = contract_of(agent)
     signing = signing_of(agent, found)
     context = {
-        "agent": agent,
-        "agent_link": admin_page(agent),
+        **head_of(user, agent, "agent-contract"),
         "contract": found,
         "version": found.digest[:12],
         "parts": _parts(found),

@@ -21,9 +21,14 @@ from agents.services import attesting, lifecycle, probation, sponsors
 from agents.services.handing_over import Settlement
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal, RefusalKind
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
+from workflows.pages import life_verbs
+from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.agent_file import found_agent
+from workflows.pages.agent_head import head_of, waiting_of
 
 LEFT = "left"
+# So many agents are offered for what another one has open: those of its role first.
+MOST_RECEIVERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +48,20 @@ class Deeds:
 @for_people
 def life(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Show the life of an agent."""
-    return _page(request, _agent(request, agent_id))
+    return _page(request, found_agent(request, agent_id))
 
 
 @require_POST
 @for_people
 def live_on(request: HttpRequest, agent_id: UUID, verb: str) -> HttpResponse:
     """Decide something about an agent. The service asks every question again."""
-    deed = _DEEDS[verb]
-    agent, actor = _agent(request, agent_id), _user(request).as_actor()
+    agent, actor = found_agent(request, agent_id), _user(request).as_actor()
     try:
         with refusals_recorded(actor=actor, subject=agent.as_ref(), **agent.event_refs()):
-            said = deed(request, agent)
+            said = _do(verb, request, agent)
     except Refusal as refusal:
         status = STATUS_OF_KIND.get(refusal.kind, 403)
-        fresh = _agent(request, agent_id)
+        fresh = found_agent(request, agent_id)
         return _page(request, fresh, status, refused=refusal.in_full(), refused_verb=verb, sent=request.POST)
     messages.success(request, said)
     return redirect("agent-life", agent.pk)
@@ -72,6 +76,12 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     title = str(found.content.get("title", found))
     lines = [str(line) for line in found.content.get("lines", ())]
     return page(request, "portal/certificate.html", title, certificate=found, heading=title, lines=lines)
+
+
+def _do(verb: str, request: HttpRequest, agent: Agent) -> str:
+    if verb in life_verbs.DEEDS:
+        return life_verbs.DEEDS[verb](request, _actor(request), agent, _reason(request))
+    return _DEEDS[verb](request, agent)
 
 
 def _promote(request: HttpRequest, agent: Agent) -> str:
@@ -135,16 +145,18 @@ _DEEDS: dict[str, Callable[[HttpRequest, Agent], str]] = {
     "take-over": _take_over,
     "retire": _retire,
 }
-VERBS = tuple(_DEEDS)
+VERBS = (*life_verbs.DEEDS, *_DEEDS)
 
 
 def _page(request: HttpRequest, agent: Agent, status: int = 200, **said: Any) -> HttpResponse:
     user = _user(request)
     deeds = _deeds(user, agent)
     items = registry.handover_items(agent) if deeds.retire else []
+    waiting = waiting_of(user, agent)
     context = {
-        "agent": agent,
-        "agent_link": admin_page(agent),
+        **head_of(user, agent, "agent-life", waiting),
+        "verbs": life_verbs.verbs_for(user, agent, [it.kind for it in waiting]),
+        "opened": said.get("refused_verb") or request.GET.get("verb", ""),
         "state": selectors.state_words(agent),
         "record": evidence_words(selectors.evidence_of(agent)),
         "timeline": selectors.timeline_of(agent),
@@ -155,7 +167,7 @@ def _page(request: HttpRequest, agent: Agent, status: int = 200, **said: Any) ->
         "contract": selectors.contract_of(agent) if deeds.attest else None,
         "own_operations": _own_operations(agent) if deeds.attest else [],
         "taken_away": request.POST.getlist("take_away"),
-        "waiting_link": admin_page(deeds.waiting) if deeds.waiting else "",
+        "unseen_waiting": deeds.waiting if deeds.waiting not in waiting else None,
     }
     return page(request, "portal/life.html", f"Life of {agent.name}", status, **context, **said)
 
@@ -191,17 +203,14 @@ def _receivers(user: User, agent: Agent, items: list[HandoverItem]) -> list[Agen
     if not any(item.hand_over for item in items):
         return []
     found = selectors.visible_agents(user).filter(lifecycle=Agent.Lifecycle.ACTIVE).exclude(pk=agent.pk)
-    return sorted(found.select_related("role"), key=lambda it: (it.role_id != agent.role_id, it.name))
+    ordered = found.select_related("role").order_by("name", "pk")
+    same = list(ordered.filter(role=agent.role_id)[:MOST_RECEIVERS])
+    return [*same, *ordered.exclude(role=agent.role_id)[: MOST_RECEIVERS - len(same)]]
 
 
 def _own_operations(agent: Agent) -> list[dict[str, str]]:
     found = [(code, registry.find_operation(code)) for code in lifecycle.own_operations(agent)]
     return [{"code": code, "name": operation.name if operation else code} for code, operation in found]
-
-
-def _agent(request: HttpRequest, agent_id: UUID) -> Agent:
-    found = selectors.visible_agents(_user(request)).select_related("sponsor", "deputy", "department", "role")
-    return get_object_or_404(found, pk=agent_id)
 
 
 def _reason(request: HttpRequest) -> str:

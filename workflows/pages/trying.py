@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -17,10 +16,12 @@ from agents.decision.money import format_minor
 from agents.decision.stages import stages_in_words
 from agents.models import Agent, User
 from agents.registry import all_operations, find_operation
-from agents.selectors import agent_facts, authority_snapshot, visible_agents
+from agents.selectors import agent_facts, authority_snapshot
 from audit.vocabulary import Refusal
 from workflows.actions.services import Ask, explanation, preview_decision
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
+from workflows.pages.access import STATUS_OF_KIND, for_people, page
+from workflows.pages.agent_file import found_agent
+from workflows.pages.agent_head import head_of
 from workflows.pages.question import deciding_rules, limits_in_words
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.words import Tag
@@ -62,7 +63,7 @@ def try_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     user = _user(request)
     if not user.has_perm("actions.preview_decision"):
         raise Http404
-    agent = get_object_or_404(visible_agents(user).select_related("role", "department"), pk=agent_id)
+    agent = found_agent(request, agent_id)
     operation = find_operation(request.GET.get("operation", "")[:120].replace("\x00", ""))
     if operation is None:
         return _page(request, agent, None)
@@ -127,8 +128,7 @@ def _page(
 ) -> HttpResponse:
     granted, others = _operations(agent)
     shown = {
-        "agent": agent,
-        "agent_page": admin_page(agent),
+        **head_of(_user(request), agent, "agent-try"),
         "operation": operation,
         "granted": granted,
         "others_known": others,

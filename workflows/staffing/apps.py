@@ -14,6 +14,7 @@ class StaffingConfig(AppConfig):
         from workflows.tasks.registry import register_decided_elsewhere
 
         registry.register_evidence(selectors.evidence_of, selectors.breach_counts)
+        registry.register_in_hand(selectors.in_hand_of)
         registry.register_handover("work", services.work_left)
         registry.register_handover("actions", services.actions_left)
         registry.register_handover("roles", services.roles_left)

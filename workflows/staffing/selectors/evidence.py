@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 
 from agents.decision.employment import Evidence
 from agents.models import Agent
+from audit.reading import first_id
 from workflows.actions.choices import State
 from workflows.actions.models import Action
 from workflows.approvals.models import Approval
@@ -27,7 +28,9 @@ _DOUBT = Q(state=State.IN_DOUBT) | Q(code="resolved_by_person")
 
 def evidence_of(agent: Agent, since: datetime, until: datetime) -> Evidence:
     """Return the numbers of what an agent asked for in a time, with a handful of queries."""
-    asked = Action.objects.filter(agent=agent, requested_at__gte=since, requested_at__lt=until).order_by()
+    asked = Action.objects.filter(
+        agent=agent, pk__gte=first_id(since), requested_at__gte=since, requested_at__lt=until
+    ).order_by()
     counts = asked.aggregate(
         asked=Count("pk"),
         allowed=Count("pk", filter=Q(state__in=_ALLOWED)),
@@ -66,6 +69,7 @@ def _reversed(agent: Agent, since: datetime) -> int:
 def _median_seconds(agent: Agent, since: datetime, until: datetime) -> int | None:
     decided = Action.objects.filter(
         agent=agent,
+        pk__gte=first_id(since),
         requested_at__gte=since,
         requested_at__lt=until,
         approval__state__in=[Approval.State.APPROVED, Approval.State.REJECTED],
