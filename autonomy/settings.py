@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "workflows.appeals",
     "workflows.notices",
     "workflows.staffing",
+    "workflows.search",
     *(["workflows.demo"] if DEMO_COMPANY else []),
 ]
 MIDDLEWARE = [
