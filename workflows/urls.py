@@ -18,10 +18,14 @@ from workflows.pages.life import certificate, life, live_on
 from workflows.pages.live import live
 from workflows.pages.load import approvals_load
 from workflows.pages.notifications import notifications
+from workflows.pages.policy import policy
+from workflows.pages.policy_coverage import coverage
 from workflows.pages.policy_files import export, import_file
+from workflows.pages.policy_list import policies
 from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
+from workflows.pages.rule_mode import rule_mode, rule_trial, rule_try
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
 from workflows.pages.standing import end_standing, give_standing, standing
@@ -83,6 +87,12 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),
+    path("rules/<uuid:rule_id>/try/", rule_try, name="rule-try"),
+    path("rules/<uuid:rule_id>/trial/", rule_trial, name="rule-trial"),
+    path("rules/<uuid:rule_id>/mode/", rule_mode, name="rule-mode"),
+    path("policies/", policies, name="policies"),
+    path("policies/coverage/", coverage, name="policy-coverage"),
+    path("policies/<uuid:policy_id>/", policy, name="policy"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
     path("roles/templates/", templates, name="role-templates"),

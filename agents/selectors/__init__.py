@@ -15,6 +15,7 @@ from agents.selectors.authority import (
 from agents.selectors.calendars import calendar_of, work_calendar
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
+from agents.selectors.coverage import Coverage, coverage_of, in_order, speaks_of, versions_of
 from agents.selectors.difference import (
     Foreseen,
     difference_of_change,
@@ -57,6 +58,7 @@ from agents.selectors.visible import (
 )
 
 __all__ = [
+    "Coverage",
     "Foreseen",
     "Moment",
     "PresentAuthority",
@@ -70,6 +72,7 @@ __all__ = [
     "company_currency",
     "containment_of",
     "contract_of",
+    "coverage_of",
     "day",
     "departments_around",
     "difference_of_change",
@@ -83,6 +86,7 @@ __all__ = [
     "facts_of_agents",
     "foreseen",
     "heads_over",
+    "in_order",
     "measure_definition",
     "model_use_panel",
     "money_facts",
@@ -91,6 +95,7 @@ __all__ = [
     "rate_on",
     "rule_facts",
     "signing_of",
+    "speaks_of",
     "state_words",
     "terms_for",
     "terms_from",
@@ -98,6 +103,7 @@ __all__ = [
     "throttles_of",
     "timeline_of",
     "to_company_minor",
+    "versions_of",
     "visible_agents",
     "visible_calendars",
     "visible_certificates",
