@@ -180,6 +180,7 @@ UNFOLD = {
         },
     },
     "ACCOUNT": {"navigation": "autonomy.ui.account"},
+    "GLOBAL_CALLBACK": "autonomy.ui.everywhere",
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "autonomy.ui.navigation"},
 }
 

@@ -8,6 +8,7 @@ from workflows.pages.activity import activity, activity_rows
 from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
+from workflows.pages.bell import bell, bell_mark, bell_parts, bell_read
 from workflows.pages.confirming import confirm
 from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
@@ -28,6 +29,7 @@ from workflows.pages.role_templates import template_file, templates
 from workflows.pages.rule_mode import rule_mode, rule_trial, rule_try
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_list import runs, runs_parts
+from workflows.pages.search import search, search_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -109,6 +111,12 @@ page_urlpatterns = [
         for verb in LIFE_VERBS
     ),
     path("certificates/<uuid:certificate_id>/", certificate, name="certificate-page"),
+    path("search/", search, name="search"),
+    path("search/parts/", search_parts, name="search-parts"),
+    path("bell/", bell, name="bell"),
+    path("bell/parts/", bell_parts, name="bell-parts"),
+    path("bell/read/", bell_read, name="bell-read"),
+    path("bell/<uuid:key>/", bell_mark, name="bell-mark"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),

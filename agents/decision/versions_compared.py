@@ -92,4 +92,6 @@ def _part(part: Any) -> str:
         return str(part)
     if "minutes" in part:
         return f"after {part['minutes']} minutes {part.get('group') or levels.WHO.get(part['to'], part['to'])}"
-    return f"{part.get('joined', '')} {part.get('field', '')} {part.get('comparison', '')} {part.get('value', '')}"
+    return (
+        f"{part.get('joined', '')} {part.get('field', '')} {part.get('comparison', '')} {part.get('value', '')}"
+    )

@@ -35,7 +35,9 @@ class Coverage:
 
 def in_order(rules: QuerySet[Rule]) -> QuerySet[Rule]:
     """Return rules in the order in which they decide: in force first, then the strictest, then by stage."""
-    standing = Case(*(When(mode=key, then=Value(at)) for key, at in STANDING.items()), output_field=IntegerField())
+    standing = Case(
+        *(When(mode=key, then=Value(at)) for key, at in STANDING.items()), output_field=IntegerField()
+    )
     strength = Case(
         *(When(verdict=key, then=Value(at)) for key, at in STRENGTH.items()), output_field=IntegerField()
     )
@@ -56,7 +58,7 @@ def coverage_of(
     limits: Sequence[Measure],
     throttles: Sequence[Throttle],
 ) -> list[Coverage]:
-    """Return each operation with what binds it of these; of agents that are not in its scope nothing is said."""
+    """Return each operation with what binds it of these; whom each of them binds is not looked at."""
     return [_covered(operation, rules, limits, throttles) for operation in operations]
 
 

@@ -131,9 +131,17 @@ def test_only_who_publishes_changes_and_only_who_sees_looks(bob, mallory, carol,
     rule = rule_of(10_000, mode="draft")
     assert page(bob, "policy", company.pk).status_code == 200
     assert page(bob, "rule-mode", rule.pk, query="?to=enforced").status_code == 403
-    assert browser(bob).post(reverse("rule-mode", args=[rule.pk]), {"to": "enforced", "reason": WHY}).status_code == 403
+    assert (
+        browser(bob).post(reverse("rule-mode", args=[rule.pk]), {"to": "enforced", "reason": WHY}).status_code
+        == 403
+    )
     assert "Put it in force" not in text(page(carol, "policy", company.pk))
-    for name, args in (("policy", [company.pk]), ("policies", []), ("policy-coverage", []), ("rule-mode", [rule.pk])):
+    for name, args in (
+        ("policy", [company.pk]),
+        ("policies", []),
+        ("policy-coverage", []),
+        ("rule-mode", [rule.pk]),
+    ):
         assert page(mallory, name, *args).status_code == 404
 
 
@@ -167,7 +175,7 @@ def test_hostile_words_stay_words(alice, company):
     for name, args in (("policy", [company.pk]), ("policy-coverage", [])):
         shown = page(alice, name, *args).content.decode()
         assert "<script>alert" not in shown
-        assert '<b hx-get' not in shown
+        assert "<b hx-get" not in shown
 
 
 def test_many_rules_and_policies_cost_as_many_questions_as_one(alice, clerk, company):

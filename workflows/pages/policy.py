@@ -91,7 +91,7 @@ def policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
     if wanted == "versions.csv":
         return _versions_sheet(found, _version_lines(found, None))
     before = request.GET.get("before", "")
-    versions = _version_lines(found, int(before) if before.isdecimal() and len(before) < 9 else None)  # noqa: PLR2004
+    versions = _version_lines(found, int(before) if before.isdecimal() and len(before) < 9 else None)
     lines = _rule_lines(user, found)
     shown: dict[str, Any] = {
         "policy": found,
@@ -254,8 +254,8 @@ def _rules_sheet(policy: Policy, lines: Sequence[RuleLine]) -> HttpResponse:
         for number, line in enumerate(lines, 1)
     )
     columns = (
-        "order", "name", "rule", "effect", "mode", "pattern", "operations", "asks", "newest_calls", "applied_to",
-        "contested", "version",
+        "order", "name", "rule", "effect", "mode", "pattern", "operations", "asks", "newest_calls",
+        "applied_to", "contested", "version",
     )  # fmt: skip
     return as_sheet(f"{policy.code}-rules", columns, rows)
 
@@ -276,4 +276,3 @@ def _versions_sheet(policy: Policy, lines: Sequence[VersionLine]) -> HttpRespons
     )
     columns = ("version", "at", "published_by", "proposed_by", "agreed_by", "reason", "what_changed", "digest")
     return as_sheet(f"{policy.code}-versions", columns, rows)
-

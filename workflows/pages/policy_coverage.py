@@ -43,7 +43,7 @@ DOES = {
 @require_safe
 @for_people
 def coverage(request: HttpRequest) -> HttpResponse:
-    """Show each operation with what binds it, or only those that nothing binds; by system, in order of codes."""
+    """Show each operation with what binds it, or only those that nothing binds."""
     user: User = request.user  # type: ignore[assignment]
     if not user.has_perm("connectors.view_operation") or not visible_policies(user).exists():
         raise Http404
@@ -56,7 +56,9 @@ def coverage(request: HttpRequest) -> HttpResponse:
         return _sheet(_covered(user, operations[:MOST_READ], only_open=only_open))
     if after := request.GET.get("after", "")[:120].replace("\x00", ""):
         operations = operations.filter(code__gt=after)
-    lines = _covered(user, operations[: ON_A_PAGE + 1] if not only_open else operations[:MOST_READ], only_open=only_open)
+    lines = _covered(
+        user, operations[: ON_A_PAGE + 1] if not only_open else operations[:MOST_READ], only_open=only_open
+    )
     currency = company_currency()
     shown: dict[str, Any] = {
         "lines": [_shown(line, currency) for line in lines[:ON_A_PAGE]],

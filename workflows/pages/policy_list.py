@@ -11,8 +11,7 @@ from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -24,6 +23,8 @@ from workflows.pages.appeals import may_see_contested
 from workflows.pages.sheets import as_sheet
 from workflows.pages.words import Tag
 
+# A word that is translated when it is shown; to those who read types it is the text that it will be.
+lazy: Any = gettext_lazy
 ON_A_PAGE = 50
 MOST_IN_A_SHEET = 2000
 Mode, Verdict = Rule.Mode, Rule.Verdict
@@ -89,7 +90,7 @@ def _found(request: HttpRequest, user: User) -> QuerySet[Policy]:
     if typed := _typed(request):
         found = found.filter(Q(name__icontains=typed) | Q(code__icontains=typed) | Q(purpose__icontains=typed))
     name, _sep, key = request.GET.get("after", "")[:200].replace("\x00", "").partition("\n")
-    if name and len(key) == 36:  # noqa: PLR2004 - the length of a UUID as text
+    if name and len(key) == 36:
         found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=_key(key)))
     return found
 
@@ -135,7 +136,9 @@ def scope_names(scopes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]
 
 
 def _named(kind: str, model: type[Model], keys: set[str]) -> dict[tuple[str, str], str]:
-    known = {str(key): name for key, name in model._default_manager.filter(pk__in=keys).values_list("pk", "name")}
+    known = {
+        str(key): name for key, name in model._default_manager.filter(pk__in=keys).values_list("pk", "name")
+    }
     word = {"department": _("Department"), "role": _("Role"), "agent": _("Agent")}[kind]
     gone = _("that no longer exists")
     return {(kind, key): f"{word} {known.get(key, gone)}" for key in keys}
@@ -143,7 +146,9 @@ def _named(kind: str, model: type[Model], keys: set[str]) -> dict[tuple[str, str
 
 def _waiting(keys: Sequence[Any]) -> dict[Any, int]:
     """Return how many changes of each policy wait for a second person."""
-    rules = {str(key): policy for key, policy in Rule.objects.filter(policy__in=keys).values_list("pk", "policy")}
+    rules = {
+        str(key): policy for key, policy in Rule.objects.filter(policy__in=keys).values_list("pk", "policy")
+    }
     mine = Q(target_kind="agents.policy", target_id__in=[str(key) for key in keys])
     mine |= Q(target_kind="agents.rule", target_id__in=list(rules))
     found: dict[Any, int] = {}
@@ -156,11 +161,11 @@ def _waiting(keys: Sequence[Any]) -> dict[Any, int]:
 
 
 def _counts(counted: dict[tuple[str, str], int]) -> list[Tag]:
-    in_force = {verdict: counted.get((Mode.ENFORCED, verdict), 0) for verdict in Verdict.values}
+    in_force = {verdict: counted.get((Mode.ENFORCED, verdict), 0) for verdict in Verdict}
     words = {
-        Verdict.DENY: ngettext("%(n)s denies", "%(n)s deny", in_force["deny"]),
-        Verdict.HOLD: ngettext("%(n)s asks", "%(n)s ask", in_force["hold"]),
-        Verdict.NONE: ngettext("%(n)s adds duties", "%(n)s add duties", in_force["none"]),
+        Verdict.DENY: ngettext("%(n)s denies", "%(n)s deny", in_force[Verdict.DENY]),
+        Verdict.HOLD: ngettext("%(n)s asks", "%(n)s ask", in_force[Verdict.HOLD]),
+        Verdict.NONE: ngettext("%(n)s adds duties", "%(n)s add duties", in_force[Verdict.NONE]),
     }
     tags = [
         Tag(words[verdict] % {"n": many}, EFFECTS[verdict].icon, EFFECTS[verdict].tone)
@@ -169,7 +174,9 @@ def _counts(counted: dict[tuple[str, str], int]) -> list[Tag]:
     ]
     tried = sum(many for (mode, _verdict), many in counted.items() if mode != Mode.ENFORCED)
     if tried:
-        tags.append(Tag(ngettext("%(n)s only tried", "%(n)s only tried", tried) % {"n": tried}, "science", "info"))
+        tags.append(
+            Tag(ngettext("%(n)s only tried", "%(n)s only tried", tried) % {"n": tried}, "science", "info")
+        )
     return tags
 
 

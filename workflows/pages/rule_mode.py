@@ -1,4 +1,4 @@
-"""Put a rule in force, in shadow, or back to a draft: with what that changes for whom, and what it would have done."""
+"""Put a rule in force, in shadow, or back to a draft: what that changes for whom, and would have changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MODE_WORDS = {
 @require_POST
 @for_people
 def rule_try(request: HttpRequest, rule_id: UUID) -> HttpResponse:
-    """Count what a rule as it stands would have decided in the last so many days; show it where it was asked."""
+    """Count what a rule as it stands would have decided in the last so many days."""
     user = _user(request)
     if not user.has_perm("backtests.add_backtest"):
         raise Http404
@@ -97,7 +97,9 @@ def rule_mode(request: HttpRequest, rule_id: UUID) -> HttpResponse:
     if outcome.change_request is not None:
         messages.warning(request, _("It lets more pass, so it waits for a second person."))
     else:
-        messages.success(request, _("The rule %(name)s: %(mode)s.") % {"name": rule.name, "mode": MODES[to].text})
+        messages.success(
+            request, _("The rule %(name)s: %(mode)s.") % {"name": rule.name, "mode": MODES[to].text}
+        )
     return redirect(f"{reverse('policy', args=[rule.policy_id])}#rule-{rule.pk}")
 
 
@@ -130,7 +132,7 @@ def _page(request: HttpRequest, rule: Rule, to: Rule.Mode, status: int = 200, **
 
 
 def _foreseen(user: User, rule: Rule, to: Rule.Mode) -> tuple[Direction | None, Any, str]:
-    """Return what it would do, in which direction, or why it cannot be done. Writes nothing, and keeps no lock."""
+    """Return which way it goes and what it would do, or why it cannot be done. Writes nothing."""
     try:
         with transaction.atomic():
             direction, _summary = policies.preview_rule_change(rule, {"mode": to})

@@ -1,7 +1,7 @@
 """Words of a text as the database knows them: an index finds all that begin like what somebody typed.
 
-No extension is needed for it. What is split, and how, is written twice: here and in the migration that makes the
-indexes; a test holds that they are the same.
+No extension is needed for it. How words are split is written twice: here and in the migration that makes the
+indexes; a test holds both to be the same.
 """
 
 from __future__ import annotations

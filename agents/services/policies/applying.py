@@ -67,6 +67,4 @@ def _apply_measure_change(actor: Actor, change_request: ChangeRequest) -> None:
 def _apply_move(actor: Actor, change_request: ChangeRequest) -> None:
     policy = lock_row(Policy, change_request.target_id)
     wanted = change_request.payload
-    move(
-        actor, policy, wanted["scope_kind"], wanted["scope_id"], change_request.reason, change_request
-    )
+    move(actor, policy, wanted["scope_kind"], wanted["scope_id"], change_request.reason, change_request)

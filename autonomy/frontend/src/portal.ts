@@ -1,8 +1,10 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
 import { activity } from "./activity";
+import "./bell";
 import { inbox } from "./inbox";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
+import "./palette";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;

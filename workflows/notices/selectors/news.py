@@ -1,4 +1,4 @@
-"""What concerns a person, out of the ledger: their agents, what they proposed, what is stopped, what changed."""
+"""What concerns a person, out of the ledger: their agents, their proposals, stops, what their role watches."""
 
 from __future__ import annotations
 
