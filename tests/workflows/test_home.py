@@ -1,4 +1,4 @@
-"""The first page for each who works here: what waits, what is wrong, what changed, each with their own numbers."""
+"""The first page for each who works here: what waits, what is wrong, what changed, and numbers of their own."""
 
 from __future__ import annotations
 
