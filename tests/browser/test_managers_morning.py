@@ -1,4 +1,4 @@
-"""A manager's morning: home, the bell, an agent found by its name, a rule tried on the past and put in force."""
+"""A manager's morning: home, the bell, an agent found by name, a rule tried on the past and put in force."""
 
 from __future__ import annotations
 

@@ -202,3 +202,14 @@ def test_many_rules_and_policies_cost_as_many_questions_as_one(alice, clerk, com
     for address in addresses:
         asked(address)
     assert [asked(address) for address in addresses] == before
+
+
+def test_the_admin_and_the_page_lead_to_each_other(alice, company):
+    rule = rule_of(10_000)
+    address = reverse("policy", args=[company.pk])
+    assert address in text(page(alice, "admin:agents_policy_change", company.pk))
+    assert f"{address}#rule-{rule.pk}" in text(page(alice, "admin:agents_rule_change", rule.pk))
+    assert reverse("policies") in text(page(alice, "admin:agents_policy_changelist"))
+    shown = text(page(alice, "policy", company.pk))
+    assert reverse("admin:agents_policy_change", args=[company.pk]) in shown
+    assert reverse("admin:agents_rule_change", args=[rule.pk]) in shown

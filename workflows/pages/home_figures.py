@@ -83,13 +83,10 @@ def at_most(found: QuerySet[Any], most: int = MOST_COUNTED) -> Number:
 
 def figures_for(user: User, waiting: int) -> list[Figures]:
     """Return the numbers of what this person does here, in the order in which they would look at them."""
-    parts = (
-        _of_approver(user, waiting),
-        _of_operator(user),
-        _of_manager(user),
-        _of_leader(user),
-        _of_auditor(user),
-    )
+    manager, operator = _of_manager(user), _of_operator(user)
+    if manager and operator and not any(figure.number for figure in operator.figures):
+        operator = None  # who also manages is told of the house when something is wrong with it
+    parts = (_of_approver(user, waiting), manager, _of_leader(user), operator, _of_auditor(user))
     return [part for part in parts if part is not None]
 
 
@@ -155,7 +152,8 @@ def _of_manager(user: User) -> Figures | None:
         ),
         _figure(_spent(user, mine), _("budgets spent in 7 days"), f"{reverse('activity')}?show=all", "wait"),
     ]
-    return Figures("manager", _("My agents"), [*found, *(_of_rules(user) if publishes else ())])
+    every = [*found, *(_of_rules(user) if publishes else ())]
+    return Figures("manager", _("My agents"), [every[0], *(one for one in every[1:] if one.number)])
 
 
 def _of_rules(user: User) -> Iterator[Figure]:
