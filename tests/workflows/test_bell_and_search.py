@@ -101,7 +101,9 @@ def test_one_thing_is_marked_read_and_unread_again(held, bob):
 def test_news_is_of_my_agents_and_what_my_role_watches_and_never_what_i_did(alice, dave, bob, mallory, clerk):
     before = unread_count(alice)
     lifecycle.pause_agent(actor=dave.as_actor(), agent=clerk, reason="It posts twice")
-    assert "It posts twice" in text(alice, "bell")
+    shown = text(alice, "bell")
+    assert "It posts twice" in shown
+    assert reverse("agent-life", args=[clerk.pk]) in shown
     assert unread_count(alice) == before + 1
     lifecycle.lift_brake(actor=alice.as_actor(), agent=clerk, reason="It is mended")
     assert unread_count(alice) == before + 1

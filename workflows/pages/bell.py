@@ -33,7 +33,8 @@ from workflows.notices.selectors import (
 )
 from workflows.notices.services import mark_one, read_all
 from workflows.pages.access import for_people, is_person, page, part
-from workflows.pages.lines import Line, lines_of
+from workflows.pages.lines import Line
+from workflows.pages.news_lines import news_lines
 from workflows.pages.waiting import Row, rows_of
 from workflows.tasks.models import Task
 
@@ -169,7 +170,7 @@ def _decided(user: User, now: datetime) -> list[Approval]:
 def _days(events: list[Any], news: News) -> list[Day]:
     items = [
         Item(str(event.pk), line, is_unread(news, str(event.pk), event.occurred_at))
-        for event, line in zip(events, lines_of(events), strict=True)
+        for event, line in zip(events, news_lines(events), strict=True)
     ]
     days = groupby(items, key=lambda item: timezone.localtime(item.line.at).date())
     return [Day(_day(day), list(some)) for day, some in days]

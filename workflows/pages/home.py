@@ -26,7 +26,8 @@ from workflows.notices.services import note_visit
 from workflows.pages.access import for_people, page, part
 from workflows.pages.beginning import steps_for
 from workflows.pages.home_figures import at_most, figures_for
-from workflows.pages.lines import Line, lines_of
+from workflows.pages.lines import Line
+from workflows.pages.news_lines import news_lines
 from workflows.pages.run_list import run_lines
 from workflows.pages.troubles import FEW, WRONG_SINCE, troubles_for
 from workflows.pages.waiting import count_for, rows_of
@@ -150,7 +151,7 @@ def _changes(user: User) -> Changes:
     mine = [one for one in events if one.agent_id in agents or one.department_id in departments]
     own = {one.pk for one in mine}
     elsewhere = [one for one in events if one.pk not in own]
-    return Changes(since, before is not None, lines_of(mine[:FEW]), lines_of(elsewhere[:FEW]))
+    return Changes(since, before is not None, news_lines(mine[:FEW]), news_lines(elsewhere[:FEW]))
 
 
 def _answered_for(user: User) -> tuple[set[str], set[str]]:
