@@ -113,9 +113,9 @@ def in_period(since: datetime | None, until: datetime | None) -> Q:
     """Return the condition for a period [since, until), with the bounds of the id that let an index find it."""
     found = Q()
     if since is not None:
-        found &= Q(occurred_at__gte=since, id__gte=_first_id(since, -CLOCKS_APART))
+        found &= Q(occurred_at__gte=since, id__gte=first_id(since, -CLOCKS_APART))
     if until is not None:
-        found &= Q(occurred_at__lt=until, id__lt=_first_id(until, CLOCKS_APART))
+        found &= Q(occurred_at__lt=until, id__lt=first_id(until, CLOCKS_APART))
     return found
 
 
@@ -246,7 +246,7 @@ def _any(parts: Way) -> Q:
     return found
 
 
-def _first_id(at: datetime, later: timedelta) -> UUID:
+def first_id(at: datetime, later: timedelta) -> UUID:
     """Return the least UUIDv7 of a moment so much later; there may be no such moment in the calendar."""
     milliseconds = int((at.timestamp() + later.total_seconds()) * 1000)
     return UUID(int=min(max(0, milliseconds), 2**48 - 1) << 80)

@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "workflows.appeals",
     "workflows.notices",
     "workflows.staffing",
+    "workflows.search",
     *(["workflows.demo"] if DEMO_COMPANY else []),
 ]
 MIDDLEWARE = [
@@ -189,6 +190,7 @@ UNFOLD = {
         },
     },
     "ACCOUNT": {"navigation": "autonomy.ui.account"},
+    "GLOBAL_CALLBACK": "autonomy.ui.everywhere",
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "autonomy.ui.navigation"},
 }
 

@@ -11,10 +11,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from audit.pages import may_build_evidence
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
+from workflows.pages.bell import bell_of
 from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
@@ -31,13 +33,13 @@ WORKFORCE = (
     ("Departments", "account_tree", "agents.Department"),
     ("Roles", "assignment_ind", "agents.Role"),
     ("Terms of employment", "handshake", "agents.LifecycleTerms"),
-    ("Policies", "policy", "agents.Policy"),
     ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
     ("Throttles", "hourglass_top", "agents.Throttle"),
     ("Stops", "front_hand", "agents.Stop"),
     ("Change requests", "published_with_changes", "agents.ChangeRequest"),
 )
+BEFORE_POLICIES = ("agent", "department", "role", "lifecycleterms")
 CONNECTIONS = (
     ("Systems", "dns", "connectors.System"),
     ("Accounts", "key", "connectors.Account"),
@@ -73,6 +75,11 @@ def environment(request: HttpRequest) -> list[str] | None:
     return ["Demo company", "info"] if settings.DEMO_COMPANY else None
 
 
+def everywhere(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page has in its header; counted only where it is shown."""
+    return {"bell": SimpleLazyObject(lambda: bell_of(request))}
+
+
 def account(request: HttpRequest) -> list[Entry]:
     """Return the links of a person's own menu; nobody else has one."""
     if not is_person(request.user):
@@ -104,7 +111,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 *_group("", request, WORK)["items"],
             ],
         },
-        _group("Workforce", request, WORKFORCE),
+        _workforce(request),
         _group("Connections", request, CONNECTIONS),
         _records(request),
         _group("Company", request, COMPANY),
@@ -120,6 +127,15 @@ def _console(request: HttpRequest, *, first: bool = False) -> list[Entry]:
 
 def _contested(request: HttpRequest) -> list[Entry]:
     return [_below(request, "Contested rules", "balance", "contested")] if may_see_contested(request) else []
+
+
+def _workforce(request: HttpRequest) -> Entry:
+    """Return the lists of the workforce; of policies the page where they are read, not the table of them."""
+    group = _group("Workforce", request, WORKFORCE)
+    if request.user.has_perm("agents.view_policy"):
+        at = sum(request.user.has_perm(f"agents.view_{name}") for name in BEFORE_POLICIES)
+        group["items"].insert(at, _below(request, "Policies", "policy", "policies"))
+    return group
 
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:

@@ -60,7 +60,7 @@ TALK = {
 AWAY = {"first_day": "2099-01-01", "last_day": "2099-01-02"}
 SCOPE = {"scope_kind": "operation", "scope_id": "fake.invoice.post"}
 # The word before a key, where it is not the name of the objects.
-PLURALS = {"inbox": "approvals", "action": "actions", "run": "runs"}
+PLURALS = {"bell": "approvals", "inbox": "approvals", "action": "actions", "run": "runs"}
 Key = tuple[str, str, str]
 Cells = dict[Key, dict[str, str]]
 

@@ -32,6 +32,7 @@ EXEMPT = {
     r"actions_action\.epoch": "the number of a lease, by which late answers are dropped",
     r"actions_lease": "who is doing an action until when; what comes of it is told",
     r"notices_(notice|mail|post|line)(\.\w+)?": "what is on its way to whom; what is given up is told",
+    r"notices_(reading|glance)(\.\w+)?": "what somebody has read; it changes nothing of what waits",
     r"triggers_(due|cursor|firing|\w+delivery)(\.\w+)?": "when it looks, what came; the run it starts is told",
     r"triggers_webhooksecret\.last_used_at": "when a sender last used its secret",
     r"django_session": "sessions: signing in and out are events of their own",

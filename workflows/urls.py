@@ -9,6 +9,7 @@ from workflows.pages.agent_file import agent_file, agent_history
 from workflows.pages.appeals import answer, appeal, contested, dismiss, take_up
 from workflows.pages.away import away, end_away
 from workflows.pages.backtests import backtest, backtest_parts, limit_backtest, rule_backtest
+from workflows.pages.bell import bell, bell_mark, bell_parts, bell_read
 from workflows.pages.confirming import confirm
 from workflows.pages.console.orders import ORDERS, order
 from workflows.pages.console.overriding import fail_step, override
@@ -28,15 +29,20 @@ from workflows.pages.load import approvals_load
 from workflows.pages.notifications import notifications
 from workflows.pages.now import read_now
 from workflows.pages.own_settings import settings
+from workflows.pages.policy import policy
+from workflows.pages.policy_coverage import coverage
 from workflows.pages.policy_files import export, import_file
+from workflows.pages.policy_list import policies
 from workflows.pages.role_file import role_file
 from workflows.pages.role_templates import export as export_role
 from workflows.pages.role_templates import template as role_template
 from workflows.pages.role_templates import template_file, templates
+from workflows.pages.rule_mode import rule_mode, rule_trial, rule_try
 from workflows.pages.run import run, run_parts
 from workflows.pages.run_evidence import TYPES as EVIDENCE_TYPES
 from workflows.pages.run_evidence import evidence, evidence_file
 from workflows.pages.run_list import runs, runs_file, runs_parts
+from workflows.pages.search import search, search_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -132,6 +138,12 @@ page_urlpatterns = [
     path("agents/<uuid:agent_id>/try/", try_agent, name="agent-try"),
     path("rules/<uuid:rule_id>/backtest/", rule_backtest, name="rule-backtest"),
     path("limits/<uuid:limit_id>/backtest/", limit_backtest, name="limit-backtest"),
+    path("rules/<uuid:rule_id>/try/", rule_try, name="rule-try"),
+    path("rules/<uuid:rule_id>/trial/", rule_trial, name="rule-trial"),
+    path("rules/<uuid:rule_id>/mode/", rule_mode, name="rule-mode"),
+    path("policies/", policies, name="policies"),
+    path("policies/coverage/", coverage, name="policy-coverage"),
+    path("policies/<uuid:policy_id>/", policy, name="policy"),
     path("policies/export/", export, name="policies-export"),
     path("policies/import/", import_file, name="policies-import"),
     path("roles/<uuid:role_id>/", role_file, name="role-file"),
@@ -155,6 +167,12 @@ page_urlpatterns = [
     path("views/<uuid:view_id>/rename/", rename_view, name="view-rename"),
     path("views/<uuid:view_id>/delete/", delete_view, name="view-delete"),
     path("settings/", settings, name="settings"),
+    path("search/", search, name="search"),
+    path("search/parts/", search_parts, name="search-parts"),
+    path("bell/", bell, name="bell"),
+    path("bell/parts/", bell_parts, name="bell-parts"),
+    path("bell/read/", bell_read, name="bell-read"),
+    path("bell/<uuid:key>/", bell_mark, name="bell-mark"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),

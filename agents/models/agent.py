@@ -162,7 +162,7 @@ class Agent(KeyedModel):
         indexes = [
             models.Index(
                 fields=["pause_at"], condition=Q(pause_at__isnull=False), name="agents_agent_finishing"
-            )
+            ),
             # The list of agents and the agents of a role, page by page from any name on.
             models.Index(fields=["name", "id"], name="agents_agent_by_name"),
             models.Index(fields=["role", "name", "id"], name="agents_agent_of_role"),

@@ -54,6 +54,13 @@ class PolicyVersion(KeyedModel):
         related_name="+",
         help_text="Who changed it.",
     )
+    change_request = models.ForeignKey(
+        "agents.ChangeRequest",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What two people agreed to; empty where it only tightened, so that one was enough.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

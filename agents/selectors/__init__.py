@@ -21,6 +21,7 @@ from agents.selectors.authority import (
 from agents.selectors.calendars import calendar_of, work_calendar
 from agents.selectors.containment import containment_of
 from agents.selectors.contract import Signing, contract_of, signing_of
+from agents.selectors.coverage import Coverage, coverage_of, in_order, speaks_of, versions_of
 from agents.selectors.difference import (
     Foreseen,
     difference_of_change,
@@ -64,6 +65,7 @@ from agents.selectors.visible import (
 )
 
 __all__ = [
+    "Coverage",
     "Foreseen",
     "Moment",
     "PresentAuthority",
@@ -77,6 +79,7 @@ __all__ = [
     "company_currency",
     "containment_of",
     "contract_of",
+    "coverage_of",
     "day",
     "departments_around",
     "difference_of_change",
@@ -90,6 +93,7 @@ __all__ = [
     "facts_of_agents",
     "foreseen",
     "heads_over",
+    "in_order",
     "measure_definition",
     "model_use_panel",
     "money_facts",
@@ -98,6 +102,7 @@ __all__ = [
     "rate_on",
     "rule_facts",
     "signing_of",
+    "speaks_of",
     "state_words",
     "stopped_agents",
     "terms_for",
@@ -106,6 +111,7 @@ __all__ = [
     "throttles_of",
     "timeline_of",
     "to_company_minor",
+    "versions_of",
     "visible_agents",
     "visible_calendars",
     "visible_certificates",

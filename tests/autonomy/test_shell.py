@@ -39,6 +39,9 @@ COPIED = {
     UNFOLD
     / "unfold/helpers/app_list_badge.html": "bc002ff5a001fd04a8384e750c9fa9815510f719c041043a4e89b44f2c868412",
     UNFOLD / "unfold/helpers/search.html": "91996c27181d14ade8b4cbf84d90a4b0d293fdd92ae4325cda0f6889c29e28fb",
+    UNFOLD / "unfold/helpers/command.html": "ae6ce324d85366131fc82945b3c35c1b980829229508343993e6adcbee4c975d",
+    UNFOLD
+    / "unfold/helpers/userlinks.html": "b493fa5ca3595d28c6858f789f303c1797c34107dc60b2857ab6ce8585fc3914",
     UNFOLD
     / "unfold/helpers/empty_results.html": "5f4727a37a99da76e245048c8c7d7307ded9fe749533b33410e38657a9b1ef7e",
     UNFOLD / "unfold/helpers/add_link.html": "36cc86e42047e0124a74dbfc07758c364edab0e83eeed1dc56e6fe2e9a99f2e9",

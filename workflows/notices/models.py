@@ -58,6 +58,37 @@ class Preference(models.Model):
         return f"{self.person}: {self.get_how_display()}"
 
 
+class Reading(models.Model):
+    """How far a person has read their news, and when they were here before. No row: nothing yet."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    read_at = models.DateTimeField(null=True, help_text="What came before is read.")
+    here_at = models.DateTimeField(null=True, help_text="When they last looked at their home page.")
+    before_at = models.DateTimeField(null=True, help_text="When they were last here before this visit.")
+
+    def __str__(self) -> str:
+        return f"{self.person}: read until {self.read_at}"
+
+
+class Glance(models.Model):
+    """One thing that a person marked as read or unread by hand, whatever they have read up to."""
+
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    key = models.CharField(max_length=80, help_text="What it is: the id of an event, an approval or a task.")
+    is_read = models.BooleanField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "key"], name="glance_once_per_thing")]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.key}"
+
+
 class Outgoing(KeyedModel):
     """Something that leaves the house, tried until it arrives or is given up."""
 

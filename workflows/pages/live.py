@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from agents.models import User
 from audit.selectors import newest_position
 from workflows.pages.access import for_people
+from workflows.pages.bell import unread_count
 from workflows.pages.waiting import count_for, keys_for
 
 
@@ -30,4 +31,5 @@ def inbox_mark(user: User) -> str:
 def live(request: HttpRequest) -> JsonResponse:
     """Answer a page that was told that something is new: only what this person may know."""
     user: User = request.user  # type: ignore[assignment]
-    return JsonResponse({"position": newest_position(), "counts": counts_for(user), "inbox": inbox_mark(user)})
+    counts = {**counts_for(user), "bell": unread_count(user)}
+    return JsonResponse({"position": newest_position(), "counts": counts, "inbox": inbox_mark(user)})

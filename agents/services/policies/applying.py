@@ -50,11 +50,12 @@ def _apply_rule_change(actor: Actor, change_request: ChangeRequest) -> None:
     if (wanted := with_values(copy.copy(rule), values)).mode != Rule.Mode.DRAFT:
         measures = [measure_definition(measure) for measure in Measure.objects.all()]
         refuse_findings(lint_rule(rule_facts(wanted), registry.all_operations(), measures), wanted.name)
-    write_rule(actor, rule, values, change_request.reason)
+    write_rule(actor, rule, values, change_request.reason, change_request)
 
 
 def _apply_rule_removal(actor: Actor, change_request: ChangeRequest) -> None:
-    delete_rule(actor, lock_row(Rule, change_request.target_id), change_request.reason)
+    rule = lock_row(Rule, change_request.target_id)
+    delete_rule(actor, rule, change_request.reason, change_request)
 
 
 def _apply_measure_change(actor: Actor, change_request: ChangeRequest) -> None:
@@ -66,4 +67,4 @@ def _apply_measure_change(actor: Actor, change_request: ChangeRequest) -> None:
 def _apply_move(actor: Actor, change_request: ChangeRequest) -> None:
     policy = lock_row(Policy, change_request.target_id)
     wanted = change_request.payload
-    move(actor, policy, wanted["scope_kind"], wanted["scope_id"], change_request.reason)
+    move(actor, policy, wanted["scope_kind"], wanted["scope_id"], change_request.reason, change_request)

@@ -168,8 +168,11 @@ def digest_of(document: Any) -> str:
     return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
 
 
-def new_version(actor: Actor, policy: Policy, reason: str) -> None:
-    """Keep the policy exactly as it stands from now on, so that an old decision can be replayed."""
+def new_version(actor: Actor, policy: Policy, reason: str, agreed: ChangeRequest | None = None) -> None:
+    """Keep the policy exactly as it stands from now on, so that an old decision can be replayed.
+
+    ``agreed``: what two people agreed to, where it needed two.
+    """
     policy.version += 1
     stamp(policy, actor=actor, reason=reason).save(update_fields=["version"])
     stored = policy.rules.select_related("policy", "approver_group").order_by("pk")
@@ -195,6 +198,7 @@ def new_version(actor: Actor, policy: Policy, reason: str) -> None:
         digest=digest_of(content),
         reason=reason,
         published_by=policies.user_of(actor),
+        change_request=agreed,
     )
 
 

@@ -16,7 +16,7 @@ from agents.decision.direction import Direction, direction_of_rule
 from agents.decision.facts import OperationFacts, RuleFacts
 from agents.decision.lint import Finding, lint_rule
 from agents.decision.patterns import operations_hit
-from agents.models import Measure, Policy, Rule
+from agents.models import ChangeRequest, Measure, Policy, Rule
 from agents.selectors import company_currency, measure_definition, rule_facts
 from agents.services.history import lock_row, stamp
 from agents.services.policies.parts import (
@@ -124,14 +124,16 @@ def remove_rule(*, actor: Actor, rule: Rule, reason: str) -> RuleChange:
         return RuleChange(applied=False, rule=rule, change_request=change_request)
 
 
-def write_rule(actor: Actor, rule: Rule, values: Mapping[str, Any], reason: str) -> Rule:
+def write_rule(
+    actor: Actor, rule: Rule, values: Mapping[str, Any], reason: str, agreed: ChangeRequest | None = None
+) -> Rule:
     """Write a change of a rule that may be written: a new version of its policy, and its event."""
     said = difference(rule, with_values(copy.copy(rule), values), RULE_FIELDS)
     with_values(rule, values)
     rule.version += 1
     rule.full_clean()
     stamp(rule, actor=actor, reason=reason).save(update_fields=[*values, "version"])
-    new_version(actor, rule.policy, reason)
+    new_version(actor, rule.policy, reason, agreed)
     record(
         actor,
         "agents.rule_changed",
@@ -143,11 +145,11 @@ def write_rule(actor: Actor, rule: Rule, values: Mapping[str, Any], reason: str)
     return rule
 
 
-def delete_rule(actor: Actor, rule: Rule, reason: str) -> None:
+def delete_rule(actor: Actor, rule: Rule, reason: str, agreed: ChangeRequest | None = None) -> None:
     """Remove a rule that may be removed: a new version of its policy, and its event."""
     reference, content, policy = rule.as_ref(), content_of(rule, RULE_FIELDS), lock_row(Policy, rule.policy_id)
     stamp(rule, actor=actor, reason=reason).delete()
-    new_version(actor, policy, reason)
+    new_version(actor, policy, reason, agreed)
     record_event(
         actor=actor,
         verb="agents.rule_removed",

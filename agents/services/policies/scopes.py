@@ -7,7 +7,7 @@ import copy
 from django.db import transaction
 
 from agents import policies
-from agents.models import Policy, PolicyScope, Rule
+from agents.models import ChangeRequest, Policy, PolicyScope, Rule
 from agents.services.history import lock_row, stamp
 from agents.services.policies.parts import MOVE_POLICY, RuleChange, digest_of, new_version, propose, record
 from audit.vocabulary import Actor
@@ -82,12 +82,19 @@ def move_waits(policy: Policy, scope_kind: str, scope_id: str = "") -> bool:
     return policy.rules.filter(mode=Rule.Mode.ENFORCED).exists()
 
 
-def move(actor: Actor, policy: Policy, scope_kind: str, scope_id: str, reason: str) -> Policy:
+def move(
+    actor: Actor,
+    policy: Policy,
+    scope_kind: str,
+    scope_id: str,
+    reason: str,
+    agreed: ChangeRequest | None = None,
+) -> Policy:
     """Let a policy bind others from now on: a new version of it, and its event."""
     policy.scope_kind, policy.scope_id = scope_kind, scope_id
     policy.full_clean()
     stamp(policy, actor=actor, reason=reason).save(update_fields=["scope_kind", "scope_id"])
-    new_version(actor, policy, reason)
+    new_version(actor, policy, reason, agreed)
     record(actor, "agents.policy_moved", policy, f"{actor.label} changed whom {policy.name} binds.", reason)
     return policy
 

@@ -1,12 +1,14 @@
 // What runs on every page of the portal: live counts, times in words, and the page's own behaviour if it has one.
 import { operations } from "./console";
 import { feed } from "./feed";
+import "./bell";
 import { inbox } from "./inbox";
 import { keys } from "./keys";
 import { loadGraphs } from "./graphs";
 import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
 import { choosing, copying, pointing } from "./run";
+import "./palette";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;
