@@ -15,6 +15,7 @@ from django.urls import reverse
 from audit.pages import may_build_evidence
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
+from workflows.pages.guides.frame import may_any
 from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
@@ -98,6 +99,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _below(request, "Runs", "route", "runs"),
                 _below(request, "Agents at work", "smart_toy", "agents"),
                 _below(request, "Activity", "timeline", "activity"),
+                *_guides(request),
                 *_contested(request),
                 *_group("", request, WORK)["items"],
             ],
@@ -111,6 +113,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _contested(request: HttpRequest) -> list[Entry]:
     return [_below(request, "Contested rules", "balance", "contested")] if may_see_contested(request) else []
+
+
+def _guides(request: HttpRequest) -> list[Entry]:
+    return [_below(request, "Set up", "rocket_launch", "guides")] if may_any(request.user) else []
 
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:

@@ -39,6 +39,7 @@ from connectors.egress import Client, Reply
 from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, money_of, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
 from connectors.policies.digests import is_reference
+from connectors.kinds.tryton.catalogue import CATALOGUE, NEEDS
 from connectors.vocabulary import DriverRequest, DriverResult
 
 MODEL = {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)*$"}
@@ -137,6 +138,8 @@ class TrytonDriver:
     """Speaks Tryton's REST."""
 
     in_process = False
+    needs = NEEDS
+    catalogue = CATALOGUE
 
     def perform(self, request: DriverRequest) -> DriverResult:
         """Search, or create and finish one record, as the mapping says."""
