@@ -233,7 +233,7 @@ class Needs:
 class Offer:
     """An operation that could be published: everything ``publish_operation`` takes, but for the system.
 
-    ``key`` is the last words of its code (``party.find``). ``lookup`` is the key of the offer that finds it again.
+    ``key`` is the end of its code (``party.find``). ``lookup`` is the key of the offer that finds it again.
     ``why_not`` says in words why it cannot be published as it is described.
     """
 
@@ -255,8 +255,8 @@ class Driver(Protocol):
     """Speaks one system's language. A folder in ``connectors/kinds`` exports one as ``driver``.
 
     ``in_process``: the system is a part of the portal: nothing leaves, and it answers within milliseconds.
-    A driver may also have ``needs`` (Needs), ``catalogue`` (Offers it knows by itself), ``offers(text)`` (those a
-    description of the system names) and ``offer_by_hand(given)``; see connectors.services.kinds.
+    A driver may also have ``needs`` (Needs), ``catalogue`` (Offers it knows by itself), ``offers(text)`` (those
+    that a description of the system names) and ``offer_by_hand(given)``; see connectors.services.kinds.
     """
 
     in_process: bool

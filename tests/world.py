@@ -22,6 +22,7 @@ from agents.services import certificates, credentials, lifecycle, policies, stop
 from audit.models import Event
 from audit.services import keeping
 from audit.vocabulary import Actor
+from connectors.models import System
 from connectors.policies.digests import digest_of
 from connectors.services import grant_operation
 from tests.company import PASSWORD
@@ -155,6 +156,7 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         **_triggers(agent.code),
         "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
         "workflows": Workflow.objects.get(),
+        "systems": System.objects.get(code="fake"),
     }
 
 

@@ -95,6 +95,7 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, WorkforceAdmin):
         "autonomy",
     )
     empty_title = "No agent yet"
+    empty_guide = "guide-agents"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
     next_step = "It is a draft. Next: grant it operations (tab Authority), then ask for its activation."
     list_filter = ("lifecycle", ProbationFilter, AttestationFilter, "brake", "autonomy", "department", "role")

@@ -76,6 +76,7 @@ class RoleAdmin(WorkforceAdmin):
     search_fields = ("name", "code")
     list_before_template = "agents/role_list.html"
     empty_title = "No role yet"
+    empty_guide = "guide-agents"
     empty_step = "A role is a job that agents are given. Take one from a template, or write your own."
     fields = (
         "name", "code", "job_description", "responsibilities", "labels", "expected_performance", "figures",

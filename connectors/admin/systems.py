@@ -27,6 +27,7 @@ class SystemAdmin(ConnectionAdmin):
     form = SystemForm
     list_display = ("name", "category", "environment", "shown_health", "kind", "code")
     empty_title = "No system yet"
+    empty_guide = "guide-systems"
     empty_step = "Connect the first one: where it is, then the account the portal uses there."
     next_step = "Next: add the account that the portal uses there (Accounts), then test the connection."
     list_filter = ("category", "environment", "is_enabled")

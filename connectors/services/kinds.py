@@ -1,4 +1,4 @@
-"""What each kind of system has to be told, and which operations it offers: asked of its driver, never guessed."""
+"""What each kind of system has to be told, and what it offers: asked of its driver, never guessed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def needs_of(kind: str) -> Needs:
 
 
 def catalogue_of(system: System) -> list[Offer]:
-    """Return the operations that the driver of a system knows by itself and that are not published there yet."""
+    """Return the operations that the driver of a system knows by itself and that are not published yet."""
     published = published_keys(system)
     known: Sequence[Offer] = getattr(load_driver(system.kind), "catalogue", ())
     return [offer for offer in known if offer.key not in published]

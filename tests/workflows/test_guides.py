@@ -1,4 +1,4 @@
-"""The guides: where somebody stands is read from what there is, and each step calls the service of every door."""
+"""The guides: where somebody stands is read from what there is; each step calls the service of all doors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def agree(bob: Any) -> None:
     change = ChangeRequest.objects.get(state="pending")
     question = Approval.objects.get(subject_id=str(change.pk))
     cast_vote(
-        actor=bob.as_actor(), approval_id=question.pk, verdict="approve", reason="Read it", digest=question.digest
+        actor=bob.as_actor(),
+        approval_id=question.pk,
+        verdict="approve",
+        reason="Read it",
+        digest=question.digest,
     )
 
 
@@ -117,7 +121,8 @@ def test_an_operation_is_described_by_hand_and_by_openapi(alice, book):
             "/tickets": {"post": {
                 "operationId": "createTicket",
                 "summary": "Create a ticket",
-                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/T"}}}},
+                "requestBody": {"content": {"application/json": {
+                    "schema": {"$ref": "#/components/schemas/T"}}}},
                 "responses": {"201": {"description": "made"}},
             }},
             "/tickets/{id}": {"get": {
@@ -137,7 +142,10 @@ def test_an_operation_is_described_by_hand_and_by_openapi(alice, book):
     assert client.post(f"{here}&how=description", taken).status_code == 302
     made = Operation.objects.get(code="fake.create_ticket")
     assert made.current_revision.input_schema["properties"]["hours"]["format"] == "decimal"
-    assert Operation.objects.get(code="fake.get_ticket").current_revision.mapping["request"]["path"] == "/tickets/{/id}"
+    assert (
+        Operation.objects.get(code="fake.get_ticket").current_revision.mapping["request"]["path"]
+        == "/tickets/{/id}"
+    )
     assert client.post(f"{here}&how=description", {"text": "openapi: 2"}).status_code == 422
 
 
@@ -199,7 +207,7 @@ def test_a_contract_is_written_tried_put_into_force_and_signed(alice, clerk):
     # To take it back gives freedom, so it waits.
     client.post(f"{here}?step=rules", {"choice_0": "alone", **WHY})
     assert ChangeRequest.objects.filter(kind="agents.rule.remove", state="pending").exists()
-    assert 'checked' in client.get(f"{here}?step=rules").text
+    assert "checked" in client.get(f"{here}?step=rules").text
 
 
 def test_a_role_has_a_contract_too(alice, clerk, book):
@@ -225,7 +233,10 @@ def test_a_workflow_is_filled_in_approved_and_set_to_begin(alice, bob, clerk, bo
     managers, approvers = (Group.objects.get(name=name) for name in ("Managers", "Approvers"))
     Role.objects.create(code="idle", name="Idle", group=Group.objects.create(name="Role: idle"))
     answers = fill(
-        operation=str(book["post"].pk), role=str(clerk.role_id), people=str(approvers.pk), owner=str(managers.pk)
+        operation=str(book["post"].pk),
+        role=str(clerk.role_id),
+        people=str(approvers.pk),
+        owner=str(managers.pk),
     )
     idle = {**answers, "role": str(Role.objects.get(code="idle").pk)}
     assert "No agent has this job yet" in client.post("/guides/workflows/?template=ask-and-do", idle).text
@@ -240,7 +251,8 @@ def test_a_workflow_is_filled_in_approved_and_set_to_begin(alice, bob, clerk, bo
     page = client.get(f"{here}?step=trigger").text
     assert "At fixed times" in page
     assert "When a file is dropped" not in page
-    times = {"times": "own", "cron": "61 * * * *", "time_zone": "UTC", "input-supplier": "S-1", "input-number": "1",
+    times = {"times": "own", "cron": "61 * * * *", "time_zone": "UTC", "input-supplier": "S-1",
+             "input-number": "1",
              "input-total_0": "10.00", "input-total_1": "EUR", **WHY}  # fmt: skip
     assert client.post(f"{here}?step=trigger&how=schedule", times).status_code == 422
     times["times"] = "0 9 * * mon"

@@ -22,6 +22,8 @@ from audit.selectors import newest_position, visible_events
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to
 from workflows.pages.access import admin_page, for_people, page, part
+from workflows.pages.guides.frame import may_any
+from workflows.pages.guides.overview import first_steps
 from workflows.pages.lines import lines_of
 from workflows.pages.run_list import run_lines
 from workflows.pages.steps import who_has
@@ -67,7 +69,7 @@ def home_parts(request: HttpRequest) -> HttpResponse:
 
 def _state(request: HttpRequest) -> dict[str, Any]:
     user: User = request.user  # type: ignore[assignment]
-    position = newest_position()
+    position, agents = newest_position(), visible_agents(user).count()
     return {
         "position": position,
         "waiting": rows_of(user, "mine", FEW),
@@ -75,7 +77,8 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "troubles": troubles_for(user),
         "today": _today(user),
         "lines": lines_of(_changes(user)),
-        "agents": visible_agents(user).count(),
+        "agents": agents,
+        "guides": first_steps(user, agents) if may_any(user) else [],
         **_now(user),
         "may_register": _may_add(request, Agent),
         "may_stop": _may_add(request, Stop),

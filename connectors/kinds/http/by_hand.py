@@ -27,8 +27,8 @@ EFFECTS = {"GET": "read", "DELETE": "destructive"}
 def offer_by_hand(given: Mapping[str, Any]) -> Offer:
     """Return the offer for ``name``, ``method``, ``path``, ``fields`` and so on; raises ValueError in words.
 
-    ``fields``: rows of ``name``, ``type`` (a key of TYPES), ``required``, ``title``. What stands in braces in the
-    path is an argument as well.
+    ``fields``: rows of ``name``, ``type`` (a key of TYPES), ``required``, ``title``. What stands in braces in
+    the path is an argument as well.
     """
     method, path = given["method"], given["path"].strip()
     holes = _holes(path)

@@ -1,4 +1,4 @@
-"""Schemas of OpenAPI 3.0 and 3.1 as strict ones of the house; what cannot be said strictly is refused in words."""
+"""Schemas of OpenAPI 3 as strict ones of the house; what cannot be said strictly is refused in words."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Reader:
         return here
 
     def _one_of(self, part: dict[str, Any], name: str, depth: int) -> dict[str, Any]:
-        """Return the one thing it may be: all parts of ``allOf`` together, or the only choice that is not null."""
+        """Return the one thing it may be: all of ``allOf`` together, or the only choice that is not null."""
         if parts := part.get("allOf"):
             return self._together(part, parts, name, depth)
         for word in ("oneOf", "anyOf"):

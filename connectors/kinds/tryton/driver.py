@@ -38,8 +38,8 @@ from jsonschema import Draft202012Validator
 from connectors.egress import Client, Reply
 from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, money_of, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
-from connectors.policies.digests import is_reference
 from connectors.kinds.tryton.catalogue import CATALOGUE, NEEDS
+from connectors.policies.digests import is_reference
 from connectors.vocabulary import DriverRequest, DriverResult
 
 MODEL = {"type": "string", "pattern": r"^[a-z_]+(\.[a-z_]+)*$"}

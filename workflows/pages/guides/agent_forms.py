@@ -61,12 +61,20 @@ class JobForm(forms.Form):
             choices.append((NEW, _("A new job")))
         self.fields["job"].choices = choices  # type: ignore[attr-defined]
         self.fields["reason"].required = False
-        self.fields["reason"].help_text = _("Only for a new job. It goes into the ledger under your name.")
+        self.fields["reason"].help_text = _("It goes into the ledger under your name.")
         if not may_add:
             for name in ("title", "duties", "reason"):
                 del self.fields[name]
         if len(choices) == 1:
             self.initial.setdefault("job", choices[0][0])
+
+    def known(self) -> list[Any]:
+        """Return the choice of a job, for the page."""
+        return [self["job"]]
+
+    def new(self) -> list[Any]:
+        """Return what is asked of a new job only, for the page."""
+        return [self[name] for name in self.fields if name != "job"]
 
     def clean(self) -> Any:
         """Ask for a title, a duty and a reason only of a new job."""

@@ -1,4 +1,4 @@
-"""The guide that registers an agent: its job, who it is, what it may ask for, its key, and its first sign of life."""
+"""The guide that registers an agent: its job, who it is, what it may ask for, its key, its first call."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ from workflows.pages.guides.parts import (
 JOB, NEW = "agents.job", "agents.new"
 MOST = 200
 FEW = 5
+MOST_SAID = 8
 
 
 @never_cache
@@ -124,7 +125,9 @@ def _seen(agent: Agent) -> Any:
 
 def _of(request: HttpRequest, agent: Agent, key: str, template: str, /, **context: Any) -> HttpResponse:
     links = {step.key: address(agent, step.key) for step in REGISTER.steps if step.key != "job"}
-    return shown(request, REGISTER, key, template, done=_finished(agent), links=links, **{"agent": agent, **context})
+    return shown(
+        request, REGISTER, key, template, done=_finished(agent), links=links, **{"agent": agent, **context}
+    )
 
 
 def _job(request: HttpRequest) -> HttpResponse:
@@ -347,7 +350,7 @@ def _standing(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "may_now": _may_now(agent) if active else [],
         "settled": active and seen is not None,
         "file": admin_page(agent),
-        "key": address(agent, "key"),
+        "key_page": address(agent, "key"),
         "contract": reverse("guide-contract-agent", args=[agent.pk]) if CONTRACT.may(user) else "",
         "workflow": reverse(WORKFLOW.route) if WORKFLOW.may(user) else "",
         "url": settings.PUBLIC_URL.rstrip("/"),
@@ -360,4 +363,5 @@ def _may_now(agent: Agent) -> list[str]:
         found = contract_of(agent)
     except Refusal:
         return []
-    return [clause.text for section in found.sections[:2] for clause in section.clauses][:8]
+    shown = [section for section in found.sections if section.key in ("may", "ask")]
+    return [clause.text for section in shown for clause in section.clauses][:MOST_SAID]

@@ -124,7 +124,7 @@ def _drafts(rules: list[Rule], limits: list[Measure]) -> list[Rule | Measure]:
     return [it for it in (*rules, *limits) if it.mode == Rule.Mode.DRAFT]
 
 
-def _of(request: HttpRequest, holder: Holder, key: str, template: str, **context: Any) -> HttpResponse:
+def _of(request: HttpRequest, holder: Holder, key: str, template: str, /, **context: Any) -> HttpResponse:
     links = {step.key: holder.address(step.key) for step in CONTRACT.steps if step.key != "whom"}
     links["whom"] = reverse("guide-contracts")
     done = _finished(holder, holder.rules(), holder.limits())
@@ -182,7 +182,7 @@ def _subject(holder: Holder) -> Ref:
 
 @transaction.atomic
 def _written(request: HttpRequest, holder: Holder, form: RulesForm) -> int:
-    """Write what changed: new rules as drafts, others by the services that know what loosens. Return what waits."""
+    """Write what changed: new rules as drafts, others by services that know what loosens. Return what waits."""
     wanted, reason = form.wanted(), form.cleaned_data["reason"]
     if not wanted:
         return 0
@@ -306,7 +306,7 @@ def _in_words(it: Rule | Measure) -> dict[str, Any]:
 
 @transaction.atomic
 def _enforced(request: HttpRequest, drafts: list[Rule | Measure], reason: str) -> int:
-    """Put drafts into force by the services that know what loosens; return how many wait for a second person."""
+    """Put drafts into force by services that know what loosens; return how many wait for a second person."""
     actor, waits = user_of(request).as_actor(), 0
     for it in drafts:
         changes = {"mode": Rule.Mode.ENFORCED.value}
@@ -358,5 +358,6 @@ def _sign_agent(request: HttpRequest, holder: Holder, agent: Agent, workflow: st
         request, holder, "sign", "contract_sign.html", status=status, refused=refused, form=form,
         here=holder.address("sign"), contract=contract, signed=signed, workflow=workflow,
         may_sign=not mine and questions.may_sign_contract(user.as_actor(), agent) is None,
-        whole=reverse("agent-contract", args=[agent.pk]), sections=[it for it in contract.sections if it.clauses],
+        whole=reverse("agent-contract", args=[agent.pk]),
+        sections=[it for it in contract.sections if it.clauses],
     )  # fmt: skip

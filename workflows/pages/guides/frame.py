@@ -119,6 +119,7 @@ def shown(
     guide: Guide,
     key: str,
     template: str,
+    /,
     *,
     status: int = 200,
     done: Collection[str] = (),

@@ -1,4 +1,4 @@
-"""Whose contract it is: an agent or a role, with what it may use, and the policy that this guide keeps for it."""
+"""Whose contract it is: an agent or a role, what it may use, and the policy that the guide keeps for it."""
 
 from __future__ import annotations
 

@@ -51,10 +51,9 @@ def standings(user: User) -> list[Standing]:
     return [ask[guide.key](user) for guide in GUIDES if guide.may(user)]
 
 
-def first_steps(user: User) -> list[Standing]:
-    """Return the guides while something of a working company is missing; nothing once all four were done."""
-    found = standings(user)
-    return found if any(not standing.done for standing in found) else []
+def first_steps(user: User, agents: int) -> list[Standing]:
+    """Return the guides while a company has no agent or nothing ever ran; after that the menu is enough."""
+    return standings(user) if not agents or not Run.objects.exists() else []
 
 
 def _systems(user: User) -> Standing:

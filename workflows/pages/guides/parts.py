@@ -1,4 +1,4 @@
-"""The parts of the steps: a form that asks why, a service that is called for it, a second person who is waited for."""
+"""Parts of the steps: a form that asks why, a service called for it, a second person who is waited for."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def attempt(
     *,
     fields: Mapping[str, str] | None = None,
 ) -> Result:
-    """Call a service for a valid form. What it refuses is said on the page, at the field it is about if it is known.
+    """Call a service for a valid form. What it refuses is said on the page, at its field if that is known.
 
     ``fields``: the name in the form of a field of the model, where they differ; "" for one nobody typed.
     """

@@ -54,13 +54,15 @@ class PlaceForm(GuideForm):
         label=_("What do people call it?"), max_length=120, help_text=_("E.g. CRM of Sales.")
     )
     base_url = forms.CharField(label=_("Its address"), max_length=500)
-    inside = forms.BooleanField(
-        label=_("It stands inside our own network"),
+    inside = forms.ChoiceField(
+        label=_("Where does it stand?"),
+        choices=[
+            ("", _("On the internet: its address can be reached from everywhere")),
+            ("on", _("Inside our own network, or on this machine")),
+        ],
         required=False,
-        help_text=_(
-            "Tick it when the address is not reachable from the internet, or is this machine. Exactly the "
-            "addresses that its name leads to now are then allowed."
-        ),
+        widget=forms.RadioSelect,
+        help_text=_("Inside, exactly the addresses that its name leads to now are allowed, and no others."),
     )
     category = forms.ChoiceField(
         label=_("What is it for?"), choices=System.Category.choices, initial=System.Category.OTHER
@@ -119,7 +121,7 @@ class PlaceForm(GuideForm):
 
 
 def networks_of(host: str) -> list[str]:
-    """Return exactly the private addresses that a name leads to, each as a network of its own; raises OSError."""
+    """Return the private addresses that a name leads to, each as a network of its own; raises OSError."""
     found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     addresses = sorted(ipaddress.ip_address(str(it).partition("%")[0]) for it in found)  # type: ignore[type-var]
     return [f"{it}/{it.max_prefixlen}" for it in addresses if not it.is_global]
@@ -251,16 +253,14 @@ class ByHandForm(GuideForm):
         label=_("What of the answer is kept?"),
         required=False,
         max_length=500,
-        help_text=_(
-            "Names as the system answers them, separated by commas, e.g. id, state. Empty: of a read, all of it."
-        ),
+        help_text=_("Names as the system answers them, e.g. id, state. Empty: of a read, all of it."),
     )
     reference_field = forms.CharField(
         label=_("A field over there for our reference"),
         required=False,
         max_length=60,
         help_text=_(
-            "If the system can keep a text of ours beside what it makes, e.g. external_id: it is found again by it."
+            "If the system can keep a text of ours with what it makes, e.g. external_id: it is found by it."
         ),
     )
 

@@ -6,29 +6,36 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from audit.vocabulary import Ref, Refusal
 from connectors import services
-from connectors.models import Account, Operation, System
+from connectors.models import Account, System
 from connectors.selectors import visible_systems
 from connectors.services import kinds
-from connectors.vocabulary import Needs, Offer
-from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people
+from connectors.vocabulary import Needs
+from workflows.pages.access import admin_page, for_people
 from workflows.pages.guides import system_forms as forms
 from workflows.pages.guides.frame import CONNECT, REGISTER, shown
 from workflows.pages.guides.keeping import drop, fill, keep
-from workflows.pages.guides.parts import EFFECT_TAGS, attempt, free_code, incomplete, require, user_of
+from workflows.pages.guides.parts import attempt, free_code, incomplete, require, user_of
+from workflows.pages.guides.system_frame import (
+    address,
+    answers,
+    of_system,
+    own_account,
+    published_at,
+    stands_at,
+)
+from workflows.pages.guides.system_operations import MOST, operations
 from workflows.pages.schema_form import SchemaForm
 
-MOST = 50
 NEW = "systems.new"
 
 
@@ -59,52 +66,13 @@ def system(request: HttpRequest, system_id: UUID) -> HttpResponse:
         "place": lambda request, system: _place(request, system.kind, kinds.needs_of(system.kind), system),
         "account": _account,
         "test": _test,
-        "operations": _operations,
+        "operations": operations,
         "done": _done,
     }
     wanted = request.GET.get("step", "")
     if wanted not in steps:
-        return redirect(address(found, _stands_at(found)))
+        return redirect(address(found, stands_at(found)))
     return steps[wanted](request, found)
-
-
-def address(system: System, step: str, **more: str) -> str:
-    """Return where a step of a system is."""
-    query = "".join(f"&{name}={value}" for name, value in more.items())
-    return f"{reverse('guide-system', args=[system.pk])}?step={step}{query}"
-
-
-def _finished(system: System) -> list[str]:
-    """Return the steps that are over, by what there is."""
-    found = ["kind", "place"]
-    if _own_account(system) is not None:
-        found.append("account")
-    if answers(system):
-        found.append("test")
-    if _published(system).exists():
-        found.append("operations")
-    return found
-
-
-def answers(system: System) -> bool:
-    """Tell whether a system answered at its last call."""
-    health = getattr(system, "health", None)
-    if health is None or health.last_ok_at is None:
-        return False
-    return health.last_failure_at is None or health.last_ok_at >= health.last_failure_at
-
-
-def _stands_at(system: System) -> str:
-    over = _finished(system)
-    return next((step.key for step in CONNECT.steps if step.key not in over), "done")
-
-
-def _of(request: HttpRequest, system: System, key: str, template: str, **context: Any) -> HttpResponse:
-    over = _finished(system)
-    links = {step.key: address(system, step.key) for step in CONNECT.steps if step.key not in ("kind",)}
-    if "operations" not in over:
-        links.pop("done")
-    return shown(request, CONNECT, key, template, done=over, links=links, system=system, **context)
 
 
 def _place(request: HttpRequest, kind: str, needs: Needs, system: System | None) -> HttpResponse:
@@ -140,7 +108,10 @@ def _placed(system: System | None) -> dict[str, Any]:
     if system is None:
         return {}
     names = ("name", "base_url", "category", "environment")
-    return {**{name: getattr(system, name) for name in names}, "inside": bool(system.private_networks)}
+    return {
+        **{name: getattr(system, name) for name in names},
+        "inside": "on" if system.private_networks else "",
+    }
 
 
 def _placed_page(
@@ -151,7 +122,7 @@ def _placed_page(
         return shown(
             request, CONNECT, "place", "system_place.html", status=status, done=["kind"], links=links, **context
         )
-    return _of(request, system, "place", "system_place.html", status=status, **context)
+    return of_system(request, system, "place", "system_place.html", status=status, **context)
 
 
 def _saved(
@@ -166,12 +137,8 @@ def _saved(
     return services.save_system(actor=actor, reason=reason, code=code, kind=kind, config=config, **values)
 
 
-def _own_account(system: System) -> Account | None:
-    return system.accounts.filter(role=None, agent=None).select_related("system").first()
-
-
 def _account(request: HttpRequest, system: System) -> HttpResponse:
-    place, needs, account = f"systems.{system.pk}.account", kinds.needs_of(system.kind), _own_account(system)
+    place, needs, account = f"systems.{system.pk}.account", kinds.needs_of(system.kind), own_account(system)
     if "back" in request.POST:
         keep(request, place)
         return redirect(address(system, "place"))
@@ -182,13 +149,15 @@ def _account(request: HttpRequest, system: System) -> HttpResponse:
     context = {"form": form, "needs": needs, "here": address(system, "account"), "back": True}
     if data is None:
         fill(request, place, form)
-        return _of(request, system, "account", "form.html", **context)
+        return of_system(request, system, "account", "form.html", **context)
     if not form.is_valid():
-        return _of(request, system, "account", "form.html", status=422, refused=incomplete(), **context)
+        return of_system(request, system, "account", "form.html", status=422, refused=incomplete(), **context)
     subject = account.as_ref() if account else system.as_ref()
     done = attempt(request, subject, form, lambda: _saved_account(request, system, account, form))
     if not done.ok:
-        return _of(request, system, "account", "form.html", status=done.status, refused=done.refused, **context)
+        return of_system(
+            request, system, "account", "form.html", status=done.status, refused=done.refused, **context
+        )
     drop(request, place)
     return redirect(address(system, "test"))
 
@@ -200,7 +169,7 @@ def _saved_account(
     return services.save_account(
         actor=user_of(request).as_actor(),
         system=system,
-        name=account.name if account else _("The portal"),
+        name=account.name if account else gettext("The portal"),
         account=account,
         reason=given["reason"],
         secret=given["secret"],
@@ -227,7 +196,7 @@ def _test(request: HttpRequest, system: System) -> HttpResponse:
                 "advice": _advice(system, result),
             }
         return redirect(address(system, "test"))
-    return _of(
+    return of_system(
         request,
         system,
         "test",
@@ -239,167 +208,60 @@ def _test(request: HttpRequest, system: System) -> HttpResponse:
     )
 
 
-def _advice(system: System, result: Any) -> str:
-    """Return what to do about a test that failed, in words for somebody who is no engineer."""
-    if result.ok:
-        return ""
-    call = system.calls.filter(pk=result.call_id).first()
-    code, status = (call.error_code, call.status) if call else ("", None)
-    if code == "egress_refused":
-        return _(
-            "The address leads into a private network. If the system stands inside your company, go back to "
-            "Place and tick “It stands inside our own network”."
-        )
-    if status in (401, 403):
-        return _(
-            "It is there, but does not take this key. Write the key again, or ask whoever looks after the system "
-            "whether it is still valid and may read."
-        )
-    if status == 404:
-        return _(
-            "It is there, but has no such page. Correct the address or what is read to test it, under Place."
-        )
-    if code in ("account_missing", "secret_missing", "secret_unreadable"):
-        return _("Write the key under Key.")
-    if code == "breaker_open":
-        return _(
-            "It failed several times in a row, so calls pause for half a minute. Correct what is wrong, then test again."
-        )
-    if status is not None and status >= 500:
-        return _("The system itself reports a fault. Ask whoever looks after it, and test again later.")
-    return _(
-        "Nothing answers there. Compare the address letter by letter, ask whether the system is running, and "
-        "whether this portal may reach it through the firewall."
-    )
+def _advice(system: System, result: Any) -> tuple[str, str]:
+    """Return what to do about a test that failed, for somebody who is no engineer, and at which step."""
+    call = None if result.ok else system.calls.filter(pk=result.call_id).first()
+    if call is None:
+        return "", ""
+    if call.error_code in ADVICE:
+        return ADVICE[call.error_code]
+    return ADVICE.get(str(call.status or ""), SILENT if (call.status or 0) < 500 else FAULT)
 
 
-def _published(system: System) -> Any:
-    return Operation.objects.filter(system=system, current_revision__isnull=False).order_by("code")
-
-
-def _operations(request: HttpRequest, system: System) -> HttpResponse:
-    needs = kinds.needs_of(system.kind)
-    ways: dict[str, Callable[[HttpRequest, System, Needs], HttpResponse]] = {"catalogue": _catalogue}
-    if needs.descriptions:
-        ways["description"] = _description
-    if needs.by_hand:
-        ways["hand"] = _by_hand
-    how = request.GET.get("how", "")
-    if "back" in request.POST:
-        keep(request, f"systems.{system.pk}.{how or 'operations'}")
-        return redirect(address(system, "operations" if how and how != "catalogue" else "test"))
-    return ways.get(how, _catalogue)(request, system, needs)
-
-
-def _ways(request: HttpRequest, system: System, template: str, how: str, **context: Any) -> HttpResponse:
-    published = [{"operation": it, "tag": EFFECT_TAGS[it.effect]} for it in _published(system)[: MOST + 1]]
-    here = address(system, "operations", how=how)
-    return _of(
-        request, system, "operations", template, here=here, back=True, published=published[:MOST],
-        more=len(published) > MOST, works=answers(system), how=how,
-        forward=address(system, "done"), describe=address(system, "operations", how="description"),
-        by_hand=address(system, "operations", how="hand"), test=address(system, "test"), **context,
-    )  # fmt: skip
-
-
-def _catalogue(request: HttpRequest, system: System, needs: Needs) -> HttpResponse:
-    offers = kinds.catalogue_of(system)
-    return _offered(request, system, offers, "catalogue", needs=needs)
-
-
-def _offered(
-    request: HttpRequest,
-    system: System,
-    offers: list[Offer],
-    how: str,
-    take: bool | None = None,
-    **context: Any,
-) -> HttpResponse:
-    """Show offers with boxes to tick; publish those that were ticked."""
-    posted = request.method == "POST" if take is None else take
-    form = forms.OffersForm(request.POST if posted else None, offers=offers)
-    context |= {"form": form, "offers": [(it, EFFECT_TAGS[it.effect]) for it in offers]}
-    template = "system_operations.html"
-    if not posted:
-        fill(request, f"systems.{system.pk}.{how}", form)
-        return _ways(request, system, template, how, **context)
-    if not form.is_valid():
-        return _ways(request, system, template, how, status=422, refused=incomplete(), **context)
-    done = attempt(request, system.as_ref(), form, lambda: _publish(request, system, form))
-    if not done.ok:
-        return _ways(request, system, template, how, status=done.status, refused=done.refused, **context)
-    return redirect(address(system, "operations"))
-
-
-@transaction.atomic
-def _publish(request: HttpRequest, system: System, form: forms.OffersForm) -> None:
-    for offer in form.taken():
-        _publish_one(request, system, offer, form.cleaned_data["reason"])
-
-
-def _publish_one(request: HttpRequest, system: System, offer: Offer, reason: str) -> Any:
-    return kinds.publish_offer(actor=user_of(request).as_actor(), system=system, offer=offer, reason=reason)
-
-
-def _description(request: HttpRequest, system: System, needs: Needs) -> HttpResponse:
-    form = forms.DescriptionForm(request.POST or None, request.FILES or None)
-    context: dict[str, Any] = {"paste": form, "needs": needs}
-    if request.method != "POST":
-        return _ways(request, system, "system_description.html", "description", **context)
-    if not form.is_valid():
-        return _ways(request, system, "system_description.html", "description", status=422, **context)
-    text = form.cleaned_data["text"]
-    try:
-        offers = kinds.described_offers(system, text)
-    except Refusal as refusal:
-        status = STATUS_OF_KIND.get(refusal.kind, 403)
-        return _ways(request, system, "system_description.html", "description", status=status,
-                     refused=refusal.in_full(), **context)  # fmt: skip
-    return _offered(request, system, offers, "description", take="take" in request.POST, text=text, needs=needs)
-
-
-def _by_hand(request: HttpRequest, system: System, needs: Needs) -> HttpResponse:
-    place = f"systems.{system.pk}.hand"
-    form = forms.ByHandForm(request.POST if request.method == "POST" else None)
-    if not form.is_bound:
-        fill(request, place, form)
-        return _ways(request, system, "system_by_hand.html", "hand", form=form, needs=needs)
-    if not form.is_valid():
-        return _ways(
-            request, system, "system_by_hand.html", "hand", status=422, form=form, refused=incomplete()
-        )
-    done = attempt(request, system.as_ref(), form, lambda: _described(request, system, form))
-    if not done.ok:
-        return _ways(
-            request, system, "system_by_hand.html", "hand", status=done.status, form=form, refused=done.refused
-        )
-    drop(request, place)
-    return redirect(address(system, "operations"))
-
-
-def _described(request: HttpRequest, system: System, form: forms.ByHandForm) -> Any:
-    offer = kinds.offer_by_hand(system, form.given())
-    if offer.key in kinds.published_keys(system):
-        raise Refusal(
-            "operation_exists", _("Nothing was published: %(system)s has an operation of this name already.")
-            % {"system": system.name},
-        )  # fmt: skip
-    return _publish_one(request, system, offer, form.cleaned_data["reason"])
+REFUSED_KEY = (
+    _("It is there, but does not take this key. Write it again, or ask whoever looks after it if it is valid."),
+    "account",
+)
+NO_KEY = (_("Write the key first."), "account")
+FAULT = (_("The system itself reports a fault. Ask whoever looks after it, and test again later."), "")
+SILENT = (
+    _(
+        "Nothing answers there as it should. Compare the address letter by letter, ask whether the system is "
+        "running, and whether this portal may reach it through the firewall."
+    ),
+    "place",
+)
+ADVICE = {
+    "egress_refused": (
+        _("The address leads into a private network. If that is right, choose “Inside our own network” there."),
+        "place",
+    ),
+    "breaker_open": (
+        _("It failed several times in a row, so calls pause for half a minute. Then test again."),
+        "",
+    ),
+    "account_missing": NO_KEY,
+    "secret_missing": NO_KEY,
+    "secret_unreadable": NO_KEY,
+    "401": REFUSED_KEY,
+    "403": REFUSED_KEY,
+    "404": (_("It is there, but has no such page. Correct the address, or what is read to test it."), "place"),
+}
 
 
 def _done(request: HttpRequest, system: System) -> HttpResponse:
-    count = _published(system).count()
+    count = published_at(system).count()
     if not count:
         return redirect(address(system, "operations"))
     words = ngettext("%(count)s operation may be granted.", "%(count)s operations may be granted.", count)
-    return _of(
+    return of_system(
         request,
         system,
         "done",
         "system_done.html",
         words=words % {"count": count},
         works=answers(system),
-        published=_published(system)[:MOST],
+        published=published_at(system)[:MOST],
         file=admin_page(system),
         register=reverse(REGISTER.route) if REGISTER.may(request.user) else "",
     )

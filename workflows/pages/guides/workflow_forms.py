@@ -111,8 +111,7 @@ def _field(ask: Asked) -> forms.Field:
     if ask.kind == "group":
         return forms.ModelChoiceField(groups_of_people(), **shown)
     if ask.kind == "role":
-        roles = forms.ModelChoiceField(Role.objects.order_by("name"), **shown)
-        return roles
+        return forms.ModelChoiceField(Role.objects.order_by("name"), **shown)
     operations = Operation.objects.filter(
         is_enabled=True, current_revision__isnull=False, system__is_enabled=True
     )

@@ -1,4 +1,4 @@
-"""The guide that starts a workflow: which work, who does what, a second person, what makes it begin, the first run."""
+"""The guide that starts a workflow: which work, who does what, who agrees, what begins it, the first run."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Workflows that come with the product: plain files with questions, filled in with what a company has.
 
-A file is a definition in which small objects stand for answers: ``{$ask: role}`` is the answer itself; of an
-operation that was chosen ``$input_of`` is its arguments as the input of the run, ``$arguments_of`` and ``$show_of``
-hand them on, ``$name_of``, ``$title`` and ``$label`` say what it is. Nothing in it runs: what comes out is proposed
-like any text.
+A file is a definition in which small objects stand for answers: ``{$ask: role}`` is the answer itself. Of an
+operation that was chosen, ``$input_of`` is its arguments as the input of the run, ``$arguments_of`` and
+``$show_of`` hand them on, ``$name_of``, ``$title`` and ``$label`` say what it is. Nothing in it runs: what
+comes out is proposed like any text.
 """
 
 from __future__ import annotations
@@ -24,14 +24,35 @@ FOLDER = Path(__file__).parents[1] / "templates"
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words that CEL keeps for itself, so that no member can be read by them.
 RESERVED = frozenset(
-    "as break const continue else false for function if import in let loop namespace null package return true "
-    "var void while".split()  # noqa: SIM905
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of a template. ``kind``: operation, role or group; ``does``: the operation a role has to hold."""
+    """One question. ``kind``: operation, role or group; ``does``: the operation that the role has to hold."""
 
     key: str
     kind: str
