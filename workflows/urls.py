@@ -14,8 +14,8 @@ from workflows.pages.editing import edit
 from workflows.pages.guides.agents import agent as guide_agent
 from workflows.pages.guides.agents import agent_parts as guide_agent_parts
 from workflows.pages.guides.agents import agents as guide_agents
+from workflows.pages.guides.contract_whom import contracts as guide_contracts
 from workflows.pages.guides.contracts import agent_contract as guide_contract_agent
-from workflows.pages.guides.contracts import contracts as guide_contracts
 from workflows.pages.guides.contracts import role_contract as guide_contract_role
 from workflows.pages.guides.overview import guides
 from workflows.pages.guides.systems import system as guide_system

@@ -28,6 +28,7 @@ from connectors.services import grant_operation
 from workflows.actions.models import Action
 from workflows.pages.access import admin_page, for_people, part
 from workflows.pages.guides import agent_forms as forms
+from workflows.pages.guides.agent_job import ask_job
 from workflows.pages.guides.frame import CONNECT, CONTRACT, REGISTER, WORKFLOW, shown
 from workflows.pages.guides.keeping import drop, fill, keep
 from workflows.pages.guides.parts import (
@@ -56,7 +57,7 @@ def agents(request: HttpRequest) -> HttpResponse:
     role = Role.objects.filter(code=request.GET.get("role", "")[:60].replace("\x00", "")).first()
     if role is not None:
         return _who(request, role, None)
-    return _job(request)
+    return ask_job(request)
 
 
 @never_cache
@@ -130,54 +131,6 @@ def _of(request: HttpRequest, agent: Agent, key: str, template: str, /, **contex
     )
 
 
-def _job(request: HttpRequest) -> HttpResponse:
-    user = user_of(request)
-    form = forms.JobForm(
-        request.POST if request.method == "POST" else None, may_add=user.has_perm("agents.add_role")
-    )
-    context = {
-        "form": form,
-        "drafts": visible_agents(user).filter(lifecycle=Agent.Lifecycle.DRAFT).order_by("-pk")[:FEW],
-        "connect": reverse(CONNECT.route) if _nothing_to_ask_for() and CONNECT.may(user) else "",
-    }
-    if not form.is_bound:
-        fill(request, JOB, form)
-        return shown(request, REGISTER, "job", "agent_job.html", **context)
-    if not form.is_valid():
-        return shown(request, REGISTER, "job", "agent_job.html", status=422, refused=incomplete(), **context)
-    keep(request, JOB)
-    job = form.cleaned_data["job"]
-    if job.startswith(forms.TEMPLATE):
-        return redirect(f"{reverse('role-template', args=[job.removeprefix(forms.TEMPLATE)])}?then=guide")
-    if job.startswith(forms.OWN):
-        return redirect(f"{reverse('guide-agents')}?role={job.removeprefix(forms.OWN)}")
-    done = attempt(
-        request, Ref("agents.role", "", form.cleaned_data["title"]), form, lambda: _new_role(request, form),
-        fields={"name": "title", "job_description": "duties", "code": "title"},
-    )  # fmt: skip
-    if not done.ok:
-        return shown(
-            request, REGISTER, "job", "agent_job.html", status=done.status, refused=done.refused, **context
-        )
-    drop(request, JOB)
-    return redirect(f"{reverse('guide-agents')}?role={done.value.code}")
-
-
-def _nothing_to_ask_for() -> bool:
-    return not Operation.objects.exclude(system__kind="portal").filter(current_revision__isnull=False).exists()
-
-
-def _new_role(request: HttpRequest, form: forms.JobForm) -> Role:
-    given = form.cleaned_data
-    return organisation.create_role(
-        actor=user_of(request).as_actor(),
-        code=free_code(given["title"], lambda query: Role.objects.filter(query).exists()),
-        name=given["title"],
-        job_description=given["duties"],
-        reason=given["reason"],
-    )
-
-
 def _who(request: HttpRequest, role: Role, agent: Agent | None) -> HttpResponse:
     user, place = user_of(request), f"agents.{agent.pk}.who" if agent else NEW
     if "back" in request.POST:
@@ -189,7 +142,7 @@ def _who(request: HttpRequest, role: Role, agent: Agent | None) -> HttpResponse:
         request.POST if request.method == "POST" else None, user=user, agent=agent, initial=initial
     )
     here = address(agent, "who") if agent else f"{reverse('guide-agents')}?role={role.code}"
-    context = {"form": form, "role": role, "here": here, "back": agent is None}
+    context: dict[str, Any] = {"form": form, "role": role, "here": here, "back": agent is None}
     if agent and agent.lifecycle != Agent.Lifecycle.DRAFT:
         return _of(request, agent, "who", "agent_known.html", file=admin_page(agent))
     if not form.is_bound:
@@ -247,7 +200,7 @@ def _may(request: HttpRequest, agent: Agent) -> HttpResponse:
         every.filter(pk__in=[it.pk for it in offered]).select_related("system").order_by("system__name", "name")
     )
     form = forms.MayForm(request.POST if request.method == "POST" else None, operations=offered)
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "here": address(agent, "may"),
         "back": True,
@@ -285,7 +238,7 @@ def _key(request: HttpRequest, agent: Agent) -> HttpResponse:
         keep(request, place)
         return redirect(address(agent, "may"))
     form = forms.KeyForm(request.POST if request.method == "POST" else None)
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "here": address(agent, "key"),
         "back": True,
@@ -312,7 +265,7 @@ def _start(request: HttpRequest, agent: Agent) -> HttpResponse:
     form = GuideForm(request.POST if request.method == "POST" else None)
     if "back" in request.POST:
         return redirect(address(agent, "key"))
-    context = {"form": form, "here": address(agent, "start")}
+    context: dict[str, Any] = {"form": form, "here": address(agent, "start")}
     if not form.is_bound:
         fill(request, "agents.start", form)
         return _of(request, agent, "start", "agent_start.html", **context, **_standing(request, agent))

@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from agents import policies as questions
-from agents.models import Agent, Measure, Policy, PolicyScope, Role, Rule
+from agents.models import Agent, Measure, Policy, Rule
 from agents.selectors import contract_of, signing_of, visible_agents
 from agents.selectors.sentences import limit_words, rule_words
 from agents.services import contracts as signing
@@ -25,50 +25,13 @@ from agents.services import policies
 from audit.vocabulary import Ref
 from workflows.pages.access import admin_page, for_people
 from workflows.pages.guides.contract_forms import Clause, LimitForm, RulesForm
-from workflows.pages.guides.frame import CONTRACT, REGISTER, WORKFLOW, shown
-from workflows.pages.guides.holders import Holder, agent_holder, holder_of, role_holder
+from workflows.pages.guides.frame import CONTRACT, WORKFLOW, shown
+from workflows.pages.guides.holders import Holder, agent_holder, role_holder
 from workflows.pages.guides.keeping import drop, fill, keep
 from workflows.pages.guides.parts import GuideForm, attempt, free_code, incomplete, require, user_of
 
 MANY = 20
 LONGEST_QUERY = 80
-
-
-@never_cache
-@require_safe
-@for_people
-def contracts(request: HttpRequest) -> HttpResponse:
-    """Ask whose contract it is: an agent or a role, found by name."""
-    require(request, CONTRACT)
-    if (begun := _begun(request)) is not None:
-        return redirect(begun.address("rules"))
-    wanted = request.GET.get("q", "")[:LONGEST_QUERY].replace("\x00", "").strip()
-    agents = visible_agents(user_of(request)).exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    roles = Role.objects.all()
-    if wanted:
-        agents, roles = agents.filter(name__icontains=wanted), roles.filter(name__icontains=wanted)
-    found = list(agents.select_related("role").order_by("name")[: MANY + 1])
-    jobs = list(roles.order_by("name")[: MANY + 1])
-    return shown(
-        request,
-        CONTRACT,
-        "whom",
-        "contract_whom.html",
-        q=wanted,
-        agents=[(it, Holder(it).address("rules")) for it in found[:MANY]],
-        roles=[(it, Holder(it).address("rules")) for it in jobs[:MANY]],
-        more=len(found) > MANY or len(jobs) > MANY,
-        register=reverse(REGISTER.route) if REGISTER.may(request.user) else "",
-    )
-
-
-def _begun(request: HttpRequest) -> Holder | None:
-    try:
-        key = UUID(request.GET.get("policy", ""))
-    except ValueError:
-        return None
-    own = Policy.objects.filter(pk=key, scope_kind__in=[PolicyScope.AGENT, PolicyScope.ROLE]).first()
-    return holder_of(own) if own else None
 
 
 @never_cache
@@ -121,7 +84,8 @@ def _stands_at(holder: Holder) -> str:
 
 
 def _drafts(rules: list[Rule], limits: list[Measure]) -> list[Rule | Measure]:
-    return [it for it in (*rules, *limits) if it.mode == Rule.Mode.DRAFT]
+    every: list[Rule | Measure] = [*rules, *limits]
+    return [it for it in every if it.mode == Rule.Mode.DRAFT]
 
 
 def _of(request: HttpRequest, holder: Holder, key: str, template: str, /, **context: Any) -> HttpResponse:
@@ -139,7 +103,7 @@ def _rules(request: HttpRequest, holder: Holder) -> HttpResponse:
     clauses = holder.clauses()
     form = RulesForm(request.POST if request.method == "POST" else None, clauses=clauses)
     thing = holder.thing
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "here": holder.address("rules"),
         "back": True,
@@ -217,7 +181,7 @@ def _limits(request: HttpRequest, holder: Holder) -> HttpResponse:
         keep(request, place)
         return redirect(holder.address("rules"))
     form = LimitForm(request.POST if request.method == "POST" else None, operations=holder.operations())
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "here": holder.address("limits"),
         "back": True,
@@ -263,12 +227,12 @@ def _force(request: HttpRequest, holder: Holder) -> HttpResponse:
         return redirect(holder.address("limits"))
     form = GuideForm(request.POST if request.method == "POST" else None)
     rules, limits = holder.rules(), holder.limits()
-    drafts = _drafts(rules, limits)
-    context = {
+    drafts, every = _drafts(rules, limits), list[Rule | Measure]([*rules, *limits])
+    context: dict[str, Any] = {
         "form": form,
         "here": holder.address("force"),
         "drafts": [_in_words(it) for it in drafts],
-        "in_force": [_in_words(it) for it in (*rules, *limits) if it not in drafts],
+        "in_force": [_in_words(it) for it in every if it not in drafts],
         "forward": holder.address("sign"),
     }
     if not form.is_bound:

@@ -44,8 +44,8 @@ def fill(request: HttpRequest, place: str, *found: forms.Form) -> None:
                 typed
                 and not isinstance(field, forms.FileField)
                 and not field.widget.value_omitted_from_data(typed, {}, key)
-            ):  # type: ignore[arg-type]
-                form.initial[name] = field.widget.value_from_datadict(typed, {}, key)  # type: ignore[arg-type]
+            ):
+                form.initial[name] = field.widget.value_from_datadict(typed, {}, key)
         if "reason" in form.fields and not form.initial.get("reason"):
             form.initial["reason"] = request.session.get(f"{ROOM}.why", "")
 

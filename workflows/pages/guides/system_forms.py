@@ -57,7 +57,7 @@ class PlaceForm(GuideForm):
     inside = forms.ChoiceField(
         label=_("Where does it stand?"),
         choices=[
-            ("", _("On the internet: its address can be reached from everywhere")),
+            ("", _("On the internet, reachable from everywhere")),
             ("on", _("Inside our own network, or on this machine")),
         ],
         required=False,
@@ -123,7 +123,7 @@ class PlaceForm(GuideForm):
 def networks_of(host: str) -> list[str]:
     """Return the private addresses that a name leads to, each as a network of its own; raises OSError."""
     found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    addresses = sorted(ipaddress.ip_address(str(it).partition("%")[0]) for it in found)  # type: ignore[type-var]
+    addresses = sorted(ipaddress.ip_address(str(it).partition("%")[0]) for it in found)
     return [f"{it}/{it.max_prefixlen}" for it in addresses if not it.is_global]
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 
-from audit.vocabulary import Refusal
+from audit.vocabulary import Refusal, RefusalKind
 from connectors.models import System
 from connectors.services import kinds
 from connectors.vocabulary import Needs, Offer
@@ -127,8 +127,6 @@ def _by_hand(request: HttpRequest, system: System, needs: Needs) -> HttpResponse
 def _described(request: HttpRequest, system: System, form: forms.ByHandForm) -> Any:
     offer = kinds.offer_by_hand(system, form.given())
     if offer.key in kinds.published_keys(system):
-        raise Refusal(
-            "operation_exists", gettext("Nothing was published: %(system)s has an operation of this name already.")
-            % {"system": system.name},
-        )  # fmt: skip
+        words = gettext("Nothing was published: %(system)s has an operation of this name already.")
+        raise Refusal("operation_exists", words % {"system": system.name}, kind=RefusalKind.CONFLICT)
     return _publish_one(request, system, offer, form.cleaned_data["reason"])

@@ -22,7 +22,7 @@ from connectors.services import kinds
 from connectors.vocabulary import Needs
 from workflows.pages.access import admin_page, for_people
 from workflows.pages.guides import system_forms as forms
-from workflows.pages.guides.frame import CONNECT, REGISTER, shown
+from workflows.pages.guides.frame import CONNECT, REGISTER, Words, shown
 from workflows.pages.guides.keeping import drop, fill, keep
 from workflows.pages.guides.parts import attempt, free_code, incomplete, require, user_of
 from workflows.pages.guides.system_frame import (
@@ -84,7 +84,13 @@ def _place(request: HttpRequest, kind: str, needs: Needs, system: System | None)
     data = request.POST if request.method == "POST" else None
     form = forms.PlaceForm(data, needs=needs, system=system, initial=_placed(system))
     settings = SchemaForm(needs.settings, data, prefix="settings")
-    context = {"form": form, "settings": settings, "needs": needs, "here": here, "back": system is None}
+    context: dict[str, Any] = {
+        "form": form,
+        "settings": settings,
+        "needs": needs,
+        "here": here,
+        "back": system is None,
+    }
     if data is None:
         settings.begin_with(system.config if system else {})
         fill(request, place, form, settings)
@@ -146,7 +152,7 @@ def _account(request: HttpRequest, system: System) -> HttpResponse:
     names = ("scheme", "username", "header_name")
     initial = {name: getattr(account, name) for name in names} if account else {}
     form = forms.AccountForm(data, needs=needs, account=account, initial=initial)
-    context = {"form": form, "needs": needs, "here": address(system, "account"), "back": True}
+    context: dict[str, Any] = {"form": form, "needs": needs, "here": address(system, "account"), "back": True}
     if data is None:
         fill(request, place, form)
         return of_system(request, system, "account", "form.html", **context)
@@ -208,7 +214,7 @@ def _test(request: HttpRequest, system: System) -> HttpResponse:
     )
 
 
-def _advice(system: System, result: Any) -> tuple[str, str]:
+def _advice(system: System, result: Any) -> tuple[Words, str]:
     """Return what to do about a test that failed, for somebody who is no engineer, and at which step."""
     call = None if result.ok else system.calls.filter(pk=result.call_id).first()
     if call is None:
@@ -231,7 +237,7 @@ SILENT = (
     ),
     "place",
 )
-ADVICE = {
+ADVICE: dict[str, tuple[Words, str]] = {
     "egress_refused": (
         _("The address leads into a private network. If that is right, choose “Inside our own network” there."),
         "place",

@@ -84,7 +84,7 @@ def _named(workflow: Workflow, model: Any) -> str:
 def _schedule(request: HttpRequest, workflow: Workflow, show: Show) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form, given = ScheduleForm(data), SchemaForm(input_of(workflow), data, prefix=PREFIX)
-    context = {"form": form, "given": given, "here": _here(workflow, "schedule")}
+    context: dict[str, Any] = {"form": form, "given": given, "here": _here(workflow, "schedule")}
     if data is None:
         fill(request, f"workflows.{workflow.pk}.schedule", form)
         return show("workflow_schedule.html", **context)
@@ -107,7 +107,7 @@ def _schedule(request: HttpRequest, workflow: Workflow, show: Show) -> HttpRespo
 def _folder(request: HttpRequest, workflow: Workflow, show: Show) -> HttpResponse:
     form = FolderForm(request.POST if request.method == "POST" else None, initial={"folder": workflow.code})
     member = next(iter(documents_in(input_of(workflow))))
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "here": _here(workflow, "folder"),
         "words": _(
@@ -136,7 +136,7 @@ def _folder(request: HttpRequest, workflow: Workflow, show: Show) -> HttpRespons
 def _webhook(request: HttpRequest, workflow: Workflow, show: Show) -> HttpResponse:
     form = GuideForm(request.POST if request.method == "POST" else None)
     members = input_of(workflow).get("properties", {})
-    context = {"form": form, "here": _here(workflow, "webhook"), "members": members}
+    context: dict[str, Any] = {"form": form, "here": _here(workflow, "webhook"), "members": members}
     if not form.is_bound:
         fill(request, f"workflows.{workflow.pk}.webhook", form)
         return show("workflow_webhook.html", **context)

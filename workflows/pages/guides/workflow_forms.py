@@ -107,7 +107,7 @@ def may_do(role: Role, operation: Operation) -> bool:
 
 
 def _field(ask: Asked) -> forms.Field:
-    shown = {"label": ask.title, "help_text": ask.help}
+    shown: dict[str, Any] = {"label": ask.title, "help_text": ask.help}
     if ask.kind == "group":
         return forms.ModelChoiceField(groups_of_people(), **shown)
     if ask.kind == "role":
@@ -121,7 +121,7 @@ def _field(ask: Asked) -> forms.Field:
     field = forms.ModelChoiceField(
         operations.select_related("system").order_by("system__name", "name"), **shown
     )
-    field.label_from_instance = lambda operation: f"{operation.name} ({operation.system.name})"  # type: ignore[method-assign]
+    field.label_from_instance = lambda operation: f"{operation.name} ({operation.system.name})"  # type: ignore[assignment,method-assign]
     return field
 
 

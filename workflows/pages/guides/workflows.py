@@ -130,7 +130,7 @@ def _fill(request: HttpRequest, template: WorkflowTemplate) -> HttpResponse:
         keep(request, place)
         return redirect("guide-workflows")
     form = FillForm(request.POST if request.method == "POST" else None, template=template)
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "shape": template,
         "here": f"{reverse('guide-workflows')}?template={template.code}",
