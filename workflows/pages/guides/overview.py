@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -42,7 +43,20 @@ def guides(request: HttpRequest) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]
     if not may_any(user):
         raise PermissionDenied
-    return page(request, "portal/guides/overview.html", _("Set up"), standings=standings(user))
+    return page(
+        request,
+        "portal/guides/overview.html",
+        _("Set up"),
+        standings=standings(user),
+        alone=not _has_second(user),
+        group=settings.DEFAULT_APPROVER_GROUP,
+    )
+
+
+def _has_second(user: User) -> bool:
+    """Tell whether there is somebody else who could agree to what this person proposes."""
+    others = User.objects.filter(groups__name=settings.DEFAULT_APPROVER_GROUP, is_active=True)
+    return others.filter(kind=User.Kind.PERSON).exclude(pk=user.pk).exists()
 
 
 def standings(user: User) -> list[Standing]:
