@@ -406,7 +406,8 @@ class ServiceAdmin(GovernedAdmin):
     A ``Refusal`` leaves the transaction before anything is kept; the form comes back as it was typed with the
     rule's words on top. It never says that something was saved.
 
-    ``next_step`` is said after adding; ``empty_title`` and ``empty_step`` stand on the list while it is empty.
+    ``next_step`` is said after adding; ``empty_title`` and ``empty_step`` stand on the list while it is empty,
+    with the guide at the route ``empty_guide`` if there is one.
     ``adds_many``: several are entered one after the other, so that the form offers to add another.
     ``add_words``: what the button of the form to add with does, where "Save" would not say it.
     """

@@ -119,11 +119,6 @@ def in_period(since: datetime | None, until: datetime | None) -> Q:
     return found
 
 
-def first_id(at: datetime) -> UUID:
-    """Return an id below those of all that was made from a moment on, for an index to begin at."""
-    return _first_id(at, -CLOCKS_APART)
-
-
 def page(
     user: Any,
     question: Question,
@@ -246,8 +241,8 @@ def _any(parts: Way) -> Q:
     return found
 
 
-def first_id(at: datetime, later: timedelta) -> UUID:
-    """Return the least UUIDv7 of a moment so much later; there may be no such moment in the calendar."""
+def first_id(at: datetime, later: timedelta = -CLOCKS_APART) -> UUID:
+    """Return the least UUIDv7 of a moment so much later; left out: below all that was made from it on."""
     milliseconds = int((at.timestamp() + later.total_seconds()) * 1000)
     return UUID(int=min(max(0, milliseconds), 2**48 - 1) << 80)
 

@@ -89,6 +89,8 @@ def pace() -> Pace:
     written = events_since(now - timedelta(minutes=1)).order_by()[: MOST_COUNTED + 1].count()
     oldest = PendingEvent.objects.order_by("pk").values_list("event__occurred_at", flat=True).first()
     return Pace(written, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+
+
 def last_acts(actor_ids: Collection[str]) -> dict[str, datetime]:
     """Return when each of some actors last did anything at all, by one look into an index for each."""
     with connection.cursor() as cursor:

@@ -17,6 +17,7 @@ from audit.pages import may_build_evidence
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
 from workflows.pages.bell import bell_of
+from workflows.pages.guides.frame import may_any
 from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
@@ -107,6 +108,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _below(request, "Runs", "route", "runs"),
                 *([] if first else _console(request)),
                 _below(request, "Activity", "timeline", "activity"),
+                *_guides(request),
                 *_contested(request),
                 *_group("", request, WORK)["items"],
             ],
@@ -136,6 +138,10 @@ def _workforce(request: HttpRequest) -> Entry:
         at = sum(request.user.has_perm(f"agents.view_{name}") for name in BEFORE_POLICIES)
         group["items"].insert(at, _below(request, "Policies", "policy", "policies"))
     return group
+
+
+def _guides(request: HttpRequest) -> list[Entry]:
+    return [_below(request, "Set up", "rocket_launch", "guides")] if may_any(request.user) else []
 
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:

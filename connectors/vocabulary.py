@@ -209,10 +209,54 @@ class DriverResult:
     complete: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a driver has to be told before it can call a system; whoever connects one is asked exactly this.
+
+    ``settings`` is a JSON Schema of ``System.config``, ``schemes`` are those of choices.Scheme that it can
+    present, ``account`` says where a key comes from over there. ``descriptions`` and ``by_hand`` say that
+    ``offers`` and ``offer_by_hand`` are there; ``addable`` is False for what is installed by itself.
+    """
+
+    title: str = ""
+    summary: str = ""
+    address: str = "https://erp.example.com"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    schemes: tuple[str, ...] = ("bearer", "basic", "header", "none")
+    account: str = ""
+    descriptions: str = ""
+    by_hand: bool = False
+    addable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An operation that could be published: everything ``publish_operation`` takes, but for the system.
+
+    ``key`` is the end of its code (``party.find``). ``lookup`` is the key of the offer that finds it again.
+    ``why_not`` says in words why it cannot be published as it is described.
+    """
+
+    key: str
+    name: str
+    effect: str = "read"
+    description: str = ""
+    input_schema: Mapping[str, Any] = field(default_factory=dict)
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    idempotent: bool = False
+    money_path: str = ""
+    reference_field: str = ""
+    label_template: str = ""
+    lookup: str = ""
+    why_not: str = ""
+
+
 class Driver(Protocol):
     """Speaks one system's language. A folder in ``connectors/kinds`` exports one as ``driver``.
 
     ``in_process``: the system is a part of the portal: nothing leaves, and it answers within milliseconds.
+    A driver may also have ``needs`` (Needs), ``catalogue`` (Offers it knows by itself), ``offers(text)`` (those
+    that a description of the system names) and ``offer_by_hand(given)``; see connectors.services.kinds.
     """
 
     in_process: bool

@@ -17,6 +17,18 @@ from workflows.pages.console.stopping import STAGES, stop_everything, stop_stage
 from workflows.pages.console.views import agents, console, console_agents, console_side, console_top
 from workflows.pages.contract import contract, sign
 from workflows.pages.editing import edit
+from workflows.pages.guides.agents import agent as guide_agent
+from workflows.pages.guides.agents import agent_parts as guide_agent_parts
+from workflows.pages.guides.agents import agents as guide_agents
+from workflows.pages.guides.contract_whom import contracts as guide_contracts
+from workflows.pages.guides.contracts import agent_contract as guide_contract_agent
+from workflows.pages.guides.contracts import role_contract as guide_contract_role
+from workflows.pages.guides.overview import guides
+from workflows.pages.guides.systems import system as guide_system
+from workflows.pages.guides.systems import systems as guide_systems
+from workflows.pages.guides.workflows import workflow as guide_workflow
+from workflows.pages.guides.workflows import workflow_parts as guide_workflow_parts
+from workflows.pages.guides.workflows import workflows as guide_workflows
 from workflows.pages.home import home, home_parts
 from workflows.pages.inbox import inbox, inbox_detail, inbox_list
 from workflows.pages.incidents import incidents, incidents_parts
@@ -173,6 +185,18 @@ page_urlpatterns = [
     path("bell/parts/", bell_parts, name="bell-parts"),
     path("bell/read/", bell_read, name="bell-read"),
     path("bell/<uuid:key>/", bell_mark, name="bell-mark"),
+    path("guides/", guides, name="guides"),
+    path("guides/systems/", guide_systems, name="guide-systems"),
+    path("guides/systems/<uuid:system_id>/", guide_system, name="guide-system"),
+    path("guides/agents/", guide_agents, name="guide-agents"),
+    path("guides/agents/<uuid:agent_id>/", guide_agent, name="guide-agent"),
+    path("guides/agents/<uuid:agent_id>/parts/", guide_agent_parts, name="guide-agent-parts"),
+    path("guides/contracts/", guide_contracts, name="guide-contracts"),
+    path("guides/contracts/agents/<uuid:agent_id>/", guide_contract_agent, name="guide-contract-agent"),
+    path("guides/contracts/roles/<slug:code>/", guide_contract_role, name="guide-contract-role"),
+    path("guides/workflows/", guide_workflows, name="guide-workflows"),
+    path("guides/workflows/<uuid:workflow_id>/", guide_workflow, name="guide-workflow"),
+    path("guides/workflows/<uuid:workflow_id>/parts/", guide_workflow_parts, name="guide-workflow-parts"),
     path("notifications/", notifications, name="notifications"),
     path("activity/", activity, name="activity"),
     path("activity/rows/", activity_rows, name="activity-rows"),

@@ -50,6 +50,7 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
 
     form = CodedForm
     empty_title = "No agent yet"
+    empty_guide = "guide-agents"
     empty_step = "Register the first one. It starts as a draft and may do nothing until two people agree."
     change_form_before_template = "agents/agent_before.html"
     next_step = "It is a draft. Next: grant it operations (tab Authority), then ask for its activation."

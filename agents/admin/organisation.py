@@ -88,6 +88,7 @@ class RoleAdmin(ListMixin, WorkforceAdmin):
     change_form_before_template = "agents/role_before.html"
     list_before_template = "agents/role_list.html"
     empty_title = "No role yet"
+    empty_guide = "guide-agents"
     empty_step = "A role is a job that agents are given. Take one from a template, or write your own."
     fields = (
         "name", "code", "job_description", "responsibilities", "labels", "expected_performance", "figures",

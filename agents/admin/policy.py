@@ -155,6 +155,7 @@ class RuleAdmin(WorkforceAdmin):
     search_fields = ("name", "sentence", "operations")
     change_form_outer_after_template = "agents/rule_preview.html"
     empty_title = "No rule yet"
+    empty_guide = "guide-contracts"
     empty_step = "Add one on the page of a policy: it says what is refused and what waits for a person."
     actions_detail = ["remove"]
     add_fieldsets = (

@@ -24,8 +24,9 @@ What to look at first
 """
 FIRST_STEPS = """\
 What to do first
-  {address}/    sign in; add people, departments and roles, then connect a system
-  README.md tells how to connect an agent with curl.
+  {address}/admin/agents/user/add/   sign in; add a second person in the group Approvers
+  {address}/guides/                  four guides: a system, an agent, a contract, a workflow
+  docs/first-hour.md goes through them.
 """
 
 

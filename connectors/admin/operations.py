@@ -97,6 +97,7 @@ class OperationAdmin(ConnectionAdmin):
     form = OperationForm
     list_display = ("name", "code", "system", "effect", "shown_grants", "shown_revision", "shown_enabled")
     empty_title = "No operation yet"
+    empty_guide = "guide-systems"
     empty_step = "An operation is one thing that may be asked of a system. Connect a system first."
     next_step = "Nobody may use it yet. Next: grant it to an agent or a role."
     list_filter = ("system", "effect", "is_enabled")

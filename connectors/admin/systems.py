@@ -59,6 +59,7 @@ class SystemAdmin(ListMixin, ConnectionAdmin):
         ("Accounts", lambda system: system.account_count),
     )
     empty_title = "No system yet"
+    empty_guide = "guide-systems"
     empty_step = "Connect the first one: where it is, then the account the portal uses there."
     next_step = "Next: add the account that the portal uses there (Accounts), then test the connection."
     list_filter = ("category", "environment", "is_enabled")

@@ -24,7 +24,8 @@ from workflows.approvals.selectors import company_day
 from workflows.notices.models import Reading
 from workflows.notices.services import note_visit
 from workflows.pages.access import for_people, page, part
-from workflows.pages.beginning import steps_for
+from workflows.pages.guides.frame import may_any
+from workflows.pages.guides.overview import first_steps
 from workflows.pages.home_figures import at_most, figures_for
 from workflows.pages.lines import Line
 from workflows.pages.news_lines import news_lines
@@ -94,7 +95,7 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "changes": _changes(user),
         "agents": agents,
         "figures": figures_for(user, waiting),
-        "steps": steps_for(user),
+        "guides": first_steps(user, agents.value) if may_any(user) else [],
         **_now(user),
         "may_register": _may_add(request, Agent),
         "may_stop": _may_add(request, Stop),

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -29,6 +30,7 @@ from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
 from workflows.pages.role_template_forms import MODES, OwnTemplateForm, TakeForm
 
 OWN = "own"
+GUIDE = "guide"  # whoever came from the guide that registers an agent goes on there
 STATES = {**policy_files.STATES, "refused": "Is not proposed"}
 
 
@@ -130,6 +132,7 @@ def _shown(
         f"Role from a template: {taken.template.role.name}",
         status,
         code=code,
+        then=GUIDE if request.GET.get("then") == GUIDE else "",
         text=text if code == OWN else "",
         form=form,
         taken=taken,
@@ -155,6 +158,8 @@ def _told(request: HttpRequest, taken: Taken) -> HttpResponse:
             f"Kept as drafts until their system is connected: {len(taken.waits_for_system)}. Take the template "
             "again then.",
         )
+    if taken.role and request.GET.get("then") == GUIDE:
+        return redirect(f"{reverse('guide-agents')}?role={taken.role.code}")
     return redirect((admin_page(taken.role) if taken.role else "") or "role-templates")
 
 

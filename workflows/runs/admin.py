@@ -74,6 +74,7 @@ class WorkflowAdmin(WorkforceAdmin):
     list_select_related = ("owner", "current")
     search_fields = ("name", "code", "purpose")
     empty_title = "No workflow yet"
+    empty_guide = "guide-workflows"
     empty_step = "Write the first one as YAML. It begins to count when a second person has approved it."
     actions_detail = ["switch_on", "switch_off"]
     panels = (

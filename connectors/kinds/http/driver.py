@@ -18,7 +18,9 @@ from jsonschema import Draft202012Validator
 from connectors.egress import Client, Reply
 from connectors.engine import ABSENT, Scope, TemplateError, at, fill, fill_path, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
-from connectors.vocabulary import DriverRequest, DriverResult
+from connectors.kinds.http.by_hand import offer_by_hand
+from connectors.kinds.http.openapi import offers_of
+from connectors.vocabulary import DriverRequest, DriverResult, Needs, Offer
 
 STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
 POINTER = {"type": "string", "pattern": "^(/.*)?$"}
@@ -73,6 +75,29 @@ MAPPING: dict[str, Any] = {
 # Nothing was done (RFC 6585); from 500 up there may have been an effect.
 NOTHING_DONE = {429: "busy"}
 MAY_BE_DONE = {408}
+NEEDS = Needs(
+    title="A system with a web interface (REST and JSON)",
+    summary="Most systems of the last ten years: shops, CRM, ticket systems, your own software. "
+    "Whoever looks after it knows its address and can give you a key.",
+    address="https://crm.example.com/api",
+    settings={
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "test_path": {
+                "type": "string",
+                "maxLength": 200,
+                "title": "What is read to test it",
+                "description": "A page below the address that changes nothing, e.g. /health or /me. "
+                "Empty: the address itself.",
+            }
+        },
+    },
+    account="Ask whoever looks after the system for an API key of its own for this portal, with as few rights "
+    "as the work needs.",
+    descriptions="OpenAPI 3, as JSON or YAML. Often found at /openapi.json of the system.",
+    by_hand=True,
+)
 ERROR_OF_OUTCOME: dict[str, type[DriverError]] = {
     "failed": Rejected,
     "not_sent": NotSent,
@@ -84,6 +109,15 @@ class HttpDriver:
     """Speaks plain REST and JSON."""
 
     in_process = False
+    needs = NEEDS
+
+    def offers(self, text: str) -> list[Offer]:
+        """Return the operations that an OpenAPI description names; raises ValueError when it is none."""
+        return offers_of(text)
+
+    def offer_by_hand(self, given: Mapping[str, Any]) -> Offer:
+        """Return the operation that somebody described field by field; raises ValueError."""
+        return offer_by_hand(given)
 
     def perform(self, request: DriverRequest) -> DriverResult:
         """Send the one request the mapping describes and read the answer as it says."""

@@ -17,7 +17,7 @@ from connectors.engine import problems_of
 from connectors.exceptions import NotSent, Rejected
 from connectors.models import Call
 from connectors.registry import portal_verbs
-from connectors.vocabulary import DriverRequest, DriverResult
+from connectors.vocabulary import DriverRequest, DriverResult, Needs
 
 LATER = (RefusalKind.LIMITED, RefusalKind.UNAVAILABLE)
 MEMBERS = {"verb", "read_back"}
@@ -27,6 +27,12 @@ class PortalDriver:
     """Speaks to the rooms above by their registered verbs."""
 
     in_process = True
+    needs = Needs(
+        title="This portal",
+        summary="Starts and signals its own workflows. It is installed by itself.",
+        schemes=("none",),
+        addable=False,
+    )
 
     def perform(self, request: DriverRequest) -> DriverResult:
         """Do the verb as the agent of this call; what it refuses was not done."""

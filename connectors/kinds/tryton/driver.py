@@ -38,6 +38,7 @@ from jsonschema import Draft202012Validator
 from connectors.egress import Client, Reply
 from connectors.engine import ABSENT, Scope, TemplateError, at, decimal_text, fill, money_of, problems_of
 from connectors.exceptions import DriverError, NotSent, OutcomeUnknown, Rejected
+from connectors.kinds.tryton.catalogue import CATALOGUE, NEEDS
 from connectors.policies.digests import is_reference
 from connectors.vocabulary import DriverRequest, DriverResult
 
@@ -137,6 +138,8 @@ class TrytonDriver:
     """Speaks Tryton's REST."""
 
     in_process = False
+    needs = NEEDS
+    catalogue = CATALOGUE
 
     def perform(self, request: DriverRequest) -> DriverResult:
         """Search, or create and finish one record, as the mapping says."""
