@@ -163,7 +163,6 @@ def _belongings(agent: Agent, proposer: Any, rule: Rule, code: str, spare: Agent
         **_triggers(agent.code),
         "work": _work_for_people("Approvers" if agent.code == "robo" else "Managers", document),
         "workflows": Workflow.objects.get(),
-        "systems": System.objects.get(code="fake"),
     }
 
 

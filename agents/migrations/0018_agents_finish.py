@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0015_stop_is_exercise'),
+        ('agents', '0017_saved_views'),
     ]
 
     operations = [

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0015_stop_is_exercise"),
+        ("agents", "0018_agents_finish"),
     ]
 
     operations = [

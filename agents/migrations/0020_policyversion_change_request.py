@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0015_stop_is_exercise'),
+        ('agents', '0019_reading_files'),
     ]
 
     operations = [

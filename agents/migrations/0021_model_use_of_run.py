@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0015_stop_is_exercise'),
+        ('agents', '0020_policyversion_change_request'),
     ]
 
     operations = [

@@ -146,7 +146,7 @@ def _shown(request: HttpRequest) -> dict[str, Any]:
 
 
 def _needs(user: User, news: News) -> list[Need]:
-    rows = rows_of(user, "mine", MOST_WAITING)
+    rows = rows_of(user, "mine", MOST_WAITING).rows
     came = _came([row.key for row in rows])
     return [Need(row, is_unread(news, row.key, came.get(row.key))) for row in rows]
 

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_safe
 from agents.models import User
 from agents.policies import may_publish_rule
 from workflows.pages.access import admin_page, for_people, page, part
-from workflows.pages.waiting import FOR_PEOPLE, page_of
+from workflows.pages.shelves import FOR_PEOPLE
+from workflows.pages.waiting import page_of
 from workflows.runs.selectors import startable_by
 from workflows.search.lookups import FEWEST_CHARACTERS, MOST_CHARACTERS, typed_words
 from workflows.search.selectors import MOST_OF_A_KIND, found_for

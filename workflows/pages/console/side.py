@@ -104,7 +104,7 @@ def _mine(user: User) -> list[Need]:
     tag = Tag(_("Waits for you"), "front_hand", "wait")
     return [
         Need(tag, row.title, row.words, row.link, row.at if row.is_due else None)
-        for row in rows_of(user, "mine", FEW)
+        for row in rows_of(user, "mine", FEW).rows
     ]
 
 

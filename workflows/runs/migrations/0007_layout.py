@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runs", "0005_erased"),
+        ("runs", "0006_lists"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0015_stop_is_exercise'),
-        ('tasks', '0002_open_questions'),
+        ('tasks', '0003_snoozes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
