@@ -80,7 +80,8 @@ def task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @for_people
 def task_detail(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Return one task alone, for a page that keeps its list."""
-    return part(request, "portal/work_detail.html", work=work_for(_find(request, task_id), _user(request)))
+    found, user = _find(request, task_id), _user(request)
+    return part(request, "portal/work_detail.html", work=work_for(found, user), **_put_off(found, user))
 
 
 @require_POST
