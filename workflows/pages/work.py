@@ -23,6 +23,7 @@ from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.clocks import ClockLine, clock_lines
+from workflows.pages.hands import SNOOZES, snoozed_until
 from workflows.pages.inbox import listed
 from workflows.pages.lines import PROCESSES, Line, history_of
 from workflows.pages.question import pretty
@@ -36,7 +37,7 @@ from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks import services
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import may_do, visible_to, waiting_for
+from workflows.tasks.selectors import may_do, snoozes_of, visible_to, waiting_for
 
 PREFIX = "answer"
 
@@ -79,7 +80,8 @@ def task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 @for_people
 def task_detail(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Return one task alone, for a page that keeps its list."""
-    return part(request, "portal/work_detail.html", work=work_for(_find(request, task_id), _user(request)))
+    found, user = _find(request, task_id), _user(request)
+    return part(request, "portal/work_detail.html", work=work_for(found, user), **_put_off(found, user))
 
 
 @require_POST
@@ -178,7 +180,28 @@ def _ask(request: HttpRequest, found: Task, form: AskForm) -> HttpResponse:
     return _stay(request, found, "Asked. The answer appears here; you have the work meanwhile.")
 
 
+def _snooze(request: HttpRequest, found: Task, form: Any) -> HttpResponse:
+    until = snoozed_until(request.POST.get("hours", ""))
+    if until is None:
+        message = "It was not put off: choose for how long."
+        raise Refusal("snooze_invalid", message, kind=RefusalKind.INVALID)
+    services.snooze_task(actor=_user(request).as_actor(), task_id=found.pk, until=until)
+    return _stay(request, found, "Put off. It is in your list “Snoozed” and comes back by itself.")
+
+
+def _wake(request: HttpRequest, found: Task, form: Any) -> HttpResponse:
+    services.end_snooze(actor=_user(request).as_actor(), task_id=found.pk)
+    return _stay(request, found, "It is in your list again.")
+
+
+def _put_off(found: Task, user: User) -> dict[str, Any]:
+    off = snoozes_of(user).filter(task=found).values_list("until", flat=True).first()
+    return {"snoozes": SNOOZES, "snoozed_until": off}
+
+
 _DEEDS: dict[str, Callable[..., HttpResponse]] = {
+    "snooze": _snooze,
+    "wake": _wake,
     "claim": _claim,
     "release": _release,
     "complete": _complete,
@@ -216,13 +239,20 @@ def _answer(
     said = {"reason": request.POST.get("reason", "") if status >= 400 else "", **said}
     if request.htmx:  # type: ignore[attr-defined]
         work = work_for(found, _user(request), form)
-        return part(request, "portal/work_detail.html", status=status, work=work, **said)
+        shown = {"work": work, **_put_off(found, _user(request)), **said}
+        return part(request, "portal/work_detail.html", status=status, **shown)
     return _page(request, found, form, status, **said)
 
 
 def _page(request: HttpRequest, found: Task, form: Any = None, status: int = 200, **said: Any) -> HttpResponse:
     work = work_for(found, _user(request), form)
-    shown = {"work": work, "opened_key": str(found.pk), "subtitle": found.title, **said}
+    shown = {
+        "work": work,
+        **_put_off(found, _user(request)),
+        "opened_key": str(found.pk),
+        "subtitle": found.title,
+        **said,
+    }
     return page(request, "portal/inbox.html", "Inbox", status, **shown, **listed(request))
 
 
