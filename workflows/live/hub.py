@@ -191,8 +191,8 @@ class Hub:
                     person.close(TRY_AGAIN)
                 continue
             for key, sessions in asked.items():
-                if person := self.people.get(key):
-                    person.marked(sessions, *marks.get(key, ("", set())))
+                if key in self.people:
+                    self.people[key].marked(sessions, *marks.get(key, ("", set())))
 
     def _keep(self, told: list[looks.Told]) -> None:
         for one in told:

@@ -56,7 +56,8 @@ def rights_in(session_key: str | None) -> frozenset[str] | None:
 class Standing:
     """What a person may follow at one moment, and by which of their sessions.
 
-    ``granted`` are their groups and permissions: what is missing of them the next time was taken away.
+    ``granted`` are their groups and permissions: what is missing of them the next time was taken away. ``mark``
+    tells whether anything has changed since.
     """
 
     user: User
@@ -64,12 +65,15 @@ class Standing:
     rights: frozenset[str]
     granted: frozenset[str]
     sessions: frozenset[str]
+    mark: str
 
 
 def standing_of(user_id: Any, sessions: Collection[str]) -> Standing | None:
     """Ask anew what a person may follow, and which sessions still speak for them; None: none does."""
+    # Before everything else is asked: what changes meanwhile is noticed by the next mark.
+    mark = marks_of_rights([user_id]).get(user_id, "")
     speaking = {key: user for key in sessions if (user := signed_in(key)) is not None and user.pk == user_id}
-    if not speaking:
+    if not speaking or not mark:
         return None
     user = next(iter(speaking.values()))
     sight = sight_of(user)
@@ -80,6 +84,7 @@ def standing_of(user_id: Any, sessions: Collection[str]) -> Standing | None:
         rights=rights_of(user, sight),
         granted=frozenset(groups) | frozenset(user.get_all_permissions()),
         sessions=frozenset(speaking),
+        mark=mark,
     )
 
 

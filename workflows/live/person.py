@@ -93,7 +93,6 @@ class Person:
         self.stirred_at = -1
         # Their rights have changed, or may have: nothing is read before they were asked anew.
         self.is_in_doubt = False
-        self.mark = ""
         self.placed_at = LONG_AGO
         self.rights, self.counting = Pace(*RIGHTS_SECONDS), Pace(*COUNTS_SECONDS)
 
@@ -119,9 +118,8 @@ class Person:
     def marked(self, asked: frozenset[str], mark: str, kept: set[str]) -> None:
         """Note how their rights are marked ('' : no account any more); end the streams of ended sessions."""
         self.close(SIGNED_OUT, asked if not mark else asked - kept)
-        if mark != self.mark:
-            self.is_in_doubt = self.is_in_doubt or bool(self.mark)
-            self.mark = mark
+        if self.standing is not None and mark != self.standing.mark:
+            self.is_in_doubt = True
             self.woken.set()
 
     async def tend(self) -> None:
