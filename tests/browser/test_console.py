@@ -55,7 +55,7 @@ def test_an_operators_day(page: Page, portal: Any, workflow: Any, alice: Any, da
     run = begun(alice)
     claim(clerk)
     expect(feed.get_by_text(re.compile("took the task")).first).to_be_visible()
-    expect(agents.locator("[data-standing=working]").get_by_text("Robo", exact=True)).to_be_visible()
+    expect(agents.locator("[data-standing=working] .portal-console-name")).to_be_visible()
     page.get_by_role("button", name="Pause updates").click()
     begun(alice, key="second")
     expect(page.locator("[data-feed-more]")).to_be_visible()
@@ -158,7 +158,7 @@ def test_what_somebody_is_at_is_not_replaced_under_them(
     expect(page.get_by_role("link", name="Pause Robo")).to_be_focused()
     page.locator("h1").first.click()
     page.evaluate("document.activeElement.blur()")
-    expect(page.locator("[data-standing=working]").get_by_text("Robo", exact=True)).to_be_visible()
+    expect(page.locator("[data-standing=working] .portal-console-name")).to_be_visible()
 
 
 def test_its_pages_have_no_barriers(

@@ -79,8 +79,8 @@ def _agents(request: HttpRequest) -> dict[str, Any]:
         "all_way": _way(request, state="", after=""),
         "onward": _way(request, after=found.onward) if found.onward else "",
         "first_way": _way(request, after="") if asked.after else "",
-        "agent_way": f"{_way(request, agent='', run='') or '?'}&agent=",
-        "run_way": f"{_way(request, run='') or '?'}&run=",
+        "agent_way": _up_to("agent", _way(request, agent="", run="")),
+        "run_way": _up_to("run", _way(request, run="")),
         "agents_query": _way(request),
         "may_register": user.has_perm("agents.add_agent"),
     }
@@ -105,7 +105,7 @@ def _side(request: HttpRequest) -> dict[str, Any]:
         "needs": side.needs_of(user),
         "incidents_way": side.incidents_way(),
         "without_choice": _way(request, agent="", run=""),
-        "run_way": f"{_way(request, run='') or '?'}&run=",
+        "run_way": _up_to("run", _way(request, run="")),
         "side_query": _way(request),
         "console_way": reverse("console"),
     }
@@ -116,3 +116,8 @@ def _way(request: HttpRequest, **other: str) -> str:
     own = {name: request.GET.get(name, "") for name in NAMED}
     said = {name: value for name, value in {**own, **other}.items() if value}
     return f"?{urlencode(said)}" if said else ""
+
+
+def _up_to(name: str, way: str) -> str:
+    """Return the query up to the value of a name, which the page puts behind it."""
+    return f"{way}&{name}=" if way else f"?{name}="
