@@ -74,14 +74,14 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
         (_("Workflow"), f"{workflow['name']}, {_('version')} {workflow['version']} ({workflow['sha256']})"),
         (_("Policies"), run["policy_versions"]),
         (_("Began by"), f"{run['trigger']}: {run['started_by']['label']}"),
-        (_("Began"), run["started_at"]),
-        (_("Ended"), run["finished_at"] or ""),
+        (_("Began (UTC)"), short_time(run["started_at"])),
+        (_("Ended (UTC)"), short_time(run["finished_at"])),
         (_("State"), ended),
         (_("Why it waits"), run["problem"]),
         (_("Input"), _json(run["input"])),
         (_("Output"), _json(run["output"])),
         (_("Models"), f"{models['tokens']:,} {_('tokens')}, {models['cost']}" if models["reports"] else ""),
-        (_("Made"), f"{record['made_at']} {_('by')} {record['made_by']}"),
+        (_("Made (UTC)"), f"{short_time(record['made_at'])} {_('by')} {record['made_by']}"),
     ]
 
 
@@ -96,7 +96,7 @@ def parts_of(record: Record) -> list[_Part]:
             [_("When (UTC)"), _("Decision"), _("By"), _("About"), _("Reason"), _("More")],
             [
                 [
-                    _short(one["at"]),
+                    short_time(one["at"]),
                     one["decision"],
                     one["who"],
                     one["about"],
@@ -126,7 +126,7 @@ def parts_of(record: Record) -> list[_Part]:
             _("It is about no document."),
             [_("Name"), _("Type"), _("Bytes"), "SHA-256", _("Came")],
             [
-                [one["name"], one["media_type"], f"{one['bytes']:,}", one["sha256"], _short(one["came_at"])]
+                [one["name"], one["media_type"], f"{one['bytes']:,}", one["sha256"], short_time(one["came_at"])]
                 for one in record["documents"]
             ],
         ),
@@ -135,14 +135,17 @@ def parts_of(record: Record) -> list[_Part]:
             _("Entries of the ledger"),
             _("No entry that the reader may see."),
             [_("Position"), _("When (UTC)"), _("What"), _("Entry")],
-            [[f"{one['position']:,}", _short(one["at"]), one["verb"], one["id"]] for one in ledger["entries"]],
+            [
+                [f"{one['position']:,}", short_time(one["at"]), one["verb"], one["id"]]
+                for one in ledger["entries"]
+            ],
         ),
     ]
 
 
 def _step(one: Record) -> list[str]:
     answer = _json(one["answer"]) or str(one["error"].get("message", ""))
-    times = [_short(one["started_at"]), _short(one["finished_at"])]
+    times = [short_time(one["started_at"]), short_time(one["finished_at"])]
     return [
         one["name"],
         str(one["attempt"]),
@@ -157,7 +160,7 @@ def _step(one: Record) -> list[str]:
 def _action(one: Record) -> list[str]:
     operation = f"{one['label']}\n{one['operation']}"
     arguments = _json(one["arguments"])
-    ended = _short(one["finished_at"])
+    ended = short_time(one["finished_at"])
     return [operation, one["agent"], arguments, one["state_words"], ended, one["record"], one["read_back"]]
 
 
@@ -170,6 +173,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
 
 
-def _short(at: str | None) -> str:
-    """Return a time without its fractions, for a column."""
+def short_time(at: str | None) -> str:
+    """Return a time of the record as people read it, in UTC: ``2026-01-31 08:15:00``."""
     return at[:19].replace("T", " ") if at else ""
