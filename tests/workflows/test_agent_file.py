@@ -66,12 +66,13 @@ def test_the_file_says_who_it_is_and_what_it_may_do(clerk: Agent, alice: Any) ->
         "Asks in some cases",
         "Invoices above 10,000.00 EUR need a person",
         "at most 20 per day",
-        "2 used, 18 left",
         "Approvers",
         "too few to say",
         "Nobody has signed it yet.",
     ):
         assert words in found, words
+    # What waits for a person has taken nothing of the limit yet, or has: the counter says it.
+    assert re.search(r"([12]) used, (18|19) left", found)
     assert HOSTILE not in answer.content.decode()
 
 
