@@ -21,7 +21,7 @@ from audit.services.sealing_turns import Sealing
 from audit.services.stored_tree import tile
 from audit.standalone import verify_ledger as outside
 from tests.audit.conftest import role
-from workflows.pages.home import troubles_for
+from workflows.pages.troubles import troubles_for
 
 SIGNER = notes.Signer.fresh("example.com/ledger")
 

