@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from django.test import Client
 
 from agents.models import Agent, ChangeRequest, Measure, Role, Rule
 from connectors.models import Account, Operation, System
+from connectors.vocabulary import TestResult
 from tests.company import grant_operation
 from workflows.approvals.models import Approval
 from workflows.approvals.services import cast_vote
+from workflows.pages.guides import systems
 from workflows.runs.models import Workflow
 from workflows.triggers.models import Schedule, Webhook
 
@@ -90,6 +93,17 @@ def test_a_system_is_connected_tested_and_told_what_may_be_asked_of_it(alice, fa
     account = Account.objects.get(system=system)
     assert account.secret_id
     assert client.get(here).headers["Location"] == f"{here}?step=test"
+
+
+def test_what_a_failed_test_means_is_said_with_where_it_is_mended(alice, book, monkeypatch):
+    wrong = TestResult(False, "It answered 401.", 3, str(uuid.uuid4()))
+    monkeypatch.setattr(systems.services, "test_connection", lambda **_: wrong)
+    monkeypatch.setattr(systems, "_advice", lambda *_: systems.ADVICE["401"])
+    here = f"/guides/systems/{book['system'].pk}/?step=test"
+    page = signed_in(alice).post(here, follow=True).text
+    assert "It answered 401." in page
+    assert "does not take this key" in page
+    assert f"/guides/systems/{book['system'].pk}/?step=account" in page
 
 
 def test_what_is_typed_is_there_again_after_going_back_and_a_secret_never(alice, fake):

@@ -194,13 +194,11 @@ def _test(request: HttpRequest, system: System) -> HttpResponse:
         try:
             result = services.test_connection(actor=actor, system=system)
         except Refusal as refusal:
-            request.session[kept] = {"ok": False, "message": refusal.in_full(), "advice": ""}
+            request.session[kept] = {"ok": False, "message": refusal.in_full()}
         else:
-            request.session[kept] = {
-                "ok": result.ok,
-                "message": result.message,
-                "advice": _advice(system, result),
-            }
+            words, step = _advice(system, result)
+            told = {"ok": result.ok, "message": result.message, "advice": str(words)}
+            request.session[kept] = {**told, "where": address(system, step) if step else ""}
         return redirect(address(system, "test"))
     return of_system(
         request,
