@@ -71,7 +71,7 @@ def test_the_file_says_who_it_is_and_what_it_may_do(clerk: Agent, alice: Any) ->
         "Nobody has signed it yet.",
     ):
         assert words in found, words
-    # What waits for a person has taken nothing of the limit yet, or has: the counter says it.
+    # Whether what is held counts already is for the counter to say.
     assert re.search(r"([12]) used, (18|19) left", found)
     assert HOSTILE not in answer.content.decode()
 
