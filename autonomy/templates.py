@@ -14,20 +14,7 @@ from django.template.backends.django import DjangoTemplates, Template
 from django.template.loaders.filesystem import Loader
 from django.utils import translation
 
-from audit.wording import marked
-
-
-def language_of(request: HttpRequest | None) -> str | None:
-    """Return the language of whoever reads the answer: what they chose, else what their browser asks for.
-
-    Without a request (a mail, a file) it is None: whatever is active.
-    """
-    if request is None:
-        return None
-    person = getattr(request, "user", None)
-    if person is not None and person.is_authenticated and getattr(person, "language", ""):
-        return str(person.language)
-    return translation.get_language_from_request(request)
+from audit.wording import language_of, marked
 
 
 class ReaderTemplate(Template):

@@ -7,6 +7,8 @@ import contextlib
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.http import HttpRequest
+from django.utils.translation import get_language_from_request
 
 from workflows.live.hub import Hub, hub_of_process
 from workflows.live.outbox import Outbox
@@ -56,7 +58,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def send_all(self) -> None:
         self.hub = hub_of_process()
         wants_rows = self.scope.get("query_string", b"") == WITH_ROWS
-        joined = await self.hub.join(self.scope["session"].session_key, with_rows=wants_rows)
+        key, language = self.scope["session"].session_key, _language(self.scope)
+        joined = await self.hub.join(key, with_rows=wants_rows, language=language)
         if isinstance(joined, int):
             await self.close(code=joined)
             return
@@ -67,3 +70,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 await self.close(code=said)
                 return
             await self.send(text_data=said)
+
+
+def _language(scope: dict[str, Any]) -> str:
+    """Return the language that the browser of a socket asks for."""
+    request = HttpRequest()
+    headers = dict(scope.get("headers", []))
+    request.META["HTTP_ACCEPT_LANGUAGE"] = headers.get(b"accept-language", b"").decode("latin-1")
+    return get_language_from_request(request)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from agents import policies
+from agents.decision.speech import series
 from agents.models import SavedView, User
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
@@ -17,16 +21,47 @@ MOST_VIEWS = 30
 
 
 @transaction.atomic
-def change_settings(*, actor: Actor, shortcuts: bool) -> User:
-    """Choose how the pages work for oneself. Raises Refusal ``people_only``."""
+def change_settings(*, actor: Actor, **chosen: Any) -> User:
+    """Choose how the pages work for oneself: ``shortcuts``, ``language`` and ``time_zone`` (IANA), as given.
+
+    Raises Refusal ``people_only``, ``setting_unknown``.
+    """
     person = _person(actor, "choose how the pages work")
-    if person.shortcuts == shortcuts:
+    changed = {name: value for name, value in chosen.items() if getattr(person, name) != value}
+    if not changed:
         return person
-    person.shortcuts = shortcuts
-    said = f"{actor.label} switched the shortcuts of single keys {'on' if shortcuts else 'off'}"
-    stamp(person, actor=actor, reason=said).save(update_fields=["shortcuts"])
+    for name, value in changed.items():
+        setattr(person, name, value)
+    try:
+        person.clean_fields(exclude={field.name for field in User._meta.fields} - set(changed))
+    except ValidationError as error:
+        message = f"Nothing was changed: {' '.join(error.messages)}"
+        raise _refused("setting_unknown", message) from error
+    said = f"{actor.label} {series(_SAID[name](value) for name, value in changed.items())}"
+    stamp(person, actor=actor, reason=said).save(update_fields=list(changed))
     _record(actor, "agents.settings_changed", person.as_ref(), said)
     return person
+
+
+def _of_shortcuts(value: bool) -> str:
+    return f"switched the shortcuts of single keys {'on' if value else 'off'}"
+
+
+def _of_language(value: str) -> str:
+    if not value:
+        return "reads the portal in the language their browser asks for"
+    return f"reads the portal in {dict(settings.LANGUAGES)[value]}"
+
+
+def _of_zone(value: str) -> str:
+    return f"reads times as in {value}" if value else "reads times as the installation says them"
+
+
+_SAID: dict[str, Callable[[Any], str]] = {
+    "shortcuts": _of_shortcuts,
+    "language": _of_language,
+    "time_zone": _of_zone,
+}
 
 
 @transaction.atomic

@@ -10,12 +10,14 @@ from __future__ import annotations
 from audit.wording.catalogues import said, said_lazy, sentences_in, words_of_templates
 from audit.wording.markup import marked
 from audit.wording.patterns import Pattern, holes_of
+from audit.wording.readers import language_of
 from audit.wording.sentences import Sentences
 
 __all__ = [
     "Pattern",
     "Sentences",
     "holes_of",
+    "language_of",
     "marked",
     "said",
     "said_lazy",

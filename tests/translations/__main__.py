@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 import django
+from babel.messages.catalog import Catalog
 from django.conf import settings
 
 from tests.translations import catalogues
 from tests.translations.gather import gathered
+from tests.translations.messages import Message
 
 
 def main() -> int:
@@ -18,15 +20,23 @@ def main() -> int:
     for language, name in settings.LANGUAGES:
         if language == "en":
             continue
-        for domain in catalogues.DOMAINS:
+        new = {domain: _renewed(language, domain, texts[domain]) for domain in catalogues.DOMAINS}
+        for domain, catalogue in new.items():
             path = catalogues.path_of(settings.LOCALE_PATHS[0], language, domain)
-            new = catalogues.renewed(catalogues.read(path, language), texts[domain], language)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(catalogues.as_text(new))
-            path.with_suffix(".mo").write_bytes(catalogues.compiled(new))
-            left = len(catalogues.untranslated(new))
-            sys.stdout.write(f"{name}, {domain}: {len(new)} texts, {left} to translate\n")
+            beside = new["said"] if domain == "django" else None
+            path.with_suffix(".mo").write_bytes(catalogues.compiled(catalogue, beside))
+            left = len(catalogues.untranslated(catalogue))
+            sys.stdout.write(f"{name}, {domain}: {len(catalogue)} texts, {left} to translate\n")
     return 0
+
+
+def _renewed(language: str, domain: str, texts: list[Message]) -> Catalog:
+    """Write what translators work in, with what they have done so far."""
+    path = catalogues.path_of(settings.LOCALE_PATHS[0], language, domain)
+    new = catalogues.renewed(catalogues.read(path, language), texts, language)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(catalogues.as_text(new))
+    return new
 
 
 if __name__ == "__main__":

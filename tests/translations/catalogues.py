@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from babel.messages.pofile import read_po, write_po
 from tests.translations.messages import Message
 
 DOMAINS = ("django", "said")
+# A file says when it was made; the same texts make the same file on every day.
+ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "# Texts of the portal. Gathered and compiled by `make messages`; translate here.\n#"
 
 
@@ -51,16 +54,17 @@ def as_text(catalogue: Catalog) -> bytes:
     return head.encode() + out.getvalue()
 
 
-def compiled(catalogue: Catalog) -> bytes:
-    """Return the file the portal reads."""
+def compiled(catalogue: Catalog, beside: Catalog | None = None) -> bytes:
+    """Return the file the portal reads; ``beside`` gives texts that a template may show as they are, too."""
     out = BytesIO()
-    plain = Catalog(locale=catalogue.locale, fuzzy=False, charset="utf-8")
-    plain.mime_headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Plural-Forms", str(catalogue.plural_forms)),
-    ]
+    plain = Catalog(
+        catalogue.locale, charset="utf-8", creation_date=ANY_DAY, revision_date=ANY_DAY, fuzzy=False
+    )
     for message in catalogue:
         if message.id and message.string and (not isinstance(message.string, tuple) or all(message.string)):
+            plain.add(message.id, message.string)
+    for message in beside or ():
+        if isinstance(message.id, str) and message.id and message.string and message.id not in plain:
             plain.add(message.id, message.string)
     write_mo(out, plain)
     return out.getvalue()

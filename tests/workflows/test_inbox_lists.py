@@ -269,3 +269,23 @@ def test_what_was_done_is_no_longer_the_first_of_its_kind(held, clerk, bob):
     tags = [[tag.text for tag in row.tags] for row in rows_of(bob, "mine").rows]
     assert sum("First of its kind" in some for some in tags) == 1
     assert all("Medium risk" in some for some in tags)
+
+
+@pytest.mark.django_db
+def test_a_person_chooses_language_and_time_zone_and_pages_follow(client, bob):
+    client.force_login(bob)
+    answer = client.post("/settings/", {"language": "de", "time_zone": "Europe/Berlin", "shortcuts": "on"})
+    assert answer.status_code == 302
+    bob.refresh_from_db()
+    assert (bob.language, bob.time_zone) == ("de", "Europe/Berlin")
+    said = Event.objects.get(verb="agents.settings_changed").sentence
+    assert said.endswith("reads the portal in Deutsch and reads times as in Europe/Berlin.")
+    assert 'lang="de"' in client.get("/settings/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_time_zone_that_is_none_is_refused_and_nothing_changes(client, bob):
+    client.force_login(bob)
+    assert client.post("/settings/", {"time_zone": "Mars/Olympus"}).status_code == 422
+    bob.refresh_from_db()
+    assert bob.time_zone == ""

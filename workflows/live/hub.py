@@ -45,7 +45,7 @@ class Hub:
         self.pool = Pool()
         # What takes long is asked one after the other: no more than one thread beside those that read.
         self.slow = Pool(1)
-        self.texts: dict[int, str] = {}
+        self.texts: dict[int, dict[str, str]] = {}
         self.position = self.oldest = 0
         # The newest position by which what waits for somebody may have changed.
         self.stirred_at = 0
@@ -57,8 +57,11 @@ class Hub:
         self._sockets = 0
         self._leaving: asyncio.TimerHandle | None = None
 
-    async def join(self, session: str | None, *, with_rows: bool) -> Outbox | int:
-        """Return what a new socket is to be sent, or the code by which it is to be closed."""
+    async def join(self, session: str | None, *, with_rows: bool, language: str = "") -> Outbox | int:
+        """Return what a new socket is to be sent, or the code by which it is to be closed.
+
+        ``language``: what its browser asks for, for whoever chose none.
+        """
         self._sockets += 1
         if self._leaving is not None:
             self._leaving.cancel()
@@ -73,6 +76,7 @@ class Hub:
         if person is None:
             person = self.people[user.pk] = Person(self, user.pk)
             self._start(self._tended(person))
+        person.language = user.language or language or settings.LANGUAGE_CODE
         person.add(outbox)
         return outbox
 
@@ -197,8 +201,8 @@ class Hub:
     def _keep(self, told: list[looks.Told]) -> None:
         for one in told:
             self._kept.append(one.position)
-            if one.text:
-                self.texts[one.position] = one.text
+            if one.texts:
+                self.texts[one.position] = one.texts
             if one.stirs:
                 self.stirred_at = one.position
         self.position = told[-1].position

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from agents.models import User
 from agents.selectors.marks import marks_of_rights
@@ -20,7 +20,7 @@ from audit.following import Sight, happened, sight_of
 from audit.selectors import newest_position
 from workflows.approvals.selectors import handed_to
 from workflows.pages.access import is_person
-from workflows.pages.feed import row_of
+from workflows.pages.feed import Row, row_of
 from workflows.pages.live import counts_for, inbox_mark
 
 EVENTS, INBOX = "events", "inbox"
@@ -102,10 +102,10 @@ def marks_of(people: Mapping[Any, Collection[str]]) -> dict[Any, tuple[str, set[
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event as it goes over the socket: ready-made text, the same for everybody. '' : not for a feed."""
+    """One event as it goes over the socket: ready-made text by language. None: it is not for a feed."""
 
     position: int
-    text: str
+    texts: dict[str, str]
     stirs: bool
 
 
@@ -116,8 +116,13 @@ def told_after(position: int, most: int) -> list[Told]:
 
 def _told(event: Any) -> Told:
     row = row_of(event)
-    text = json.dumps(row.as_data(), ensure_ascii=False, separators=(",", ":")) if row.shows else ""
-    return Told(row.position, text, event.verb.startswith(STIRRING))
+    texts = {language: _text(row, language) for language, _ in settings.LANGUAGES} if row.shows else {}
+    return Told(row.position, texts, event.verb.startswith(STIRRING))
+
+
+def _text(row: Row, language: str) -> str:
+    with translation.override(language):
+        return json.dumps(row.as_data(), ensure_ascii=False, separators=(",", ":"))
 
 
 def seen_by(asked: Sequence[tuple[Sight, int, int]]) -> list[list[int]]:

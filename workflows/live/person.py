@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from audit.following import Sight
 from workflows.live import looks
 from workflows.live.outbox import Outbox, news
@@ -83,6 +85,8 @@ class Person:
     def __init__(self, hub: Hub, user_id: Any) -> None:
         self.hub, self.user_id = hub, user_id
         self.outboxes: set[Outbox] = set()
+        # That of the newest page; what is told in none of the others is told in English.
+        self.language = settings.LANGUAGE_CODE
         self.standing: looks.Standing | None = None
         self.woken = asyncio.Event()
         # Up to where it is read; since where by rights that may have grown meanwhile; what was told since then.
@@ -160,9 +164,13 @@ class Person:
         fresh = [position for position in seen if position not in self.told]
         self.told.update(fresh)
         self.position = question.upto
-        texts = [text for position in fresh if (text := self.hub.texts.get(position, ""))]
+        texts = [text for position in fresh if (text := self._text(position))]
         if texts:
             self._tell(question.upto, texts, after=min(question.after, self.told_upto))
+
+    def _text(self, position: int) -> str:
+        texts = self.hub.texts.get(position, {})
+        return texts.get(self.language) or texts.get(settings.LANGUAGE_CODE, "")
 
     async def _turn(self) -> None:
         if self.is_in_doubt or self.rights.is_due():

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.models import User
+from audit.wording import language_of
 from workflows.pages.access import for_people, page
-from workflows.pages.feed import feed_of, filter_of, rows_after, rows_before, rows_of
+from workflows.pages.feed import Filter, feed_of, filter_of, rows_after, rows_before, rows_of
 
 
 @never_cache
@@ -29,16 +31,18 @@ def activity_rows(request: HttpRequest) -> JsonResponse:
     """Answer a feed: what came ``after`` a position, oldest first, or was ``before`` a key, newest first."""
     user: User = request.user  # type: ignore[assignment]
     wanted = filter_of(request)
-    answer: dict[str, Any]
+    with translation.override(language_of(request)):
+        return JsonResponse(_rows(request, user, wanted))
+
+
+def _rows(request: HttpRequest, user: User, wanted: Filter) -> dict[str, Any]:
     if "before" in request.GET:
         older = rows_before(user, wanted, request.GET["before"])
-        answer = {"rows": [row.as_data() for row in older.rows], "older": older.older}
-    else:
-        after = _position(request, "after")
-        found = rows_after(user, wanted, after)
-        rows = [row.as_data() for row in rows_of(found.events)]
-        answer = {"rows": rows, "after": after, "upto": found.next_after}
-    return JsonResponse(answer)
+        return {"rows": [row.as_data() for row in older.rows], "older": older.older}
+    after = _position(request, "after")
+    found = rows_after(user, wanted, after)
+    rows = [row.as_data() for row in rows_of(found.events)]
+    return {"rows": rows, "after": after, "upto": found.next_after}
 
 
 def _position(request: HttpRequest, name: str) -> int:

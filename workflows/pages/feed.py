@@ -25,6 +25,7 @@ from agents.selectors import visible_agents
 from audit import reading
 from audit.registry import registered_verbs
 from audit.selectors import FeedPage, feed, newest_position
+from audit.wording import said
 from workflows.pages.lines import line_of
 from workflows.pages.words import ECHOED, is_echo, look_of
 
@@ -228,8 +229,13 @@ class Row:
     shows: list[str]
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as it goes over the socket."""
-        return {**asdict(self), "at": self.at.isoformat()}
+        """Return it as a page reads it, in the language that is active."""
+        return {
+            **asdict(self),
+            "at": self.at.isoformat(),
+            "sentence": said(self.sentence),
+            "who": said(self.who),
+        }
 
 
 def row_of(event: Any) -> Row:
