@@ -99,6 +99,8 @@ def _names(listed: Any) -> list[str]:
 def _translate_shown(found: admin.ModelAdmin[Any], name: str) -> None:
     """Let what a column shows be read in the reader's language, and its heading."""
     shown = getattr(type(found), name, None)
+    if name in {field.name for field in found.model._meta.get_fields()}:
+        return  # the column of the field; what is called so beside it is a verb
     if not callable(shown) or hasattr(shown, "is_translated"):
         return
 

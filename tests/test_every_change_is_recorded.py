@@ -77,7 +77,7 @@ UNCHANGED: dict[str, str] = {
     "POST agents/<uuid:agent_id>/life/take-over/": "has its sponsor: tests/agents/test_employment_doors.py",
     **dict.fromkeys(
         (f"POST {page}" for page in (
-            "/", "home/parts/", "live/", "activity/", "activity/rows/", "agents/", "agents/parts/", "standing/",
+            "/", "home/parts/", "live/", "activity/", "activity/rows/", "agents/", "standing/",
             "actions/<uuid:action_id>/", "actions/<uuid:action_id>/parts/", "agents/<uuid:agent_id>/contract/",
             "agents/<uuid:agent_id>/life/", "appeals/<uuid:appeal_id>/", "approvals/load/", "contested/",
             "backtests/<uuid:backtest_id>/", "backtests/<uuid:backtest_id>/parts/", "inbox/", "inbox/rows/",

@@ -370,7 +370,8 @@ def test_strange_questions_and_forms_are_never_an_error_of_the_inbox(world):
     complaints = {}
     for query in (*INBOX, *(f"?{one}" for one in QUERIES[::3])):
         answer = send(world.clients["bob"], "GET", f"/inbox/{query}")
-        complaints[f"/inbox/{query[:50]}"] = "" if answer.status_code == 200 else f"{answer.status_code}"
+        expected = 400 if "%00" in query else 200  # NUL is refused before anything looks at it
+        complaints[f"/inbox/{query[:50]}"] = "" if answer.status_code == expected else f"{answer.status_code}"
     forms = {"until": "9999-99-99T99:99", "hours": "\u0663", "to": "x", "name": "\x00", "page": "\x00"}
     for url in (f"/inbox/{held}/say/", f"/inbox/{held}/vote/", "/views/", "/settings/", "/inbox/together/"):
         for deed in ("snooze", "hand", "take_over", "give_back", "\x00", "ask"):

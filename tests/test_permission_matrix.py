@@ -208,7 +208,7 @@ def body(world: World, route: str, caller: str, found: Any) -> dict[str, Any]:
         return dict(TASK_BODIES[route.rpartition("/")[2]])
     if (said := route.rstrip("/").rpartition("/")[2]) in TALK:
         return TALK[said]
-    if not route.startswith("workflows/") and (told := _about_approvals(route, found)):
+    if not route.startswith(("workflows/", "api/v1/workflows")) and (told := _about_approvals(route, found)):
         return {**told, **reason}
     return bodies.get(route, reason)
 

@@ -38,8 +38,8 @@ def direction_of_rule(old: RuleFacts | None, new: RuleFacts | None, *, currency:
     # A mode that nobody knows binds: what it holds is refused.
     if old is None or old.mode in (Mode.DRAFT, Mode.SHADOW):
         return _TIGHTER if new is not None and new.mode == Mode.ENFORCED else _SAME
-    if new is None or new.mode != Mode.ENFORCED:
-        return _LOOSER
+    if new is None or new.mode != Mode.ENFORCED or old.mode != Mode.ENFORCED:
+        return _SAME if new == old else _LOOSER
     return _all_of(
         _SAME if (old.scope_kind, old.scope_id) == (new.scope_kind, new.scope_id) else _LOOSER,
         _of_number(_VERDICTS.get(old.verdict, 9), _VERDICTS.get(new.verdict, -1)),

@@ -89,7 +89,7 @@ def _limits(scope: Scope) -> Iterator[Sequence[Cell]]:
             row.code,
             names.scope(row.scope_kind, row.scope_id),
             limit_words(row.instance),
-            dict(Measure._meta.get_field("mode").flatchoices).get(row.mode, row.mode),
+            str(dict(Measure._meta.get_field("mode").flatchoices).get(row.mode, row.mode)),
             row.operations,
             row.history_date,
             names.person(row.history_user_id) or "The portal",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from agents import selectors
@@ -102,7 +103,7 @@ class TestAdmin:
             ("confirmation=none", False),
         ):
             text = client.get(f"{listing(Agent)}?{query}").content.decode()
-            assert (page(working) in text) is found, query
+            assert (reverse("agent-file", args=[working.pk]) in text) is found, query
 
     def test_certificates_are_read_and_never_written(self, working: Agent, alice: Any) -> None:
         probation.demote_agent(actor=alice.as_actor(), agent=working, to="read_only", reason=WHY)

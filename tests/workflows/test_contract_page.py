@@ -204,4 +204,5 @@ def test_the_file_of_the_agent_leads_to_it(clerk: Agent, alice: Any) -> None:
     address = reverse("agent-contract", args=[clerk.pk])
     assert address in found
     assert "Nobody has signed it yet." in found
-    assert address in browser(alice).get(reverse("agents")).content.decode()
+    file = browser(alice).get(reverse("agent-file", args=[clerk.pk])).content.decode()
+    assert address in file

@@ -256,7 +256,9 @@ def test_the_page_says_who_decides_and_the_inbox_in_whose_place(
     assert "In place of Bob." in hers.get(reverse("inbox")).content.decode()
     shown = hers.get(reverse("inbox-approval", args=[approval.pk])).content.decode()
     assert "You decide for Bob, who is away" in shown
+    amount = Action.objects.get(pk=approval.subject_id).amount_minor or 0
     said = {"verdict": "approve", "reason": "as agreed", "digest": approval.digest, "for": str(bob.pk)}
+    said |= {"typed": f"{amount / 100:.2f}"}
     assert hers.post(reverse("inbox-vote", args=[approval.pk]), said).status_code == 302
     assert "Dana has voted for you" in his.get(reverse("inbox-approval", args=[approval.pk])).content.decode()
     given = Delegation.objects.get()

@@ -46,7 +46,7 @@ def test_each_sees_the_numbers_of_what_they_answer_for(alice, bob, carol, dave, 
 
 def test_the_way_in_is_shown_to_who_may_take_it_until_it_is_taken(alice, bob, clerk):
     shown = home(alice)
-    for words in ("Where to begin", "Connect a system", "Start a workflow", "done"):
+    for words in ("Where to begin", "Connect a system", "Start a workflow", "check_circle"):
         assert words in shown
     assert "Connect a system" not in home(bob)
 

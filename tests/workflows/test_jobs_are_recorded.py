@@ -59,6 +59,7 @@ COMMANDS = {
     "run_sequencer": "numbers and seals what is recorded, and changes nothing else",
     "install_portal": "calls the services of systems and operations, which record",
     "seed_demo": "calls the services of every room, which record",
+    "seed_volume": "makes up what never happened, for measuring, in a demo company only",
 }
 
 

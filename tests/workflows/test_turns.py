@@ -123,7 +123,7 @@ class TestOneAtATime:
         assert "Waits for its turn: 1 action<" in read(carol, "home")
         met = preview_of(Throttle.objects.get(), {"is_enabled": "on", "most_at_once": "2"})
         assert met["counts"]["Calls that wait for their turn"] == 1
-        agents, action = read(carol, "agents"), read(carol, "action", second.pk)
+        agents, action = read(carol, "console"), read(carol, "action", second.pk)
         for page in (agents, action):
             assert "Waits for its turn" in page
             assert "Authorized" not in page

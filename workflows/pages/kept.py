@@ -18,14 +18,14 @@ from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
 from workflows.pages.access import for_people
 
-PAGES = {SavedView.Page.INBOX: "inbox", SavedView.Page.RUNS: "runs", SavedView.Page.CONSOLE: "agents"}
+PAGES = {SavedView.Page.INBOX: "inbox", SavedView.Page.RUNS: "runs", SavedView.Page.CONSOLE: "console"}
 
 
 @require_POST
 @for_people
 def keep_view(request: HttpRequest) -> HttpResponse:
     """Keep the filters of a page under a name."""
-    page = request.POST.get("page", "")
+    page = request.POST.get("page", "").replace("\x00", "")
     query = request.POST.get("query", "").replace("\x00", "")
     back = f"{reverse(PAGES.get(SavedView.Page(page), 'inbox') if page in SavedView.Page.values else 'inbox')}"
     name = _name(request)

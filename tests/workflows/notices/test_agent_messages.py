@@ -209,7 +209,11 @@ def test_another_agent_hears_nothing(channel, clerk, alice):
 
 
 def test_each_kind_has_its_words():
-    agents = {f"agent.{what}" for what in OF_AGENT.values()} | {"agent.stopped", "agent.released"}
+    agents = {f"agent.{what}" for what in OF_AGENT.values()} | {
+        "agent.stopped",
+        "agent.released",
+        "agent.instructed",
+    }
     holders = {
         f"task.{what}" for what in ("paused", "resumed", "taken_back", "done", "cancelled", "expired", "failed")
     }
