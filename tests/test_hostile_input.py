@@ -276,6 +276,7 @@ def test_a_question_with_strange_parameters_is_never_an_error_of_ours(world):
 
 
 @EVERY
+@pytest.mark.full
 def test_strange_headers_are_never_an_error_of_ours(world, every):
     complaints = {}
     for number, route in enumerate(api()):
@@ -344,6 +345,7 @@ INBOX = (
 )
 
 
+@pytest.mark.full
 def test_words_of_an_agent_are_text_on_every_page_of_the_inbox(clerk, bob):
     hold_above(1_000_000)
     client = Client()
@@ -365,6 +367,7 @@ def test_words_of_an_agent_are_text_on_every_page_of_the_inbox(clerk, bob):
             assert len(page) < 500_000, name
 
 
+@pytest.mark.full
 def test_strange_questions_and_forms_are_never_an_error_of_the_inbox(world):
     held = world.own["approvals"].pk
     complaints = {}
