@@ -12,6 +12,9 @@ from audit.wording.patterns import Pattern, holes_of
 MOST_CHARACTERS = 2000
 MOST_WITHIN = 4
 _KEPT = 8192
+# ``{0} of {1}`` joins names; in a name, or around half a sentence, it would only mix two languages.
+LIGHT = 6
+FEW_WORDS = 3
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?:;]) ")
 _NOTHING_TO_SAY = re.compile(r"[\W\d_]*")
 
@@ -61,14 +64,19 @@ class Sentences:
         return None
 
     def _by_pattern(self, text: str, depth: int) -> str | None:
-        """Return a text by the pattern that says most of it."""
+        """Return a text by the pattern that says most of it, with or without its capital letter."""
+        other = _other_case(text)
         for pattern in self._patterns:
             if pattern.weight > len(text):
                 continue
             found = pattern.found_in(text)
-            if found is not None:
-                within = [self._say(each, depth + 1) or each for each in found]
-                return pattern.filled(within)
+            if found is None and pattern.parts[0]:
+                found = pattern.found_in(other)
+            if found is None or (_only_joins(pattern, found) and (depth or not _all_short(found))):
+                continue
+            within = [self._say(each, depth + 1) or each for each in found]
+            filled = pattern.filled(within)
+            return _as_in(filled, text) if pattern.parts[0] else filled
         return None
 
     def _as_several(self, text: str, depth: int) -> str | None:
@@ -83,6 +91,15 @@ class Sentences:
             if later := self._say(rest, depth + 1):
                 return f"{first} {later}"
         return None
+
+
+def _only_joins(pattern: Pattern, found: list[str]) -> bool:
+    """Tell whether a pattern is little more than a word between names, so that it may stand in a name, too."""
+    return pattern.weight <= LIGHT and len(found) > 1
+
+
+def _all_short(found: list[str]) -> bool:
+    return all(text.count(" ") < FEW_WORDS for text in found)
 
 
 def _other_case(text: str) -> str:

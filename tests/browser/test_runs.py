@@ -38,7 +38,7 @@ def test_a_run_is_followed_without_a_reload(page: Page, portal, workflow, alice,
     sign_in(page, portal, dave)
     page.goto(f"{portal.url}/runs/{run.pk}/")
     expect(page.locator("[data-connection]")).to_have_text("Live")
-    expect(page.get_by_text("Offered to Bookkeeper")).to_be_visible()
+    expect(page.get_by_role("cell", name="Offered to Bookkeeper")).to_be_visible()
     page.get_by_text("Asked: Topic bolts").click()
     page.locator("h2").first.click()
     task = claim(clerk)

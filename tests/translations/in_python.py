@@ -115,7 +115,7 @@ class _Finder(ast.NodeVisitor):
             self._visit(node.value, words=True)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        self._add(pattern_of(node), words=False)
+        self._add(pattern_of(node), words=self._words)
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
                 self._visit(value.value, words=True)
@@ -135,7 +135,9 @@ class _Finder(ast.NodeVisitor):
         if not _LETTERS.search(bare) or _SQL.search(bare) or "<" in bare or "\n" in bare:
             return
         is_sentence = (" " in said and not _CODE.fullmatch(said.replace(" ", ""))) or _reads_as_words(bare)
-        if is_sentence or (words and _is_word(bare)):
+        # One word beside a name or a number is a text, too: ``Priority {0}``, ``{0} left``.
+        is_word = _is_word(bare) if bare == said else " " in said and _is_word(bare.strip())
+        if is_sentence or (words and is_word):
             self.found[said] = None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflows.runs.engine.schema import NODES, SCHEMA
@@ -117,6 +119,8 @@ _CHOICES: Mapping[str, Any] = {
     "cancel": _("is cancelled"),
     "finish": _("goes on to its end"),
 }
+_MISSING = re.compile(r"'(?P<field>\w+)' is a required property\.?")
+_MEMBER = re.compile(r"`(\w+)`")
 # In the order a person thinks of them; what is not named comes after.
 _FIRST = (
     *("name", "role", "groups", "operation", "workflow", "over", "seconds", "until", "signal", "outcome"),
@@ -133,6 +137,17 @@ def fields_of_the_whole() -> list[Field]:
     """Return the fields of the workflow itself."""
     schema = {**SCHEMA, "properties": {k: v for k, v in SCHEMA["properties"].items() if k != "nodes"}}
     return [{**field, **_said(field["name"], _WHOLE_LABELS)} for field in _fields(schema)]
+
+
+def in_labels(text: str) -> str:
+    """Return what is said about a definition with the labels of the form where it names members of the YAML."""
+    if missing := _MISSING.fullmatch(text):
+        return gettext("%(field)s is still to be filled in.") % {"field": _label_of(missing["field"])}
+    return _MEMBER.sub(lambda found: f"“{_label_of(found[1])}”", text)
+
+
+def _label_of(name: str) -> str:
+    return str(_LABELS[name][0]) if name in _LABELS else name
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterable[Field]:

@@ -22,8 +22,9 @@ from agents.models import User
 from audit.services import refusals_recorded
 from audit.vocabulary import Ref, Refusal, RefusalKind
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page
-from workflows.pages.node_fields import fields_by_kind, fields_of_the_whole
+from workflows.pages.node_fields import fields_by_kind, fields_of_the_whole, in_labels
 from workflows.pages.pickers import pickers_for
+from workflows.pages.spoken import spoken_to
 from workflows.runs import engine, services
 from workflows.runs.engine import editing
 from workflows.runs.models import Workflow, WorkflowVersion
@@ -70,21 +71,20 @@ def check(request: HttpRequest) -> HttpResponse:
     try:
         content, focus, is_text = _asked(request)
     except engine.DefinitionError as error:  # an answer like any other: somebody is in the middle of writing
-        return JsonResponse({"refused": "", "findings": _of_text(error.problems)})
+        return _answer(request, {"refused": "", "findings": _of_text(error.problems)})
     except editing.EditError as error:
-        return JsonResponse({"refused": str(error), "findings": []})
+        return _answer(request, {"refused": str(error), "findings": []})
     except (ValueError, RecursionError):
-        return JsonResponse({"refused": _("This is no definition of a workflow."), "findings": []}, status=422)
-    return JsonResponse(
-        {
-            "content": content,
-            "text": None if is_text else services.as_text(content),
-            "drawing": drawing_of(content),
-            "findings": _findings(content),
-            "changes": services.changes_of(content, _in_force(user, content)),
-            "focus": focus,
-        }
-    )
+        return _answer(request, {"refused": _("This is no definition of a workflow."), "findings": []}, 422)
+    drawing, changes = drawing_of(content), services.changes_of(content, _in_force(user, content))
+    words = {"drawing": drawing, "findings": _findings(content), "changes": changes, "focus": focus}
+    text = None if is_text else services.as_text(content)
+    return _answer(request, words, content=content, text=text)
+
+
+def _answer(request: HttpRequest, words: dict[str, Any], status: int = 200, **written: Any) -> JsonResponse:
+    """Answer what the portal says in the reader's language, beside what a person wrote, as it is."""
+    return JsonResponse({**spoken_to(request, words), **written}, status=status)
 
 
 def _asked(request: HttpRequest) -> tuple[dict[str, Any], str, bool]:
@@ -122,7 +122,12 @@ def _edited(content: Mapping[str, Any], change: Mapping[str, str]) -> editing.Ed
 
 def _findings(content: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
-        {"node": one.node, "problem": one.problem, "cure": one.cure, "level": str(one.level)}
+        {
+            "node": one.node,
+            "problem": in_labels(one.problem),
+            "cure": in_labels(one.cure),
+            "level": str(one.level),
+        }
         for one in services.findings_of(content)
     ]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django import template
 from django.template.defaultfilters import stringfilter
 
+from workflows.pages.spoken import spoken as spoken_here
 from workflows.pages.visible import MOST_SHOWN
 from workflows.pages.visible import visible as in_sight
 
@@ -16,3 +20,9 @@ register = template.Library()
 def visible(text: str, most: int = MOST_SHOWN) -> str:
     """Name characters that hide or turn round what people read. It is escaped like any other text."""
     return in_sight(text, most)
+
+
+@register.filter
+def spoken(data: Any) -> Any:
+    """Say the portal's own words inside data for a script, given as JSON or as what becomes it."""
+    return json.dumps(spoken_here(json.loads(data))) if isinstance(data, str) else spoken_here(data)

@@ -5,7 +5,8 @@ import { type Direction, type Drawing, place, type Placed } from "./layout";
 import { all, one } from "./page";
 
 const MANY = 40;
-const LEAST_SCALE = 0.55;
+// Smaller than this its words cannot be read: then it is scrolled.
+const LEAST_SCALE = 0.75;
 
 /** What a person chose, kept while a live page replaces its parts. */
 interface Choice {
@@ -15,6 +16,8 @@ interface Choice {
   left: number;
   top: number;
   isNew: boolean;
+  /** Whether the direction is settled: by somebody, by its layout, or by the room there is. */
+  isSettled: boolean;
 }
 
 const choices = new Map<string, Choice>();
@@ -24,7 +27,8 @@ function chosen(key: string, drawing: Drawing): Choice {
   if (!found) {
     const isSmall = window.matchMedia("(max-width: 48rem)").matches;
     const direction = drawing.layout?.direction ?? (drawing.boxes.length > 6 || isSmall ? "TB" : "LR");
-    found = { direction, isFull: false, states: new Set(), left: 0, top: 0, isNew: true };
+    const isSettled = Boolean(drawing.layout?.direction) || direction === "TB";
+    found = { direction, isFull: false, states: new Set(), left: 0, top: 0, isNew: true, isSettled };
     choices.set(key, found);
   }
   return found;
@@ -97,15 +101,24 @@ function show(root: HTMLElement): void {
   const directions = ([["LR", words.across, "arrow_forward"], ["TB", words.down, "arrow_downward"]] as const).map(
     ([direction, word, icon]) => {
       const made = button(word ?? "", icon, choice.direction === direction);
-      made.addEventListener("click", () => {
-        choice.direction = direction;
-        for (const other of directions) other.setAttribute("aria-pressed", String(other === made));
-        paint();
-        toCurrent(false);
-      });
+      made.dataset.direction = direction;
+      made.addEventListener("click", () => turn(direction));
       return made;
     },
   );
+  const turn = (direction: Direction): void => {
+    choice.direction = direction;
+    choice.isSettled = true;
+    for (const other of directions) other.setAttribute("aria-pressed", String(other.dataset.direction === direction));
+    paint();
+    toCurrent(false);
+  };
+  // From left to right where that can be read as it is; a tab that is hidden has no width yet.
+  const settle = (): void => {
+    if (choice.isSettled || !view.clientWidth) return;
+    choice.isSettled = true;
+    if (placed.width * LEAST_SCALE > view.clientWidth) turn("TB");
+  };
   const full = button(words.full ?? "", "zoom_in", choice.isFull);
   full.addEventListener("click", () => {
     choice.isFull = !choice.isFull;
@@ -121,6 +134,7 @@ function show(root: HTMLElement): void {
   }
   bar.append(...filters(drawing, choice, dim));
   paint();
+  settle();
   if (choice.isNew) toCurrent(false);
   else view.scrollTo(choice.left, choice.top);
   choice.isNew = false;
@@ -132,8 +146,11 @@ function show(root: HTMLElement): void {
     },
     { passive: true },
   );
-  // A tab that was hidden has no width when it is drawn.
-  new ResizeObserver(() => view.clientWidth && resize()).observe(view);
+  new ResizeObserver(() => {
+    if (!view.clientWidth) return;
+    settle();
+    resize();
+  }).observe(view);
 }
 
 /** One button for each state there is: pressed ones stay in sight, the others step back. */

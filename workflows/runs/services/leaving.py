@@ -46,8 +46,10 @@ def _why(step: Step, task: Task, agent: Agent) -> str:
     if task.preferred_agent_id == agent.pk:
         return step.chosen_because
     unstuck = "" if step.chosen_because.endswith(TOOK_IT) else step.chosen_because
-    labels = f" and {', '.join(task.needs)}" if task.needs else ""
-    return f"{unstuck} {agent.name} has the role{labels}{TOOK_IT}".strip()[:500]
+    said = f"{agent.name} has the role and took it first."
+    if task.needs:
+        said = f"{agent.name} has the role and {', '.join(task.needs)} and took it first."
+    return f"{unstuck} {said}".strip()[:500]
 
 
 def _of_task(task: Task) -> Event | None:

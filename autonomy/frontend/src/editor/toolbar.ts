@@ -36,7 +36,7 @@ export function toolbar(
   const whole = button(word("whole"), "tune");
   whole.addEventListener("click", () => deeds.whole());
   const label = tag("label", { for: kind.id, class: "portal-hidden" }, word("add_kind"));
-  place.append(label, kind, add, undo, redo, arrange, down, across, whole);
+  place.append(label, kind, add, undo, redo, arrange, across, down, whole);
   return {
     refresh: () => {
       const { canUndo, canRedo, direction } = deeds.now();
