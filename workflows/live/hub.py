@@ -31,7 +31,8 @@ KEPT = 4_000
 LOOK_SECONDS = 2.0
 DEAF_LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
-READ_EVERY_SECONDS = 0.05
+# What happens within it goes in one frame: less would cost each page more frames, and nobody sees the difference.
+READ_EVERY_SECONDS = 0.1
 WATCH_SECONDS = 1.0
 # A page that is left for another comes back at once: what listens stays for so long.
 LINGER_SECONDS = 5.0
@@ -57,10 +58,12 @@ class Hub:
         self._sockets = 0
         self._leaving: asyncio.TimerHandle | None = None
 
-    async def join(self, session: str | None, *, with_rows: bool, language: str = "") -> Outbox | int:
+    async def join(
+        self, session: str | None, *, with_rows: bool, language: str = "", after: int | None = None
+    ) -> Outbox | int:
         """Return what a new socket is to be sent, or the code by which it is to be closed.
 
-        ``language``: what its browser asks for, for whoever chose none.
+        ``language``: what its browser asks for, for whoever chose none. ``after``: up to where its page is whole.
         """
         self._sockets += 1
         if self._leaving is not None:
@@ -71,13 +74,14 @@ class Hub:
         await asyncio.shield(self._ready)
         if user is None or session is None:
             return SIGNED_OUT
-        outbox = Outbox(session, with_rows)
+        outbox = Outbox(session, with_rows, after if with_rows else None)
         person = self.people.get(user.pk)
         if person is None:
             person = self.people[user.pk] = Person(self, user.pk)
             self._start(self._tended(person))
         person.language = user.language or language or settings.LANGUAGE_CODE
         person.add(outbox)
+        self.rung.set()
         return outbox
 
     async def leave(self, outbox: Outbox | None) -> None:
@@ -163,11 +167,27 @@ class Hub:
         asked = [(person, asks) for person in self.people.values() if (asks := person.question())]
         parts = [asked[first::THREADS] for first in range(THREADS)]
         await asyncio.gather(*(self._tell(part) for part in parts if part))
+        is_late = await self._tell_late()
         for person in self.people.values():
             person.tell_position()
             if self.stirred_at > person.stirred_at:
                 person.woken.set()
-        return any(asks.upto < self.position for _, asks in asked)
+        return is_late or any(asks.upto < self.position for _, asks in asked)
+
+    async def _tell_late(self) -> bool:
+        """Read for pages that are behind their person; say whether one is still."""
+        asked = [(person, *late) for person in self.people.values() for late in person.late_questions()]
+        if asked:
+            try:
+                seen = await self.pool.run(looks.seen_by, [(it.sight, it.after, it.upto) for _, _, it in asked])
+            except Exception:
+                logger.exception("What some pages missed could not be read: they come again.")
+                for _, outbox, _ in asked:
+                    outbox.close(TRY_AGAIN)
+                return False
+            for (person, outbox, asks), positions in zip(asked, seen, strict=True):
+                person.take_late(outbox, asks, positions)
+        return any(one.behind is not None for person in self.people.values() for one in person.outboxes)
 
     async def _tell(self, asked: list[tuple[Person, Question]]) -> None:
         try:

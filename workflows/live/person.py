@@ -35,6 +35,7 @@ COUNTS_SECONDS = (1.0, 20.0)
 COUNTS_ANYWAY_SECONDS = 30.0
 LONG_AGO = -3600.0
 MOST_AT_ONCE = 250
+MOST_AT_ONCE_LATE = 500
 
 
 class Pace:
@@ -101,7 +102,7 @@ class Person:
         self.rights, self.counting = Pace(*RIGHTS_SECONDS), Pace(*COUNTS_SECONDS)
 
     def add(self, outbox: Outbox) -> None:
-        """Tell a new page from where on it is told, and what waits."""
+        """Tell a new page from where on it is told, and what waits; one that says where it is, is read for."""
         self.outboxes.add(outbox)
         outbox.put(news(self.told_upto, self.told_upto, []), self.told_upto)
         if self.counts:
@@ -167,6 +168,29 @@ class Person:
         texts = [text for position in fresh if (text := self._text(position))]
         if texts:
             self._tell(question.upto, texts, after=min(question.after, self.told_upto))
+
+    def late_questions(self) -> list[tuple[Outbox, Question]]:
+        """Return what is to be read for pages that are behind, once those have taken what they were told."""
+        found = []
+        for outbox in self.outboxes:
+            if outbox.behind is None or self.standing is None or self.is_in_doubt:
+                continue
+            if self.standing.sight is None or outbox.behind < self.hub.oldest:
+                # Nothing is theirs, or it is not at hand any more and the page reads it by itself.
+                after = self.position if self.standing.sight else min(outbox.behind, self.position)
+                outbox.told_late(news(after, self.position, []), self.position, is_whole=True)
+            elif not outbox.frames:
+                upto = max(outbox.behind, min(self.position, outbox.behind + MOST_AT_ONCE_LATE))
+                found.append((outbox, Question(self.standing.sight, outbox.behind, upto)))
+        return found
+
+    def take_late(self, outbox: Outbox, question: Question, seen: list[int]) -> None:
+        """Tell a page what was read for it alone."""
+        if self.standing is None or self.standing.sight is not question.sight or outbox.code is not None:
+            return
+        texts = [text for position in seen if (text := self._text(position))]
+        frame = news(question.after, question.upto, texts)
+        outbox.told_late(frame, question.upto, is_whole=question.upto >= self.position)
 
     def _text(self, position: int) -> str:
         texts = self.hub.texts.get(position, {})
