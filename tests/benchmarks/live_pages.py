@@ -46,7 +46,9 @@ class Page:
         headers = {"Cookie": self.cookie, "Origin": address}
         while True:
             with contextlib.suppress(ConnectionClosed, OSError, httpx.HTTPError):
-                async with connect(f"{url}{self.position}", additional_headers=headers, proxy=None, max_size=None) as socket:
+                async with connect(
+                    f"{url}{self.position}", additional_headers=headers, proxy=None, max_size=None
+                ) as socket:
                     await self._listen(socket, http)
             self.is_open.clear()
             await asyncio.sleep(0.25 + random.random() / 4)

@@ -25,7 +25,6 @@ from workflows.consumers import LiveConsumer
 from workflows.live import hub, person
 from workflows.live.looks import rights_in
 
-
 ENGLISH = "The task 7 was not taken: a person paused the work it belongs to."
 GERMAN = "Die Aufgabe 7 wurde nicht übernommen: Eine Person hat die Arbeit angehalten, zu der sie gehört."
 

@@ -31,7 +31,7 @@ KEPT = 4_000
 LOOK_SECONDS = 2.0
 DEAF_LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
-# What happens within it goes in one frame: less would cost each page more frames, and nobody sees the difference.
+# What happens within it goes in one frame: each frame costs every page the same, however much is in it.
 READ_EVERY_SECONDS = 0.1
 WATCH_SECONDS = 1.0
 # A page that is left for another comes back at once: what listens stays for so long.
@@ -44,8 +44,9 @@ class Hub:
     def __init__(self) -> None:
         self.people: dict[Any, Person] = {}
         self.pool = Pool()
-        # What takes long is asked one after the other: no more than one thread beside those that read.
-        self.slow = Pool(1)
+        # What takes long is asked one after the other: a thread for rights, and one for what waits, so that
+        # nobody's first row waits for somebody else's counts.
+        self.slow, self.counting = Pool(1), Pool(1)
         self.texts: dict[int, dict[str, str]] = {}
         self.position = self.oldest = 0
         # The newest position by which what waits for somebody may have changed.
@@ -63,7 +64,7 @@ class Hub:
     ) -> Outbox | int:
         """Return what a new socket is to be sent, or the code by which it is to be closed.
 
-        ``language``: what its browser asks for, for whoever chose none. ``after``: up to where its page is whole.
+        ``language``: what its browser asks for, for whoever chose none. ``after``: where its page stands.
         """
         self._sockets += 1
         if self._leaving is not None:
@@ -103,6 +104,7 @@ class Hub:
         await end_all([*self._jobs, *([self._ready] if self._ready else [])])
         await self.pool.end()
         await self.slow.end()
+        await self.counting.end()
 
     def _left(self) -> None:
         if not self._sockets:

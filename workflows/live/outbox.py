@@ -1,4 +1,4 @@
-"""What one socket is still to be sent. Who reads slowly is told later what was missed, and keeps nobody waiting."""
+"""What one socket is still to be sent. Who reads slowly is told later, and keeps nobody waiting."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ TRY_AGAIN = 1013
 
 # Rights are asked anew when what they come from has changed (``Hub._watch``), and from time to time for what
 # else they depend on. What takes long is asked seldom: a person takes one part in SHARE of a processor at most.
-RIGHTS_SECONDS = (2.0, 60.0)
-SHARE = 150
+RIGHTS_SECONDS = (20.0, 60.0)
+SHARE = 300
 # How far the ledger has come is told to those who see nothing of it, and to pages without a feed, this often.
 POSITION_EVERY_SECONDS = 1.0
 COUNTS_SECONDS = (1.0, 20.0)
@@ -96,6 +96,7 @@ class Person:
         self.told_upto = self.position
         self.counts = ""
         self.stirred_at = -1
+        self.is_waited_for = True
         # Their rights have changed, or may have: nothing is read before they were asked anew.
         self.is_in_doubt = False
         self.placed_at = LONG_AGO
@@ -264,8 +265,12 @@ class Person:
             return
         self.stirred_at = self.hub.stirred_at
         self.counting.begin()
-        counts, seconds = await self.hub.slow.timed(looks.counts_frame, self.standing.user)
+        asked = self.hub.counting.timed(looks.counts_frame, self.standing.waits)
+        (counts, is_waited_for), seconds = await asked
         self.counting.took(seconds)
+        if is_waited_for and not self.is_waited_for:
+            self.rights.hurry()  # the first work of somebody may let them see more
+        self.is_waited_for = is_waited_for
         if counts != self.counts:
             self.counts = counts
             for outbox in self.outboxes:
