@@ -32,7 +32,7 @@ LOOK_SECONDS = 2.0
 DEAF_LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
 # What happens within it goes in one frame: each frame costs every page the same, however much is in it.
-READ_EVERY_SECONDS = 0.1
+READ_EVERY_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 # A page that is left for another comes back at once: what listens stays for so long.
 LINGER_SECONDS = 5.0
