@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,8 +19,9 @@ from workflows.live.waiting import end_all
 ONLY_LISTENS = 4400
 # The page may go away at any moment; there is nobody left to tell then.
 GONE = (RuntimeError, OSError)
-# A page with a feed says so in the address: it is brought rows. The others are told that there is news.
-WITH_ROWS = b"rows=1"
+# A page with a feed says so in the address: it is brought rows, those after a position first if it names one.
+# The others are told that there is news.
+WITH_ROWS = re.compile(rb"rows=1(?:&after=(\d{1,18}))?")
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
@@ -57,9 +59,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def send_all(self) -> None:
         self.hub = hub_of_process()
-        wants_rows = self.scope.get("query_string", b"") == WITH_ROWS
+        asked = WITH_ROWS.fullmatch(self.scope.get("query_string", b""))
+        after = int(asked[1]) if asked and asked[1] else None
         key, language = self.scope["session"].session_key, _language(self.scope)
-        joined = await self.hub.join(key, with_rows=wants_rows, language=language)
+        joined = await self.hub.join(key, with_rows=asked is not None, language=language, after=after)
         if isinstance(joined, int):
             await self.close(code=joined)
             return

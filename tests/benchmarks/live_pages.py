@@ -42,11 +42,13 @@ class Page:
 
     async def follow(self, address: str, http: httpx.AsyncClient) -> None:
         """Keep a socket open and the rows whole, until cancelled."""
-        url = f"{address.replace('http', 'ws', 1)}/ws/live/?rows=1"
+        url = f"{address.replace('http', 'ws', 1)}/ws/live/?rows=1&after="
         headers = {"Cookie": self.cookie, "Origin": address}
         while True:
-            with contextlib.suppress(ConnectionClosed, OSError):
-                async with connect(url, additional_headers=headers, proxy=None, max_size=None) as socket:
+            with contextlib.suppress(ConnectionClosed, OSError, httpx.HTTPError):
+                async with connect(
+                    f"{url}{self.position}", additional_headers=headers, proxy=None, max_size=None
+                ) as socket:
                     await self._listen(socket, http)
             self.is_open.clear()
             await asyncio.sleep(0.25 + random.random() / 4)

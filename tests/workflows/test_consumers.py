@@ -25,6 +25,9 @@ from workflows.consumers import LiveConsumer
 from workflows.live import hub, person
 from workflows.live.looks import rights_in
 
+ENGLISH = "The task 7 was not taken: a person paused the work it belongs to."
+GERMAN = "Die Aufgabe 7 wurde nicht übernommen: Eine Person hat die Arbeit angehalten, zu der sie gehört."
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
@@ -49,7 +52,7 @@ def sequencer(live_db):
         connections["default"] = before
 
 
-def happen(live_db, robo, count):
+def happen(live_db, robo, count, sentence="Robo did number {} <b>of</b> many"):
     """Let things happen to an agent, number them as the sequencer does, and return the newest position."""
     from audit.services import record_event, sequence_pending
 
@@ -60,7 +63,7 @@ def happen(live_db, robo, count):
                     actor=Actor.system("tests"),
                     verb="agents.agent_paused",
                     subject=robo.as_ref(),
-                    sentence=f"Robo did number {number} <b>of</b> many",
+                    sentence=sentence.format(number),
                 )
         with sequencer(live_db):
             while sequence_pending(limit=1000):
@@ -89,8 +92,9 @@ def session_of(user):
 class Line(ApplicationCommunicator):
     """One page's end of the socket (channels' own needs a server that this project does not use)."""
 
-    def __init__(self, session, query=b""):
+    def __init__(self, session, query=b"", language=b"en"):
         scope = {"type": "websocket", "path": "/ws/live/", "query_string": query, "session": session}
+        scope["headers"] = [(b"accept-language", language)]
         super().__init__(LiveConsumer.as_asgi(), scope)
 
     async def open(self):
@@ -207,6 +211,54 @@ def test_a_burst_comes_whole_and_once_to_every_page_of_a_person(live_db, robo, c
         for line in lines:
             found = [row["position"] for row in await line.rows_until(last)]
             assert found == list(range(first + 1, last + 1))
+            await line.leave()
+
+    asyncio.run(story())
+
+
+def test_a_page_that_comes_back_is_brought_what_it_missed(live_db, robo, carol, mallory):
+    """It says up to where it is whole; who may see nothing of what it missed is told that it is whole."""
+    first = happen(live_db, robo, 1)
+    sessions = [session_of(user) for user in (carol, mallory)]
+
+    async def story():
+        stays = Line(sessions[0], b"rows=1")
+        await stays.open()
+        await stays.frame("news")
+        last = await asyncio.to_thread(happen, live_db, robo, 700)
+        await stays.rows_until(last)
+        carols, mallorys = (Line(session, b"rows=1&after=%d" % (first + 2)) for session in sessions)
+        for line in (carols, mallorys):
+            await line.open()
+        frame = await carols.frame("news")
+        assert frame["after"] == first + 2
+        rows = [row["position"] for row in frame["rows"] + await carols.rows_until(last)]
+        assert rows == list(range(first + 3, last + 1))
+        assert (await mallorys.frame("news")) == {"kind": "news", "after": first + 2, "upto": last, "rows": []}
+        for line in (stays, carols, mallorys):
+            await line.leave()
+
+    asyncio.run(story())
+
+
+def test_rows_come_in_the_language_of_whoever_reads(live_db, robo, carol, dave):
+    """Carol chose German, Dave chose nothing and his browser asks for it; what agents wrote stays as it is."""
+    erin = User.objects.create_user("erin", "erin@company.example")
+    User.objects.filter(pk=carol.pk).update(language="de")
+    for user in (dave, erin):
+        permit(user)
+    happen(live_db, robo, 0)
+    carols, erins = (Line(session_of(user), b"rows=1") for user in (carol, erin))
+    daves = Line(session_of(dave), b"rows=1", b"de-DE,de;q=0.9")
+    lines = {carols: GERMAN, daves: GERMAN, erins: ENGLISH}
+
+    async def story():
+        for line in lines:
+            await line.open()
+            await line.frame("news")
+        last = await asyncio.to_thread(happen, live_db, robo, 1, ENGLISH)
+        for line, sentence in lines.items():
+            assert [row["sentence"] for row in await line.rows_until(last)] == [sentence]
             await line.leave()
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""What one socket is still to be sent: in order, and a gap said aloud where somebody reads too slowly."""
+"""What one socket is still to be sent: in order, and later what somebody missed who reads too slowly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workflows.live.outbox import MOST_FRAMES, Outbox, news
 
 
 def frames_of(outbox):
-    return [json.loads(frame) for frame in outbox.frames]
+    return [json.loads(frame) for frame, _ in outbox.frames]
 
 
 def test_frames_come_in_their_order():
@@ -24,13 +24,28 @@ def test_frames_come_in_their_order():
     assert outbox.chars == 0
 
 
-def test_who_reads_too_slowly_is_told_of_a_gap_and_of_what_comes_after_it():
+def test_who_reads_too_slowly_is_behind_and_told_the_rest_when_they_have_read():
     outbox = Outbox("session", with_rows=True)
-    for upto in range(1, MOST_FRAMES + 3):
+    outbox.put(news(0, 1, ["{}"]), 1)
+    assert "rows" in asyncio.run(outbox.next())
+    outbox.put('{"kind":"counts"}')
+    for upto in range(2, MOST_FRAMES + 4):
         outbox.put(news(upto - 1, upto, ["{}"]), upto)
-    gap, after = frames_of(outbox)
-    assert gap == {"kind": "news", "after": MOST_FRAMES + 1, "upto": MOST_FRAMES + 1, "rows": []}
-    assert after["after"] == gap["upto"]
+    assert outbox.behind == 1
+    assert frames_of(outbox) == [{"kind": "counts"}]
+    outbox.told_late(news(1, 5, ["{}"]), 5, is_whole=False)
+    outbox.put(news(5, 6, ["{}"]), 6)
+    outbox.told_late(news(5, 6, ["{}"]), 6, is_whole=True)
+    outbox.put(news(6, 7, ["{}"]), 7)
+    assert [one["after"] for one in frames_of(outbox)[1:]] == [1, 5, 6]
+
+
+def test_a_page_without_rows_is_told_the_newest_position_alone():
+    outbox = Outbox("session", with_rows=False)
+    for upto in range(1, MOST_FRAMES + 2):
+        outbox.put(news(upto - 1, upto, [], with_rows=False), upto)
+    assert outbox.behind is None
+    assert [one["upto"] for one in frames_of(outbox)] == [MOST_FRAMES + 1]
 
 
 def test_the_end_comes_before_everything_that_waits():

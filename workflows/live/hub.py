@@ -31,6 +31,7 @@ KEPT = 4_000
 LOOK_SECONDS = 2.0
 DEAF_LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
+# What happens within it goes in one frame: each frame costs every page the same, however much is in it.
 READ_EVERY_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 # A page that is left for another comes back at once: what listens stays for so long.
@@ -43,8 +44,9 @@ class Hub:
     def __init__(self) -> None:
         self.people: dict[Any, Person] = {}
         self.pool = Pool()
-        # What takes long is asked one after the other: no more than one thread beside those that read.
-        self.slow = Pool(1)
+        # What takes long is asked one after the other: a thread for rights, and one for what waits, so that
+        # nobody's first row waits for somebody else's counts.
+        self.slow, self.counting = Pool(1), Pool(1)
         self.texts: dict[int, dict[str, str]] = {}
         self.position = self.oldest = 0
         # The newest position by which what waits for somebody may have changed.
@@ -57,10 +59,12 @@ class Hub:
         self._sockets = 0
         self._leaving: asyncio.TimerHandle | None = None
 
-    async def join(self, session: str | None, *, with_rows: bool, language: str = "") -> Outbox | int:
+    async def join(
+        self, session: str | None, *, with_rows: bool, language: str = "", after: int | None = None
+    ) -> Outbox | int:
         """Return what a new socket is to be sent, or the code by which it is to be closed.
 
-        ``language``: what its browser asks for, for whoever chose none.
+        ``language``: what its browser asks for, for whoever chose none. ``after``: where its page stands.
         """
         self._sockets += 1
         if self._leaving is not None:
@@ -71,13 +75,14 @@ class Hub:
         await asyncio.shield(self._ready)
         if user is None or session is None:
             return SIGNED_OUT
-        outbox = Outbox(session, with_rows)
+        outbox = Outbox(session, with_rows, after if with_rows else None)
         person = self.people.get(user.pk)
         if person is None:
             person = self.people[user.pk] = Person(self, user.pk)
             self._start(self._tended(person))
         person.language = user.language or language or settings.LANGUAGE_CODE
         person.add(outbox)
+        self.rung.set()
         return outbox
 
     async def leave(self, outbox: Outbox | None) -> None:
@@ -99,6 +104,7 @@ class Hub:
         await end_all([*self._jobs, *([self._ready] if self._ready else [])])
         await self.pool.end()
         await self.slow.end()
+        await self.counting.end()
 
     def _left(self) -> None:
         if not self._sockets:
@@ -163,11 +169,27 @@ class Hub:
         asked = [(person, asks) for person in self.people.values() if (asks := person.question())]
         parts = [asked[first::THREADS] for first in range(THREADS)]
         await asyncio.gather(*(self._tell(part) for part in parts if part))
+        is_late = await self._tell_late()
         for person in self.people.values():
             person.tell_position()
             if self.stirred_at > person.stirred_at:
                 person.woken.set()
-        return any(asks.upto < self.position for _, asks in asked)
+        return is_late or any(asks.upto < self.position for _, asks in asked)
+
+    async def _tell_late(self) -> bool:
+        """Read for pages that are behind their person; say whether one is still."""
+        asked = [(person, *late) for person in self.people.values() for late in person.late_questions()]
+        if asked:
+            try:
+                seen = await self.pool.run(looks.seen_by, [(it.sight, it.after, it.upto) for _, _, it in asked])
+            except Exception:
+                logger.exception("What some pages missed could not be read: they come again.")
+                for _, outbox, _ in asked:
+                    outbox.close(TRY_AGAIN)
+                return False
+            for (person, outbox, asks), positions in zip(asked, seen, strict=True):
+                person.take_late(outbox, asks, positions)
+        return any(one.behind is not None for person in self.people.values() for one in person.outboxes)
 
     async def _tell(self, asked: list[tuple[Person, Question]]) -> None:
         try:

@@ -21,7 +21,7 @@ from audit.selectors import newest_position
 from workflows.approvals.selectors import handed_to
 from workflows.pages.access import is_person
 from workflows.pages.feed import Row, row_of
-from workflows.pages.live import counts_for, inbox_mark
+from workflows.pages.waits import Waits, waits_of
 
 EVENTS, INBOX = "events", "inbox"
 # What waits for somebody changes with these rooms' events alone.
@@ -62,6 +62,7 @@ class Standing:
 
     user: User
     sight: Sight | None
+    waits: Waits
     rights: frozenset[str]
     granted: frozenset[str]
     sessions: frozenset[str]
@@ -81,6 +82,7 @@ def standing_of(user_id: Any, sessions: Collection[str]) -> Standing | None:
     return Standing(
         user=user,
         sight=sight,
+        waits=waits_of(user),
         rights=rights_of(user, sight),
         granted=frozenset(groups) | frozenset(user.get_all_permissions()),
         sessions=frozenset(speaking),
@@ -135,9 +137,10 @@ def seen_by(asked: Sequence[tuple[Sight, int, int]]) -> list[list[int]]:
     return [next(found for other, found in known if other == one) for one in asked]
 
 
-def counts_frame(user: User) -> str:
-    """Return how much waits for a person, as it goes over the socket."""
-    return json.dumps({"kind": "counts", "counts": counts_for(user), "inbox": inbox_mark(user)})
+def counts_frame(waits: Waits) -> tuple[str, bool]:
+    """Return how much waits for a person, as it goes over the socket, and whether anything does."""
+    count, mark = waits.asked()
+    return json.dumps({"kind": "counts", "counts": {"inbox": count}, "inbox": mark}), count > 0
 
 
 def newest() -> int:

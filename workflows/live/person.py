@@ -26,8 +26,8 @@ TRY_AGAIN = 1013
 
 # Rights are asked anew when what they come from has changed (``Hub._watch``), and from time to time for what
 # else they depend on. What takes long is asked seldom: a person takes one part in SHARE of a processor at most.
-RIGHTS_SECONDS = (2.0, 60.0)
-SHARE = 150
+RIGHTS_SECONDS = (20.0, 60.0)
+SHARE = 300
 # How far the ledger has come is told to those who see nothing of it, and to pages without a feed, this often.
 POSITION_EVERY_SECONDS = 1.0
 COUNTS_SECONDS = (1.0, 20.0)
@@ -35,6 +35,7 @@ COUNTS_SECONDS = (1.0, 20.0)
 COUNTS_ANYWAY_SECONDS = 30.0
 LONG_AGO = -3600.0
 MOST_AT_ONCE = 250
+MOST_AT_ONCE_LATE = 500
 
 
 class Pace:
@@ -95,13 +96,14 @@ class Person:
         self.told_upto = self.position
         self.counts = ""
         self.stirred_at = -1
+        self.is_waited_for = True
         # Their rights have changed, or may have: nothing is read before they were asked anew.
         self.is_in_doubt = False
         self.placed_at = LONG_AGO
         self.rights, self.counting = Pace(*RIGHTS_SECONDS), Pace(*COUNTS_SECONDS)
 
     def add(self, outbox: Outbox) -> None:
-        """Tell a new page from where on it is told, and what waits."""
+        """Tell a new page from where on it is told, and what waits; one that says where it is, is read for."""
         self.outboxes.add(outbox)
         outbox.put(news(self.told_upto, self.told_upto, []), self.told_upto)
         if self.counts:
@@ -167,6 +169,29 @@ class Person:
         texts = [text for position in fresh if (text := self._text(position))]
         if texts:
             self._tell(question.upto, texts, after=min(question.after, self.told_upto))
+
+    def late_questions(self) -> list[tuple[Outbox, Question]]:
+        """Return what is to be read for pages that are behind, once those have taken what they were told."""
+        found = []
+        for outbox in self.outboxes:
+            if outbox.behind is None or self.standing is None or self.is_in_doubt:
+                continue
+            if self.standing.sight is None or outbox.behind < self.hub.oldest:
+                # Nothing is theirs, or it is not at hand any more and the page reads it by itself.
+                after = self.position if self.standing.sight else min(outbox.behind, self.position)
+                outbox.told_late(news(after, self.position, []), self.position, is_whole=True)
+            elif not outbox.frames:
+                upto = max(outbox.behind, min(self.position, outbox.behind + MOST_AT_ONCE_LATE))
+                found.append((outbox, Question(self.standing.sight, outbox.behind, upto)))
+        return found
+
+    def take_late(self, outbox: Outbox, question: Question, seen: list[int]) -> None:
+        """Tell a page what was read for it alone."""
+        if self.standing is None or self.standing.sight is not question.sight or outbox.code is not None:
+            return
+        texts = [text for position in seen if (text := self._text(position))]
+        frame = news(question.after, question.upto, texts)
+        outbox.told_late(frame, question.upto, is_whole=question.upto >= self.position)
 
     def _text(self, position: int) -> str:
         texts = self.hub.texts.get(position, {})
@@ -240,8 +265,12 @@ class Person:
             return
         self.stirred_at = self.hub.stirred_at
         self.counting.begin()
-        counts, seconds = await self.hub.slow.timed(looks.counts_frame, self.standing.user)
+        asked = self.hub.counting.timed(looks.counts_frame, self.standing.waits)
+        (counts, is_waited_for), seconds = await asked
         self.counting.took(seconds)
+        if is_waited_for and not self.is_waited_for:
+            self.rights.hurry()  # the first work of somebody may let them see more
+        self.is_waited_for = is_waited_for
         if counts != self.counts:
             self.counts = counts
             for outbox in self.outboxes:

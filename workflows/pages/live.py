@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -12,7 +10,8 @@ from agents.models import User
 from audit.selectors import newest_position
 from workflows.pages.access import for_people
 from workflows.pages.bell import unread_count
-from workflows.pages.waiting import count_for, keys_for
+from workflows.pages.waiting import count_for
+from workflows.pages.waits import waits_of
 
 
 def counts_for(user: User) -> dict[str, int]:
@@ -22,7 +21,7 @@ def counts_for(user: User) -> dict[str, int]:
 
 def inbox_mark(user: User) -> str:
     """Return a text that changes whenever the list of what waits for this person does."""
-    return hashlib.sha256("\n".join(keys_for(user)).encode()).hexdigest()[:16]
+    return waits_of(user).asked()[1]
 
 
 @never_cache
@@ -31,5 +30,6 @@ def inbox_mark(user: User) -> str:
 def live(request: HttpRequest) -> JsonResponse:
     """Answer a page that was told that something is new: only what this person may know."""
     user: User = request.user  # type: ignore[assignment]
-    counts = {**counts_for(user), "bell": unread_count(user)}
-    return JsonResponse({"position": newest_position(), "counts": counts, "inbox": inbox_mark(user)})
+    count, mark = waits_of(user).asked()
+    counts = {"inbox": count, "bell": unread_count(user)}
+    return JsonResponse({"position": newest_position(), "counts": counts, "inbox": mark})

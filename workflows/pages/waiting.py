@@ -92,16 +92,6 @@ def count_for(user: User) -> int:
     return min(MOST_COUNTED + 1, approvals + work_for(user).order_by().values("pk")[: MOST_COUNTED + 1].count())
 
 
-def keys_for(user: User) -> list[str]:
-    """Return what tells one state of the beginning of a person's list from another."""
-    tasks = work_for(user).order_by("due_at", "pk").values_list("pk", "epoch", "reminded_at")
-    approvals = decisions_for(user).values_list("pk", "reminded_at", "clock_stopped_at", "task__epoch")
-    return [
-        *(f"{key}:{at}:{stood}:{epoch}" for key, at, stood, epoch in approvals[:MOST_COUNTED]),
-        *(f"{key}:{epoch}:{at}" for key, epoch, at in tasks[:MOST_COUNTED]),
-    ]
-
-
 def rows_of(
     user: User, shelf: str, most: int = ON_A_PAGE, sieve: Sieve | None = None, after: Place | None = None
 ) -> Listed:

@@ -269,5 +269,5 @@ export function feed(list: HTMLElement): void {
     pause.textContent = (paused ? pause.dataset.resume : pause.dataset.pause) ?? "";
     if (!paused && waiting.size) show();
   });
-  onFrames(heard);
+  onFrames(heard, () => position);
 }

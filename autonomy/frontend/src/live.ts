@@ -37,7 +37,11 @@ export interface Frame {
 }
 
 type Listener = (summary: Summary) => void | Promise<void>;
-type Follower = (frame: Frame) => void;
+interface Follower {
+  heard: (frame: Frame) => void;
+  /** Up to where what it shows is whole: what came after it is brought first. */
+  position: () => number;
+}
 type State = "live" | "lost" | "out" | "changed";
 
 const SIGNED_OUT = 4401;
@@ -58,7 +62,8 @@ const followers: Follower[] = [];
 /** Hear at most once a second that there is news. */
 export const onNews = (listener: Listener): void => void listeners.push(listener);
 /** Hear every frame at once; the socket then brings rows. Call it before ``connect``. */
-export const onFrames = (follower: Follower): void => void followers.push(follower);
+export const onFrames = (heard: Follower["heard"], position: Follower["position"]): void =>
+  void followers.push({ heard, position });
 
 let attempts = 0;
 let timer = 0;
@@ -118,7 +123,7 @@ function heard(text: string): void {
     summaryIsWhole = true;
   } else if (said.kind === "news") {
     summary.position = Math.max(summary.position, said.upto);
-    for (const follower of followers) follower({ after: said.after, upto: said.upto, rows: said.rows ?? null });
+    for (const follower of followers) follower.heard({ after: said.after, upto: said.upto, rows: said.rows ?? null });
   }
   tellSoon();
 }
@@ -130,7 +135,7 @@ async function ask(address: string): Promise<void> {
     if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) return;
     Object.assign(summary, await response.json());
     summaryIsWhole = true;
-    for (const follower of followers) follower({ after: summary.position, upto: summary.position, rows: [] });
+    for (const follower of followers) follower.heard({ after: summary.position, upto: summary.position, rows: [] });
     tellSoon();
   } catch {
     // It is asked again.
@@ -142,7 +147,8 @@ export function connect(): void {
   const address = one<HTMLMetaElement>("meta[name=portal-live]")?.content;
   if (!address) return;
   const host = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}`;
-  const socket = new WebSocket(`${host}/ws${address}${followers.length ? "?rows=1" : ""}`);
+  const whole = Math.min(...followers.map((follower) => follower.position()));
+  const socket = new WebSocket(`${host}/ws${address}${followers.length ? `?rows=1&after=${whole}` : ""}`);
   socket.onmessage = (event) => {
     attempts = 0;
     show("live");
