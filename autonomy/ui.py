@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from audit.pages import may_build_evidence
+from audit.wording import name_lazy
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
 from workflows.pages.bell import bell_of
@@ -90,7 +91,8 @@ def account(request: HttpRequest) -> list[Entry]:
     notices = {"title": "Notifications", "link": reverse("notifications")}
     load = {"title": "How approvals go", "link": reverse("approvals-load")}
     own = {"title": "Your settings", "link": reverse("settings")}
-    return [away, load, notices, own, *(password if request.user.has_usable_password() else [])]
+    entries = [away, load, notices, own, *(password if request.user.has_usable_password() else [])]
+    return [{**entry, "title": name_lazy(entry["title"])} for entry in entries]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -100,7 +102,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     counts = counts_for(request.user)
     return [
         {
-            "title": "Work",
+            "title": name_lazy("Work"),
             "items": [
                 _page("Home", "home", "home", active=request.path == reverse("home")),
                 *(first := _console(request, first=True)),
@@ -145,7 +147,7 @@ def _guides(request: HttpRequest) -> list[Entry]:
 
 
 def _page(title: str, icon: str, name: str, **more: Any) -> Entry:
-    return {"title": title, "icon": icon, "link": reverse(name), **more}
+    return {"title": name_lazy(title), "icon": icon, "link": reverse(name), **more}
 
 
 def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) -> Entry:
@@ -155,7 +157,7 @@ def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) 
 
 def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
     items = [_lists(request, *entry) for entry in entries]
-    return {"title": title, "separator": True, "items": [item for item in items if item]}
+    return {"title": name_lazy(title), "separator": True, "items": [item for item in items if item]}
 
 
 def _records(request: HttpRequest) -> Entry:
@@ -179,4 +181,4 @@ def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | N
         return None
     opts = model._meta
     link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    return {"title": title, "icon": icon, "link": link, "active": request.path.startswith(link)}
+    return {"title": name_lazy(title), "icon": icon, "link": link, "active": request.path.startswith(link)}

@@ -10,12 +10,13 @@ from babel.messages.catalog import Catalog
 from django.conf import settings
 
 from tests.translations import catalogues
-from tests.translations.gather import gathered
+from tests.translations.gather import ROOT, gathered
 from tests.translations.messages import Message
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
 EACH = [(language, domain) for language in LANGUAGES for domain in catalogues.DOMAINS]
 HOLES = re.compile(r"\{\d+\}|%\(\w+\)s")
+BLOCK = re.compile(r"\{% blocktrans(?:late)?\b.*?%\}(.*?)\{% endblocktrans(?:late)? %\}", re.DOTALL)
 RENEW = "Run `make messages`, translate what is new in autonomy/locale, and run it again."
 # Endings of English words stand in holes, which another language has no use for: item{1}.
 ENDING = re.compile(r"[a-z]\{\d+\}|\{\d+\}s\b")
@@ -64,3 +65,19 @@ def test_a_translation_has_the_holes_of_its_text(language: str, domain: str) -> 
             if said and (holes - known or (missing and not ENDING.search(text) and len(ids) == 1)):
                 wrong.append((text, said))
     assert wrong == []
+
+
+def test_a_sentence_with_a_plural_has_names_in_its_holes() -> None:
+    """Django leaves a hole with a filter in it empty: the filter belongs to ``with``."""
+    wrong = [
+        (path.name, hole)
+        for path in (ROOT / "templates").rglob("*.html")
+        for body in BLOCK.findall(path.read_text())
+        for hole in re.findall(r"\{\{[^}]*\|[^}]*\}\}", body)
+    ]
+    assert wrong == []
+
+
+def test_what_is_written_in_quotes_is_gathered() -> None:
+    there = {message.text for message in texts()["django"]}
+    assert {"What waits for me", "Filters and views"} <= there

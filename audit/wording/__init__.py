@@ -7,7 +7,7 @@ that, and puts the same names and numbers into it.
 
 from __future__ import annotations
 
-from audit.wording.catalogues import said, said_lazy, sentences_in, words_of_templates
+from audit.wording.catalogues import name_lazy, said, said_lazy, sentences_in, words_of_templates
 from audit.wording.markup import marked
 from audit.wording.patterns import Pattern, holes_of
 from audit.wording.readers import language_of
@@ -19,6 +19,7 @@ __all__ = [
     "holes_of",
     "language_of",
     "marked",
+    "name_lazy",
     "said",
     "said_lazy",
     "sentences_in",

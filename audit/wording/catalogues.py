@@ -34,6 +34,14 @@ def _said_text(text: str) -> str:
 said_lazy = lazy(_said_text, str)
 
 
+def _name_text(text: str) -> str:
+    return words_of_templates().get(text, text)
+
+
+# A name of a page or a menu, looked up whole: what people call their things is not looked through for patterns.
+name_lazy = lazy(_name_text, str)
+
+
 @cache
 def sentences_in(language: str) -> Sentences:
     """Return the sentences of a language; without a catalogue nothing is translated."""

@@ -39,7 +39,8 @@ def messages_of(path: Path, root: Path) -> Iterator[Message]:
         if isinstance(node, WordsNode):
             yield Message(node.message, place)
         elif isinstance(node, TranslateNode):
-            literal = node.filter_expression.var
+            # The node has made a variable of what was written in quotes.
+            literal = getattr(node.filter_expression.var, "literal", None)
             if isinstance(literal, str):
                 yield Message(str(literal), place)
         elif isinstance(node, BlockTranslateNode):

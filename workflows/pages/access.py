@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from agents.models import Agent, Role, User
 from audit.vocabulary import RefusalKind
+from audit.wording import name_lazy
 from connectors.models import System
 
 View = Callable[..., HttpResponse]
@@ -64,7 +65,7 @@ def edit_page(obj: Model) -> str:
 def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:
     """Render a page inside the portal's frame: menu, header, messages."""
     frame = admin.site.each_context(request)
-    return render(request, template, {**frame, "title": title, **context}, status=status)
+    return render(request, template, {**frame, "title": name_lazy(title), **context}, status=status)
 
 
 def part(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:

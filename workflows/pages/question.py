@@ -382,10 +382,12 @@ def _tags(action: Action, amount: str) -> list[Tag]:
     tags = operation_tags(action, amount)
     if action.operation:
         tags.append(Tag(action.operation.system.name, "dns"))
-        is_out = leaves_company(action)
-        tags.append(Tag("Leaves the company", "public", "wait") if is_out else Tag("Stays inside", "home_work"))
-    tone = "bad" if action.agent.risk_tier == Agent.RiskTier.HIGH else ""
-    return [*tags, Tag(f"{action.agent.get_risk_tier_display()} risk agent", "shield", tone)]
+        # What is as usual is no badge: only what should be weighed is said.
+        if leaves_company(action):
+            tags.append(Tag("Leaves the company", "public", "wait"))
+    if action.agent.risk_tier == Agent.RiskTier.HIGH:
+        tags.append(Tag("High risk agent", "shield", "bad"))
+    return tags
 
 
 def deed(action: Action) -> str:

@@ -4,6 +4,9 @@ import { onNews, type Summary } from "./live";
 import { all, one, plural, say } from "./page";
 import { refreshTimes } from "./times";
 
+// For 20 ms what comes has the attributes of what it takes the place of: nothing is unfolded before.
+const SETTLED_MS = 50;
+
 export function inbox(root: HTMLElement): void {
   const list = one("[data-inbox-list]", root)!;
   const more = one<HTMLButtonElement>("[data-inbox-more]", root)!;
@@ -22,10 +25,12 @@ export function inbox(root: HTMLElement): void {
     for (const other of rows()) other.removeAttribute("aria-current");
     row?.setAttribute("aria-current", "true");
   };
+  let asked: string | undefined; // what was opened last: it may still be on its way
   const open = (index: number) => {
     const row = rows()[Math.max(0, Math.min(index, rows().length - 1))];
     if (!row) return;
     const link = one<HTMLAnchorElement>("a", row)!;
+    asked = row.dataset.approval;
     link.focus();
     link.click();
     if (!isNarrow()) row.scrollIntoView({ block: "nearest" });
@@ -33,9 +38,32 @@ export function inbox(root: HTMLElement): void {
   // After a decision the next row is chosen but not open yet: that one is the next step, not the one after it.
   const step = (by: number) => {
     const at = current();
-    const isOpen = at < 0 || rows()[at]?.dataset.approval === shown();
+    const key = rows()[at]?.dataset.approval;
+    const isOpen = at < 0 || key === shown() || key === asked;
     open(isOpen ? at + by : at);
   };
+
+  // Of several that are asked for one after the other, only the last is shown; it may not be the last to come.
+  let coming: XMLHttpRequest | null = null;
+  let meant: (() => void) | null = null;
+  type Sent = { target?: Element; xhr: XMLHttpRequest; shouldSwap: boolean };
+  const sent = (name: string, heard: (about: Sent) => void) =>
+    document.body.addEventListener(name, (event) => {
+      const about = (event as CustomEvent<Sent>).detail;
+      if (about.target?.id === "inbox-detail") heard(about);
+    });
+  sent("htmx:beforeSend", (about) => (coming = about.xhr));
+  sent("htmx:beforeSwap", (about) => {
+    if (coming && about.xhr !== coming) about.shouldSwap = false;
+  });
+  sent("htmx:afterRequest", ({ xhr }) =>
+    window.setTimeout(() => {
+      if (coming !== xhr) return;
+      coming = null;
+      meant?.();
+      meant = null;
+    }, SETTLED_MS),
+  );
 
   // Where the focus is, and what is chosen, is asked when the rows change: a decision may have moved both since
   // they were asked for.
@@ -94,7 +122,9 @@ export function inbox(root: HTMLElement): void {
 
   list.addEventListener("click", (event) => {
     const row = (event.target as Element).closest<HTMLElement>("[data-approval]");
-    if (row) select(row);
+    if (!row) return;
+    select(row);
+    if ((event.target as Element).closest("a")) asked = row.dataset.approval;
   });
 
   // After a decision the next request opens and keeps the focus, so that a queue can be cleared without leaving.
@@ -183,7 +213,12 @@ export function inbox(root: HTMLElement): void {
     void refresh();
   });
 
-  const focus = (name: string) => () => one(`[data-decide=${name}]`, root)?.focus();
+  // What comes may be of another request than what is still shown: a key for it waits until it is there.
+  const onceThere = (act: () => void) => () => {
+    if (coming) meant = act;
+    else act();
+  };
+  const focus = (name: string) => onceThere(() => one(`[data-decide=${name}]`, root)?.focus());
   const next = () => step(1);
   onKeys(
     {
@@ -195,10 +230,10 @@ export function inbox(root: HTMLElement): void {
       x: choose,
       a: focus("approve"),
       r: focus("reason"),
-      m: () => one("[data-decide=modify]", root)?.click(),
-      d: () => unfold("fold-hand"),
-      s: () => unfold("fold-snooze"),
-      c: () => one("[data-decide=claim]", root)?.click(),
+      m: onceThere(() => one("[data-decide=modify]", root)?.click()),
+      d: onceThere(() => unfold("fold-hand")),
+      s: onceThere(() => unfold("fold-snooze")),
+      c: onceThere(() => one("[data-decide=claim]", root)?.click()),
       u: () => !more.hidden && more.click(),
       "/": () => one("[data-search]", root)?.focus(),
     },

@@ -6,13 +6,17 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const URGENT = 15 * MINUTE;
 
+// How the page's language says it; "%n" is the span.
+const words = () => document.querySelector<HTMLMetaElement>("meta[name=portal-times]")?.dataset ?? {};
+const put = (pattern: string | undefined, fallback: string, span: string) => (pattern ?? fallback).replace("%n", span);
+
 export function inWords(seconds: number): string {
   const span = Math.abs(seconds);
-  if (span < MINUTE) return "under a minute";
+  if (span < MINUTE) return words().under ?? "under a minute";
   if (span < HOUR) return `${Math.floor(span / MINUTE)} min`;
   if (span < DAY) return `${Math.floor(span / HOUR)} h ${Math.floor((span % HOUR) / MINUTE)} min`;
   const days = Math.floor(span / DAY);
-  return `${days} day${days === 1 ? "" : "s"}`;
+  return days === 1 ? (words().day ?? "1 day") : put(words().days, "%n days", String(days));
 }
 
 export function refreshTimes(root: ParentNode = document): void {
@@ -21,10 +25,10 @@ export function refreshTimes(root: ParentNode = document): void {
     const left = Math.round((moment.getTime() - Date.now()) / 1000);
     element.title = moment.toLocaleString();
     if (element.dataset.relative === "due") {
-      element.textContent = left < 0 ? `${inWords(left)} late` : inWords(left);
+      element.textContent = left < 0 ? put(words().late, "%n late", inWords(left)) : inWords(left);
       element.toggleAttribute("data-urgent", left < URGENT);
     } else {
-      element.textContent = Math.abs(left) < MINUTE ? "just now" : `${inWords(left)} ago`;
+      element.textContent = Math.abs(left) < MINUTE ? (words().now ?? "just now") : put(words().ago, "%n ago", inWords(left));
     }
   }
 }
