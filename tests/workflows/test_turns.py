@@ -127,9 +127,9 @@ class TestOneAtATime:
         for page in (agents, action):
             assert "Waits for its turn" in page
             assert "Authorized" not in page
-        assert "Working" not in agents
+        assert ">Working<" not in agents
         stops.raise_stop(actor=TESTS, scope_kind="role", scope_id="bookkeeper", reason=WHY)
-        assert ">Stopped" in read(carol, "agents")
+        assert "Stopped" in read(carol, "console")
 
     def test_an_agent_withdraws_what_waits_and_the_next_is_tried(
         self, clerk: Any, hints: Any, django_capture_on_commit_callbacks: Any
