@@ -157,6 +157,7 @@ def test_the_search_shows_nobody_what_is_not_theirs_and_hostile_words_as_words(m
     assert "<script>alert" not in text(alice, "search", f"?q={HOSTILE}")
 
 
+@pytest.mark.full
 def test_bell_and_search_ask_as_many_questions_for_many_as_for_one(alice, bob, clerk):
     hold_above(10_000)
     ask(clerk, minor=20_000, number="RE-0")
