@@ -82,9 +82,11 @@ def test_everything_is_done_with_the_keyboard_alone(page: Page, portal, bob, dav
     # The reason, what kind it is, and the verdict.
     page.keyboard.press("n")
     page.keyboard.press("r")
+    expect(page.locator("#vote-reason")).to_be_focused()
     page.keyboard.type("It was paid last week")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
+    expect(page.locator("[data-decide=approve]")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(opened(page).locator(".portal-note").first).to_contain_text("Rejected: ")
