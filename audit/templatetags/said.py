@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import template
@@ -12,7 +11,6 @@ from django.utils.safestring import SafeString, mark_safe
 from audit import wording
 
 register = template.Library()
-_HOLE = re.compile(r"\{(\d+)\}")
 
 
 @register.filter
@@ -40,7 +38,7 @@ class WordsNode(Node):
             return self.nodelist.render(context)
         filled = [str(hole.render_annotated(context)) for hole in self.holes]
         # The catalogue is ours, and each hole was escaped as it is anywhere else.
-        return mark_safe(_HOLE.sub(lambda hole: filled[int(hole[1])], found))  # noqa: S308
+        return mark_safe(wording.fill(found, dict(enumerate(filled))))  # noqa: S308
 
 
 @register.tag

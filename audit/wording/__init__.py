@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from audit.wording.catalogues import name_lazy, said, said_lazy, sentences_in, words_of_templates
 from audit.wording.markup import marked
-from audit.wording.patterns import Pattern, holes_of
+from audit.wording.patterns import Pattern, fill, holes_of
 from audit.wording.readers import language_of
 from audit.wording.sentences import Sentences
 
 __all__ = [
     "Pattern",
     "Sentences",
+    "fill",
     "holes_of",
     "language_of",
     "marked",

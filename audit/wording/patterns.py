@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _HOLE = re.compile(r"\{(\d+)\}")
@@ -11,6 +12,11 @@ _HOLE = re.compile(r"\{(\d+)\}")
 def holes_of(text: str) -> list[int]:
     """Return the numbers of the holes of a pattern, in the order they stand."""
     return [int(number) for number in _HOLE.findall(text)]
+
+
+def fill(text: str, values: Mapping[int, str]) -> str:
+    """Return a text with its numbered holes filled; one that nothing is known of stays empty."""
+    return _HOLE.sub(lambda hole: values.get(int(hole[1]), ""), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +53,4 @@ class Pattern:
 
     def filled(self, found: list[str]) -> str:
         """Return the pattern of the other language with the same things in its holes."""
-        named = dict(zip(holes_of(self.source), found, strict=True))
-        return _HOLE.sub(lambda hole: named.get(int(hole[1]), ""), self.target)
+        return fill(self.target, dict(zip(holes_of(self.source), found, strict=True)))

@@ -175,11 +175,6 @@ def description(approval: Approval) -> dict[str, Any]:
     return registry.subject_of(approval.subject_kind).describe(approval)
 
 
-def asked_of_any(seats: Iterable[Seat]) -> Q:
-    """Return what is for the people of these seats to decide."""
-    return any_of(_asked(seat.counts_for) for seat in seats)
-
-
 def asked_at_any_stage(seats: Iterable[Seat]) -> Q:
     """Return what is for the people of these seats to decide now, or at another stage of it."""
     return any_of(_asked(seat.counts_for) | _asked_at_some_stage(seat.counts_for) for seat in seats)

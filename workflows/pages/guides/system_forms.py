@@ -177,10 +177,6 @@ class AccountForm(GuideForm):
         return cleaned
 
 
-class WhyForm(GuideForm):
-    """A step that asks for nothing but why."""
-
-
 class OffersForm(GuideForm):
     """Which of the operations on offer are published."""
 
