@@ -190,7 +190,7 @@ def _deeds(request: HttpRequest, user: User) -> Iterable[Hit]:
     if user.has_perm("agents.add_stop") or user.has_perm("agents.raise_stop"):
         stop = f"{reverse('admin:agents_stop_add')}?scope=everything:"
         yield Hit("front_hand", _("Stop everything"), _("Says first whom it hits"), stop)
-        yield Hit("pause_circle", _("Pause an agent"), _("Agents at work"), reverse("agents"))
+        yield Hit("pause_circle", _("Pause an agent"), _("Console"), reverse("console"))
     if startable_by(user).exists():
         yield Hit("play_circle", _("Start a workflow"), _("Begin a run"), reverse("startable"))
     if user.has_perm("agents.add_agent"):
