@@ -195,6 +195,18 @@ class TestPausing:
         clerk.refresh_from_db()
         assert clerk.brake == "none"
 
+    def test_once_and_by_nobody_who_may_not(
+        self, clerk: Any, alice: Any, dave: Any, carol: Any, mallory: Any
+    ) -> None:
+        assert self.order(mallory, clerk, how="keep").status_code == 404
+        assert self.order(carol, clerk, how="keep").status_code == 403
+        assert self.order(dave, clerk, how="keep", reason="no").status_code == 422
+        assert self.order(dave, clerk, how="keep").status_code == 302
+        assert self.order(dave, clerk, how="keep").status_code == 409
+        assert self.order(dave, clerk, "resume").status_code == 403
+        assert self.order(alice, clerk, "resume").status_code == 302
+        assert self.order(alice, clerk, "resume").status_code == 409
+
     def test_who_may_not_reads_why(self, clerk: Any, bob: Any, dave: Any) -> None:
         assert b"You cannot pause" in browser(bob).get(reverse("console-pause", args=[clerk.pk])).content
         assert self.order(bob, clerk, how="keep").status_code == 403

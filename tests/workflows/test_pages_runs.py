@@ -381,44 +381,9 @@ def test_home_of_somebody_without_rights_says_the_next_step(mallory):
     page = read(mallory, "home")
     assert "Nothing runs now that you may see" in page
     assert "You have no rights here yet" in page
-    assert "There is no agent that you may see" in read(mallory, "agents")
+    assert "There is no agent that you may see" in read(mallory, "console")
     assert "There is no workflow that you may start" in read(mallory, "startable")
     assert "No run yet that you may see" in read(mallory, "runs")
-
-
-def test_agents_are_listed_with_what_they_do_now(workflow, alice, carol, clerk):
-    hold_above(10_000)
-    assert "Idle" in read(carol, "agents")
-    held = ask(clerk, number="RE-8", minor=2_000_000)
-    assert "Waits for people" in read(carol, "agents")
-    run = begun(alice)
-    task = claim(clerk)
-    tasks.heartbeat_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, progress=HOSTILE)
-    page = read(carol, "agents")
-    for words in ("1 of 1 works now", reverse("run", args=[run.pk]), held.label, "It says: &lt;script&gt;"):
-        assert words in page
-    assert 'value="pause"' not in page
-
-
-def test_an_agent_is_paused_and_let_go_on_with_a_reason(alice, dave, carol, mallory, clerk):
-    address = reverse("agent-brake", args=[clerk.pk])
-    pause = {"deed": "pause", "reason": "it books twice"}
-    assert 'value="pause"' in read(dave, "agents")
-    assert browser(mallory).post(address, pause).status_code == 404
-    assert browser(carol).post(address, pause).status_code == 403
-    refused = browser(dave).post(address, {"deed": "pause", "reason": "no"})
-    assert refused.status_code in (409, 422, 403)
-    assert "Robo: " in refused.content.decode()
-    assert browser(dave).post(address, {**pause, "deed": "dance"}).status_code == 422
-    assert browser(dave).post(address, pause).status_code == 302
-    clerk.refresh_from_db()
-    assert clerk.brake == "paused"
-    assert browser(dave).post(address, pause).status_code == 409
-    assert 'value="resume"' not in read(dave, "agents")
-    assert browser(dave).post(address, {"deed": "resume", "reason": "mended now"}).status_code == 403
-    assert browser(alice).post(address, {"deed": "resume", "reason": "mended now"}).status_code == 302
-    clerk.refresh_from_db()
-    assert clerk.brake == "none"
 
 
 def test_a_run_is_started_by_hand_once(workflow, alice, bob):
