@@ -30,6 +30,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from audit.adminfields import ShownOnceMixin
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
 from audit.wording import said_lazy
@@ -325,7 +326,7 @@ class ReadOnlyStackedInline(ReadOnlyInlineMixin, GovernedStackedInline):
     """Blocks of evidence inside an object's page."""
 
 
-class ReadOnlyAdmin(ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
+class ReadOnlyAdmin(ShownOnceMixin, ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
     """Evidence: may be read and searched, never added, changed or deleted by hand."""
 
     show_facets = ShowFacets.NEVER
@@ -352,7 +353,9 @@ class ReadOnlyAdmin(ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
         return False
 
 
-class GovernedAdmin(ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin):
+class GovernedAdmin(
+    ShownOnceMixin, ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin
+):
     """A configured object: object permissions, a full history, and no change without a name under it.
 
     History pages are read-only.

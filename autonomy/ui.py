@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from audit.pages import may_build_evidence
 from audit.wording import name_lazy
+from autonomy.remembered import Remembered
 from workflows.pages.access import is_person
 from workflows.pages.appeals import may_see_contested
 from workflows.pages.bell import bell_of
@@ -65,6 +66,11 @@ COMPANY = (
     ("Exchange rates", "currency_exchange", "agents.ExchangeRate"),
     ("Company", "domain", "agents.CompanySettings"),
 )
+
+
+# Whether somebody may see any one object of a list takes a question for each of thirty lists. The menu may be
+# this late; the list itself asks afresh.
+LISTS: Remembered[bool] = Remembered(seconds=30, most=20_000)
 
 
 def site_icon(request: HttpRequest | None = None) -> str:
@@ -174,11 +180,14 @@ def _records(request: HttpRequest) -> Entry:
     return {**group, "items": [*group["items"], *pages]}
 
 
+def _may_open(request: HttpRequest, label: str) -> bool:
+    model_admin = admin.site._registry.get(apps.get_model(label))
+    return model_admin is not None and model_admin.has_view_permission(request)
+
+
 def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | None:
-    model = apps.get_model(label)
-    model_admin = admin.site._registry.get(model)
-    if model_admin is None or not model_admin.has_view_permission(request):
+    if not LISTS.remembered((request.user.pk, label), lambda: _may_open(request, label)):
         return None
-    opts = model._meta
+    opts = apps.get_model(label)._meta
     link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     return {"title": name_lazy(title), "icon": icon, "link": link, "active": request.path.startswith(link)}

@@ -26,6 +26,7 @@ from django.db import connections
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from autonomy.ui import LISTS
 from tests import harness
 from tests.company import SEEDS, person
 from tests.processes import Processes, chromium, collect_static
@@ -264,9 +265,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(autouse=True)
 def _empty_valkey(request: pytest.FixtureRequest) -> None:
-    """Start every test that touches the database with nothing cached or queued."""
+    """Start every test that touches the database with nothing cached, remembered or queued."""
     if "world" in request.fixturenames or needs_database(request.node):
         _valkey().flushdb()
+        LISTS.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,49 @@
+"""What a page of the admin shows without a form: worked out once a page.
+
+The theme asks each field that is read only for its value about seven times while it lays out a page; a value
+that takes a few questions to the database would be asked for as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import ismethod
+from typing import Any
+
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+KEPT_ON = "_shown_once"
+
+
+class ShownOnceMixin:
+    """Works out each field that is shown, and not edited, once for each object of a page."""
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Lay out the page of one object."""
+        work_out_once(self, context["adminform"].readonly_fields)
+        for rows in context.get("inline_admin_formsets", ()):
+            work_out_once(rows.opts, rows.readonly_fields)
+        found: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
+        return found
+
+
+def work_out_once(model_admin: Any, names: Iterable[Any]) -> None:
+    """Let methods of an admin, by their names, remember on each object what they said of it."""
+    for name in names:
+        method = getattr(model_admin, name, None) if isinstance(name, str) else None
+        if ismethod(method):  # what was wrapped once is a plain function
+            setattr(model_admin, name, _remembered(name, method))
+
+
+def _remembered(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(method)
+    def said(obj: models.Model) -> Any:
+        kept = obj.__dict__.setdefault(KEPT_ON, {})
+        if name not in kept:
+            kept[name] = method(obj)
+        return kept[name]
+    return said
