@@ -47,6 +47,7 @@ GROUPS = {
         "tests/test_story.py",
         "tests/workflows/test_live_burst.py",
     ),
+    "evidence": ("tests/test_evidence_pack.py",),
     "world": ("tests/test_permission_matrix", "tests/test_hostile_input.py"),
 }
 
