@@ -381,7 +381,7 @@ def test_a_sequencer_told_to_stop_stops_at_once_and_cleanly(live_db, record, seq
     record()
     eventually(lambda: is_complete(1))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=30) == 0
     sequencers.running.remove(process)
 
 

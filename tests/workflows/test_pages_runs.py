@@ -427,3 +427,18 @@ def test_a_run_is_started_with_a_document(clerk, alice, bob, settings, tmp_path)
     assert "&lt;b&gt;letter.txt" in page
     assert "Download" in page
     assert str(run.run_documents.get().document_id) in page
+
+
+def test_the_companys_currency_waits_for_an_amount(clerk):
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["total"],
+        "properties": {"total": MONEY, "more": MONEY},
+    }
+    assert str(SchemaForm(schema)).count('value="EUR"') == 2
+    left = {"total_1": "EUR", "more_0": "", "more_1": "EUR"}
+    given = SchemaForm(schema, {"total_0": "12.50", **left})
+    assert given.is_valid()
+    assert given.answer == {"total": {"minor": 1250, "currency": "EUR"}}
+    assert "total" in SchemaForm(schema, {"total_0": "", **left}).errors

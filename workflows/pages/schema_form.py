@@ -11,6 +11,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from agents.decision.money import format_minor, major_to_minor
+from agents.selectors import company_currency
 from connectors.policies.schemas import argument_errors
 from workflows.pages.words import humanize
 
@@ -39,9 +40,9 @@ class MoneyWidget(forms.MultiWidget):
         super().__init__([amount, currency])
 
     def decompress(self, value: Any) -> list[str]:
-        """Show minor units as an amount."""
+        """Show minor units as an amount; where there is none yet, the company's currency waits for it."""
         if not isinstance(value, Mapping) or not MONEY_MEMBERS.issubset(value):
-            return ["", ""]
+            return ["", company_currency()]
         return [format_minor(value["minor"], value["currency"]).rsplit(" ", 1)[0], value["currency"]]
 
 
@@ -53,9 +54,9 @@ class MoneyField(forms.MultiValueField):
         super().__init__(parts, label=label, require_all_fields=False, widget=MoneyWidget(label), **options)
 
     def compress(self, data_list: Sequence[str]) -> dict[str, Any] | None:
-        """Return minor units and currency, or None when both are empty."""
+        """Return minor units and currency, or None without an amount: the currency is there before it."""
         amount, currency = ([*data_list, "", ""])[:2]
-        if not amount and not currency:
+        if not amount and not self.required:
             return None
         if not amount or not currency:
             raise forms.ValidationError("Write the amount and its currency, e.g. 120.50 and EUR.")
