@@ -48,7 +48,7 @@ SHOTS = (
     Shot("inbox-phone", "bob", "/inbox/", phone=True),
     Shot("console", "dave", "/console/", dark=True),
     Shot("run", "alice", "/runs/", then="main table a >> nth=0", tall=1040),
-    Shot("agent", "alice", "/agents/", then="main table th a >> nth=0", tall=1040),
+    Shot("agent", "alice", "/admin/agents/agent/", then="#result_list th a >> nth=0", tall=1040),
     Shot("ledger", "carol", "/admin/audit/event/"),
 )
 
