@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
@@ -16,7 +18,9 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.company import person
 from tests.workflows.conftest import _would_ring, ask, hold_above
+from tests.workflows.notices.post_office import html_of, text_of
 from workflows.actions.models import Action
+from workflows.actions.services import sweep_due
 from workflows.approvals.models import Delegation
 from workflows.approvals.selectors.delegations import company_day
 from workflows.approvals.services import cast_vote
@@ -47,14 +51,19 @@ def test_who_may_decide_is_told_of_what_waits_and_nobody_else(office, held, alic
     services.tell()
     (mail,) = office.mails
     assert office.recipients == ["bob@northwind.example"]
-    assert mail["Subject"] == f"Approval: {held.label}"
+    assert mail["Subject"] == f"Approval: {held.label}, 1,500.00 EUR (Robo)"
     assert mail["From"] == "Portal <portal@northwind.example>"
     assert mail["Auto-Submitted"] == "auto-generated"
-    text = mail.get_content()
-    assert "Asked by: Robo" in text
+    text, html = text_of(mail), html_of(mail)
+    assert "Asked by: Robo\nIts sponsor: Alice" in text
+    assert f"What for: {held.operation.name}" in text
+    assert f"System: {held.operation.system.name}" in text
     assert "Amount: 1,500.00 EUR" in text
-    assert f"http://127.0.0.1:8000/inbox/{held.approval_id}/" in text
-    assert "evil" not in text, "an agent's own words do not leave"
+    assert "How grave: Medium risk: it moves money" in text
+    assert "it is refused and nothing is done" in text
+    for part in (text, html):
+        assert f"http://127.0.0.1:8000/inbox/{held.approval_id}/" in part
+        assert "evil" not in part, "what an agent says about its request does not leave"
     assert mail["Message-ID"] == f"<{Mail.objects.get().pk}@127.0.0.1>"
     assert not _would_ring(dispatch.TELL), "nothing is left to do"
 
@@ -95,7 +104,7 @@ def test_what_a_rule_hides_does_not_leave(office, clerk, bob):
     hold_above(100_000, redact=["args.number"])
     action = ask(clerk, minor=150_000, number="RE-SECRET")
     services.tell()
-    said = office.mails[0]["Subject"] + office.mails[0].get_content()
+    said = office.mails[0]["Subject"] + text_of(office.mails[0]) + html_of(office.mails[0])
     assert "RE-SECRET" not in said
     assert "1,500" not in said
     assert f"Approval: {action.operation.name} (details are hidden)" in said
@@ -187,7 +196,39 @@ def test_a_reminder_is_told_and_says_that_it_is_one(office, held, bob, alice):
     pass_minutes(5)
     remind_task(actor=alice.as_actor(), task_id=held.approval.task_id, deadline="complete")
     services.tell()
-    assert office.mails[1]["Subject"] == f"Reminder: Approval: {held.label}"
+    first, second = office.mails
+    assert second["Subject"] == f"Reminder: Approval: {held.label}, 1,500.00 EUR (Robo)"
+    assert "Robo still waits for a decision." in text_of(second)
+    assert first["References"] is None
+    assert second["In-Reply-To"] == second["References"] == first["Message-ID"]
+
+
+def test_a_mail_is_in_the_language_and_the_time_zone_of_its_person(office, held, bob):
+    type(bob).objects.filter(pk=bob.pk).update(language="de", time_zone="America/New_York")
+    services.tell()
+    (mail,) = office.mails
+    assert mail["Subject"] == f"Genehmigung: {held.label}, 1.500,00 EUR (Robo)"
+    until = held.approval.expires_at.astimezone(ZoneInfo("America/New_York"))
+    text = text_of(mail)
+    assert "Robo bittet um eine Entscheidung." in text
+    assert f"{until:%H:%M (%Z)}" in text
+    assert '<html lang="de">' in html_of(mail)
+    assert Mail.objects.get().problem == "", "what is recorded stays as it is"
+
+
+def test_whom_it_goes_on_to_is_said_and_then_that_it_did(office, clerk, bob, settings):
+    person("charlie", "Chiefs")
+    settings.APPROVAL_SECONDS = 100_000
+    settings.APPROVAL_ESCALATE_SECONDS, settings.APPROVAL_ESCALATE_GROUP = 2, "Chiefs"
+    hold_above(100_000)
+    ask(clerk, minor=150_000)
+    services.tell()
+    assert "Chiefs may decide it, too." in text_of(office.mails[0])
+    time.sleep(2.1)
+    assert sweep_due()["approvals_escalated"] == 1
+    services.tell()
+    (told,) = [mail for mail in office.mails[1:] if mail["To"].startswith("charlie")]
+    assert "Nobody has decided in time: Chiefs may decide it now, too." in text_of(told)
 
 
 def test_of_work_that_somebody_took_only_they_are_told(office, clerk, bob, dave):
@@ -200,7 +241,8 @@ def test_of_work_that_somebody_took_only_they_are_told(office, clerk, bob, dave)
     services.tell()
     assert office.recipients == ["dave@northwind.example"]
     assert office.mails[0]["Subject"] == "Work for a person: Settle it"
-    assert f"/inbox/work/{task.pk}/" in office.mails[0].get_content()
+    assert f"/inbox/work/{task.pk}/" in text_of(office.mails[0])
+    assert "It waits until somebody does it." in text_of(office.mails[0])
 
 
 def test_no_decision_no_notice(office, clerk, bob):
