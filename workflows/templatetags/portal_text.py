@@ -35,3 +35,9 @@ def clock(at: Any) -> str:
     if not at:
         return ""
     return f"{date_format(at, 'D')}, {date_format(at, 'DATE_FORMAT')}, {date_format(at, 'H:i')} ({at.tzname()})"
+
+
+@register.filter(expects_localtime=True)
+def exact(at: Any) -> str:
+    """Say a time to the second, as evidence does: ``30 Nov 2026, 14:00:05 (CET)``; '' for no time."""
+    return f"{date_format(at, 'DATETIME_FORMAT')} ({at.tzname()})" if at else ""

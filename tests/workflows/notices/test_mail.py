@@ -15,9 +15,9 @@ from django.urls import reverse
 
 from agents.models import Agent
 from audit.models import Event
-from audit.vocabulary import Refusal
+from audit.vocabulary import Ref, Refusal
 from tests.company import person
-from tests.workflows.conftest import _would_ring, ask, hold_above
+from tests.workflows.conftest import TESTS, _would_ring, ask, hold_above
 from tests.workflows.notices.post_office import html_of, text_of
 from workflows.actions.models import Action
 from workflows.actions.services import sweep_due
@@ -28,7 +28,8 @@ from workflows.notices import dispatch, services
 from workflows.notices.models import Line, Mail, Notice
 from workflows.notices.policies.times import WAITS
 from workflows.tasks.models import Task
-from workflows.tasks.services import remind_task
+from workflows.tasks.selectors import database_now
+from workflows.tasks.services import claim_task, open_task, remind_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
 
@@ -108,6 +109,46 @@ def test_what_a_rule_hides_does_not_leave(office, clerk, bob):
     assert "RE-SECRET" not in said
     assert "1,500" not in said
     assert f"Approval: {action.operation.name} (details are hidden)" in said
+
+
+@pytest.mark.parametrize("about", ["action", "appeal"])
+def test_what_a_rule_hides_does_not_leave_with_trouble_about_it_either(office, clerk, bob, about):
+    hold_above(100_000, redact=["args.number"])
+    action = ask(clerk, minor=150_000, number="RE-SECRET")
+    Notice.objects.all().delete()
+    subject = action.as_ref() if about == "action" else Ref("appeals.appeal", "1", "An appeal")
+    references = {"action_id": str(action.pk), "agent_id": str(clerk.pk)}
+    title = f"Robo contests: {action.label} RE-SECRET"
+    open_task(actor=TESTS, kind="exception", title=title, subject=subject, users=[bob], references=references)
+    services.tell()
+    (mail,) = office.mails
+    said = mail["Subject"] + text_of(mail) + html_of(mail)
+    assert mail["Subject"] == f"Exception: {action.operation.name} (details are hidden)"
+    assert "RE-SECRET" not in said
+    assert "1,500" not in said
+    assert "Agent: Robo\nIts sponsor: Alice" in text_of(mail)
+
+
+def test_a_question_says_which_agent_asks_and_that_it_is_closed_when_nobody_answers(office, clerk, bob):
+    holding = open_task(actor=TESTS, kind="human_work", title="Read it", subject=clerk.as_ref())
+    Task.objects.filter(pk=holding.pk).update(state="claimed", claimed_by=clerk.user)
+    open_task(
+        actor=clerk.user.as_actor(),
+        kind="question",
+        title="A question of Robo",
+        subject=Ref("tasks.task", str(holding.pk), "Asked by Robo"),
+        users=[bob],
+        work={"question": "see http://evil.example", "asked_by": "Robo"},
+        due_at=database_now() + timedelta(hours=1),
+        asked_for=Task.objects.get(pk=holding.pk),
+    )
+    services.tell()
+    (mail,) = [mail for mail in office.mails if mail["To"].startswith("bob")]
+    assert mail["Subject"] == "Question: A question of Robo"
+    text = text_of(mail)
+    assert "Asked by: Robo\nIts sponsor: Alice" in text
+    assert "the question is closed without an answer" in text
+    assert "evil" not in text + html_of(mail)
 
 
 def test_what_comes_within_five_minutes_is_one_mail(office, held, clerk, bob):
@@ -232,9 +273,6 @@ def test_whom_it_goes_on_to_is_said_and_then_that_it_did(office, clerk, bob, set
 
 
 def test_of_work_that_somebody_took_only_they_are_told(office, clerk, bob, dave):
-    from tests.workflows.conftest import TESTS
-    from workflows.tasks.services import claim_task, open_task
-
     groups = Group.objects.filter(name__in=["Approvers", "Operators"])
     task = open_task(actor=TESTS, kind="human_work", title="Settle\nit", subject=clerk.as_ref(), groups=groups)
     claim_task(actor=dave.as_actor(), task_id=task.pk)
