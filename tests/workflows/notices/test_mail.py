@@ -27,6 +27,7 @@ from workflows.approvals.services import cast_vote
 from workflows.notices import dispatch, services
 from workflows.notices.models import Line, Mail, Notice
 from workflows.notices.policies.times import WAITS
+from workflows.notices.services import mailing
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import database_now
 from workflows.tasks.services import claim_task, open_task, remind_task
@@ -163,6 +164,19 @@ def test_what_comes_within_five_minutes_is_one_mail(office, held, clerk, bob):
     services.tell()
     services.tell()
     assert [mail["Subject"] for mail in office.mails[1:]] == ["2 things wait for you"]
+    assert text_of(office.mails[1]).count("Robo asks for a decision.") == 2
+
+
+def test_of_very_many_things_the_first_are_told_and_the_rest_is_counted(office, clerk, bob, monkeypatch):
+    monkeypatch.setattr(mailing, "MOST_SHOWN", 2)
+    hold_above(100_000)
+    for number in ("RE-1", "RE-2", "RE-3"):
+        ask(clerk, minor=150_000, number=number)
+    services.tell()
+    (mail,) = office.mails
+    assert mail["Subject"] == "3 things wait for you"
+    assert "And 1 more in the inbox." in text_of(mail)
+    assert "RE-3" not in text_of(mail) + html_of(mail)
 
 
 def test_a_mail_that_fails_is_tried_again_under_the_same_id_and_then_given_up(

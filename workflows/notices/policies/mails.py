@@ -15,7 +15,6 @@ from django.utils import timezone, translation
 
 from workflows.notices.policies.letters import Item, Later, inert, one_line
 
-MOST_SHOWN = 50
 MOST_SUBJECT = 150
 # Of a label, in the subject: who asks and how much stand behind it.
 MOST_IN_SUBJECT, MOST_NAME = 90, 40
@@ -71,20 +70,24 @@ class Told:
     hides: bool
 
 
-def letter_of(items: Sequence[Item], reader: Reader, *, inbox: str, settings: str) -> Letter:
-    """Return the mail about these things; ``inbox`` and ``settings`` are full addresses of pages."""
-    told = [told_of(item) for item in items[:MOST_SHOWN]]
+def letter_of(items: Sequence[Item], reader: Reader, *, inbox: str, settings: str, more: int = 0) -> Letter:
+    """Return the mail about these things, and ``more`` that are only counted.
+
+    ``inbox`` and ``settings`` are full addresses of pages.
+    """
+    told = [told_of(item) for item in items]
+    count = len(told) + more
     context = {
         "items": told,
         "item": told[0],
-        "count": len(items),
-        "more": len(items) - len(told),
+        "count": count,
+        "more": more,
         "inbox": inbox,
         "settings": settings,
-        "link": told[0].link if len(items) == 1 else inbox,
+        "link": told[0].link if count == 1 else inbox,
     }
     alone = "mail/decision" if told[0].is_decision else "mail/work"
-    name = alone if len(items) == 1 else "mail/several"
+    name = alone if count == 1 else "mail/several"
     with translation.override(reader.language), timezone.override(reader.zone):
         context["subject"] = subject = one_line(render_to_string("mail/subject.txt", context), MOST_SUBJECT)
         text = _tidy(render_to_string(f"{name}.txt", context))
@@ -98,7 +101,7 @@ def told_of(item: Item) -> Told:
         label=inert(item.what, MOST_IN_SUBJECT),
         who=inert(item.asked_by, MOST_NAME),
         deed=inert(item.deed),
-        amount=item.amount,
+        amount=inert(item.amount),
         since=inert(item.since),
         link=item.link,
         facts=tuple(facts_of(item)),
@@ -121,7 +124,7 @@ def facts_of(item: Item) -> Iterator[Fact]:
         name = "In the agent's words, unchecked" if item.is_of_agent else "About"
         yield Fact(name, inert(item.what), QUOTED)
     if item.amount:
-        yield Fact("Amount", (item.amount,), SAID)
+        yield Fact("Amount", (inert(item.amount),), SAID)
     if item.system:
         yield Fact("System", inert(item.system))
     if item.asked_by:

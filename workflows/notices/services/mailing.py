@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from urllib.parse import urlsplit
@@ -19,8 +19,8 @@ from django.urls import reverse
 from agents.models import User
 from audit.wording import language_written_to, zone_of
 from workflows.notices import selectors
-from workflows.notices.models import Line, Mail
-from workflows.notices.policies import Item, Reader, letter_of
+from workflows.notices.models import Line, Mail, Notice
+from workflows.notices.policies import Reader, letter_of
 from workflows.notices.services import outgoing
 from workflows.tasks.selectors import database_now
 
@@ -28,6 +28,8 @@ from workflows.tasks.selectors import database_now
 BUNDLING = 0x4E4F5449
 MOST_LINES = 1000
 MOST_REFERENCES = 20
+# Of how much a mail says more than that it waits, too.
+MOST_SHOWN = 50
 
 
 @transaction.atomic
@@ -46,12 +48,12 @@ def send_mail(mail_id: UUID) -> None:
     if mail is None:
         return
     person = User.objects.get(pk=mail.person_id)
-    items = _still_needed(mail, person)
-    if not items:
+    notices = _still_needed(mail, person)
+    if not notices:
         outgoing.dropped(mail, "Nothing of it waits for this person any more.")
         return
     try:
-        message = written(mail, person, items)
+        message = written(mail, person, notices)
         message.send()
     except smtplib.SMTPRecipientsRefused as error:
         refusals = [code for code, _ in error.recipients.values()]
@@ -64,7 +66,7 @@ def send_mail(mail_id: UUID) -> None:
         outgoing.arrived(mail)
 
 
-def written(mail: Mail, person: User, items: list[Item]) -> EmailMultiAlternatives:
+def written(mail: Mail, person: User, notices: Sequence[Notice]) -> EmailMultiAlternatives:
     """Return the mail as it is sent, in the language of its person, as plain text and as HTML.
 
     Raises ValidationError for an address that is none. Its Message-ID follows from its key: a mail that comes
@@ -72,10 +74,11 @@ def written(mail: Mail, person: User, items: list[Item]) -> EmailMultiAlternativ
     """
     validate_email(person.email)
     letter = letter_of(
-        items,
+        [selectors.item_of(notice) for notice in notices[:MOST_SHOWN]],
         Reader(language_written_to(person), zone_of(person)),
         inbox=selectors.address_of(reverse("inbox")),
         settings=selectors.address_of(reverse("notifications")),
+        more=len(notices[MOST_SHOWN:]),
     )
     message = EmailMultiAlternatives(
         subject=letter.subject,
@@ -122,13 +125,13 @@ def _bundle(person_id: UUID, lines: list[Line]) -> int:
     return 1
 
 
-def _still_needed(mail: Mail, person: User) -> list[Item]:
+def _still_needed(mail: Mail, person: User) -> list[Notice]:
     """Return what of a mail is told: each task once, and only what this person may act on now."""
     found: dict[UUID, Line] = {}
     for line in mail.lines.select_related("notice__task").order_by("pk"):
         found[line.notice.task_id] = line
     return [
-        selectors.item_of(line.notice)
+        line.notice
         for line in found.values()
         if person.email and selectors.may_act_now(person, line.notice.task)
     ]
