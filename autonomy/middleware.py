@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 
 from django.core.exceptions import SuspiciousOperation
@@ -10,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from audit.cause import one_cause
+from audit.wording import zone_of
 from autonomy.problems import bad_request
 
 
@@ -61,14 +61,5 @@ class ReaderClock:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Choose for this request only. Programs are told offsets, and see nothing of it."""
-        with timezone.override(_zone_of(request.user)):
+        with timezone.override(zone_of(request.user)):
             return self.get_response(request)
-
-
-def _zone_of(person: object) -> zoneinfo.ZoneInfo | None:
-    """Return the time zone somebody chose; None is that of the installation."""
-    name = getattr(person, "time_zone", "")
-    try:
-        return zoneinfo.ZoneInfo(name) if name else None
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return None

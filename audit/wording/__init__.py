@@ -10,7 +10,7 @@ from __future__ import annotations
 from audit.wording.catalogues import name_lazy, said, said_lazy, sentences_in, words_of_templates
 from audit.wording.markup import marked
 from audit.wording.patterns import Pattern, fill, holes_of
-from audit.wording.readers import language_of
+from audit.wording.readers import language_of, language_written_to, zone_of
 from audit.wording.sentences import Sentences
 
 __all__ = [
@@ -19,10 +19,12 @@ __all__ = [
     "fill",
     "holes_of",
     "language_of",
+    "language_written_to",
     "marked",
     "name_lazy",
     "said",
     "said_lazy",
     "sentences_in",
     "words_of_templates",
+    "zone_of",
 ]

@@ -23,13 +23,19 @@ def gathered(root: Path = ROOT) -> dict[str, list[Message]]:
     }
 
 
+def _templates(root: Path) -> Iterator[Path]:
+    """Yield pages, and the texts of mails."""
+    for kind in ("*.html", "*.txt"):
+        yield from sorted((root / "templates").rglob(kind))
+
+
 def _of_templates(root: Path) -> Iterator[Message]:
-    for path in sorted((root / "templates").rglob("*.html")):
+    for path in _templates(root):
         yield from in_templates.messages_of(path, root)
 
 
 def _given(root: Path) -> Iterator[Message]:
-    for path in sorted((root / "templates").rglob("*.html")):
+    for path in _templates(root):
         yield from in_templates.given_in(path, root)
 
 

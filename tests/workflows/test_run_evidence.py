@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 
+from agents.models import User
 from audit.models import Event
 from tests.workflows.conftest import hold_above
 from tests.workflows.test_pages_runs import browser, read, workflow
@@ -92,11 +95,42 @@ def test_the_pdf_says_the_same_and_runs_nothing(decided, carol):
     assert drawn.startswith(b"%PDF")
     assert drawn == pdf_of(record)
     assert b"/JavaScript" not in drawn
-    said = " ".join(said for _, said in facts_of(record))
+    said = " ".join(one.said for one in facts_of(record))
     assert str(decided.pk) in said
     rows = {part.key: part.rows for part in parts_of(record)}
     assert len(rows["actions"]) == 1
     assert any("ours <i>" in cell for row in rows["decisions"] for cell in row)
+
+
+def test_the_document_says_it_in_words_and_no_code(decided, carol):
+    record = evidence_of(decided, carol)
+    rows = {part.key: part.rows for part in parts_of(record)}
+    ((asked, _, arguments, *_rest),) = rows["actions"]
+    assert asked == f"{record['actions'][0]['label']}\nPost an invoice"
+    assert "Total: 123.00 EUR" in arguments
+    assert not any(
+        "{" in cell or ".invoice.post" in cell for part in rows.values() for row in part for cell in row
+    )
+
+
+def test_the_ledger_is_told_in_words_and_times_as_people_write_them(decided, carol):
+    record = evidence_of(decided, carol)
+    began = {"verb": "runs.run_started", "words": "Alice began it", "at": record["made_at"]}
+    record["ledger"]["entries"] = [{"position": 7, "id": "e1", **began}]
+    (row,) = next(part for part in parts_of(record) if part.key == "ledger").rows
+    assert (row[0], row[2]) == ("7", "Alice began it")
+    assert re.fullmatch(r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d", row[1])
+
+
+def test_the_page_says_times_by_its_readers_clock_and_in_their_language(decided, carol):
+    User.objects.filter(pk=carol.pk).update(language="de", time_zone="America/New_York")
+    carol.refresh_from_db()
+    paper = read(carol, "run-evidence", decided.pk)
+    began = decided.started_at.astimezone(ZoneInfo("America/New_York"))
+    assert f"{began:%H:%M:%S (%Z)}" in paper
+    assert "Zusammengestellt von" in paper
+    assert "UTC" not in paper.split('id="evidence-title"')[1]
+    assert "Post an invoice" in paper
 
 
 def test_a_run_that_has_done_nothing_yet_can_be_taken_along(workflow, alice, carol):

@@ -38,7 +38,10 @@ class SettingsForm(forms.Form):
         label=gettext_lazy("Language"),
         required=False,
         choices=[AS_THE_BROWSER, *conf.LANGUAGES],
-        help_text=gettext_lazy("What is kept on record stays in English and is shown to you in your language."),
+        help_text=gettext_lazy(
+            "What is kept on record stays in English and is shown to you in your language. Mail comes in it, "
+            "too: in English as long as you choose none."
+        ),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),

@@ -168,7 +168,7 @@ def _of_hold(approval: Approval) -> Decision:
 def _of_vote(vote: Vote, approval: Approval, link: str) -> Decision:
     icon, tone = VERDICTS[vote.verdict]
     waited = length_words((vote.at - approval.created_at).total_seconds())
-    more = [_("After %(time)s.") % {"time": waited}]
+    more = [_("Decided after %(time)s.") % {"time": waited}]
     if vote.on_behalf_of is not None:
         more.append(_("In the place of %(name)s.") % {"name": vote.on_behalf_of})
     return Decision(

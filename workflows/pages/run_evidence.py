@@ -19,7 +19,7 @@ from audit.pages.exports import export_address
 from workflows.pages.access import for_people, page
 from workflows.pages.question import pretty
 from workflows.pages.run_pdf import facts_of as facts_in
-from workflows.pages.run_pdf import pdf_of, short_time
+from workflows.pages.run_pdf import pdf_of, time_of
 from workflows.pages.run_record import Record, moment, record_of
 from workflows.pages.words import facts_of
 from workflows.runs import services
@@ -44,10 +44,10 @@ def evidence(request: HttpRequest, run_id: UUID) -> HttpResponse:
         subtitle=found.label,
         run=found,
         record=record,
-        facts=[(name, said) for name, said in facts_in(record) if name not in (_("Input"), _("Output"))],
+        facts=facts_in(record),
         input=facts_of(found.input, found.version.content.get("input")),
         output=facts_of(found.output or {}),
-        decisions=[{**one, "when": short_time(one["at"])} for one in record["decisions"]],
+        decisions=[{**one, "when": time_of(one["at"])} for one in record["decisions"]],
         steps=[_step(step) for step in record["steps"]["rows"]],
         actions=[_shown(action) for action in record["actions"]],
         proofs=export_address(user, "run", str(found.pk)),
@@ -88,14 +88,14 @@ def evidence_of(run: Run, user: User) -> Record:
 
 
 def _step(step: Record) -> Record:
-    began, ended = short_time(step["started_at"]), short_time(step["finished_at"])
+    began, ended = time_of(step["started_at"]), time_of(step["finished_at"])
     return {**step, "error": _said(step["error"]), "began": began, "ended": ended}
 
 
 def _shown(action: Record) -> Record:
     return {
         **action,
-        "when": short_time(action["finished_at"]),
+        "when": time_of(action["finished_at"]),
         "facts": facts_of(action["arguments"]),
         "found": facts_of(action["result"] or {}),
     }

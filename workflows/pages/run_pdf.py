@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 
 from audit.evidence import Kind
 from audit.services.evidence.cells import shown
+from workflows.pages.words import facts_of as facts_in
+from workflows.pages.words import humanize
 
 Record = Mapping[str, Any]
 NAMES_WIDTH = 0.16  # of the page, in the table of facts
@@ -22,6 +24,16 @@ NAMES_WIDTH = 0.16  # of the page, in the table of facts
 class _Head:
     title: str
     company: str
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """One line at the top: its name and what is said, by the portal or in words of others, or when it was."""
+
+    name: str
+    said: str = ""
+    at: datetime | None = None
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +60,7 @@ def pdf_of(record: Record) -> bytes:
 def _story(pdf: Any, record: Record) -> Iterator[Any]:
     yield pdf.cell(shown(str(record["title"])), pdf.TITLE)
     yield pdf.cell(str(record["claim"]), pdf.BODY)
-    rows = [
-        [pdf.cell(name, pdf.SMALL), pdf.cell(shown(said), pdf.BODY)] for name, said in facts_of(record) if said
-    ]
+    rows = [[pdf.cell(name, pdf.SMALL), pdf.cell(shown(said), pdf.BODY)] for name, said in _top(record) if said]
     widths = [pdf.WIDTH * NAMES_WIDTH, pdf.WIDTH * (1 - NAMES_WIDTH)]
     style = pdf.TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP")])
     yield pdf.LongTable(rows, colWidths=widths, style=style, splitInRow=1)
@@ -63,26 +73,42 @@ def _story(pdf: Any, record: Record) -> Iterator[Any]:
             yield pdf.cell(part.empty, pdf.SMALL)
 
 
-def facts_of(record: Record) -> list[tuple[str, str]]:
-    """Return what stands at the top, by name."""
+def _top(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield what stands at the top of the document: it has readers everywhere, and one clock."""
+    for one in facts_of(record):
+        yield (f"{one.name} (UTC)", utc_words(one.at)) if one.at else (one.name, one.said)
+    yield _("Input"), in_lines(record["run"]["input"])
+    yield _("Output"), in_lines(record["run"]["output"])
+
+
+def facts_of(record: Record) -> list[Top]:
+    """Return what stands at the top, of the page as of the document."""
     run = record["run"]
     workflow, models = run["workflow"], run["models"]
-    ended = ", ".join(said for said in (run["state_words"], run["outcome"]) if said)
+    used = (f"{models['tokens']:,}", models["cost"]) if models["reports"] else ("", "")
     return [
-        (_("Company"), record["company"]),
-        (_("Run"), run["id"]),
-        (_("Workflow"), f"{workflow['name']}, {_('version')} {workflow['version']} ({workflow['sha256']})"),
-        (_("Policies"), run["policy_versions"]),
-        (_("Began by"), f"{run['trigger']}: {run['started_by']['label']}"),
-        (_("Began (UTC)"), short_time(run["started_at"])),
-        (_("Ended (UTC)"), short_time(run["finished_at"])),
-        (_("State"), ended),
-        (_("Why it waits"), run["problem"]),
-        (_("Input"), _json(run["input"])),
-        (_("Output"), _json(run["output"])),
-        (_("Models"), f"{models['tokens']:,} {_('tokens')}, {models['cost']}" if models["reports"] else ""),
-        (_("Made (UTC)"), f"{short_time(record['made_at'])} {_('by')} {record['made_by']}"),
+        Top(_("Company"), record["company"]),
+        Top(_("Run"), run["id"]),
+        Top(_("Workflow"), workflow["name"]),
+        Top(_("Version of the workflow"), f"{workflow['version']} ({workflow['sha256']})"),
+        Top(_("Policies"), run["policy_versions"]),
+        Top(_("Began by"), _who_began(run), is_ours=True),
+        Top(_("Began"), at=time_of(run["started_at"])),
+        Top(_("Ended"), at=time_of(run["finished_at"])),
+        Top(_("State"), run["state_words"], is_ours=True),
+        Top(_("Outcome"), humanize(run["outcome"] or "")),
+        Top(_("Why it waits"), run["problem"], is_ours=True),
+        Top(_("Tokens of models"), used[0]),
+        Top(_("Cost of models"), used[1], is_ours=True),
+        Top(_("Put together"), at=time_of(record["made_at"])),
+        Top(_("Put together by"), record["made_by"]),
     ]
+
+
+def _who_began(run: Record) -> str:
+    """Return what began a run and, where that is somebody, who it was."""
+    label = str(run["started_by"]["label"])
+    return run["trigger"] if run["trigger"].casefold() == label.casefold() else f"{run['trigger']}: {label}"
 
 
 def parts_of(record: Record) -> list[_Part]:
@@ -92,7 +118,7 @@ def parts_of(record: Record) -> list[_Part]:
         _Part(
             "decisions",
             _("What was decided, by whom, and why"),
-            _("Nothing was decided."),
+            _("Nothing was decided that the reader may see."),
             [_("When (UTC)"), _("Decision"), _("By"), _("About"), _("Reason"), _("More")],
             [
                 [
@@ -110,21 +136,32 @@ def parts_of(record: Record) -> list[_Part]:
             "steps",
             _("Steps"),
             _("It has not begun."),
-            [_("Step"), _("Attempt"), _("State"), _("Who"), _("Began"), _("Ended"), _("Given"), _("Answered")],
+            [
+                *(_("Step"), _("Attempt"), _("State"), _("Who")),
+                *(_("Began (UTC)"), _("Ended (UTC)"), _("Given"), _("Answered")),
+            ],
             [*map(_step, steps["rows"]), *_rest(steps, 8)],
         ),
         _Part(
             "actions",
             _("What was done in systems, and what was found there"),
-            _("Nothing was asked of any system."),
-            [_("Action"), _("Agent"), _("Arguments"), _("State"), _("Ended"), _("Record"), _("Read back")],
+            _("Nothing was asked of any system that the reader may see."),
+            [
+                _("Action"),
+                _("Agent"),
+                _("Arguments"),
+                _("State"),
+                _("Ended (UTC)"),
+                _("Record"),
+                _("Read back"),
+            ],
             [_action(one) for one in record["actions"]],
         ),
         _Part(
             "documents",
             _("Documents"),
             _("It is about no document."),
-            [_("Name"), _("Type"), _("Bytes"), "SHA-256", _("Came")],
+            [_("Name"), _("Type"), _("Bytes"), "SHA-256", _("Came (UTC)")],
             [
                 [one["name"], one["media_type"], f"{one['bytes']:,}", one["sha256"], short_time(one["came_at"])]
                 for one in record["documents"]
@@ -136,7 +173,7 @@ def parts_of(record: Record) -> list[_Part]:
             _("No entry that the reader may see."),
             [_("Position"), _("When (UTC)"), _("What"), _("Entry")],
             [
-                [f"{one['position']:,}", short_time(one["at"]), one["verb"], one["id"]]
+                [f"{one['position']:,}", short_time(one["at"]), one["words"], one["id"]]
                 for one in ledger["entries"]
             ],
         ),
@@ -144,7 +181,7 @@ def parts_of(record: Record) -> list[_Part]:
 
 
 def _step(one: Record) -> list[str]:
-    answer = _json(one["answer"]) or str(one["error"].get("message", ""))
+    answer = in_lines(one["answer"]) or str(one["error"].get("message", ""))
     times = [short_time(one["started_at"]), short_time(one["finished_at"])]
     return [
         one["name"],
@@ -152,14 +189,14 @@ def _step(one: Record) -> list[str]:
         one["state_words"],
         one["who"],
         *times,
-        _json(one["input"]),
+        in_lines(one["input"]),
         answer,
     ]
 
 
 def _action(one: Record) -> list[str]:
-    operation = f"{one['label']}\n{one['operation']}"
-    arguments = _json(one["arguments"])
+    operation = f"{one['label']}\n{one['operation_name']}"
+    arguments = in_lines(one["arguments"])
     ended = short_time(one["finished_at"])
     return [operation, one["agent"], arguments, one["state_words"], ended, one["record"], one["read_back"]]
 
@@ -169,10 +206,24 @@ def _rest(steps: Record, columns: int) -> list[list[str]]:
     return [[_("And %(count)s more") % {"count": more}, *[""] * (columns - 1)]] if more > 0 else []
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
+def in_lines(value: Any) -> str:
+    """Return values as people read them, each on a line: ``Total: 1,200.00 EUR``."""
+    return "\n".join(
+        f"{fact.name}: {fact.value}" if fact.name else fact.value for fact in facts_in(value or {})
+    )
+
+
+def time_of(at: str | None) -> datetime | None:
+    """Return a time of the record."""
+    return datetime.fromisoformat(at) if at else None
+
+
+def utc_words(at: datetime) -> str:
+    """Return a time as people read it, in UTC: ``31 Jan 2026, 08:15:00``."""
+    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M:%S}"
 
 
 def short_time(at: str | None) -> str:
-    """Return a time of the record as people read it, in UTC: ``2026-01-31 08:15:00``."""
-    return at[:19].replace("T", " ") if at else ""
+    """Return a time of the record as a document says it."""
+    found = time_of(at)
+    return utc_words(found) if found else ""

@@ -20,6 +20,7 @@ from workflows.actions.selectors import shown_arguments
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.documents.models import Document
 from workflows.documents.selectors import visible_to as visible_documents
+from workflows.pages.lines import line_of
 from workflows.pages.run_decisions import decisions_of
 from workflows.pages.run_head import elapsed_of, policies_of, trigger_of
 from workflows.pages.run_meter import latency_of, meter_of
@@ -151,6 +152,7 @@ def _action(action: Action) -> Record:
         "label": action.label,
         "agent": action.agent.name,
         "operation": action.operation_code,
+        "operation_name": action.operation.name if action.operation else action.operation_code,
         "revision": action.revision_number,
         "step": str(action.references.get("step_id", "")),
         "arguments": shown_arguments(action),
@@ -195,6 +197,7 @@ def _ledger(run: Run, user: User) -> Record:
                 "position": event.position,
                 "id": str(event.pk),
                 "verb": event.verb,
+                "words": line_of(event).sentence,
                 "at": moment(event.occurred_at),
             }
             for event in events

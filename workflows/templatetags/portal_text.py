@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 from django.template.defaultfilters import stringfilter
+from django.utils.formats import date_format
 
 from workflows.pages.spoken import spoken as spoken_here
 from workflows.pages.visible import MOST_SHOWN
@@ -26,3 +27,17 @@ def visible(text: str, most: int = MOST_SHOWN) -> str:
 def spoken(data: Any) -> Any:
     """Say the portal's own words inside data for a script, given as JSON or as what becomes it."""
     return json.dumps(spoken_here(json.loads(data))) if isinstance(data, str) else spoken_here(data)
+
+
+@register.filter(expects_localtime=True)
+def clock(at: Any) -> str:
+    """Say a time by the reader's clock, with its zone: ``Mon, 30 Nov 2026, 14:00 (CET)``; '' for no time."""
+    if not at:
+        return ""
+    return f"{date_format(at, 'D')}, {date_format(at, 'DATE_FORMAT')}, {date_format(at, 'H:i')} ({at.tzname()})"
+
+
+@register.filter(expects_localtime=True)
+def exact(at: Any) -> str:
+    """Say a time to the second, as evidence does: ``30 Nov 2026, 14:00:05 (CET)``; '' for no time."""
+    return f"{date_format(at, 'DATETIME_FORMAT')} ({at.tzname()})" if at else ""

@@ -88,3 +88,13 @@ class Chat:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def text_of(mail: Any) -> str:
+    """Return what a program without HTML shows of a mail."""
+    return str(mail.get_body(("plain",)).get_content()).replace("\r\n", "\n")
+
+
+def html_of(mail: Any) -> str:
+    """Return what most programs show of a mail."""
+    return str(mail.get_body(("html",)).get_content()).replace("\r\n", "\n")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents.models import Agent, User
 from agents.services import people, probation
+from tests.workflows.notices.post_office import text_of
 from workflows.notices import services
 from workflows.staffing.services import sweep_employment
 
@@ -34,7 +35,7 @@ def test_the_deputy_hears_that_the_sponsor_has_left(
     assert to == "bob@northwind.example"
     assert subject.endswith("Answer for Robo: its sponsor has left")
     (mail,) = office.mails
-    (link,) = [word for word in mail.get_content().split() if "/inbox/work/" in word]
+    (link,) = [word for word in text_of(mail).split() if "/inbox/work/" in word]
     client.force_login(bob)
     assert client.get(link.partition("8000")[2]).url == f"/agents/{clerk.pk}/life/"
 

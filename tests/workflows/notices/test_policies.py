@@ -6,51 +6,21 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.vocabulary import why_not_address
-from workflows.notices.policies import Item, body_of, due_at, message_of, one_line, subject_of, wait_before
-from workflows.notices.policies.letters import MOST_SHOWN, inert
+from workflows.notices.policies import Item, due_at, message_of, one_line, wait_before
+from workflows.notices.policies.letters import inert
 from workflows.notices.services.posting import signed
 from workflows.triggers.policies.signatures import key_of, require_signed
 
 BERLIN = ZoneInfo("Europe/Berlin")
-PAGES = {"inbox": "https://portal.example/inbox/", "settings": "https://portal.example/notifications/"}
 
 
 def item(what: str = "Post invoice RE-1", **more: object) -> Item:
     return Item("Approval", what, "https://portal.example/inbox/1/", **more)
-
-
-def test_a_mail_says_what_waits_who_asks_how_much_and_until_when():
-    said = {"asked_by": "Robo", "amount": "1,500.00 EUR", "until": "3 Dec 2026, 14:00 (UTC)"}
-    body = body_of([item(**said)], **PAGES)
-    assert body.splitlines()[:5] == [
-        "Approval: Post invoice RE-1",
-        "Asked by: Robo",
-        "Amount: 1,500.00 EUR",
-        "Until: 3 Dec 2026, 14:00 (UTC)",
-        "https://portal.example/inbox/1/",
-    ]
-    assert "nothing is decided by opening it" in body
-    assert PAGES["settings"] in body
-
-
-def test_what_nobody_knows_is_not_mentioned():
-    assert "Amount" not in body_of([item()], **PAGES)
-
-
-def test_the_subject_of_one_thing_is_that_thing_and_of_several_how_many():
-    assert subject_of([item()]) == "Approval: Post invoice RE-1"
-    assert subject_of([item(is_reminder=True)]) == "Reminder: Approval: Post invoice RE-1"
-    assert subject_of([item(), item()]) == "2 things wait for you"
-
-
-def test_of_very_many_things_the_rest_is_a_number():
-    body = body_of([item(f"Invoice {number}.") for number in range(MOST_SHOWN + 3)], **PAGES)
-    assert "And 3 more: https://portal.example/inbox/" in body
-    assert f"Invoice {MOST_SHOWN}." not in body
 
 
 @given(st.text())
@@ -58,8 +28,6 @@ def test_no_label_begins_a_line_or_a_header_of_its_own(text):
     line = one_line(text)
     assert len(f"x{line}x".splitlines()) == 1
     assert len(line) <= 200
-    subject = subject_of([item(text)])
-    assert not set("\r\n\0") & set(subject)
 
 
 @given(st.text(alphabet="<>@[]()`:/.wh\u202e\n"))
@@ -76,6 +44,13 @@ def test_a_message_to_a_chat_carries_a_text_that_it_shows_and_facts_for_programs
     assert body["text"] == "Approval: Pay ‹!channel› now\nhttps://portal.example/inbox/1/"
     assert (body["type"], body["id"], body["kind"]) == ("task.waiting", "1", "Approval")
     assert body["link"] == "https://portal.example/inbox/1/"
+
+
+def test_a_chat_has_many_readers_and_is_told_times_by_the_clock_of_the_installation():
+    until = datetime(2026, 12, 3, 13, 0, tzinfo=UTC)
+    with timezone.override(BERLIN):
+        body = message_of(item(until=until), message_id="1", at="2026-11-29T10:00:00+00:00")
+    assert "Until: 3 Dec 2026, 13:00:00 (UTC)" in body["text"]
 
 
 @pytest.mark.parametrize(

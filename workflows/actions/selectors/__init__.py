@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.selectors import Violation, violations
 from workflows.actions.selectors.edits import Edit, changed, edits_of, hidden_in_action
+from workflows.actions.selectors.risk import HIGH, LOW, MEDIUM, RISK_WORDS, risk_level
 from workflows.actions.selectors.showing import (
     amount_words,
     approval_description,
@@ -29,6 +30,10 @@ from workflows.actions.selectors.standing import (
 from workflows.actions.selectors.under_way import calls_under_way, hit_by
 
 __all__ = [
+    "HIGH",
+    "LOW",
+    "MEDIUM",
+    "RISK_WORDS",
     "Edit",
     "Violation",
     "amount_words",
@@ -44,6 +49,7 @@ __all__ = [
     "in_doubt",
     "is_asked",
     "most_days",
+    "risk_level",
     "shapes_of",
     "shown_arguments",
     "standing_facts",

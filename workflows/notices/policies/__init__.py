@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from workflows.notices.policies.letters import (
     Item,
+    Later,
     agent_message,
-    body_of,
     message_of,
     one_line,
     outcome_of,
-    subject_of,
 )
+from workflows.notices.policies.mails import Letter, Reader, letter_of
 from workflows.notices.policies.times import due_at, wait_before
 
 __all__ = [
     "Item",
+    "Later",
+    "Letter",
+    "Reader",
     "agent_message",
-    "body_of",
     "due_at",
+    "letter_of",
     "message_of",
     "one_line",
     "outcome_of",
-    "subject_of",
     "wait_before",
 ]

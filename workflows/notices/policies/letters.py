@@ -1,31 +1,62 @@
-"""The words of a mail and of a message: plain text, and a link that shows and decides nothing. Pure."""
+"""What is told of one thing that waits, others' words made harmless, and messages to programs. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
+
 MOST_LABEL = 200
-MOST_SHOWN = 50
 # A dot between a letter or digit and letters: most programs make a link of what looks like a domain.
-_DOMAIN = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2})")
-_INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ʼ"})
+_DOMAIN = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
+# Nor does a label end the quotation marks it stands in.
+_INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ʼ", "“": '"', "”": '"', "„": '"', "‟": '"'})
+# Letters and signs that show nothing, though they are neither blanks nor control characters.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What comes when nobody has answered. ``then``: a word of templates/mail/later.txt; ``at``: after which
+    time, None where it has none; ``whom``: who is asked then."""
+
+    then: str
+    at: datetime | None = None
+    whom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that waits. ``what`` is a label, the one text an agent may have put something into."""
+    """One thing that waits. ``what`` is a label, the one text an agent may have put something into.
+
+    ``asked_by`` asks for it, or is the agent it is about, for which ``sponsor`` answers; ``deed`` is the
+    operation in words; ``risk`` is one word and then its reasons; ``since`` is whom else is asked because
+    nobody decided in time. ``hides``: a rule hides what it is about, and ``what`` is the operation only.
+    """
 
     kind: str
     what: str
     link: str
     asked_by: str = ""
     amount: str = ""
-    until: str = ""
+    until: datetime | None = None
     is_reminder: bool = False
+    is_decision: bool = False
+    is_of_agent: bool = False
+    sponsor: str = ""
+    deed: str = ""
+    system: str = ""
+    risk: tuple[str, ...] = ()
+    is_grave: bool = False
+    hides: bool = False
+    since: str = ""
+    later: tuple[Later, ...] = ()
 
 
 def one_line(text: str, most: int = MOST_LABEL) -> str:
@@ -34,35 +65,15 @@ def one_line(text: str, most: int = MOST_LABEL) -> str:
     So no label begins a header, a line or a link of its own.
     """
     plain = "".join(" " if unicodedata.category(char) in ("Zl", "Zp", "Cc") else char for char in text)
-    words = " ".join("".join(char for char in plain if unicodedata.category(char)[0] != "C").split())
+    shown = (char for char in plain if unicodedata.category(char)[0] != "C" and char not in _BLANK)
+    words = " ".join("".join(shown).split())
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
-def inert(text: str) -> str:
+def inert(text: str, most: int = MOST_LABEL) -> str:
     """Return a label as one line that no mail program and no chat makes a link, a mention or markup of."""
-    plain = one_line(text).replace("://", ": //").replace("](", "] (").translate(_INERT)
+    plain = one_line(text, most).replace("://", ": //").replace("](", "] (").translate(_INERT)
     return _DOMAIN.sub(" .", plain)
-
-
-def subject_of(items: Sequence[Item]) -> str:
-    """Return the subject of a mail: what waits, or how much of it."""
-    if len(items) == 1:
-        return one_line(
-            f"{'Reminder: ' if items[0].is_reminder else ''}{items[0].kind}: {inert(items[0].what)}", 150
-        )
-    return f"{len(items)} things wait for you"
-
-
-def body_of(items: Sequence[Item], *, inbox: str, settings: str) -> str:
-    """Return the text of a mail about these things; ``inbox`` and ``settings`` are addresses of pages."""
-    parts = ["\n".join(_facts(item)) for item in items[:MOST_SHOWN]]
-    if (more := len(items) - MOST_SHOWN) > 0:
-        parts.append(f"And {more} more: {inbox}")
-    foot = (
-        "A link shows what waits; nothing is decided by opening it, and nothing by answering this mail.\n"
-        f"When you get such mail is up to you: {settings}"
-    )
-    return "\n\n".join([*parts, f"-- \n{foot}"]) + "\n"
 
 
 def message_of(item: Item, *, message_id: str, at: str) -> dict[str, Any]:
@@ -153,6 +164,14 @@ test_message.__test__ = False  # type: ignore[attr-defined]
 
 def _facts(item: Item) -> list[str]:
     head = f"{'Reminder. ' if item.is_reminder else ''}{item.kind}: {inert(item.what)}"
-    facts = (("Asked by", item.asked_by), ("Amount", item.amount), ("Until", item.until))
+    facts = (("Asked by", item.asked_by), ("Amount", item.amount), ("Until", _moment(item.until)))
     told = [f"{name}: {inert(value)}" for name, value in facts if value]
     return [head, *told, item.link]
+
+
+def _moment(at: datetime | None) -> str:
+    """Return a time for a chat, which has many readers: by the clock of the installation."""
+    if at is None:
+        return ""
+    here = timezone.localtime(at, timezone.get_default_timezone())
+    return f"{date_format(here, 'DATETIME_FORMAT')} ({here.tzname()})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.notices.selectors.items import address_of, item_of
 from workflows.notices.selectors.news import (
     MOST_COUNTED,
     News,
@@ -12,16 +13,15 @@ from workflows.notices.selectors.news import (
     unread_waiting,
 )
 from workflows.notices.selectors.telling import (
-    address_of,
     channels_of,
     channels_of_agents,
     channels_of_role,
     counts,
     how_of,
     is_anybody_told,
-    item_of,
     lines_due,
     mail_is_set_up,
+    mails_before,
     may_act_now,
     visible_events,
     who_may_act,
@@ -41,6 +41,7 @@ __all__ = [
     "item_of",
     "lines_due",
     "mail_is_set_up",
+    "mails_before",
     "may_act_now",
     "news_for",
     "reading_of",

@@ -8,22 +8,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 
 from agents.models import User
-from workflows.actions.models import Action
-from workflows.actions.selectors import amount_words, hidden_in_action
-from workflows.approvals.models import Approval
 from workflows.approvals.selectors import in_force, pending_for
-from workflows.notices.choices import WINDOW_MINUTES, How, State, Why
-from workflows.notices.models import Channel, Line, Mail, Notice, Post, Preference
-from workflows.notices.policies import Item
+from workflows.notices.choices import WINDOW_MINUTES, How, State
+from workflows.notices.models import Channel, Line, Mail, Post, Preference
 from workflows.tasks.models import Task
 from workflows.tasks.selectors import waiting_for
-
-ACTION = "actions.action"
 
 
 def mail_is_set_up() -> bool:
@@ -86,31 +77,18 @@ def lines_due(now: datetime) -> QuerySet[Line]:
     return Line.objects.filter(~Exists(busy), mail=None, is_dropped=False, due_at__lte=now).order_by("pk")
 
 
-def item_of(notice: Notice) -> Item:
-    """Return what is told of a task: its label, who asks, how much, until when. No other word of an agent."""
-    task = notice.task
-    approval = Approval.objects.filter(task=task).first() if task.kind == Task.Kind.APPROVAL else None
-    action = _action_of(task)
-    hides = bool(action and hidden_in_action(action))
-    return Item(
-        kind=task.get_kind_display(),
-        what=_label(task, action if hides else None),
-        link=_link(task, approval),
-        asked_by=approval.requester_label if approval else str(task.input.get("asked_by", "")),
-        amount=amount_words(action) if action and not hides else "",
-        until=_moment(approval.expires_at if approval else task.due_at),
-        is_reminder=notice.why == Why.REMINDED,
-    )
-
-
 def visible_events(user: User) -> Q | None:
     """Events about what is sent belong to those who may see channels."""
     return Q(subject_kind__startswith="notices.") if user.has_perm("notices.view_channel") else None
 
 
-def address_of(path: str) -> str:
-    """Return the full address of a page."""
-    return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
+def mails_before(mail: Mail) -> list[UUID]:
+    """Return the earlier mails to the same person about the one task of a mail, the oldest first."""
+    tasks = list(mail.lines.values_list("notice__task", flat=True).distinct()[:2])
+    if len(tasks) != 1:
+        return []
+    told = Mail.objects.filter(person=mail.person_id, lines__notice__task=tasks[0], pk__lt=mail.pk)
+    return list(told.filter(state=State.SENT).order_by("pk").values_list("pk", flat=True).distinct())
 
 
 def counts() -> dict[str, int]:
@@ -132,30 +110,3 @@ def _asked(task: Task) -> Q:
     if task.kind == Task.Kind.APPROVAL:
         found |= Q(pk__in=in_force().values("delegate"))
     return found
-
-
-def _action_of(task: Task) -> Action | None:
-    if task.subject_kind != ACTION:
-        return None
-    return Action.objects.select_related("operation").filter(pk=task.subject_id).first()
-
-
-def _label(task: Task, hiding: Action | None) -> str:
-    """Return what it is about; of an action with something to hide, only which operation it is."""
-    if hiding is not None:
-        name = hiding.operation.name if hiding.operation else hiding.operation_code
-        return f"{name} (details are hidden)"
-    return task.subject_label if task.kind == Task.Kind.APPROVAL else task.title
-
-
-def _link(task: Task, approval: Approval | None) -> str:
-    if approval:
-        return address_of(reverse("inbox-approval", args=[approval.pk]))
-    return address_of(reverse("inbox-task", args=[task.pk]))
-
-
-def _moment(at: datetime | None) -> str:
-    if at is None:
-        return ""
-    here = timezone.localtime(at)
-    return f"{date_format(here, 'DATETIME_FORMAT')} ({here.tzname()})"
