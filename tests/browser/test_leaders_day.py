@@ -87,6 +87,7 @@ def test_a_leader_sees_what_agents_do_for_the_department_and_can_change_none_of_
     page.goto(f"{portal.url}/agents/{clerk.pk}/")
     expect(page.get_by_role("region", name="The last 30 days")).to_contain_text("Done")
     expect(page.get_by_role("region", name="Track record")).to_be_visible()
+    expect(page.get_by_role("link", name="Edit")).to_have_count(0)
     read(page, "agent")
     page.goto(f"{portal.url}/agents/{clerk.pk}/life/")
     read(page, "life")
