@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,6 +44,14 @@ def sign_in(page: Page, portal: Processes, user: Any) -> None:
     client.force_login(user)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal.url}])
+
+
+def wait_until(page: Page, is_so: str, seconds: float = 30) -> None:
+    """Ask the page until something is so. Playwright would need ``eval`` for it, which the policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(is_so):
+        assert time.monotonic() < end, f"not so within {seconds} seconds: {is_so}"
+        page.wait_for_timeout(100)
 
 
 def check_page(page: Page, *, both_themes: bool = True) -> None:

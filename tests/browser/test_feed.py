@@ -12,10 +12,10 @@ from playwright.sync_api import Page, expect
 from audit.models import Event
 from audit.services import record_event
 from audit.vocabulary import Actor, Ref
-from tests.browser.conftest import PHONE, check_page, sign_in
+from tests.browser.conftest import PHONE, check_page, sign_in, wait_until
 from tests.company import new_agent
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.browser, pytest.mark.full]
 HOSTILE = '<img src=x onerror=alert(1)><b hx-get="/x" hx-trigger="load">loud</b> \u202e'
 POSITIONS = "[...document.querySelectorAll('[data-feed] > li')].map(row => Number(row.dataset.position))"
 KEYS = "[...document.querySelectorAll('[data-feed] > li')].map(row => row.dataset.key)"
@@ -47,8 +47,8 @@ def keep(page: Page, name: str) -> None:
 def is_whole(page: Page, count: int) -> None:
     """Wait until the page shows exactly the newest events, each once."""
     last = str(Event.objects.order_by("-id").values_list("pk", flat=True)[0])
-    page.wait_for_function(f"{KEYS}[0] === '{last}'", timeout=120_000)
-    page.wait_for_function(f"{KEYS}.length === {count}")
+    wait_until(page, f"{KEYS}[0] === '{last}'", seconds=120)
+    wait_until(page, f"{KEYS}.length === {count}")
     keys = page.evaluate(KEYS)
     assert len(set(keys)) == len(keys), "a row is there twice"
     assert keys == [str(key) for key in Event.objects.order_by("-id").values_list("pk", flat=True)[:count]]
@@ -70,7 +70,7 @@ def test_the_feed_follows_waits_and_narrows_down(page: Page, portal, carol):
     expect(rows.first).to_contain_text("Number 2 <img src=x")
     more = page.locator("[data-feed-more]")
     page.locator("[data-feed-older]").scroll_into_view_if_needed()
-    page.wait_for_function(f"{POSITIONS}.length > 100")
+    wait_until(page, f"{POSITIONS}.length > 100")
     happen(agent, 12)
     expect(more).to_have_text("12 new: show")
     more.evaluate("button => button.click()")

@@ -63,8 +63,9 @@ def test_after_a_decision_the_next_request_is_not_skipped(page: Page, portal, bo
     expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[1].approval_id))
     page.keyboard.press("j")
     expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[2].approval_id))
-    page.goto(f"{portal.url}/")
-    expect(page.get_by_text("The order does not exist")).to_have_count(1)
+    page.goto(f"{portal.url}/inbox/?show=decided")
+    expect(page.locator("[data-approval]")).to_have_count(1)
+    expect(page.locator("[data-approval]")).to_contain_text("Rejected")
 
 
 @pytest.mark.full

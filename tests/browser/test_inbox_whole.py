@@ -180,6 +180,7 @@ def test_what_is_grave_is_typed_before_it_is_approved(page: Page, portal, bob, h
     page.get_by_label("Your reason").fill("It matches the order")
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("alert")).to_contain_text("Type “20,000.01 EUR”")
+    expect(page.get_by_label("To approve it, type")).to_be_focused()
     shown(page, "grave")
     page.get_by_label("To approve it, type").fill("20000.01")
     page.get_by_role("button", name="Approve").click()

@@ -79,7 +79,7 @@ def test_the_menu_shows_and_hides_and_the_theme_is_chosen(page: Page, portal, ca
     page.goto(f"{portal.url}/activity/")
     expect(page.locator("html")).to_have_class("dark")
     page.keyboard.press("Control+k")
-    expect(page.locator("#search-input-command")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search agents")).to_be_focused()
 
 
 @pytest.mark.full

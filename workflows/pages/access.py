@@ -62,6 +62,12 @@ def edit_page(obj: Model) -> str:
     return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
 
 
+def may_edit(user: User, obj: Model) -> bool:
+    """Say whether somebody may change an object, by kind or this one; else its page is there to be read."""
+    change = f"{obj._meta.app_label}.change_{obj._meta.model_name}"
+    return user.has_perm(change) or user.has_perm(change, obj)
+
+
 def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:
     """Render a page inside the portal's frame: menu, header, messages."""
     frame = admin.site.each_context(request)

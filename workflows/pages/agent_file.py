@@ -24,7 +24,7 @@ from agents.selectors import (
     visible_agents,
     visible_certificates,
 )
-from workflows.pages.access import admin_page, edit_page, for_people, page
+from workflows.pages.access import admin_page, edit_page, for_people, may_edit, page
 from workflows.pages.agent_authority import LimitLine, authority_of
 from workflows.pages.agent_head import head_of, waiting_of
 from workflows.pages.agent_people import people_of
@@ -81,7 +81,7 @@ def agent_file(request: HttpRequest, agent_id: UUID) -> HttpResponse:
         "versions": versions_of(agent),
         "role_link": admin_page(agent.role),
         "settings": _settings(agent),
-        "edit_link": edit_page(agent),
+        "edit_link": edit_page(agent) if may_edit(user, agent) else "",
     }
     return page(request, "portal/agent_file.html", agent.name, **context)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from agents.models import Agent, ChangeRequest, User
 from agents.selectors import day, visible_change_requests
-from workflows.pages.access import edit_page
+from workflows.pages.access import edit_page, may_edit
 from workflows.pages.words import Tag
 
 HUES = 6
@@ -116,5 +116,5 @@ def _tabs(user: User, agent: Agent, here: str) -> list[Tab]:
         pages.append(("agent-try", _("What may it do?")))
     found = [Tab(word, reverse(name, args=[agent.pk]), name == here) for name, word in pages]
     if edit := edit_page(agent):
-        found.append(Tab(_("Edit"), edit))
+        found.append(Tab(_("Edit") if may_edit(user, agent) else _("In the admin"), edit))
     return found

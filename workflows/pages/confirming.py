@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,10 +50,10 @@ def confirmed_for(request: HttpRequest, back_to: str) -> Confirmed:
     return Confirmed(link, proof.at + lasting() if proof and is_fresh(proof, user) else None)
 
 
-def keep_on_the_way(request: HttpRequest, approval: Approval) -> None:
+def keep_on_the_way(request: HttpRequest, approval: Approval, typed: Mapping[str, str]) -> None:
     """Keep what was typed about an approval while its reader confirms who they are, in their session."""
-    typed = {name: request.POST.get(name, "")[:MOST_OF_A_REASON] for name in ("reason", "for")}
-    request.session[KEPT] = {"approval": str(approval.pk), "reason": typed["reason"], "whom": typed["for"]}
+    kept = {name: text[:MOST_OF_A_REASON] for name, text in typed.items()}
+    request.session[KEPT] = {"approval": str(approval.pk), "typed": kept}
 
 
 def kept_on_the_way(request: HttpRequest, approval: Approval | None) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def kept_on_the_way(request: HttpRequest, approval: Approval | None) -> dict[str
     kept = request.session.get(KEPT, {})
     if approval is None or kept.get("approval") != str(approval.pk):
         return {}
-    return {"reason": kept["reason"], "whom": kept["whom"]}
+    return dict(kept.get("typed", {}))
 
 
 @never_cache

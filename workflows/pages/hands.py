@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from agents.decision.money import major_to_minor
 from agents.models import User
+from audit.wording import said
 from connectors.policies.schemas import plain_text
 from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words
@@ -60,11 +61,11 @@ def snoozed_until(hours: str) -> datetime | None:
 
 
 def to_type(action: Action | None, risk: Risk) -> str:
-    """Return what whoever approves something grave has to type: the amount, else the name; '' for the rest."""
+    """Return what is typed to approve what is grave: the amount as its reader sees it, or the name; else ''."""
     if action is None or not risk.is_grave:
         return ""
     if action.amount_minor is not None:
-        return amount_words(action)
+        return said(amount_words(action))
     label = " ".join(plain_text(action.label).split())
     name = action.operation.name if action.operation else action.operation_code
     return label if 0 < len(label) <= LONGEST_TYPED else name
@@ -72,14 +73,18 @@ def to_type(action: Action | None, risk: Risk) -> str:
 
 def is_typed(wanted: str, given: str, action: Action | None) -> bool:
     """Say whether what was typed is what was to be typed: an amount by its value, a name but for its case."""
-    if not wanted:
+    if not wanted or _bare(given) == _bare(wanted):
         return True
-    if action is not None and action.amount_minor is not None:
-        try:
-            return major_to_minor(given, action.currency) == abs(action.amount_minor)
-        except ValueError:
-            return False
-    return " ".join(plain_text(given).split()).casefold() == wanted.casefold()
+    if action is None or action.amount_minor is None:
+        return False
+    try:
+        return major_to_minor(given, action.currency) == abs(action.amount_minor)
+    except ValueError:
+        return False
+
+
+def _bare(text: str) -> str:
+    return " ".join(plain_text(text).split()).casefold()
 
 
 def approve_words(action: Action | None, approval: Approval, votes: Sequence[Vote]) -> str:

@@ -30,7 +30,7 @@ from agents.selectors.sentences import limit_words, rule_words
 from agents.services.role_catalogue import shipped_texts, targets_of
 from connectors.models import Operation
 from connectors.selectors import operations_of_role, operations_within_role
-from workflows.pages.access import admin_page, edit_page, for_people, page
+from workflows.pages.access import admin_page, edit_page, for_people, may_edit, page
 from workflows.pages.agent_authority import does_tag
 from workflows.pages.agent_head import standing_tags
 from workflows.pages.agent_work import Job
@@ -67,6 +67,7 @@ def role_file(request: HttpRequest, role_id: UUID) -> HttpResponse:
     context = {
         "role": role,
         "edit_link": edit_page(role) if user.has_perm("agents.view_role") else "",
+        "may_edit": may_edit(user, role),
         "responsibilities": [
             line.strip("-* \t") for line in role.responsibilities.splitlines() if line.strip()
         ],

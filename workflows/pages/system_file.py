@@ -34,7 +34,7 @@ from connectors.selectors import (
     visible_systems,
     why_down,
 )
-from workflows.pages.access import STATUS_OF_KIND, admin_page, edit_page, for_people, page
+from workflows.pages.access import STATUS_OF_KIND, admin_page, edit_page, for_people, may_edit, page
 from workflows.pages.agent_authority import does_tag
 from workflows.pages.agent_head import standing_tags
 from workflows.pages.object_history import history_page, parts_of_system
@@ -114,6 +114,7 @@ def _page(request: HttpRequest, system: System, status: int = 200, **said: Any) 
         "health_tag": _health_tag(system),
         "down": why_down(system, may_try=False),
         "edit_link": edit_page(system),
+        "may_edit": may_edit(user, system),
         "calls": calls,
         "figures": _figures(system, calls),
         "throttles": _throttles(user, system),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -48,7 +47,8 @@ def vote(request: HttpRequest, approval_id: UUID) -> HttpResponse:
         return _confirm_first(request, approval)
     typed = _typed(request)
     if wrong := _wrong_form(request, approval, verdict):
-        return detail(request, approval, status=422, refused=wrong, **typed)
+        is_typed_wrong = verdict == Vote.Verdict.APPROVE
+        return detail(request, approval, status=422, refused=wrong, is_typed_wrong=is_typed_wrong, **typed)
     try:
         decided = services.cast_vote(
             actor=_user(request).as_actor(),
@@ -154,7 +154,7 @@ _DEEDS: dict[str, Callable[[HttpRequest, Approval, str], str]] = {
 }
 
 
-def _typed(request: HttpRequest) -> dict[str, Any]:
+def _typed(request: HttpRequest) -> dict[str, str]:
     """Return what was filled in, to be shown again where it was refused."""
     code = request.POST.get("code", "")
     return {
@@ -209,7 +209,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _confirm_first(request: HttpRequest, approval: Approval) -> HttpResponse:
-    keep_on_the_way(request, approval)
+    keep_on_the_way(request, approval, _typed(request))
     link = confirmed_for(request, reverse("inbox-approval", args=[approval.pk])).link
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(link)

@@ -4,9 +4,6 @@ import { onNews, type Summary } from "./live";
 import { all, one, plural, say } from "./page";
 import { refreshTimes } from "./times";
 
-// For 20 ms what comes has the attributes of what it takes the place of: nothing is unfolded before.
-const SETTLED_MS = 50;
-
 export function inbox(root: HTMLElement): void {
   const list = one("[data-inbox-list]", root)!;
   const more = one<HTMLButtonElement>("[data-inbox-more]", root)!;
@@ -56,39 +53,39 @@ export function inbox(root: HTMLElement): void {
   sent("htmx:beforeSwap", (about) => {
     if (coming && about.xhr !== coming) about.shouldSwap = false;
   });
-  sent("htmx:afterRequest", ({ xhr }) =>
-    window.setTimeout(() => {
-      if (coming !== xhr) return;
-      coming = null;
-      meant?.();
-      meant = null;
-    }, SETTLED_MS),
-  );
+  sent("htmx:afterRequest", ({ xhr }) => {
+    if (coming !== xhr) return;
+    coming = null;
+    meant?.();
+    meant = null;
+  });
 
-  // Where the focus is, and what is chosen, is asked when the rows change: a decision may have moved both since
-  // they were asked for.
+  // Where the focus is, and what is chosen, is asked in the moment the rows change and given back in the same: a
+  // decision may have moved both since they were asked for, and nobody can press a key in between.
   let held: { focused: string | undefined; opened: string | undefined; at: number; chosen: string[] };
+  const ofRows = (act: () => void) => (event: Event) => event.target === list && act();
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
     const chosen = all<HTMLInputElement>("input[name=only]:checked", list).map((box) => box.value);
     held = { focused, opened: rows()[at]?.id, at, chosen };
   };
-  list.addEventListener("htmx:beforeSwap", hold);
-
-  async function refresh(): Promise<void> {
-    hold();
-    await window.htmx.ajax("GET", list.dataset.address!, { target: list, swap: "innerHTML" });
+  const giveBack = () => {
     const { focused, opened, at, chosen } = held;
     more.hidden = true;
-    refreshTimes(list);
     for (const box of all<HTMLInputElement>("input[name=only]", list)) box.checked = chosen.includes(box.value);
     tally();
     // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
     if (opened) select(document.getElementById(opened) ?? rows()[Math.min(at, rows().length - 1)]);
     if (focused) one("a", document.getElementById(focused) ?? rows()[Math.max(0, current())] ?? list)?.focus();
     tellIfGone();
-  }
+  };
+  list.addEventListener("htmx:beforeSwap", ofRows(hold));
+  list.addEventListener("htmx:afterSwap", ofRows(giveBack));
+
+  // The list asks as itself: what other parts of the page ask for neither waits for it nor is dropped for it.
+  const refresh = () =>
+    window.htmx.ajax("GET", list.dataset.address!, { source: list, target: list, swap: "innerHTML" });
 
   // Say so when what is open was decided elsewhere; it stays as it is, so that nobody loses what they typed.
   function tellIfGone(): void {

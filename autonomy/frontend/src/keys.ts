@@ -20,7 +20,10 @@ export const areOn = (): boolean => one("meta[name=portal-keys]") !== null;
 const dialog = (): HTMLDialogElement | null => one<HTMLDialogElement>("[data-keys]");
 
 export function showKeys(): void {
-  dialog()?.showModal();
+  const found = dialog();
+  if (!found) return;
+  found.showModal();
+  found.scrollTop = 0; // the focus is on the first link, which stands at the end
 }
 
 /** Whether something lies over the page: then its keys are not for the page. */

@@ -1,7 +1,7 @@
 // The few things every module needs from the page and from the libraries beside it.
 
 export interface Htmx {
-  ajax(verb: "GET", url: string, options: { target: Element; swap: string }): Promise<void>;
+  ajax(verb: "GET", url: string, options: { source?: Element; target: Element; swap: string }): Promise<void>;
   process(element: Element): void;
 }
 

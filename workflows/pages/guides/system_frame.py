@@ -9,6 +9,9 @@ from django.urls import reverse
 
 from connectors.models import Account, Operation, System
 from workflows.pages.guides.frame import CONNECT, shown
+from workflows.pages.guides.parts import EFFECT_TAGS
+
+MOST = 50
 
 
 def address(system: System, step: str, **more: str) -> str:
@@ -60,3 +63,10 @@ def own_account(system: System) -> Account | None:
 def published_at(system: System) -> Any:
     """Return what may be asked of a system, by code."""
     return Operation.objects.filter(system=system, current_revision__isnull=False).order_by("code")
+
+
+def ready_to_grant(system: System) -> dict[str, Any]:
+    """Return what a page says of the published operations: the first of them, and whether there are more."""
+    found = list(published_at(system)[: MOST + 1])
+    rows = [{"operation": it, "tag": EFFECT_TAGS[it.effect]} for it in found[:MOST]]
+    return {"published": rows, "more": len(found) > MOST}

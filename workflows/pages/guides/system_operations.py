@@ -18,9 +18,7 @@ from workflows.pages.access import STATUS_OF_KIND
 from workflows.pages.guides import system_forms as forms
 from workflows.pages.guides.keeping import drop, fill, keep
 from workflows.pages.guides.parts import EFFECT_TAGS, attempt, incomplete, user_of
-from workflows.pages.guides.system_frame import address, answers, of_system, published_at
-
-MOST = 50
+from workflows.pages.guides.system_frame import address, answers, of_system, ready_to_grant
 
 
 def operations(request: HttpRequest, system: System) -> HttpResponse:
@@ -39,13 +37,12 @@ def operations(request: HttpRequest, system: System) -> HttpResponse:
 
 
 def _ways(request: HttpRequest, system: System, template: str, how: str, **context: Any) -> HttpResponse:
-    published = [{"operation": it, "tag": EFFECT_TAGS[it.effect]} for it in published_at(system)[: MOST + 1]]
     here = address(system, "operations", how=how)
     return of_system(
-        request, system, "operations", template, here=here, back=True, published=published[:MOST],
-        more=len(published) > MOST, works=answers(system), how=how,
+        request, system, "operations", template, here=here, back=True, works=answers(system), how=how,
         forward=address(system, "done"), describe=address(system, "operations", how="description"),
-        by_hand=address(system, "operations", how="hand"), test=address(system, "test"), **context,
+        by_hand=address(system, "operations", how="hand"), test=address(system, "test"),
+        **ready_to_grant(system), **context,
     )  # fmt: skip
 
 

@@ -31,9 +31,10 @@ from workflows.pages.guides.system_frame import (
     of_system,
     own_account,
     published_at,
+    ready_to_grant,
     stands_at,
 )
-from workflows.pages.guides.system_operations import MOST, operations
+from workflows.pages.guides.system_operations import operations
 from workflows.pages.schema_form import SchemaForm
 
 NEW = "systems.new"
@@ -265,7 +266,7 @@ def _done(request: HttpRequest, system: System) -> HttpResponse:
         "system_done.html",
         words=words % {"count": count},
         works=answers(system),
-        published=published_at(system)[:MOST],
+        **ready_to_grant(system),
         file=admin_page(system),
         register=reverse(REGISTER.route) if REGISTER.may(request.user) else "",
     )
