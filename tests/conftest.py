@@ -46,7 +46,7 @@ GROUPS = {
         "tests/test_story.py",
         "tests/workflows/test_live_burst.py",
     ),
-    "world": ("tests/test_permission_matrix", "tests/test_hostile_input.py"),
+    "world": ("tests/test_permission_matrix", "tests/test_hostile_", "tests/test_german_pages.py"),
 }
 
 
