@@ -28,6 +28,7 @@ from audit.pages import EvidencePage, ExportPage, SealsPage, lines, seal
 from audit.pages.exports import export_address, export_of
 from audit.services import downloading
 from audit.vocabulary import ActorKind, Ref, Refusal
+from audit.wording import said
 
 REFERENCES = {
     "action_id": ("action", "Everything about this action"),
@@ -241,11 +242,11 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         address = seal.proof_address(event)
         if not address:
             return format_html("{}", seal.proves(event))
-        file = format_html('<a class="underline" href="{}">The proof, as a file</a>', address)
+        file = format_html('<a class="underline" href="{}">{}</a>', address, said("The proof, as a file"))
         if taken := getattr(event, "export_address", ""):
             words = "Take all about it along, with proofs and the way to check them"
             file = format_html(
-                '{}</p><p class="py-1"><a class="underline" href="{}">{}</a>', file, taken, words
+                '{}</p><p class="py-1"><a class="underline" href="{}">{}</a>', file, taken, said(words)
             )
         return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
 
@@ -272,7 +273,7 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
         return format_html_join(
             "",
             '<p class="py-1"><a class="underline" href="{}" title="{}">{}</a></p>',
-            ((address, key, words) for address, words, key in found),
+            ((address, key, said(words)) for address, words, key in found),
         ) or SafeString("-")
 
     @display(description="Payload")

@@ -33,7 +33,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from audit.adminfields import ShownOnceMixin
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
-from audit.wording import said_lazy
+from audit.wording import said_lazy, translate_form
 
 REASON_MIN_LENGTH = 5
 REASON_MAX_LENGTH = 500
@@ -265,7 +265,7 @@ class LabelledFieldsMixin:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if field is not None and field.label:
             widget = getattr(field.widget, "widget", field.widget)
-            widget.attrs.setdefault("aria-label", str(field.label))
+            widget.attrs.setdefault("aria-label", field.label)
         return field
 
 
@@ -447,6 +447,8 @@ class ServiceAdmin(GovernedAdmin):
         if kwargs.get("add"):
             context["show_save_and_continue"] = False
             context["save_words"] = self.add_words
+        if form := getattr(context.get("adminform"), "form", None):
+            translate_form(form)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(

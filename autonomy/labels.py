@@ -6,7 +6,7 @@ what it records, goes on reading them in English (``autonomy.templates``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
@@ -15,30 +15,34 @@ from django.contrib import admin
 from django.contrib.admin.filters import SimpleListFilter
 from django.db.models import Field, Model
 from django.forms import BaseForm
-from django.forms import Field as FormField
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString
 
-from audit.wording import said, said_lazy
+from audit.wording import lazy_pairs, lazy_words, said, said_lazy, translate_field
 
 ROOMS = ("audit", "agents", "connectors", "workflows")
 
 
 def translate_labels() -> None:
     """Let every label of the rooms be read in the language of the reader; done once, when all are known."""
+    _translate_rooms()
     for model in apps.get_models(include_auto_created=True):
         if model.__module__.startswith((*ROOMS, "simple_history")):
             _translate_model(model)
     for form in _below(BaseForm):
         if form.__module__.startswith(ROOMS):
-            for field in {**getattr(form, "base_fields", {}), **getattr(form, "declared_fields", {})}.values():
-                _translate_form_field(field)
+            _translate_form(form)
     for found in list(admin.site._registry.values()):
         if type(found).__module__.startswith(ROOMS):
             _translate_admin(found)
     for listed in _below(SimpleListFilter):
         if listed.__module__.startswith(ROOMS):
             _translate_filter(listed)
+
+
+def _translate_rooms() -> None:
+    for room in apps.get_app_configs():
+        if room.name.startswith(ROOMS):
+            room.verbose_name = said_lazy(str(room.verbose_name))
 
 
 def _below(base: type) -> Iterator[Any]:
@@ -48,48 +52,54 @@ def _below(base: type) -> Iterator[Any]:
         yield from _below(each)
 
 
-def _lazy(text: Any) -> Any:
-    return said_lazy(text) if isinstance(text, str) and text and not isinstance(text, SafeString) else text
-
-
-def _pairs(choices: Iterable[Any]) -> list[Any]:
-    """Return choices with their words lazy; grouped ones keep their groups."""
-    return [
-        (key, _pairs(words)) if isinstance(words, (list, tuple)) else (key, _lazy(words))
-        for key, words in choices
-    ]
-
-
 def _translate_model(model: type[Model]) -> None:
     opts = model._meta
-    opts.verbose_name, opts.verbose_name_plural = _lazy(opts.verbose_name), _lazy(opts.verbose_name_plural)
+    # A plural that nobody wrote is lazy already, and ends in an English s.
+    opts.verbose_name, opts.verbose_name_plural = (
+        said_lazy(str(opts.verbose_name)),
+        said_lazy(str(opts.verbose_name_plural)),
+    )
     for field in opts.get_fields():
         if isinstance(field, Field):
-            field.verbose_name, field.help_text = _lazy(field.verbose_name), _lazy(field.help_text)
+            field.verbose_name, field.help_text = lazy_words(field.verbose_name), lazy_words(field.help_text)
             if isinstance(field.choices, list):
-                field.choices = _pairs(field.choices)
+                field.choices = lazy_pairs(field.choices)
 
 
-def _translate_form_field(field: FormField) -> None:
-    field.label, field.help_text = _lazy(field.label), _lazy(field.help_text)
-    choices = getattr(field, "_choices", None)
-    if isinstance(choices, list):
-        field.choices = _pairs(choices)  # type: ignore[attr-defined]
+def _translate_form(form: Any) -> None:
+    for field in {**getattr(form, "base_fields", {}), **getattr(form, "declared_fields", {})}.values():
+        translate_field(field)
+    # The admin makes a form of its own out of it for each page, and reads these anew.
+    for given in ("labels", "help_texts"):
+        words = getattr(getattr(form, "Meta", None), given, None) or {}
+        for name, text in words.items():
+            words[name] = lazy_words(text)
 
 
 def _translate_admin(found: admin.ModelAdmin[Any]) -> None:
     for name in ("fieldsets", "add_fieldsets"):
         if sets := getattr(found, name, None):
-            setattr(found, name, tuple((_lazy(title), _described(options)) for title, options in sets))
+            setattr(found, name, tuple((lazy_words(title), _described(options)) for title, options in sets))
     for name in ("empty_title", "empty_step"):
         if text := getattr(found, name, None):
-            setattr(found, name, _lazy(text))
-    for name in {*_names(found.list_display), *_names(found.readonly_fields)}:
+            setattr(found, name, lazy_words(text))
+    for name in {*_names(found.list_display), *_names(found.readonly_fields), *_described_names(type(found))}:
         _translate_shown(found, name)
 
 
 def _described(options: Any) -> Any:
-    return {**options, "description": _lazy(options["description"])} if "description" in options else options
+    return (
+        {**options, "description": lazy_words(options["description"])} if "description" in options else options
+    )
+
+
+def _described_names(kind: type) -> Iterator[str]:
+    """Yield what a page may show beside the fields it always shows; a verb is no such thing."""
+    for name in dir(kind):
+        shown = getattr(kind, name, None)
+        described = callable(shown) and hasattr(shown, "short_description")
+        if described and not (hasattr(shown, "permission") or hasattr(shown, "original_function_name")):
+            yield name
 
 
 def _names(listed: Any) -> list[str]:
@@ -110,14 +120,14 @@ def _translate_shown(found: admin.ModelAdmin[Any], name: str) -> None:
         return said(value) if type(value) is str else value
 
     if description := getattr(shown, "short_description", ""):
-        translated.short_description = _lazy(description)  # type: ignore[attr-defined]
+        translated.short_description = lazy_words(description)  # type: ignore[attr-defined]
     translated.is_translated = True  # type: ignore[attr-defined]
     setattr(type(found), name, translated)
 
 
 def _translate_filter(listed: Any) -> None:
     if isinstance(getattr(listed, "title", None), (str, Promise)):
-        listed.title = _lazy(listed.title)
+        listed.title = lazy_words(listed.title)
     offered = listed.lookups
     if hasattr(offered, "is_translated"):
         return
@@ -125,7 +135,7 @@ def _translate_filter(listed: Any) -> None:
     @wraps(offered)
     def lookups(self: Any, request: Any, model_admin: Any) -> Any:
         found = offered(self, request, model_admin)
-        return None if found is None else _pairs(found)
+        return None if found is None else lazy_pairs(found)
 
     lookups.is_translated = True  # type: ignore[attr-defined]
     listed.lookups = lookups

@@ -145,6 +145,7 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
+FORM_RENDERER = "autonomy.renderer.ReaderWidgets"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
 
+from audit.wording import said_lazy
+
 if TYPE_CHECKING:
     from agents.models import User
 
@@ -25,6 +27,11 @@ class PortalAdminSite(UnfoldAdminSite):
         """Return the list of apps and models this person may see, worked out when it is first looked at."""
         found = super().get_app_list
         return SimpleLazyObject(lambda: found(request, app_label))
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page has in its context; the words below the name are their reader's."""
+        found: dict[str, Any] = super().each_context(request)
+        return {**found, "site_subheader": said_lazy(str(found["site_subheader"]))}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign somebody in, and record it with the session that makes it so."""

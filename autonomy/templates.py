@@ -13,20 +13,25 @@ from django.template import Origin
 from django.template.backends.django import DjangoTemplates, Template
 from django.template.loaders.filesystem import Loader
 from django.utils import translation
+from django.utils.safestring import SafeString
 
 from audit.wording import language_of, marked
+from workflows.pages.visible import visible_page
 
 
 class ReaderTemplate(Template):
     """A template that is rendered in the language of its reader."""
 
     def render(self, context: dict[str, Any] | None = None, request: HttpRequest | None = None) -> Any:
-        """Render; what Python said in English is translated by the filter ``said``."""
+        """Render; what Python said in English is translated by the filter ``said``.
+
+        Characters that hide or turn round what people read are named, whichever template shows whose words.
+        """
         language = language_of(request)
         if language is None:
-            return super().render(context, request)
+            return _in_sight(super().render(context, request))
         with translation.override(language):
-            return super().render(context, request)
+            return _in_sight(super().render(context, request))
 
 
 class ReaderTemplates(DjangoTemplates):
@@ -39,6 +44,11 @@ class ReaderTemplates(DjangoTemplates):
     def get_template(self, template_name: str) -> ReaderTemplate:
         """Return a template by its name."""
         return _reader(super().get_template(template_name))
+
+
+def _in_sight(page: SafeString) -> SafeString:
+    # It is as safe as before: each character gives way to its name, in letters, digits and brackets.
+    return SafeString(visible_page(page))
 
 
 def _reader(found: Template) -> ReaderTemplate:

@@ -48,7 +48,7 @@ GROUPS = {
         "tests/workflows/test_live_burst.py",
     ),
     "evidence": ("tests/test_evidence_pack.py",),
-    "world": ("tests/test_permission_matrix", "tests/test_hostile_input.py"),
+    "world": ("tests/test_permission_matrix", "tests/test_hostile_", "tests/test_german_pages.py"),
 }
 
 

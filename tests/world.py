@@ -59,17 +59,21 @@ PEOPLE = {"alice": "Managers", "bob": "Approvers", "dave": "Operators", "carol":
 
 @dataclass
 class World:
-    """The people by name, and per owner (``own``: robo and sam, ``other``: the rival) the objects of routes."""
+    """The people by name, and per owner (``own``: robo and sam, ``other``: the rival) the objects of routes.
+
+    ``fake``: the system that is somebody else's.
+    """
 
     people: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
+    fake: Any = None
 
 
 def build(fake: FakeSystem) -> World:
     """Make the world in the database at hand; nothing is dispatched, so nothing runs outside a transaction."""
-    world = World()
+    world = World(fake=fake)
     for name in ("alice", "bob", "dave", "carol", "mallory", "sam", "disabled", "root"):
         world.people[name] = _person(name)
     book = install(fake)

@@ -23,6 +23,7 @@ from agents.forms import CodedForm, active_people, ceiling_of
 from agents.models import Agent
 from agents.services import lifecycle
 from audit.adminkit import actor_of, holds
+from audit.wording import said
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "labels", "reached_by")
@@ -190,9 +191,10 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
     def shown_document(self, agent: Agent) -> SafeString:
         signing = selectors.signing_of(agent, selectors.contract_of(agent))
         return format_html(
-            '<p>{}</p><p><a class="portal-link" href="{}">Read, print or sign it</a></p>',
-            _signed_words(signing),
+            '<p>{}</p><p><a class="portal-link" href="{}">{}</a></p>',
+            said(_signed_words(signing)),
             reverse("agent-contract", args=[agent.pk]),
+            said("Read, print or sign it"),
         )
 
     @display(description="Rules that bind it")

@@ -19,6 +19,7 @@ from agents.forms import TermsForm
 from agents.models import TERM_FIELDS, Certificate, ChangeRequest, LifecycleTerms
 from agents.services import terms
 from audit.adminkit import ReadOnlyAdmin, actor_of
+from audit.wording import said
 
 PROBATION = ("probation_days",)
 ATTESTATION = ("attest_every_days", "attest_notice_days", "attest_grace_days")
@@ -132,4 +133,4 @@ class CertificateAdmin(ReadOnlyAdmin):
     @display(description="To print")
     def shown_page(self, certificate: Certificate) -> SafeString:
         address = reverse("certificate-page", args=[certificate.pk])
-        return format_html('<a class="portal-link" href="{}">Open it as a page</a>', address)
+        return format_html('<a class="portal-link" href="{}">{}</a>', address, said("Open it as a page"))

@@ -22,6 +22,7 @@ from agents.models import Agent, CompanySettings, Department, ExchangeRate, Role
 from agents.services import organisation
 from agents.services.role_catalogue import shipped_texts, targets_of
 from audit.adminkit import actor_of
+from audit.wording import said
 
 
 @admin.register(Department)
@@ -154,15 +155,17 @@ class RoleAdmin(ListMixin, WorkforceAdmin):
             address = reverse("role-template", args=[origin["code"]])
             parts.append(
                 format_html(
-                    '<p class="mt-2"><a class="portal-link" href="{}">What differs from the template</a></p>',
+                    '<p class="mt-2"><a class="portal-link" href="{}">{}</a></p>',
                     address,
+                    said("What differs from the template"),
                 )
             )
         address = reverse("role-export", args=[role.code])
         parts.append(
             format_html(
-                '<p class="mt-2"><a class="portal-link" href="{}">Export this role as a template</a></p>',
+                '<p class="mt-2"><a class="portal-link" href="{}">{}</a></p>',
                 address,
+                said("Export this role as a template"),
             )
         )
         return mark_safe("".join(parts))  # noqa: S308

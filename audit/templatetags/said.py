@@ -19,6 +19,12 @@ def said(text: object) -> str:
     return wording.said(text) if text not in (None, "") else ""
 
 
+@register.filter
+def named(text: object) -> object:
+    """Return a word of ours that may stand beside words of others: it is looked up whole, or stays as it is."""
+    return wording.name_in(text) if type(text) is str else text
+
+
 class WordsNode(Node):
     """Words of a template, with its variables as numbered holes."""
 

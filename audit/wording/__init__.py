@@ -7,7 +7,8 @@ that, and puts the same names and numbers into it.
 
 from __future__ import annotations
 
-from audit.wording.catalogues import name_lazy, said, said_lazy, sentences_in, words_of_templates
+from audit.wording.catalogues import name_in, name_lazy, said, said_lazy, sentences_in, words_of_templates
+from audit.wording.fields import lazy_pairs, lazy_words, translate_field, translate_form
 from audit.wording.markup import marked
 from audit.wording.patterns import Pattern, fill, holes_of
 from audit.wording.readers import language_of, language_written_to, zone_of
@@ -20,11 +21,16 @@ __all__ = [
     "holes_of",
     "language_of",
     "language_written_to",
+    "lazy_pairs",
+    "lazy_words",
     "marked",
+    "name_in",
     "name_lazy",
     "said",
     "said_lazy",
     "sentences_in",
+    "translate_field",
+    "translate_form",
     "words_of_templates",
     "zone_of",
 ]

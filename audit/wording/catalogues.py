@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils.functional import lazy
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, to_locale
 
 from audit.wording.figures import FIGURES
@@ -19,6 +20,8 @@ DOMAINS = ("django", "said")
 
 def said(text: object) -> str:
     """Return a sentence of the record in the language of the page that is being made."""
+    if isinstance(text, SafeString) and "<" in text:
+        return text  # markup, whose words were said where it was made
     words = str(text)
     language = get_language() or settings.LANGUAGE_CODE
     if language.startswith("en") or not words:
@@ -34,12 +37,23 @@ def _said_text(text: str) -> str:
 said_lazy = lazy(_said_text, str)
 
 
-def _name_text(text: str) -> str:
-    return words_of_templates().get(text, text)
+def name_in(text: str) -> str:
+    """Return a name of a page, a menu or a cell, looked up whole, with and without its capital letter.
+
+    What people call their things is not looked through for patterns.
+    """
+    known = words_of_templates()
+    if not known or not text:
+        return text
+    if found := known.get(text):
+        return found
+    if found := known.get(f"{text}."):
+        return found.removesuffix(".")
+    other = known.get(text[0].swapcase() + text[1:])
+    return text if other is None else (other[0].upper() + other[1:] if text[0].isupper() else other)
 
 
-# A name of a page or a menu, looked up whole: what people call their things is not looked through for patterns.
-name_lazy = lazy(_name_text, str)
+name_lazy = lazy(name_in, str)
 
 
 @cache

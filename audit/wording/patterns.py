@@ -19,6 +19,18 @@ def fill(text: str, values: Mapping[int, str]) -> str:
     return _HOLE.sub(lambda hole: values.get(int(hole[1]), ""), text)
 
 
+def joined(source: str, target: str) -> tuple[str, str]:
+    """Return a pattern and its translation with holes that follow each other in both made one.
+
+    Nothing stands between them that could tell where the one ends.
+    """
+    for first, second in re.findall(r"(?=(\{\d+\})(\{\d+\}))", source)[::-1]:
+        both = f"{first}{second}"
+        if both in target:
+            source, target = source.replace(both, first), target.replace(both, first)
+    return source, target
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """One pattern of the catalogue, and the same in another language."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from audit.wording.patterns import Pattern, holes_of
+from audit.wording.patterns import Pattern, holes_of, joined
 
 # Longer than any sentence of ours: what an agent wrote is not looked through for patterns.
 MOST_CHARACTERS = 2000
@@ -28,7 +28,9 @@ class Sentences:
 
     def __init__(self, known: Mapping[str, str], last: Callable[[str], str] = str) -> None:
         self._whole = {source: target for source, target in known.items() if target and not holes_of(source)}
-        patterns = [Pattern(source, target) for source, target in known.items() if target and holes_of(source)]
+        patterns = [
+            Pattern(*joined(source, target)) for source, target in known.items() if target and holes_of(source)
+        ]
         self._patterns = sorted(patterns, key=lambda it: -it.weight)
         self._last = last
         self._remembered = lru_cache(_KEPT)(self._whole_text)
@@ -46,22 +48,35 @@ class Sentences:
         """Return a text translated, or None when nothing of it is known."""
         if not text or _NOTHING_TO_SAY.fullmatch(text) or depth > MOST_WITHIN:
             return None
-        return self._as_one(text, depth) or self._as_several(text, depth)
+        return (
+            self._as_list(text)
+            or self._as_sentences(text, depth)
+            or self._as_one(text, depth)
+            or self._as_several(text, depth)
+        )
 
     def _as_one(self, text: str, depth: int) -> str | None:
-        return self._exactly(text) or self._by_pattern(text, depth)
+        found = self._exactly(text) or self._by_pattern(text, depth)
+        if found is None and text.endswith("."):
+            bare = self._by_pattern(text[:-1], depth)
+            return f"{bare}." if bare else None
+        return found
 
     def _exactly(self, text: str) -> str | None:
         """Return a whole text; a sentence is known with and without its capital letter and its full stop."""
-        bare, stop = (text[:-1], ".") if text.endswith(".") else (text, "")
-        for known, ending in ((text, ""), (bare, stop)):
-            if not known:
-                continue
-            if found := self._whole.get(known):
-                return f"{found}{ending}"
-            if found := self._whole.get(_other_case(known)):
-                return f"{_as_in(found, known)}{ending}"
-        return None
+        if found := self._as_known(text):
+            return found
+        if text.endswith("."):
+            return f"{found}." if (found := self._as_known(text[:-1])) else None
+        return found.removesuffix(".") if (found := self._as_known(f"{text}.")) else None
+
+    def _as_known(self, text: str) -> str | None:
+        if not text:
+            return None
+        if found := self._whole.get(text):
+            return found
+        found = self._whole.get(_other_case(text))
+        return _as_in(found, text) if found else None
 
     def _by_pattern(self, text: str, depth: int) -> str | None:
         """Return a text by the pattern that says most of it, with or without its capital letter."""
@@ -77,6 +92,24 @@ class Sentences:
             within = [self._say(each, depth + 1) or each for each in found]
             filled = pattern.filled(within)
             return _as_in(filled, text) if pattern.parts[0] else filled
+        return None
+
+    def _as_list(self, text: str) -> str | None:
+        """Return words that are listed, when one is known and those that are not are names of one word."""
+        words = text.split(", ")
+        if len(words) == 1 or self._exactly(text):
+            return None
+        found = [self._exactly(word) for word in words]
+        if not any(found) or any(" " in word for word, one in zip(words, found, strict=True) if not one):
+            return None
+        return ", ".join(one or word for word, one in zip(words, found, strict=True))
+
+    def _as_sentences(self, text: str, depth: int) -> str | None:
+        """Return several sentences, when those at the beginning are known as they stand."""
+        for end in reversed([match.start() for match in _END_OF_SENTENCE.finditer(text)]):
+            if first := self._exactly(text[:end]):
+                rest = text[end + 1 :]
+                return f"{first} {self._say(rest, depth) or rest}"
         return None
 
     def _as_several(self, text: str, depth: int) -> str | None:

@@ -16,7 +16,6 @@ import logging
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -25,10 +24,7 @@ from tests.benchmarks.house import House, open_house
 
 REPEATS = 5
 MOST_MS = 300
-READERS = ("alice", "bob", "dave", "carol", "root")
 MUCH = {"agents": 10_000, "actions": 900_000, "approvals": 100_000, "runs": 20_000, "waiting": 2_000}
-# These answer with a file of everything, or do work of their own; they are no pages somebody waits for.
-NO_PAGES = ("export", "download", ".csv", ".jsonl", "evidence", "verify", "autocomplete", "jsi18n")
 
 
 @dataclass(frozen=True)
@@ -128,6 +124,8 @@ def _multiplied(house: House, share: float) -> None:
 
 
 def _measured(world: Any, repeats: int = REPEATS) -> dict[str, Asked]:
+    from tests.walks import READERS, addresses
+
     found = {}
     for reader in READERS:
         for pattern, address in addresses(world):
@@ -135,27 +133,6 @@ def _measured(world: Any, repeats: int = REPEATS) -> dict[str, Asked]:
             if one is not None:
                 found[f"{reader} {pattern}"] = one
     return found
-
-
-def addresses(world: Any) -> Iterator[tuple[str, str]]:
-    """Yield every address that may be read, for the objects of one owner."""
-    from tests.surface import routes
-    from tests.test_permission_matrix import address
-    from tests.test_permission_matrix_admin import address as admin_address
-    from tests.test_permission_matrix_admin import questions
-
-    in_admin = set(questions().values())
-
-    for route in routes():
-        if "GET" not in route.methods or any(word in route.pattern for word in NO_PAGES):
-            continue
-        if route.is_api and not route.pattern.startswith("api/v1/"):
-            continue
-        if route.is_admin:
-            if route.pattern in in_admin:
-                yield route.pattern, admin_address(world, route.pattern)
-        else:
-            yield route.pattern or "/", address(world, route.pattern, "own")[0]
 
 
 def _asked(client: Any, address: str, repeats: int) -> Asked | None:

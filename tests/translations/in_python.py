@@ -18,6 +18,10 @@ LEFT_OUT = re.compile(
     r"(^|/)(migrations|management|launch|demo|standalone|api|serializers|kinds|formats|egress|checks|settings"
     r"|asgi|wsgi|celery|env|watchdog|pulse|parsers|oauth_tables)(/|\.py$|$)"
 )
+# Somebody did something: ``{0} stopped {1}.`` is a sentence wherever it stands.
+_DONE = re.compile(
+    r"^\{0\} [a-z]{3,}(ed|es) \{1\}(\{2\})?[.:]|^\{0\} [a-z]{3,}ed: \{1\}|^\{0\}:? \{1\} becomes \{2\}"
+)
 _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|WHERE|FROM|JOIN|GRANT|LOCK|VALUES)\b")
 _LETTERS = re.compile(r"[A-Za-z]{2,}")
 _CODE = re.compile(r"^[\w./:%{}\-\[\]#=&?*+@<>$()|\\^,;!\"']*$")
@@ -131,13 +135,14 @@ class _Finder(ast.NodeVisitor):
 
     def _add(self, text: str, words: bool) -> None:
         said = _holed(text).strip()
-        bare = re.sub(r"\{\d+\}", "", said)
+        # Of ``{0} stopped {1}.`` the word and the full stop are left.
+        bare = re.sub(r"\s+([.:,;?!])", r"\1", re.sub(r"\{\d+\}", "", said))
         if not _LETTERS.search(bare) or _SQL.search(bare) or "<" in bare or "\n" in bare:
             return
         is_sentence = (" " in said and not _CODE.fullmatch(said.replace(" ", ""))) or _reads_as_words(bare)
         # One word beside a name or a number is a text, too: ``Priority {0}``, ``{0} left``.
         is_word = _is_word(bare) if bare == said else " " in said and _is_word(bare.strip())
-        if is_sentence or (words and is_word):
+        if is_sentence or ((words or _DONE.match(said)) and is_word):
             self.found[said] = None
 
 

@@ -15,7 +15,7 @@ from audit.wording import marked
 from tests.translations.messages import Message
 
 _TAGS = re.compile(r"\{%-?\s*(?:include|component)\b.*?%\}|\{\{.*?\}\}", re.DOTALL)
-_GIVEN = re.compile(r'(\w+)=(?:"([^"{}]*)")|default:"([^"{}]*)"|yesno:"([^"{}]*)"')
+_GIVEN = re.compile(r'(\w+)=(?:(?:_\()?"([^"{}]*)")|default:"([^"{}]*)"|yesno:"([^"{}]*)"')
 _SAID_NAMES = {
     "caption",
     "title",

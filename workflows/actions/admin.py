@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from agents.decision.money import format_minor
 from audit.adminkit import ReadOnlyAdmin
+from audit.wording import said
 from workflows.actions.choices import State
 from workflows.actions.models import Action, StandingApproval
 from workflows.actions.selectors import visible_standing, visible_to
@@ -70,7 +71,7 @@ class ActionAdmin(ReadOnlyAdmin):
     @display(description="Story")
     def story(self, action: Action) -> SafeString:
         address = reverse("action", args=[action.pk])
-        return format_html('<a class="portal-link" href="{}">Read the whole story</a>', address)
+        return format_html('<a class="portal-link" href="{}">{}</a>', address, said("Read the whole story"))
 
 
 @admin.register(StandingApproval)
@@ -102,4 +103,4 @@ class StandingApprovalAdmin(ReadOnlyAdmin):
     @display(description="To end it")
     def ended_where(self, standing: StandingApproval) -> SafeString:
         words = "All that is approved in advance"
-        return format_html('<a class="portal-link" href="{}">{}</a>', reverse("standing"), words)
+        return format_html('<a class="portal-link" href="{}">{}</a>', reverse("standing"), said(words))

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
+from audit.wording import said
 from workflows.approvals.models import Approval, Stage, Vote
 from workflows.approvals.selectors import visible_to
 
@@ -76,4 +77,4 @@ class ApprovalAdmin(ReadOnlyAdmin):
     @display(description="In the inbox")
     def open_in_inbox(self, approval: Approval) -> SafeString:
         address = reverse("inbox-approval", args=[approval.pk])
-        return format_html('<a class="portal-link" href="{}">Open the question</a>', address)
+        return format_html('<a class="portal-link" href="{}">{}</a>', address, said("Open the question"))

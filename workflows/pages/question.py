@@ -416,7 +416,8 @@ def _result(action: Action, approval: Approval) -> str:
     where = f" in {action.operation.system.name}" if action.operation else ""
     alone = approval.quorum == 1
     when = "Approving does it at once" if alone else "When all who must agree have, it is done at once"
-    return f"{when}{where}. Rejecting ends it; the agent is told your reason."
+    what = f"{when}{where}"
+    return f"{what}. Rejecting ends it; the agent is told your reason."
 
 
 def not_done_after(approval: Approval) -> str:

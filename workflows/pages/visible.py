@@ -25,6 +25,14 @@ def visible(text: object, most: int = MOST_SHOWN) -> str:
     return f"{shown} … [{cut:,} more characters]" if cut > 0 else shown
 
 
+def visible_page(html: str) -> str:
+    """Return a page with every such character named, whoever forgot it; nothing is cut.
+
+    A carriage return stays: browsers send one with every line end of a form, and read it as a space.
+    """
+    return _ODD.sub(lambda match: "\r" if match.group() == "\r" else _named(match), html)
+
+
 def _named(match: re.Match[str]) -> str:
     char = match.group()
     if char in _KEPT:

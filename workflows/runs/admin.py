@@ -22,6 +22,7 @@ from unfold.enums import ActionVariant
 from agents.admin.base import WorkforceAdmin, moment, table, trail
 from agents.models import ChangeRequest
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline, actor_of, reason_action
+from audit.wording import said
 from workflows.approvals.models import Approval
 from workflows.runs import selectors, services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb, StepVerb, VersionState
@@ -321,7 +322,8 @@ class StepInline(ReadOnlyTabularInline):
     @display(description="What you can do")
     def shown_verbs(self, step: Step) -> SafeString | str:
         links = [
-            (reverse(f"step-{verb}", args=[step.run_id, step.pk]), verb.label) for verb in self._verbs_of(step)
+            (reverse(f"step-{verb}", args=[step.run_id, step.pk]), said(verb.label))
+            for verb in self._verbs_of(step)
         ]
         return format_html_join(", ", '<a class="portal-link" href="{}">{}</a>', links)
 
@@ -439,7 +441,8 @@ def _picture(version: WorkflowVersion | None, *, edit: str = "") -> SafeString:
 
 def _what_it_changes(version: WorkflowVersion) -> SafeString:
     address = reverse("workflow-diff", args=[version.workflow_id, version.number])
-    words = format_html('What it changes<span class="portal-hidden"> in version {}</span>', version.number)
+    hidden = said(f"in version {version.number}")
+    words = format_html('{}<span class="portal-hidden"> {}</span>', said("What it changes"), hidden)
     return format_html('<a class="portal-link" href="{}">{}</a>', address, words)
 
 
