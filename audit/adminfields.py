@@ -46,4 +46,5 @@ def _remembered(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]
         if name not in kept:
             kept[name] = method(obj)
         return kept[name]
+
     return said

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests import world as worlds
-from tests.benchmarks.pages import addresses
 from tests.browser.conftest import DESK, PHONE, SETTLED, TOO_WIDE, barriers, sign_in
+from tests.walks import addresses
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 KEPT = os.environ.get("SHOTS", "")
@@ -23,21 +23,30 @@ def world(live_db, fake) -> worlds.World:
     return worlds.build(fake)
 
 
+def told_by_one(pattern: str) -> bool:
+    """Tell whether a page stands for all that are laid out by the same template: histories do."""
+    return "history/" not in pattern or "agents/agent/" in pattern or not pattern.startswith("admin/")
+
+
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("reader", ["root"])
-def test_each_page_is_fit_to_be_read(page: Page, portal: Any, world: worlds.World, reader: str, complaints):
-    sign_in(page, portal, world.people[reader])
+@pytest.mark.parametrize("part", ["pages", "admin"])
+def test_each_page_is_fit_to_be_read(page: Page, portal: Any, world: worlds.World, part: str, complaints):
+    sign_in(page, portal, world.people["root"])
     found: list[str] = []
     opened = 0
     for pattern, address in addresses(world):
+        if pattern.startswith("admin/") != (part == "admin") or not told_by_one(pattern):
+            continue
         if not shows_a_page(page, portal.url + address):
             complaints.clear()
             continue
         opened += 1
-        found += [f"{pattern}: {one}" for one in [*read(page, pattern), *complaints]]
+        problems = [f"{pattern}: {one}" for one in [*read(page, pattern), *complaints]]
+        print(*problems, sep="\n")  # a walk that is cut short has said what it saw
+        found += problems
         complaints.clear()
     assert found == []
-    assert opened > 150
+    assert opened > 70
 
 
 def shows_a_page(page: Page, url: str) -> bool:
@@ -48,7 +57,6 @@ def shows_a_page(page: Page, url: str) -> bool:
     if not answer.text().lstrip().lower().startswith("<!doctype"):
         return False  # a part that a page asks for
     page.set_viewport_size(DESK)
-    page.emulate_media(color_scheme="light")
     page.goto(url)
     page.evaluate(SETTLED)
     return True
@@ -58,10 +66,8 @@ def read(page: Page, pattern: str) -> list[str]:
     """Return what is wrong with a page that is open."""
     found = [f"light, {one}" for one in barriers(page)]
     keep(page, pattern, "light")
-    page.emulate_media(color_scheme="dark")
-    page.reload()
-    page.evaluate(SETTLED)
-    found += [f"dark, {one}" for one in barriers(page)]
+    page.evaluate("document.documentElement.classList.add('dark')")
+    found += [f"dark, {one}" for one in barriers(page, {"type": "rule", "values": ["color-contrast"]})]
     page.set_viewport_size(PHONE)
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if wider > 0:
