@@ -42,7 +42,7 @@ def test_each_page_is_fit_to_be_read(page: Page, portal: Any, world: worlds.Worl
             continue
         opened += 1
         problems = [f"{pattern}: {one}" for one in [*read(page, pattern), *complaints]]
-        print(*problems, sep="\n")  # a walk that is cut short has said what it saw
+        print("\n".join(problems), end="")  # a walk that is cut short has said what it saw
         found += problems
         complaints.clear()
     assert found == []
