@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -100,6 +102,26 @@ def test_everything_is_done_with_the_keyboard_alone(page: Page, portal, bob, dav
     expect(page.get_by_role("dialog")).to_contain_text("In the inbox")
     shown(page, "keys")
     page.keyboard.press("Escape")
+
+
+def test_a_key_waits_for_the_request_that_is_on_its_way_though_the_list_changes_meanwhile(
+    page: Page, portal, bob, clerk, held
+):
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    asked: list[Any] = []
+    page.route(re.compile(str(held[0].approval_id)), lambda route: asked.append(route))
+    page.keyboard.press("j")
+    ask(clerk, number="RE-9", minor=2_000_009)
+    expect(page.locator("[data-inbox-more]")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator("[data-approval]")).to_have_count(5)
+    expect(page.locator("[data-approval] a").first).to_be_focused()
+    page.keyboard.press("r")
+    asked[0].continue_()
+    expect(page.locator("#vote-reason")).to_be_focused()
+    expect(opened(page)).to_have_attribute("data-detail", str(held[0].approval_id))
 
 
 def test_single_keys_can_be_switched_off(page: Page, portal, bob, held):

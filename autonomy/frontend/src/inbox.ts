@@ -41,24 +41,28 @@ export function inbox(root: HTMLElement): void {
   };
 
   // Of several that are asked for one after the other, only the last is shown; it may not be the last to come.
-  let coming: XMLHttpRequest | null = null;
+  let last: XMLHttpRequest | null = null;
+  let isComing = false;
   let meant: (() => void) | null = null;
+  // The request itself says that it is over: the row that sent it may be gone, and nobody hears what a row says then.
+  const over = (xhr: XMLHttpRequest) => {
+    if (xhr !== last) return;
+    isComing = false;
+    meant?.();
+    meant = null;
+  };
   type Sent = { target?: Element; xhr: XMLHttpRequest; shouldSwap: boolean };
   const sent = (name: string, heard: (about: Sent) => void) =>
     document.body.addEventListener(name, (event) => {
       const about = (event as CustomEvent<Sent>).detail;
       if (about.target?.id === "inbox-detail") heard(about);
     });
-  sent("htmx:beforeSend", (about) => (coming = about.xhr));
-  sent("htmx:beforeSwap", (about) => {
-    if (coming && about.xhr !== coming) about.shouldSwap = false;
+  sent("htmx:beforeSend", ({ xhr }) => {
+    last = xhr;
+    isComing = true;
+    xhr.addEventListener("loadend", () => over(xhr));
   });
-  sent("htmx:afterRequest", ({ xhr }) => {
-    if (coming !== xhr) return;
-    coming = null;
-    meant?.();
-    meant = null;
-  });
+  sent("htmx:beforeSwap", (about) => (about.shouldSwap &&= about.xhr === last));
 
   // Where the focus is, and what is chosen, is asked in the moment the rows change and given back in the same: a
   // decision may have moved both since they were asked for, and nobody can press a key in between.
@@ -212,7 +216,7 @@ export function inbox(root: HTMLElement): void {
 
   // What comes may be of another request than what is still shown: a key for it waits until it is there.
   const onceThere = (act: () => void) => () => {
-    if (coming) meant = act;
+    if (isComing) meant = act;
     else act();
   };
   const focus = (name: string) => onceThere(() => one(`[data-decide=${name}]`, root)?.focus());
