@@ -32,9 +32,19 @@ def format_minor(minor: int, currency: str) -> str:
     return f"{'-' if minor < 0 else ''}{whole:,}{tail} {currency}"
 
 
+# Points between thousands and a comma before the rest, as much of Europe writes it: with both, with two points,
+# or with a comma that stands before fewer digits than a thousand has.
+_COMMA_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+,[0-9]{1,4}|[0-9]{1,3}(\.[0-9]{3}){2,}|[0-9]+,[0-9]{1,2}")
+
+
 def major_to_minor(text: str, currency: str) -> int:
-    """Return the minor units of an amount in major units (``10,000.00``, ``10000``); raises ValueError."""
+    """Return the minor units of an amount in major units (``10,000.00``, ``10000``); raises ValueError.
+
+    The other way of writing it (``10.000,00``, ``10000,5``) is read where it is nothing else; not ``10.000``.
+    """
     bare = text.strip().removesuffix(currency).strip()
+    if _COMMA_DECIMAL.fullmatch(bare):
+        bare = bare.replace(".", "").replace(",", ".")
     grouped = re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]{1,4})?", bare)
     match = _MAJOR.fullmatch(bare.replace(",", "") if grouped else bare)
     digits = exponent(currency)

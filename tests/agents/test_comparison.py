@@ -51,7 +51,7 @@ def test_a_comparison_becomes_cel(field, comparison, value, kind, optional, cond
     ("field", "comparison", "value", "kind"),
     [
         ("amount", "above", "10000.001", "money"),
-        ("amount", "above", "10.000,00", "money"),
+        ("amount", "above", "10.000", "money"),
         ("amount", "above", "lots", "money"),
         ("amount", "above", "-5", "money"),
         ("amount", "above", "", "money"),
@@ -137,6 +137,26 @@ def test_a_condition_that_was_changed_by_hand_is_no_longer_the_forms():
 @given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
 def test_what_is_shown_can_be_entered_again(minor, currency):
     assert major_to_minor(format_minor(minor, currency), currency) == minor
+
+
+@given(st.integers(0, 10**12))
+def test_what_is_shown_to_a_german_reader_can_be_entered_again(minor):
+    shown = format_minor(minor, "EUR").translate(str.maketrans(",.", ".,"))
+    assert major_to_minor(shown, "EUR") == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("10000,5", "EUR", 1_000_050), ("1.000.000", "JPY", 1_000_000), ("1.234,567", "KWD", 1_234_567)],
+)
+def test_a_comma_before_the_rest_is_read_where_it_can_be_nothing_else(text, currency, minor):
+    assert major_to_minor(text, currency) == minor
+
+
+@pytest.mark.parametrize("text", ["10.000", "1.00,5", "1.0000,50", "1,2345", ",5", "5,", "1.000,00.00"])
+def test_what_could_be_two_amounts_is_none(text):
+    with pytest.raises(ValueError, match="is not an amount in EUR"):
+        major_to_minor(text, "EUR")
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
