@@ -32,7 +32,7 @@ def test_a_pattern_is_known_with_and_without_its_capital_letter():
 def test_a_sentence_recorded_with_its_full_stop_is_known_without_it():
     sentences = Sentences({"A rule was added.": "Eine Regel wurde hinzugefügt."})
     assert sentences.say("A rule was added") == "Eine Regel wurde hinzugefügt"
-    assert sentences.say("a rule was added.") == "eine Regel wurde hinzugefügt."
+    assert sentences.say("a rule was added.") == "Eine Regel wurde hinzugefügt."
 
 
 def test_sentences_that_are_known_as_they_stand_are_not_guessed_at_by_a_pattern():
