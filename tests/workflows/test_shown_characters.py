@@ -8,7 +8,7 @@ from workflows.pages.visible import visible_page
 
 
 def test_whatever_a_template_forgot_is_named_when_it_is_rendered():
-    page = engines["django"].from_string("<p>{{ text }}</p>").render({"text": "a\u202eb\u200b<i>"})
+    page = engines.all()[0].from_string("<p>{{ text }}</p>").render({"text": "a\u202eb\u200b<i>"})
     assert page == "<p>a[U+202E]b[U+200B]&lt;i&gt;</p>"
 
 
