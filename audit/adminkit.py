@@ -33,7 +33,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from audit.adminfields import ShownOnceMixin
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
-from audit.wording import said_lazy, translate_form
+from audit.wording import lazy_words, said_lazy, translate_form
 
 REASON_MIN_LENGTH = 5
 REASON_MAX_LENGTH = 500
@@ -447,8 +447,9 @@ class ServiceAdmin(GovernedAdmin):
         if kwargs.get("add"):
             context["show_save_and_continue"] = False
             context["save_words"] = self.add_words
-        if form := getattr(context.get("adminform"), "form", None):
-            translate_form(form)
+        if shown := context.get("adminform"):
+            translate_form(shown.form)
+            shown.fieldsets = [(lazy_words(name), options) for name, options in shown.fieldsets]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(

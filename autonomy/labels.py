@@ -84,7 +84,12 @@ def _translate_admin(found: admin.ModelAdmin[Any]) -> None:
         if text := getattr(found, name, None):
             setattr(found, name, lazy_words(text))
     for name in {*_names(found.list_display), *_names(found.readonly_fields), *_described_names(type(found))}:
-        _translate_shown(found, name)
+        _translate_shown(type(found), found.model, name)
+    for inline in found.inlines:
+        if inline.verbose_name_plural:
+            inline.verbose_name_plural = lazy_words(inline.verbose_name_plural)
+        for name in _described_names(inline):
+            _translate_shown(inline, inline.model, name)
 
 
 def _described(options: Any) -> Any:
@@ -106,10 +111,10 @@ def _names(listed: Any) -> list[str]:
     return [name for name in listed or () if isinstance(name, str)]
 
 
-def _translate_shown(found: admin.ModelAdmin[Any], name: str) -> None:
+def _translate_shown(kind: type, model: type[Model], name: str) -> None:
     """Let what a column shows be read in the reader's language, and its heading."""
-    shown = getattr(type(found), name, None)
-    if name in {field.name for field in found.model._meta.get_fields()}:
+    shown = getattr(kind, name, None)
+    if name in {field.name for field in model._meta.get_fields()}:
         return  # the column of the field; what is called so beside it is a verb
     if not callable(shown) or hasattr(shown, "is_translated"):
         return
@@ -122,7 +127,7 @@ def _translate_shown(found: admin.ModelAdmin[Any], name: str) -> None:
     if description := getattr(shown, "short_description", ""):
         translated.short_description = lazy_words(description)  # type: ignore[attr-defined]
     translated.is_translated = True  # type: ignore[attr-defined]
-    setattr(type(found), name, translated)
+    setattr(kind, name, translated)
 
 
 def _translate_filter(listed: Any) -> None:

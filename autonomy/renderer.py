@@ -33,7 +33,10 @@ def _say(widget: dict[str, Any]) -> None:
     for name in SHOWN:
         if attributes.get(name):
             attributes[name] = name_in(str(attributes[name]))
-    for _, options, _ in widget.get("optgroups", ()):
+    groups = widget.get("optgroups", [])
+    if groups:
+        widget["optgroups"] = [(name_in(str(name)) if name else name, *rest) for name, *rest in groups]
+    for _, options, _ in groups:
         for option in options:
             if not isinstance(option["value"], ModelChoiceIteratorValue):
                 option["label"] = name_in(str(option["label"]))

@@ -46,7 +46,7 @@ class ReaderTemplates(DjangoTemplates):
         return _reader(super().get_template(template_name))
 
 
-def _in_sight(page: SafeString) -> SafeString:
+def _in_sight(page: str) -> SafeString:
     # It is as safe as before: each character gives way to its name, in letters, digits and brackets.
     return SafeString(visible_page(page))
 

@@ -91,6 +91,9 @@ WRITTEN = (
     *("Rules that bind every agent of the company", "Invoice RE-robo of S-1", "root", "Root", "tests", "Tests"),
 )
 NAMES = re.compile("|".join(re.escape(name) for name in sorted(WRITTEN, key=len, reverse=True)), re.IGNORECASE)
+DAYS = re.compile(r"\b(Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag)\b")
+# The templates of roles are documents in English, which a company takes as they are and then makes its own.
+DOCUMENTS = ("roles/templates/",)
 CODES = re.compile(r"\S*[._/@]\w\S*|[0-9a-f]{8}-[0-9a-f-]+|“[^”]*”|„[^“]*“|\{\".*")
 
 
@@ -155,6 +158,7 @@ def left_in(page: str) -> set[str]:
 
 def shape(text: str) -> str:
     """Return a text without what differs from one run to the next: numbers, keys and moments."""
+    text = DAYS.sub("DAY", text)
     return re.sub(r"\d+", "0", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "KEY", text))[:160]
 
 
@@ -173,7 +177,7 @@ def test_a_german_reader_meets_no_english_of_ours(world):
     known = set(LEFT.read_text().splitlines())
     new: dict[str, str] = {}
     for page in pages(world, READERS):
-        if page.is_html:
+        if page.is_html and not page.pattern.startswith(DOCUMENTS):
             new |= {text: page.pattern for text in map(shape, left_in(page.text)) if text not in known}
     assert not new, "say these in German too:\n" + "\n".join(
         f"{text}  ({page})" for text, page in sorted(new.items())

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.functional import lazy
 
 from audit import asking, reading, registry
 from audit.models import Event
+from audit.wording import said
 
 # Which names a field offers.
 PICKED = {
@@ -182,8 +184,10 @@ class LedgerForm(forms.Form):
         known = self._known(name)
         meant = [key for key, label in known.items() if label.casefold() == typed.casefold()]
         if len(meant) > 1:
-            said = f"{len(meant)} have the name “{typed}”. Paste the id of one: {', '.join(sorted(meant)[:10])}"
-            self.add_error(name, ValidationError(said))
+            several = (
+                f"{len(meant)} have the name “{typed}”. Paste the id of one: {', '.join(sorted(meant)[:10])}"
+            )
+            self.add_error(name, ValidationError(several))
         return meant[0] if len(meant) == 1 else typed
 
 
@@ -193,8 +197,21 @@ def _verbs_by_room() -> list[tuple[str, list[tuple[str, str]]]]:
     for verb, words in registry.registered_verbs().items():
         room = verb.partition(".")[0]
         heading = ROOMS.get(room, room.capitalize())
-        rooms.setdefault(heading, []).append((verb, words.partition(":")[0].rstrip(".")))
-    return [(heading, sorted(found, key=_words)) for heading, found in sorted(rooms.items())]
+        rooms.setdefault(heading, []).append((verb, words))
+    for found in rooms.values():
+        found.sort(key=_words)
+    return [
+        (heading, [(verb, _beginning(words)) for verb, words in found])
+        for heading, found in sorted(rooms.items())
+    ]
+
+
+def _beginning_of(words: str) -> str:
+    return said(words).partition(":")[0].rstrip(".")
+
+
+# Cut in the language it is read in, so that the whole of it is looked up.
+_beginning = lazy(_beginning_of, str)
 
 
 def _words(choice: tuple[str, str]) -> str:

@@ -35,5 +35,6 @@ def translate_field(field: FormField) -> None:
 
 def translate_form(form: BaseForm) -> None:
     """Do it for a form that was made for a request; what it offers to choose from is said where it is shown."""
-    for field in form.fields.values():
-        field.label, field.help_text = lazy_words(field.label), lazy_words(field.help_text)
+    for bound in form:
+        bound.label, bound.help_text = lazy_words(bound.label), lazy_words(bound.help_text)
+        bound.field.label = bound.label

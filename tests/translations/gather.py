@@ -33,6 +33,7 @@ OF_OTHERS = (
         "Denied: the operation {0} is not known.",
     ),
     *("{0} at {1} ended unknown: it may or may not have happened", "From now on: {0} may use {1}."),
+    *("2, soon", "{0} begins.", "{0} begins again, as attempt {1}."),
     *("1 valid secret", "{0} valid secrets", "1 access token", "{0} access tokens", "A period"),
     *("{0} of {1} must agree.", "at most {0} at once by all agents together"),
     *("The ledger up to position {0}.", "The agents of your company"),

@@ -26,6 +26,7 @@ from agents.registry import find_operation
 from agents.selectors import company_currency, visible_agents, visible_rules
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
+from audit.wording import said_lazy
 from workflows.actions.models import Action, StandingApproval
 from workflows.actions.selectors import hidden_in_action, is_asked, most_days, state_of, visible_standing
 from workflows.actions.services import (
@@ -88,8 +89,8 @@ class StandingForm(forms.Form):
         fields: dict[str, Any] = self.fields
         role = action.agent.role.name
         fields["whose"].choices = [
-            ("agent", f"Those of {action.agent.name}"),
-            ("role", f"Those of every {role}"),
+            ("agent", said_lazy(f"Those of {action.agent.name}")),
+            ("role", said_lazy(f"Those of every {role}")),
         ]
         fields["same"].choices = [(line.field, words) for line, words in offered_lines(action)]
         if not self.offered:
