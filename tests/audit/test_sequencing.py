@@ -345,7 +345,7 @@ def test_positions_come_without_valkey(live_db, record, sequencers):
     process = sequencers.start(REDIS_URL="redis://127.0.0.1:1/0")
     for n in range(1, 4):
         record()
-        eventually(lambda n=n: is_complete(n), seconds=10)
+        eventually(lambda n=n: is_complete(n), seconds=60)
     assert process.poll() is None
 
 

@@ -6,7 +6,7 @@ was never asked, and is not in the ledger. That is why it is for trying and meas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -62,65 +62,71 @@ def multiply(family: Family, times: int, *, agents: int = 1) -> int:
             cursor.execute(_HELPERS)
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
             span = {"first": first, "last": min(first + BATCH - 1, times), "agents": agents}
-            for model, pks in family.rows.items():
-                if pks:
+            written = {model: pks for model, pks in family.rows.items() if pks}
+            with _WithoutTriggers(cursor, _tables(written)):
+                for model, pks in written.items():
                     made += _write(cursor, model, pks, family.ids, span)
     return made
+
+
+def _tables(models_written: Iterable[type[Model]]) -> list[str]:
+    """Return every table that is written to, those between two models among them."""
+    found = [model._meta.db_table for model in models_written]
+    between = [many for model in models_written for many in model._meta.many_to_many]
+    return [*found, *(many.remote_field.through._meta.db_table for many in between)]
 
 
 def _write(cursor: Any, model: type[Model], pks: list[Any], ids: list[str], span: dict[str, int]) -> int:
     opts = model._meta
     columns = dict(_columns(model))
     given = {**span, "ids": ids, "pks": [str(pk) for pk in pks]}
-    with _WithoutTriggers(cursor, opts.db_table):
-        cursor.execute(
-            f"INSERT INTO {opts.db_table} ({', '.join(map(_quoted, columns))})"
-            f" SELECT {', '.join(columns.values())} FROM {opts.db_table} AS old,"
-            f" generate_series(%(first)s::bigint, %(last)s::bigint) AS n"
-            f" WHERE old.{_quoted(opts.pk.column)}::text = ANY (%(pks)s)",
-            given,
-        )
-        made: int = cursor.rowcount
-    for many in opts.many_to_many:
-        made += _write_many(cursor, many, given)
-    return made
+    cursor.execute(
+        f"INSERT INTO {opts.db_table} ({', '.join(map(_quoted, columns))})"
+        f" SELECT {', '.join(columns.values())} FROM {opts.db_table} AS old,"
+        f" generate_series(%(first)s::bigint, %(last)s::bigint) AS n"
+        f" WHERE old.{_quoted(opts.pk.column)}::text = ANY (%(pks)s)",
+        given,
+    )
+    made: int = cursor.rowcount
+    return made + sum(_write_many(cursor, many, given) for many in opts.many_to_many)
 
 
 def _write_many(cursor: Any, many: Any, given: dict[str, Any]) -> int:
     table = many.remote_field.through._meta.db_table
     ours, theirs = many.m2m_column_name(), many.m2m_reverse_name()
-    with _WithoutTriggers(cursor, table):
-        cursor.execute(
-            f"INSERT INTO {table} ({ours}, {theirs}) SELECT pg_temp.aged(old.{ours}, n), old.{theirs}"
-            f" FROM {table} AS old, generate_series(%(first)s::bigint, %(last)s::bigint) AS n"
-            f" WHERE old.{ours}::text = ANY (%(pks)s)",
-            given,
-        )
-        return int(cursor.rowcount)
+    cursor.execute(
+        f"INSERT INTO {table} ({ours}, {theirs}) SELECT pg_temp.aged(old.{ours}, n), old.{theirs}"
+        f" FROM {table} AS old, generate_series(%(first)s::bigint, %(last)s::bigint) AS n"
+        f" WHERE old.{ours}::text = ANY (%(pks)s)",
+        given,
+    )
+    return int(cursor.rowcount)
 
 
 class _WithoutTriggers:
     """Rows are written without triggers, and these are on again when the transaction ends, whatever happens."""
 
-    def __init__(self, cursor: Any, table: str) -> None:
-        self.cursor, self.table = cursor, table
+    def __init__(self, cursor: Any, tables: Iterable[str]) -> None:
+        self.cursor, self.tables = cursor, tuple(tables)
 
     def __enter__(self) -> None:
         self.cursor.execute(
-            "SELECT quote_ident(tgname), tgenabled FROM pg_trigger"
-            " WHERE NOT tgisinternal AND tgrelid = %s::regclass",
-            [self.table],
+            "SELECT tgrelid::regclass::text, quote_ident(tgname), tgenabled FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgrelid = ANY (%s::regclass[])",
+            [list(self.tables)],
         )
         self.triggers = self.cursor.fetchall()
-        for name, _ in self.triggers:
-            self.cursor.execute(f"ALTER TABLE {self.table} DISABLE TRIGGER {name}")
+        for table, name, _ in self.triggers:
+            self.cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
 
     def __exit__(self, kind: Any, *failure: Any) -> None:
         if kind is not None:
             return  # rolled back, triggers and all
-        for name, enabled in self.triggers:
+        # A table with checks that are still to come cannot be altered.
+        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table, name, enabled in self.triggers:
             how = {"A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}.get(enabled, "ENABLE")
-            self.cursor.execute(f"ALTER TABLE {self.table} {how} TRIGGER {name}")
+            self.cursor.execute(f"ALTER TABLE {table} {how} TRIGGER {name}")
 
 
 def _quoted(name: str | None) -> str:
