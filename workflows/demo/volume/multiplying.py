@@ -72,7 +72,7 @@ def multiply(family: Family, times: int, *, agents: int = 1) -> int:
 def _tables(models_written: Iterable[type[Model]]) -> list[str]:
     """Return every table that is written to, those between two models among them."""
     found = [model._meta.db_table for model in models_written]
-    between = [many for model in models_written for many in model._meta.many_to_many]
+    between: list[Any] = [many for model in models_written for many in model._meta.many_to_many]
     return [*found, *(many.remote_field.through._meta.db_table for many in between)]
 
 
