@@ -121,6 +121,7 @@ def test_words_of_an_agent_are_text_on_every_page(world):
     assert seen >= LEAST_SEEN
 
 
+@pytest.mark.full
 def test_no_table_that_is_taken_away_calculates_what_an_agent_wrote(world):
     agent = HostileAgent(world)
     agent.says(FORMULAS[0])
@@ -154,6 +155,7 @@ def test_a_text_without_end_is_refused_and_its_field_named(world):
         assert refused["errors"] or refused["detail"], deed
 
 
+@pytest.mark.full
 def test_data_without_end_is_shown_cut(world):
     agent, much = HostileAgent(world), "x" * MUCH
     held = Action.objects.get(pk=agent.ask(minor=150_000, evidence=[much])["id"])

@@ -284,7 +284,7 @@ def test_a_person_answers_with_a_typed_form(work, bob):
 
 
 def test_errors_stand_at_the_field_and_nothing_typed_is_lost(work, bob):
-    given = {"answer-note": "ab", "answer-copies": "12", "answer-total_0": "1.234,5", "answer-total_1": "EUR"}
+    given = {"answer-note": "ab", "answer-copies": "12", "answer-total_0": "1.234", "answer-total_1": "EUR"}
     answer = do(bob, work, "complete", reason="Looks right", **given)
     page = answer.content.decode()
     assert answer.status_code == 422

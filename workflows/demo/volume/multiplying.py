@@ -145,7 +145,10 @@ def _columns(model: type[Model]) -> Iterator[tuple[str, str]]:
 def _expression(one: Field[Any, Any], old: str, unique: set[str]) -> str:
     target = one.related_model
     if target in (Agent, User) and not one.primary_key:
-        return f"CASE WHEN {_is_of_agent(old)} THEN pg_temp.aged({old}, n %% %(agents)s) ELSE {old} END"
+        return (
+            f"CASE WHEN {old}::text = ANY (%(ids)s) THEN pg_temp.aged({old}, n)"
+            f" WHEN {_is_of_agent(old)} THEN pg_temp.aged({old}, n %% %(agents)s) ELSE {old} END"
+        )
     if isinstance(one, models.UUIDField) or (isinstance(target, type) and _has_uuid(target)):
         return f"CASE WHEN {old}::text = ANY (%(ids)s) THEN pg_temp.aged({old}, n) ELSE {old} END"
     if isinstance(one, models.DateTimeField):
