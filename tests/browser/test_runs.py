@@ -71,6 +71,7 @@ def test_a_stopped_run_goes_on_with_a_reason(page: Page, portal, workflow, alice
     assert run.state == "running"
 
 
+@pytest.mark.full
 def test_work_is_done_with_the_keyboard_and_errors_have_the_focus(page: Page, portal, work, bob, complaints):
     sign_in(page, portal, bob)
     page.goto(f"{portal.url}/inbox/")

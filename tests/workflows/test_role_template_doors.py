@@ -82,6 +82,7 @@ def test_what_is_wrong_is_a_problem_that_says_what_to_do(clerk: Any, alice: Any,
     assert not Role.objects.filter(code="payables-clerk").exists()
 
 
+@pytest.mark.full
 def test_a_manager_takes_a_shipped_role_on_its_page(clerk: Any, alice: Any) -> None:
     client = signed_in(alice)
     roles = client.get(reverse("admin:agents_role_changelist")).content.decode()
