@@ -17,6 +17,7 @@ from tests.workflows.conftest import ask, hold_above, limit
 from workflows.actions.models import Action
 from workflows.actions.services import Ask, request_action, run_action
 from workflows.approvals.models import Approval
+from workflows.approvals.services import cast_vote
 from workflows.pages.feed import CHOICES
 from workflows.pages.words import Fact, facts_of, in_words, values_in
 
@@ -136,6 +137,19 @@ def test_the_inbox_costs_the_same_for_one_and_for_many(held, bob, clerk, django_
         ask(clerk, number=f"RE-{number}", minor=3_000_000)
     with django_assert_max_num_queries(len(one)):
         client.get(reverse("inbox"))
+
+
+def test_the_page_says_when_nobody_is_left_to_decide(clerk, bob, alice):
+    hold_above(10_000, quorum=2)
+    action = ask(clerk, number="RE-7", minor=20_000)
+    address = reverse("inbox-approval", args=[action.approval_id])
+    assert b"Nobody in Approvers can decide" not in browser(alice).get(address).content
+    approval = Approval.objects.get(pk=action.approval_id)
+    cast_vote(
+        actor=bob.as_actor(), approval_id=approval.pk, verdict="approve", reason="Our supplier",
+        digest=approval.digest,
+    )  # fmt: skip
+    assert b"Nobody in Approvers can decide this in their own name now" in browser(alice).get(address).content
 
 
 def test_facts_follow_the_schema_and_leave_lists_for_the_end():

@@ -119,6 +119,7 @@ class Question:
     may_ask: bool
     may_change: bool
     others: list[User]
+    nobody_left: bool  # in a name of their own: a deputy may still
     handed: list[dict[str, Any]]
     may_vote: bool
     why_not: str
@@ -170,6 +171,7 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
         others=_others(approval, user, may=bool(voters)),
+        nobody_left=approval.state == Approval.State.PENDING and not (voters or others_who_may(user, approval)),
         handed=[_handed(one) for one in approval.task.passed_on if one["how"] == "reassigned"],
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         may_change=bool(voters) and approval.subject_kind == "actions.action",
