@@ -39,6 +39,16 @@ _WORDS = {
     "one_of": "among",
     "none_of": "not among",
 }
+_OF_AMOUNTS = {
+    "above": "an amount above {0}",
+    "of at least": "an amount of at least {0}",
+    "below": "an amount below {0}",
+    "of at most": "an amount of at most {0}",
+    "being": "an amount of {0}",
+    "other than": "an amount other than {0}",
+    "among": "an amount among {0}",
+    "not among": "an amount not among {0}",
+}
 _NEGATED = frozenset({"not_equal", "none_of"})
 _SEVERAL = frozenset({"one_of", "none_of"})
 _NUMBERS = frozenset({Kind.MONEY, Kind.WHOLE, Kind.DECIMAL})
@@ -252,8 +262,8 @@ def phrase_of(*, field: str, comparison: str, value: str, currency: str, kind: s
     words = _WORDS[comparison]
     if comparison in _SEVERAL and len(said) == 1:
         words = "other than" if comparison in _NEGATED else "being"
-    if field == "amount" and words == "being":
-        words = "of"
+    if field == "amount":
+        return Phrase(_OF_AMOUNTS[words].format(several))
     return Phrase(f"{_name(field)} {words} {several}")
 
 
@@ -267,7 +277,7 @@ def _name(field: str) -> str:
     if field.startswith("measures."):
         _, code, reading = field.split(".")
         return f"{code.replace('_', ' ')} ({_READINGS.get(reading, reading)})"
-    return "an amount" if field == "amount" else _NAMES.get(field) or " ".join(parts).replace("_", " ")
+    return _NAMES.get(field) or " ".join(parts).replace("_", " ")
 
 
 def _said(value: str, kind: Kind, currency: str) -> str:

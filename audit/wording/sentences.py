@@ -16,6 +16,9 @@ _KEPT = 8192
 LIGHT = 6
 FEW_WORDS = 3
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?:;]) ")
+_FULL_STOP = re.compile(r"(?<=[.!?]) ")
+_QUOTED = re.compile(r"“([^”]*)”")
+_COVER = "\ue000{}\ue001"  # of a private area of Unicode, which no sentence of ours has
 _NOTHING_TO_SAY = re.compile(r"[\W\d_]*")
 
 
@@ -31,6 +34,7 @@ class Sentences:
         patterns = [
             Pattern(*joined(source, target)) for source, target in known.items() if target and holes_of(source)
         ]
+        self._quoted = {inner for source in known for inner in _QUOTED.findall(source)}
         self._patterns = sorted(patterns, key=lambda it: -it.weight)
         self._last = last
         self._remembered = lru_cache(_KEPT)(self._whole_text)
@@ -42,7 +46,22 @@ class Sentences:
         return self._remembered(text)
 
     def _whole_text(self, text: str) -> str:
-        return self._last(self._say(text, 0) or text)
+        kept: list[str] = []
+
+        def covered(found: re.Match[str]) -> str:
+            # What stands in quotation marks is somebody's own words: a part of them is not ours to translate.
+            if found[1] in self._quoted or " " not in found[1]:
+                return found[0]
+            kept.append(found[1])
+            return f"“{_COVER.format(len(kept) - 1)}”"
+
+        shown = self._exactly(text) or self._say(_QUOTED.sub(covered, text), 0)
+        if shown is None:
+            return self._last(text)
+        shown = self._last(shown)
+        for place, words in enumerate(kept):
+            shown = shown.replace(_COVER.format(place), words)
+        return shown
 
     def _say(self, text: str, depth: int) -> str | None:
         """Return a text translated, or None when nothing of it is known."""
@@ -51,6 +70,7 @@ class Sentences:
         return (
             self._as_list(text)
             or self._as_sentences(text, depth)
+            or self._each_sentence(text, depth)
             or self._as_one(text, depth)
             or self._as_several(text, depth)
         )
@@ -111,6 +131,15 @@ class Sentences:
                 rest = text[end + 1 :]
                 return f"{first} {self._say(rest, depth) or rest}"
         return None
+
+    def _each_sentence(self, text: str, depth: int) -> str | None:
+        """Return several sentences, when each is known: a pattern reaching over a full stop says it worse."""
+        ends = [match.start() for match in _FULL_STOP.finditer(text)]
+        if not ends or self._exactly(text):
+            return None
+        starts = [0, *(end + 1 for end in ends)]
+        found = [self._as_one(text[a:b], depth) for a, b in zip(starts, [*ends, len(text)], strict=True)]
+        return " ".join(one for one in found if one) if all(found) else None
 
     def _as_several(self, text: str, depth: int) -> str | None:
         """Return several sentences said after each other, the longest beginning that is known first."""

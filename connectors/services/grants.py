@@ -119,7 +119,8 @@ def take_grants(actor: Actor, operation: Operation, holder: Agent | Role, reason
     for grant in grants:
         stamp(grant, actor=actor, reason=reason).delete()
     _use_up_authorizations(operation, holder)
-    _record(actor, "connectors.operation_revoked", operation, holder, "may no longer use", reason)
+    said = f"{holder} may no longer use {operation.code} from now on."
+    _record(actor, "connectors.operation_revoked", operation, holder, said, reason)
     return len(grants)
 
 
@@ -193,18 +194,19 @@ def _grant(actor: Actor, operation: Operation, holder: Agent | Role, reason: str
     grant.content_object, grant.permission = operation, permission
     grant.full_clean()
     stamp(grant, actor=actor, reason=reason).save()
-    _record(actor, "connectors.operation_granted", operation, holder, "may use", reason)
+    said = f"{holder} may use {operation.code} from now on."
+    _record(actor, "connectors.operation_granted", operation, holder, said, reason)
     return grant
 
 
 def _record(
-    actor: Actor, verb: str, operation: Operation, holder: Agent | Role, words: str, reason: str
+    actor: Actor, verb: str, operation: Operation, holder: Agent | Role, sentence: str, reason: str
 ) -> None:
     record_event(
         actor=actor,
         verb=verb,
         subject=operation.as_ref(),
-        sentence=f"{holder} {words} {operation.code} from now on.",
+        sentence=sentence,
         agent_id=str(holder.pk) if isinstance(holder, Agent) else "",
         system_id=str(operation.system_id),
         reason=reason,

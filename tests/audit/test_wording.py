@@ -67,3 +67,20 @@ def test_any_text_is_said_somehow_and_names_are_never_lost(text: str, one: str, 
 
 def test_what_is_longer_than_any_sentence_is_not_looked_through() -> None:
     assert say("Ask another approver. " * 200) == "Ask another approver. " * 200
+
+
+def test_what_stands_in_quotation_marks_is_somebodys_own():
+    known = {"{0} for {1}": "{0} für {1}", "Reason": "Grund", "Add “Save it”": "“Save it” hinzufügen"}
+    sentences = Sentences({**known, "{0}: {1}": "{0}: {1}"})
+    assert sentences.say("Reason: “set up for a test”") == "Grund: “set up for a test”"
+    assert sentences.say("Add “Save it”") == "“Save it” hinzufügen"
+
+
+def test_each_sentence_by_its_own_pattern_before_one_that_reaches_over_both():
+    known = {
+        "{0} needs a person": "{0} braucht eine Person",
+        "{0} of {1} must agree.": "{0} von {1} müssen zustimmen.",
+        "One person of {0} must agree.": "Eine Person von {0} muss zustimmen.",
+    }
+    said = Sentences(known).say("Everything needs a person. One person of Finance must agree.")
+    assert said == "Everything braucht eine Person. Eine Person von Finance muss zustimmen."

@@ -116,7 +116,7 @@ def _stops(user: User) -> list[Trouble]:
             "front_hand",
             "bad",
             _stop_title(stop),
-            f"{stop.raised_by}: {stop.reason}{way_back}",
+            f"{stop.raised_by}: “{stop.reason}”{way_back}",
             admin_page(stop),
         )
         for stop in active

@@ -274,5 +274,6 @@ def effect_tags(effect: str, *, amount: str, undo: bool, environment: str) -> li
     if effect != "read":
         tags.append(Tag("Can be undone", "undo") if undo else Tag("Cannot be undone", "lock_clock", "wait"))
     if environment and environment != "production":
-        tags.append(Tag(f"{humanize(environment)} system", "science", "info"))
+        kept = {"test": "Test system", "sandbox": "Sandbox"}
+        tags.append(Tag(kept.get(environment) or humanize(environment), "science", "info"))
     return tags
