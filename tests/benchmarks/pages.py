@@ -1,6 +1,6 @@
 """What every page costs in a large company: server time and queries of each list, home and detail.
 
-    python -m tests.benchmarks.pages [SHARE]
+    python -m tests.benchmarks.pages [SHARE [READERS]]
 
 A company in which everything exists is worked in a little, and multiplied by ``manage.py seed_volume`` to
 1,000,000 actions, 100,000 approvals, 10,000 agents and 20,000 runs (``SHARE`` of it, 1 when not given). Then
@@ -16,6 +16,7 @@ import logging
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -41,13 +42,16 @@ def main() -> int:
     began = time.monotonic()
     with open_house(demo_company=True) as house:
         from tests.fakes import FakeSystem
+        from tests.walks import READERS
+
+        readers = sys.argv[2].split(",") if len(sys.argv) > 2 else READERS
 
         fake = FakeSystem().start()
         try:
             world = _company(fake)
-            small = _measured(world, repeats=1)
+            small = _measured(world, readers, repeats=1)
             _multiplied(house, share)
-            large = _measured(world)
+            large = _measured(world, readers)
         finally:
             fake.stop()
     grown = {page: one for page, one in large.items() if one.queries > small[page].queries + 3}
@@ -63,6 +67,7 @@ def main() -> int:
         "over_300_ms": sum(one.ms > MOST_MS for one in large.values()),
         "more_queries": len(grown),
         "median_ms": round(median(one.ms for one in large.values()), 1),
+        "readers": len(readers),
         "seconds": round(time.monotonic() - began),
     }
     print(json.dumps(found), flush=True)
@@ -123,11 +128,11 @@ def _multiplied(house: House, share: float) -> None:
     print(log.read_text(), flush=True)
 
 
-def _measured(world: Any, repeats: int = REPEATS) -> dict[str, Asked]:
-    from tests.walks import READERS, addresses
+def _measured(world: Any, readers: Iterable[str], repeats: int = REPEATS) -> dict[str, Asked]:
+    from tests.walks import addresses
 
     found = {}
-    for reader in READERS:
+    for reader in readers:
         for pattern, address in addresses(world):
             one = _asked(world.clients[reader], address, repeats)
             if one is not None:

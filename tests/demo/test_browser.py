@@ -88,6 +88,10 @@ def hire(page: Page, company: Company) -> dict[str, str]:
 
 
 def approve(page: Page, reason: str) -> None:
+    typed = page.locator("[data-detail] [name=typed]")
+    if typed.count():  # what is grave is approved by who types what it is
+        asked = page.locator("[data-detail] label[for=vote-typed]").inner_text()
+        typed.fill(asked.removeprefix("To approve it, type "))
     page.locator("[data-detail] [name=reason]").first.fill(reason)
     page.get_by_role("button", name="Approve").click()
 

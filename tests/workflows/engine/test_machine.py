@@ -71,6 +71,20 @@ def test_a_loop_makes_generations_and_ends_with_an_operator() -> None:
     assert [code for code, _ in shell.parked.values()] == ["loop"]
 
 
+def test_an_operator_lets_a_run_go_on_that_came_round_too_often() -> None:
+    """What was done again by hand counts, too, and the way on was closed for good then."""
+    shell = run(a=node("agent", next="b"), b=node("agent", next="done"))
+    for _ in range(engine.MOST_VISITS):
+        shell.do("a")
+        shell.send(shell.newest("a").id, events.Rerun())
+    shell.do("a")
+    assert [code for code, _ in shell.parked.values()] == ["loop"]
+    (parked,) = shell.parked
+    assert not shell.send(parked, events.Skip()).refused
+    shell.do("b")
+    assert shell.over == "done"
+
+
 @pytest.mark.parametrize(
     "event", [events.Closed({}), events.Failed("x", "x"), events.Late(), events.Down(), events.Begun()]
 )

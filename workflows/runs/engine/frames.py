@@ -19,14 +19,17 @@ def join_of(draft: Draft, frame: FrameView) -> Node:
     return draft.definition.nodes[draft.definition.nodes[frame.node].join]
 
 
-def follow(draft: Draft, step: StepView) -> None:
-    """Go on after a step that is done: the first way whose condition holds. None: it is stuck."""
+def follow(draft: Draft, step: StepView, *, by_hand: bool = False) -> None:
+    """Go on after a step that is done: the first way whose condition holds. None: it is stuck.
+
+    ``by_hand``: an operator says that it goes on, however often that was done before.
+    """
     node = draft.node(step)
     draft.relabel(step)
     context = None
     for edge in node.edges:
         if not edge.when:
-            draft.go(step.slot, edge.to, step)
+            draft.go(step.slot, edge.to, step, by_hand=by_hand)
             return
         try:
             context = context or draft.context(step.slot, [way.when for way in node.edges])
@@ -36,7 +39,7 @@ def follow(draft: Draft, step: StepView) -> None:
             stuck(draft, step, "condition_failed", f"{node.name}: {why}.")
             return
         if holds:
-            draft.go(step.slot, edge.to, step)
+            draft.go(step.slot, edge.to, step, by_hand=by_hand)
             return
     stuck(draft, step, "no_way_on", f"{node.name}: none of its conditions holds.")
 

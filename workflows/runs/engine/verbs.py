@@ -46,7 +46,7 @@ def _skip(draft: Draft, event: Skip) -> str:
     elif step.state in ANSWERED:
         _answer_again(draft, step, dict(event.answer) or step.answer)
     else:
-        follow(draft, draft.close(step, "skipped", dict(event.answer), by_hand=True))
+        follow(draft, draft.close(step, "skipped", dict(event.answer), by_hand=True), by_hand=True)
     return ""
 
 
@@ -60,7 +60,7 @@ def _override(draft: Draft, event: Override) -> str:
     if step.parked and step.state in ANSWERED:
         _answer_again(draft, step, event.answer)
     elif step.is_open or step.parked:
-        follow(draft, draft.close(step, "done", event.answer, by_hand=True))
+        follow(draft, draft.close(step, "done", event.answer, by_hand=True), by_hand=True)
     elif step.state in ANSWERED:
         draft.add(Reanswer(step.id, event.answer))
     else:
@@ -74,7 +74,7 @@ def _answer_again(draft: Draft, step: StepView, answer: Any) -> None:
     answered = replace(step, answer=answer, parked=False)
     draft.steps[step.node] = answered
     draft.add(Reanswer(step.id, answer))
-    follow(draft, answered)
+    follow(draft, answered, by_hand=True)
 
 
 def _retry(draft: Draft, event: RetryStep) -> str:
@@ -89,7 +89,7 @@ def _retry(draft: Draft, event: RetryStep) -> str:
         return f"{draft.node(step).name} does not wait for an operator."
     if step.state == "done" and draft.node(step).kind == "operation":
         _unpark(draft, step)
-        follow(draft, replace(step, parked=False))
+        follow(draft, replace(step, parked=False), by_hand=True)
         return ""
     return _again(draft, step)
 
