@@ -101,6 +101,7 @@ def test_a_held_invoice_is_approved_and_the_next_run_follows_the_new_version(
     expect(waiting(bob, small["number"])).to_be_visible()
 
     waiting(bob, large["number"]).click()
+    expect(bob.locator("[data-detail]")).to_contain_text(large["number"])
     approve(bob, "Checked against the order")
     expect(alice.get_by_text("Outcome: posted")).to_be_visible(timeout=A_RUN)
     expect(step(alice, "Book it")).to_contain_text("Done")
