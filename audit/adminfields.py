@@ -11,10 +11,26 @@ from functools import wraps
 from inspect import ismethod
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
 
+# To count on would take longer than to show a page; nobody turns two hundred pages.
+MOST_COUNTED = 20_000
 KEPT_ON = "_shown_once"
+
+
+class PagesOfMany(Paginator):
+    """Pages of a list that may have millions of rows: counted up to MOST_COUNTED, which are its pages."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, at most MOST_COUNTED."""
+        rows: Any = self.object_list
+        if not isinstance(rows, models.QuerySet):
+            return len(rows)
+        return int(rows.order_by()[:MOST_COUNTED].count())
 
 
 class ShownOnceMixin:

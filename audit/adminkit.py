@@ -30,7 +30,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from audit.adminfields import ShownOnceMixin
+from audit.adminfields import PagesOfMany, ShownOnceMixin
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
 from audit.wording import lazy_words, said_lazy, translate_form
@@ -330,6 +330,8 @@ class ReadOnlyAdmin(ShownOnceMixin, ReasonActionsMixin, ObjectPermissionAdminMix
     """Evidence: may be read and searched, never added, changed or deleted by hand."""
 
     show_facets = ShowFacets.NEVER
+    show_full_result_count = False
+    paginator = PagesOfMany
 
     def changeform_view(
         self,

@@ -41,10 +41,9 @@ class ActionAdmin(ReadOnlyAdmin):
     """Everything agents asked for, what was decided, and what came of it."""
 
     list_display = ["label", "agent", "shown_state", "shown_amount", "outcome", "requested_at"]
-    list_filter = ["state", "outcome", "agent", "operation__system"]
+    list_filter = ["state", "outcome", "operation__system"]
     list_select_related = ["agent"]
-    search_fields = ["label", "id", "operation_code", "remote_ref", "correlation_id"]
-    date_hierarchy = "requested_at"
+    search_fields = ["label", "id", "agent__name", "operation_code", "remote_ref", "correlation_id"]
     fieldsets = [
         (None, {"fields": ["label", "story", "state", "sentence", "next_step", "outcome", "remote_ref"]}),
         ("Asked", {"fields": ["agent", "on_behalf_of", "operation_code", "revision", "shown_amount"]}),

@@ -208,6 +208,10 @@ class Action(models.Model):
             ),
             models.Index(fields=["task"], condition=Q(task__isnull=False), name="action_of_task"),
             models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="action_of_approval"),
+            # What is wrong: few of all actions, and looked for on every home.
+            models.Index(
+                fields=["finished_at"], condition=Q(state="failed") | Q(outcome="differs"), name="action_wrong"
+            ),
             # What people were asked about before: few of all actions.
             models.Index(
                 fields=["operation", "-id"], condition=Q(approval__isnull=False), name="action_asked_of"

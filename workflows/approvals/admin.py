@@ -54,7 +54,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_display = ["subject_label", "requester_label", "shown_state", "expires_at", "decided_at"]
     list_filter = ["state", "subject_kind"]
     search_fields = ["subject_label", "requester_label", "subject_id", "digest"]
-    date_hierarchy = "created_at"
     inlines = [StageInline, VoteInline]
     fieldsets = [
         (None, {"fields": ["subject_label", "sentence", "state", "reason", "open_in_inbox"]}),

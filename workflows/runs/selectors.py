@@ -56,8 +56,9 @@ def visible_to(user: User) -> QuerySet[Run]:
         return runs.filter(mine | Q(pk__in=_runs_of(Task.objects.filter(claimed_by=user))))
     if user.has_perm("runs.view_run"):
         return runs
-    involved = Q(pk__in=_runs_of(tasks.visible_to(user))) | Q(pk__in=_runs_asking(user))
-    return runs.filter(mine | involved)
+    # One set of ids, each part of it found from its own side: joined by OR, each run would be asked about.
+    started = Run.objects.filter(mine).order_by().values("pk")
+    return runs.filter(pk__in=started.union(_runs_of(tasks.visible_to(user)), *_runs_asking(user)))
 
 
 def readable_documents(user: User) -> Q | None:
@@ -214,16 +215,20 @@ def people_behind(action: Action) -> set[str]:
         return {found for (found,) in cursor.fetchall() if found}
 
 
-def _runs_asking(user: User) -> QuerySet[Step, Any]:
-    """Return the runs with an action that a person is or was asked to decide."""
-    decided_on = Action.objects.filter(approval__in=asked_of(user))
-    asked_for = Q(action__in=decided_on) | Q(undo_action__in=decided_on)
-    asked_for |= Q(task__in=decided_on.exclude(task=None).values("task"))
-    return Step.objects.filter(asked_for).values("run")
+def _runs_asking(user: User) -> list[QuerySet[Step, Any]]:
+    """Return the runs with an action that a person is or was asked to decide: of a step, undoing it, in it."""
+    asked = asked_of(user).order_by().values("pk")
+    within = Action.objects.filter(approval__in=asked, task__isnull=False).order_by().values("task")
+    steps = Step.objects.order_by()
+    return [
+        steps.filter(action__approval__in=asked).values("run"),
+        steps.filter(undo_action__approval__in=asked).values("run"),
+        steps.filter(task__in=within).values("run"),
+    ]
 
 
 def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:
-    return Step.objects.filter(task__in=found).values("run")
+    return Step.objects.order_by().filter(task__in=found.order_by().values("pk")).values("run")
 
 
 def uuids(texts: Iterable[str]) -> list[UUID]:
