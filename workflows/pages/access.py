@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from agents.models import Agent, Role, User
+from audit.adminkit import holds
 from audit.vocabulary import RefusalKind
 from audit.wording import name_lazy
 from connectors.models import System
@@ -64,8 +65,7 @@ def edit_page(obj: Model) -> str:
 
 def may_edit(user: User, obj: Model) -> bool:
     """Say whether somebody may change an object, by kind or this one; else its page is there to be read."""
-    change = f"{obj._meta.app_label}.change_{obj._meta.model_name}"
-    return user.has_perm(change) or user.has_perm(change, obj)
+    return holds(user, f"{obj._meta.app_label}.change_{obj._meta.model_name}", obj)
 
 
 def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:

@@ -118,7 +118,7 @@ class Question:
     asked: list[Asked]
     may_ask: bool
     may_change: bool
-    others: list[User]
+    others: list[User]  # whom this person could hand it to
     nobody_left: bool  # in a name of their own: a deputy may still
     handed: list[dict[str, Any]]
     may_vote: bool
@@ -149,6 +149,8 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
     runs = runs_of(approval, user)
     voters = voters_of(approval, user)
     why_not = "" if voters else why_nobody(approval, user, votes)
+    waits = approval.state == Approval.State.PENDING
+    others = others_who_may(user, approval) if waits else []
     matter = _MATTERS.get(approval.subject_kind, _of_anything)(approval)
     action, risk = matter.action, risk_of(matter.action, approval)
     reads = reads_before(action, user) if action else []
@@ -170,8 +172,8 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
         history=history_of("approvals.approval", approval.pk, user),
         comments=list(approval.task.comments.all()),
         asked=questions_of(approval.task),
-        others=_others(approval, user, may=bool(voters)),
-        nobody_left=approval.state == Approval.State.PENDING and not (voters or others_who_may(user, approval)),
+        others=others if voters or user.has_perm(FOR_ANYBODY) else [],
+        nobody_left=waits and not (voters or others),
         handed=[_handed(one) for one in approval.task.passed_on if one["how"] == "reassigned"],
         may_ask=bool(voters) and approval.requester_kind == User.Kind.AGENT,
         may_change=bool(voters) and approval.subject_kind == "actions.action",
@@ -189,13 +191,6 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
 
 def _handed(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "until_at": datetime.fromisoformat(one["until"]) if one.get("until") else None}
-
-
-def _others(approval: Approval, user: User, *, may: bool) -> list[User]:
-    """Return whom a person could hand it to: others who may decide it, while it waits."""
-    if approval.state != Approval.State.PENDING or not (may or user.has_perm(FOR_ANYBODY)):
-        return []
-    return others_who_may(user, approval)
 
 
 def documents_of(runs: list[Run], user: User) -> list[Document]:

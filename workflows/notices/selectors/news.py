@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from agents.models import Agent, ChangeRequest, User
 from audit import reading
-from audit.models import Event
-from audit.selectors import visible_events
+from audit.selectors import events_since, visible_events
 from workflows.approvals.selectors import pending_for
 from workflows.notices.models import Glance, Reading
 from workflows.tasks.models import Task
@@ -79,21 +78,24 @@ def is_unread(news: News, key: str, at: datetime | None) -> bool:
 
 def news_for(user: User, *, since: datetime | None = None, before: UUID | None = None) -> Any:
     """Return what concerns a person of what they may see and did not do themselves, newest first."""
-    found = _news(visible_events(user), user, since)
-    return found if before is None else found.filter(pk__lt=before)
+    found = _concerning(visible_events(user).filter(reading.in_period(_begin(since), None)), user)
+    return (found if before is None else found.filter(pk__lt=before)).order_by("-id")
 
 
-def _news(events: Any, user: User, since: datetime | None) -> Any:
+def _begin(since: datetime | None) -> datetime:
     oldest = timezone.now() - timedelta(days=NEWS_DAYS)
-    period = reading.in_period(max(since, oldest) if since else oldest, None)
-    return events.filter(period).filter(_concerns(user)).exclude(actor_id=str(user.pk)).order_by("-id")
+    return max(since, oldest) if since else oldest
+
+
+def _concerning(events: Any, user: User) -> Any:
+    return events.filter(_concerns(user)).exclude(actor_id=str(user.pk))
 
 
 def unread_news(user: User, news: News) -> int:
     """Return how much of the news is unread, at most MOST_COUNTED."""
     marked_unread = sum(not is_read for is_read in news.by_hand.values())
     # On every page, and mostly there is nothing: who may see what is the dear part of the question.
-    if not marked_unread and not _news(Event.objects.all(), user, news.read_at).exists():
+    if not marked_unread and not _concerning(events_since(_begin(news.read_at)), user).exists():
         return 0
     rows = news_for(user, since=news.read_at).values_list("pk", "occurred_at")[:MOST_COUNTED]
     fresh = [key for key, at in rows if is_unread(news, str(key), at)]
