@@ -61,6 +61,7 @@ class EraseForm(ReasonForm):
 class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     """Every fact the reader may see, newest first."""
 
+    has_csv = False  # its own downloads go by its own questions, and have proofs
     actions_detail = ["erase"]
     fieldsets = (
         (None, {"fields": ("shown_sentence", "shown_reason", "shown_decision", "shown_code")}),

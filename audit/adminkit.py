@@ -30,6 +30,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from audit.admincsv import CsvListMixin
 from audit.adminfields import PagesOfMany, ShownOnceMixin
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
@@ -266,6 +267,9 @@ class LabelledFieldsMixin:
         if field is not None and field.label:
             widget = getattr(field.widget, "widget", field.widget)
             widget.attrs.setdefault("aria-label", field.label)
+        if isinstance(db_field, models.TextField) and type(field.widget) is UnfoldAdminTextareaWidget:
+            # A field for a sentence is no page: as high as what may stand in it, and it can be drawn larger.
+            field.widget.attrs["rows"] = min(8, max(3, (db_field.max_length or 4000) // 400))
         return field
 
 
@@ -326,7 +330,7 @@ class ReadOnlyStackedInline(ReadOnlyInlineMixin, GovernedStackedInline):
     """Blocks of evidence inside an object's page."""
 
 
-class ReadOnlyAdmin(ShownOnceMixin, ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
+class ReadOnlyAdmin(CsvListMixin, ShownOnceMixin, ReasonActionsMixin, ObjectPermissionAdminMixin, ModelAdmin):
     """Evidence: may be read and searched, never added, changed or deleted by hand."""
 
     show_facets = ShowFacets.NEVER
@@ -356,7 +360,7 @@ class ReadOnlyAdmin(ShownOnceMixin, ReasonActionsMixin, ObjectPermissionAdminMix
 
 
 class GovernedAdmin(
-    ShownOnceMixin, ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin
+    CsvListMixin, ShownOnceMixin, ReasonActionsMixin, SimpleHistoryAdmin, ObjectPermissionAdminMixin, ModelAdmin
 ):
     """A configured object: object permissions, a full history, and no change without a name under it.
 

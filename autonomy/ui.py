@@ -24,7 +24,7 @@ from workflows.pages.live import counts_for
 
 Entry = dict[str, Any]
 
-WORK = (
+WORKFLOWS = (
     ("Workflows", "schema", "runs.Workflow"),
     ("Watched folders", "drive_folder_upload", "triggers.WatchedFolder"),
     ("Schedules", "schedule", "triggers.Schedule"),
@@ -36,13 +36,14 @@ WORKFORCE = (
     ("Departments", "account_tree", "agents.Department"),
     ("Roles", "assignment_ind", "agents.Role"),
     ("Terms of employment", "handshake", "agents.LifecycleTerms"),
+)
+RULES = (
     ("Rules", "rule", "agents.Rule"),
     ("Limits", "speed", "agents.Measure"),
     ("Throttles", "hourglass_top", "agents.Throttle"),
     ("Stops", "front_hand", "agents.Stop"),
     ("Change requests", "published_with_changes", "agents.ChangeRequest"),
 )
-BEFORE_POLICIES = ("agent", "department", "role", "lifecycleterms")
 CONNECTIONS = (
     ("Systems", "dns", "connectors.System"),
     ("Accounts", "key", "connectors.Account"),
@@ -67,6 +68,12 @@ COMPANY = (
     ("Company", "domain", "agents.CompanySettings"),
 )
 
+
+# Lists whose objects have pages of their own elsewhere: where those are, the list is where somebody is, too.
+FILES = {"agents.Agent": "/agents/", "agents.Role": "/roles/", "connectors.System": "/systems/"}
+# A menu of so many entries is shown whole; of a longer one these groups are open until somebody shuts them.
+SHORT_MENU = 18
+OPEN_AT_FIRST = ("work", "workforce")
 
 # Whether somebody may see any one object of a list takes a question for each of thirty lists. The menu may be
 # this late; the list itself asks afresh.
@@ -106,26 +113,26 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if not is_person(request.user):
         return []
     counts = counts_for(request.user)
-    return [
-        {
-            "title": name_lazy("Work"),
-            "items": [
-                _page("Home", "home", "home", active=request.path == reverse("home")),
-                *(first := _console(request, first=True)),
-                _below(request, "Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
-                _below(request, "Runs", "route", "runs"),
-                *([] if first else _console(request)),
-                _below(request, "Activity", "timeline", "activity"),
-                *_guides(request),
-                *_contested(request),
-                *_group("", request, WORK)["items"],
-            ],
-        },
-        _workforce(request),
-        _group("Connections", request, CONNECTIONS),
-        _records(request),
-        _group("Company", request, COMPANY),
+    work = [
+        _page("Home", "home", "home", active=request.path == reverse("home")),
+        *(first := _console(request, first=True)),
+        _below(request, "Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
+        _below(request, "Runs", "route", "runs"),
+        *([] if first else _console(request)),
+        _below(request, "Activity", "timeline", "activity"),
+        *_guides(request),
     ]
+    groups = [
+        {"key": "work", "title": name_lazy("Work"), "items": work},
+        _group("workflows", "Workflows", request, WORKFLOWS),
+        _group("workforce", "Workforce", request, WORKFORCE),
+        _rules(request),
+        _group("connections", "Connections", request, CONNECTIONS),
+        _records(request),
+        _group("company", "Company", request, COMPANY),
+    ]
+    is_short = sum(len(group["items"]) for group in groups) <= SHORT_MENU
+    return [{**group, "is_open": is_short or group["key"] in OPEN_AT_FIRST} for group in groups]
 
 
 def _console(request: HttpRequest, *, first: bool = False) -> list[Entry]:
@@ -139,13 +146,12 @@ def _contested(request: HttpRequest) -> list[Entry]:
     return [_below(request, "Contested rules", "balance", "contested")] if may_see_contested(request) else []
 
 
-def _workforce(request: HttpRequest) -> Entry:
-    """Return the lists of the workforce; of policies the page where they are read, not the table of them."""
-    group = _group("Workforce", request, WORKFORCE)
-    if request.user.has_perm("agents.view_policy"):
-        at = sum(request.user.has_perm(f"agents.view_{name}") for name in BEFORE_POLICIES)
-        group["items"].insert(at, _below(request, "Policies", "policy", "policies"))
-    return group
+def _rules(request: HttpRequest) -> Entry:
+    """Return what binds agents; of policies the page where they are read, not the table of them."""
+    group = _group("rules", "Rules and limits", request, RULES)
+    policies = request.user.has_perm("agents.view_policy")
+    first = [_below(request, "Policies", "policy", "policies")] if policies else []
+    return {**group, "items": [*first, *group["items"], *_contested(request)]}
 
 
 def _guides(request: HttpRequest) -> list[Entry]:
@@ -161,14 +167,14 @@ def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) 
     return _page(title, icon, name, active=request.path.startswith(reverse(name)), **more)
 
 
-def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
+def _group(key: str, title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
     items = [_lists(request, *entry) for entry in entries]
-    return {"title": name_lazy(title), "separator": True, "items": [item for item in items if item]}
+    return {"key": key, "title": name_lazy(title), "items": [item for item in items if item]}
 
 
 def _records(request: HttpRequest) -> Entry:
     """Return the records, with how the ledger is sealed and evidence packs for who may see them."""
-    group = _group("Records", request, RECORDS)
+    group = _group("records", "Records", request, RECORDS)
     pages = []
     if request.user.has_perm("audit.view_event"):
         pages.append(_below(request, "Seals", "verified", "admin:audit_seals"))
@@ -190,4 +196,5 @@ def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | N
         return None
     opts = apps.get_model(label)._meta
     link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    return {"title": name_lazy(title), "icon": icon, "link": link, "active": request.path.startswith(link)}
+    here = request.path.startswith((link, FILES.get(label, link)))
+    return {"title": name_lazy(title), "icon": icon, "link": link, "active": here}

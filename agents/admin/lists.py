@@ -1,29 +1,24 @@
-"""What lists of the admin share: facts read once for a whole page, states as word and icon, a CSV of it."""
+"""What lists of the admin share: facts read once for a whole page, and states as word and icon."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied
-from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.http import StreamingHttpResponse as Streamed
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils import timezone
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.decorators import display
 from unfold.views import ChangeList
 
-from audit.services.downloading import safe_cell
-
-CHUNK = 500
-MOST_LINES = 50_000
-Column = tuple[str, Callable[[Any], Any]]
+from agents import registry
+from agents.decision.facts import OperationFacts
+from agents.decision.patterns import operations_hit
 
 
 class FilledChangeList(ChangeList):
@@ -46,68 +41,40 @@ class FilledChangeList(ChangeList):
 
 
 class ListMixin:
-    """A list that is filled page by page and can be taken away as CSV, with the filters that are set.
+    """A list that is filled page by page (``fill_rows`` of its admin).
 
-    ``file_page``: the route of the file that a row leads to. ``csv_columns``: heading and value of each column;
-    cells that a spreadsheet took for a formula are quoted.
+    ``file_page``: the route of the file that a row leads to; empty where that is the page of the admin.
     """
 
-    opts: Any
-    admin_site: Any
-    csv_columns: Sequence[Column] = ()
     file_page = ""
-    list_before_template = "agents/list_tools.html"
     show_full_result_count = False
-
-    def fill_rows(self, rows: Sequence[Any]) -> None:
-        """Set on the rows of a page what is asked once for all of them."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that fills its rows."""
         return FilledChangeList
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the download of the list."""
-        view = self.admin_site.admin_view(self.csv_view)
-        own = path("csv/", view, name=f"{self.opts.app_label}_{self.opts.model_name}_csv")
-        return [own, *super().get_urls()]  # type: ignore[misc]
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Offer the download of what is shown."""
-        address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_csv")
-        asked = request.GET.urlencode()
-        more = {"csv_link": f"{address}?{asked}" if asked else address, **(extra_context or {})}
-        return super().changelist_view(request, more)  # type: ignore[misc]
+class OperationNames(ListMixin):
+    """A list of what binds operations: each by its name in words, a pattern by how many it covers."""
 
-    def csv_view(self, request: HttpRequest) -> Any:
-        """Give the list as CSV, as far as this person may see it."""
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        try:
-            found = self.get_changelist_instance(request).get_queryset(request)  # type: ignore[attr-defined]
-        except IncorrectLookupParameters:
-            info = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
-            return HttpResponseRedirect(reverse(info))
-        answer = Streamed(self._lines(found), content_type="text/csv; charset=utf-8")
-        name = f"{self.opts.verbose_name_plural}-{timezone.localdate()}.csv".replace(" ", "-")
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+    def fill_rows(self, rows: Sequence[Any]) -> None:
+        """Give each row the operations it speaks of, in words; what is switched on is read once."""
+        known = registry.all_operations()
+        for row in rows:
+            row.operations_in_words = _in_words(row.operations, known)
 
-    def _lines(self, found: models.QuerySet[Any]) -> Iterator[str]:
-        yield _written([[heading for heading, _ in self.csv_columns]])
-        chunk: list[Any] = []
-        for row in found[:MOST_LINES].iterator(CHUNK):
-            chunk.append(row)
-            if len(chunk) == CHUNK:
-                yield self._rows(chunk)
-                chunk = []
-        yield self._rows(chunk)
+    @display(description=_("Operations"), ordering="operations")
+    def shown_operations(self, row: Any) -> str:
+        return str(row.operations_in_words)
 
-    def _rows(self, chunk: list[Any]) -> str:
-        self.fill_rows(chunk)
-        return _written([[_cell(value(row)) for _, value in self.csv_columns] for row in chunk])
+
+def _in_words(pattern: str, known: Sequence[OperationFacts]) -> SafeString:
+    covered = operations_hit(pattern, (), known)
+    exact = next((one for one in covered if one.code == pattern), None)
+    if exact is not None:
+        return format_html('<span title="{}">{}</span>', pattern, exact.name)
+    count = ngettext("%(count)s operation", "%(count)s operations", len(covered)) % {"count": len(covered)}
+    return format_html("{} ({})", _("All") if pattern == "*" else pattern, count)
 
 
 def tag(text: str, icon: str, tone: str = "") -> SafeString:
@@ -118,17 +85,3 @@ def tag(text: str, icon: str, tone: str = "") -> SafeString:
 def ago(at: datetime | None) -> SafeString | str:
     """Return a moment as time gone by, with the exact time behind it."""
     return render_to_string("portal/time.html", {"at": at}) if at else "—"
-
-
-def _written(rows: Sequence[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    return value.isoformat() if isinstance(value, date) else safe_cell(str(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +17,29 @@ from agents.forms import NewPersonForm, PersonForm
 from agents.models import User
 from agents.services import leading, people
 from audit.adminkit import actor_of
+from audit.wording import name_lazy
+
+
+class KindFilter(admin.SimpleListFilter):
+    """People, as long as nobody asks for the identities by which agents are known."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("agents", "Identities of agents"), ("all", "Both")]
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """Say what is shown without a choice."""
+        first, *others = super().choices(changelist)
+        yield {**first, "display": name_lazy("People")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        wanted = User.Kind.AGENT if self.value() == "agents" else User.Kind.PERSON
+        return queryset.filter(kind=wanted)
 
 
 @admin.register(User)
@@ -26,7 +50,7 @@ class PersonAdmin(WorkforceAdmin, UserAdmin):
     add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("shown_name", "username", "shown_kind", "department", "shown_groups", "is_active")
-    list_filter = ("kind", "is_active", "groups", "department")
+    list_filter = (KindFilter, "is_active", "groups", "department")
     list_select_related = ("department", "manager")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)

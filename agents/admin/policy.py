@@ -18,6 +18,7 @@ from unfold.enums import ActionVariant
 from agents import registry, selectors
 from agents.admin import previews
 from agents.admin.base import WorkforceAdmin, changed_values, it_waits, link, moment, table, trail, values_of
+from agents.admin.lists import OperationNames
 from agents.decision import lines
 from agents.decision.facts import Line
 from agents.decision.patterns import operations_hit
@@ -145,11 +146,11 @@ LATER = ("remind_minutes", "levels", "clock")
 
 
 @admin.register(Rule)
-class RuleAdmin(WorkforceAdmin):
+class RuleAdmin(OperationNames, WorkforceAdmin):
     """Comparisons in words. The portal writes the exact condition, and shows both."""
 
     form = RuleForm
-    list_display = ("sentence", "policy", "operations", "verdict", "shown_mode")
+    list_display = ("sentence", "policy", "shown_operations", "verdict", "shown_mode")
     list_filter = ("mode", "verdict", "policy")
     list_select_related = ("policy",)
     search_fields = ("name", "sentence", "operations")
@@ -254,7 +255,7 @@ def _counts_failures(measure: Measure) -> bool:
 
 
 @admin.register(Measure)
-class MeasureAdmin(WorkforceAdmin):
+class MeasureAdmin(OperationNames, WorkforceAdmin):
     """Limits and counters: so much, per key, in a window."""
 
     form = MeasureForm
@@ -263,7 +264,7 @@ class MeasureAdmin(WorkforceAdmin):
         "name",
         "shown_ceiling",
         "window",
-        "operations",
+        "shown_operations",
         "on_exceed",
         "shown_mode",
     )

@@ -38,6 +38,9 @@ COPIED = {
     / "unfold/helpers/theme_switch.html": "c8e659df65f5aa78f136b862365f1dec13ab9f7969a347c5146d2d8602e703b8",
     UNFOLD
     / "unfold/helpers/app_list_badge.html": "bc002ff5a001fd04a8384e750c9fa9815510f719c041043a4e89b44f2c868412",
+    UNFOLD / "unfold/helpers/app_list.html": "6ab83ac498b2f50ff045b7abcf2254391ccea9ded1f653c9f860f516d0be65b6",
+    UNFOLD
+    / "unfold/helpers/header_title.html": "b126ed2ab9ca16802d6763f49a74ba37b5bab125e5ff1af52a1ed586982dd0f3",
     UNFOLD / "unfold/helpers/search.html": "91996c27181d14ade8b4cbf84d90a4b0d293fdd92ae4325cda0f6889c29e28fb",
     UNFOLD / "unfold/helpers/command.html": "ae6ce324d85366131fc82945b3c35c1b980829229508343993e6adcbee4c975d",
     UNFOLD

@@ -200,7 +200,10 @@ function arranged(
 ): PlacedLine[] {
   const graph = new dagre.graphlib.Graph({ multigraph: true, compound: grouped });
   graph.setGraph({ rankdir: direction, nodesep: 36, ranksep: 48, edgesep: 16, marginx: MARGIN, marginy: MARGIN });
-  for (const [id, box] of boxes) graph.setNode(id, { width: box.width, height: box.height });
+  for (const id of fromTheStart(boxes, lines)) {
+    const box = boxes.get(id)!;
+    graph.setNode(id, { width: box.width, height: box.height });
+  }
   if (grouped) group(graph, blocks);
   const found: PlacedLine[] = lines.map((line, at) => {
     const label = line.label ? wrapped(line.label, LABEL_WIDTH, FONT.other, 3) : [];
@@ -229,6 +232,27 @@ function arranged(
     one.points = isBack ? [...edge.points].reverse() : edge.points;
     one.at = { x: edge.x ?? 0, y: edge.y ?? 0 };
   });
+  return found;
+}
+
+/**
+ * The boxes in the order in which work reaches them. Where lines go round, dagre turns one against its direction, and
+ * which one follows from this order: so the start is first, and what leads back to it leads back.
+ */
+function fromTheStart(boxes: Map<string, PlacedBox>, lines: Line[]): Set<string> {
+  const found = new Set<string>();
+  const all = [...boxes.values()].map((one) => one.box);
+  const starts = [...all.filter((box) => box.is_start), ...all].map((box) => box.id);
+  for (const start of starts) {
+    const open = [start];
+    while (open.length) {
+      const id = open.pop()!;
+      if (found.has(id)) continue;
+      found.add(id);
+      const next = lines.filter((line) => line.source === id && line.way !== "undoes").map((line) => line.target);
+      open.push(...next.reverse());
+    }
+  }
   return found;
 }
 

@@ -59,6 +59,28 @@ document.addEventListener("keydown", (event) => {
   link.click();
 });
 
+// The groups of the menu stay as somebody left them; the one they are in is open on every page.
+const GROUPS = "menuGroups";
+
+function keepGroups(): void {
+  let kept: Record<string, boolean> = {};
+  try {
+    kept = JSON.parse(localStorage.getItem(GROUPS) ?? "{}") as Record<string, boolean>;
+  } catch {
+    kept = {};
+  }
+  for (const group of document.querySelectorAll<HTMLDetailsElement>("details[data-menu-group]")) {
+    const key = group.dataset.menuGroup!;
+    const left = kept[key];
+    if (left !== undefined && group.dataset.menuHere === undefined) group.open = left;
+    group.querySelector("summary")?.addEventListener("click", () => {
+      kept[key] = !group.open;
+      localStorage.setItem(GROUPS, JSON.stringify(kept));
+    });
+  }
+}
+keepGroups();
+
 // Dialogs of the theme: give them a role and a name, take the focus in, keep it in, give it back.
 const FOCUSABLE = "a[href],a[tabindex],button,input:not([type=hidden]),select,textarea";
 

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from audit.vocabulary import Actor
 from workflows.demo import company, processes, systems, workforce
 from workflows.demo.erp import server
+from workflows.notices.services import reading
 from workflows.runs.services import install_portal
 
 
@@ -42,6 +43,8 @@ class Command(BaseCommand):
         processes.set_up_workflows()
         for person in company.PEOPLE:
             if password := passwords.get(person.username):
+                # How their company was set up is no news to them.
+                reading.read_all(actor=company.person(person.username).as_actor())
                 self.stdout.write(f"{person.username:8} {password}   {person.does}")
 
 
