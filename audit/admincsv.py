@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from html import unescape
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, lookup_field
@@ -19,7 +19,7 @@ from django.http import StreamingHttpResponse as Streamed
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
-from django.utils.safestring import SafeData
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -84,9 +84,10 @@ class CsvListMixin:
 
     def _shown_columns(self, request: HttpRequest) -> list[Column]:
         names = self.get_list_display(request)  # type: ignore[attr-defined]
-        return [
-            (capfirst(str(label_for_field(name, self.opts.model, self))), self._cell_of(name)) for name in names
-        ]
+        return [(self._heading_of(name), self._cell_of(name)) for name in names]
+
+    def _heading_of(self, name: str) -> str:
+        return capfirst(str(label_for_field(name, self.opts.model, cast("Any", self))))
 
     def _cell_of(self, name: str) -> Callable[[Any], Any]:
         return lambda row: plain(name, row, self)
@@ -121,7 +122,7 @@ def plain(name: str, row: models.Model, model_admin: Any) -> Any:
         value = dict(field.flatchoices).get(value, value)
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
-    if isinstance(value, SafeData):
+    if isinstance(value, SafeString):
         return " ".join(unescape(strip_tags(TIME.sub(r"\1", ICON.sub("", value)))).split())
     if isinstance(value, list | tuple):
         return ", ".join(str(part) for part in value if part)

@@ -112,8 +112,26 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu: only what this person may open, with the counts of what waits for them."""
     if not is_person(request.user):
         return []
-    counts = counts_for(request.user)
-    work = [
+    groups = _groups(request)
+    is_short = sum(len(group["items"]) for group in groups) <= SHORT_MENU
+    return [{**group, "is_open": is_short or group["key"] in OPEN_AT_FIRST} for group in groups]
+
+
+def _groups(request: HttpRequest) -> list[Entry]:
+    return [
+        {"title": name_lazy("Work"), "items": _work(request), "key": "work"},
+        _group("Workflows", request, WORKFLOWS, key="workflows"),
+        _group("Workforce", request, WORKFORCE, key="workforce"),
+        _rules(request),
+        _group("Connections", request, CONNECTIONS, key="connections"),
+        _records(request),
+        _group("Company", request, COMPANY, key="company"),
+    ]
+
+
+def _work(request: HttpRequest) -> list[Entry]:
+    counts = counts_for(request.user)  # type: ignore[arg-type]
+    return [
         _page("Home", "home", "home", active=request.path == reverse("home")),
         *(first := _console(request, first=True)),
         _below(request, "Inbox", "inbox", "inbox", count_of="inbox", count=counts["inbox"]),
@@ -122,17 +140,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         _below(request, "Activity", "timeline", "activity"),
         *_guides(request),
     ]
-    groups = [
-        {"key": "work", "title": name_lazy("Work"), "items": work},
-        _group("workflows", "Workflows", request, WORKFLOWS),
-        _group("workforce", "Workforce", request, WORKFORCE),
-        _rules(request),
-        _group("connections", "Connections", request, CONNECTIONS),
-        _records(request),
-        _group("company", "Company", request, COMPANY),
-    ]
-    is_short = sum(len(group["items"]) for group in groups) <= SHORT_MENU
-    return [{**group, "is_open": is_short or group["key"] in OPEN_AT_FIRST} for group in groups]
 
 
 def _console(request: HttpRequest, *, first: bool = False) -> list[Entry]:
@@ -148,7 +155,7 @@ def _contested(request: HttpRequest) -> list[Entry]:
 
 def _rules(request: HttpRequest) -> Entry:
     """Return what binds agents; of policies the page where they are read, not the table of them."""
-    group = _group("rules", "Rules and limits", request, RULES)
+    group = _group("Rules and limits", request, RULES, key="rules")
     policies = request.user.has_perm("agents.view_policy")
     first = [_below(request, "Policies", "policy", "policies")] if policies else []
     return {**group, "items": [*first, *group["items"], *_contested(request)]}
@@ -167,14 +174,14 @@ def _below(request: HttpRequest, title: str, icon: str, name: str, **more: Any) 
     return _page(title, icon, name, active=request.path.startswith(reverse(name)), **more)
 
 
-def _group(key: str, title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]]) -> Entry:
+def _group(title: str, request: HttpRequest, entries: Iterable[tuple[str, str, str]], *, key: str) -> Entry:
     items = [_lists(request, *entry) for entry in entries]
     return {"key": key, "title": name_lazy(title), "items": [item for item in items if item]}
 
 
 def _records(request: HttpRequest) -> Entry:
     """Return the records, with how the ledger is sealed and evidence packs for who may see them."""
-    group = _group("records", "Records", request, RECORDS)
+    group = _group("Records", request, RECORDS, key="records")
     pages = []
     if request.user.has_perm("audit.view_event"):
         pages.append(_below(request, "Seals", "verified", "admin:audit_seals"))

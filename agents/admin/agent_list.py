@@ -17,6 +17,7 @@ from unfold.decorators import display
 from agents import registry
 from agents.admin.lists import ListMixin, ago, tag
 from agents.models import Agent
+from audit.admincsv import Column
 from audit.selectors import last_acts
 
 
@@ -69,7 +70,7 @@ class AgentList(ListMixin):
         "autonomy",
     )
     file_page = "agent-file"
-    csv_columns = (
+    csv_columns: Sequence[Column] = (
         ("Name", lambda agent: agent.name),
         ("Code", lambda agent: agent.code),
         ("Role", lambda agent: agent.role),

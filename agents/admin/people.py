@@ -29,7 +29,7 @@ class KindFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("agents", "Identities of agents"), ("all", "Both")]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Say what is shown without a choice."""
         first, *others = super().choices(changelist)
         yield {**first, "display": name_lazy("People")}

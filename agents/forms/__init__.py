@@ -27,6 +27,7 @@ from agents.decision.calendars import WEEKDAYS, CalendarError, hours_words, read
 from agents.decision.holidays import holidays_words, read_holidays
 from agents.decision.money import major_to_minor
 from agents.decision.wording import number_words
+from agents.forms.operations import OperationsInput
 from agents.models import (
     Agent,
     Calendar,
@@ -442,6 +443,7 @@ class MeasureForm(ScopedForm):
             "read_key",
             "mode",
         ]
+        widgets = {"operations": OperationsInput}
         labels = {
             "read_for": "Read for",
             "read_key": "Found there by",

@@ -20,6 +20,7 @@ from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
 from agents.forms import groups_of_people
 from agents.forms.levels import LevelsField, level_choices
+from agents.forms.operations import OperationsInput
 from agents.forms.rows import RowsField, RowsWidget
 from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm
@@ -149,6 +150,7 @@ class RuleForm(ReasonModelForm):
             "levels",
             "clock",
         ]
+        widgets = {"operations": OperationsInput}
         labels = {
             "comparison": "How",
             "value": "With",

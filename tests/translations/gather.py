@@ -39,7 +39,7 @@ OF_OTHERS = (
     *("The ledger up to position {0}.", "The agents of your company"),
 )
 # Names in tables of the menu, where one word alone does not read as a text.
-IN_MENUS = ("WORK", "WORKFORCE", "CONNECTIONS", "RECORDS", "COMPANY")
+IN_MENUS = ("WORKFLOWS", "WORKFORCE", "RULES", "CONNECTIONS", "RECORDS", "COMPANY")
 ROOMS = ("audit", "agents", "connectors", "workflows", "autonomy")
 
 

@@ -68,11 +68,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers of one kind of work."""
+    """The numbers of one kind of work; ``more``: where there is more of them, in words, and its address."""
 
     key: str
     title: str
     figures: list[Figure]
+    more: tuple[str, str] | None = None
 
 
 def at_most(found: QuerySet[Any], most: int = MOST_COUNTED) -> Number:
@@ -196,8 +197,8 @@ def _of_leader(user: User) -> Figures | None:
             Figure(at_most(agents), _("agents work in them"), reverse("agents")),
             _figure(at_most(stopped), _("of them paused"), reverse("agents"), "wait"),
             _figure(at_most(refused), _("calls refused in 7 days"), f"{reverse('activity')}?show=all", "wait"),
-            Figure("", _("How approvals go"), reverse("approvals-load"), "", "insights"),
         ],
+        (_("How approvals go"), reverse("approvals-load")),
     )
 
 
