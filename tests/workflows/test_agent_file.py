@@ -209,7 +209,7 @@ def test_lists_are_downloaded_as_shown_and_cost_the_same(clerk: Agent, alice: An
     shown = text_of(browser(alice).get(address))
     assert "Works on 1" in shown
     answer = browser(alice).get(reverse("admin:agents_agent_csv") + "?q=more")
-    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     assert lines[0][:2] == ["Name", "Code"]
     assert len(lines) == 7
     assert all(line[0].startswith("'=more") for line in lines[1:])
