@@ -187,6 +187,7 @@ def test_an_amount_that_nobody_can_compare_says_so(clerk, bob):
     assert "no exchange rate for XXX" in action.sentence
     page = browser(bob).get(reverse("inbox-approval", args=[action.approval_id])).content.decode()
     assert "Also: the company has no exchange rate for XXX" in page
+    assert "has no exchange rate for XXX, so the amount could not be compared: people decide." in page
 
 
 def test_what_nobody_has_to_decide_any_more_is_not_called_decided(held, bob):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -38,6 +41,25 @@ def humanize(name: str) -> str:
     """Return ``invoice_date`` as ``Invoice date``."""
     words = name.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def pretty(value: Any) -> str:
+    """Return JSON as text for the disclosure under the facts."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def lower_first(text: str) -> str:
+    """Return a name so that it fits into a sentence."""
+    return text[:1].lower() + text[1:]
+
+
+def uuids_in(texts: Iterable[Any]) -> list[UUID]:
+    """Return what of these texts is a UUID: a subject's or a rule's id may be anything."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(str(text)))
+    return found
 
 
 def without_verdict(sentence: str) -> str:
