@@ -61,7 +61,9 @@ def test_the_list_says_what_was_approved_and_came_to_nothing(held, bob):
     Agent.objects.filter(pk=held.agent_id).update(brake="paused")
     decide(bob, held)
     (row,) = rows_of(bob, "decided").rows
-    assert row.words.startswith("Approved by Bob: “Matches the order” But it is not done: Robo is paused")
+    assert row.words == "Approved by Bob: “Matches the order”"
+    assert row.why.startswith("But it is not done: Robo is paused")
+    assert row.why[:30] in browser(bob).get(reverse("inbox"), {"show": "decided"}).content.decode()
 
 
 def test_that_an_approval_comes_to_nothing_is_not_said_in_green(held, bob):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ from workflows.pages.weighing import (
     reads_before,
     shown_reads,
     similar_to,
+    with_names,
 )
 from workflows.pages.words import (
     Tag,
@@ -99,6 +100,7 @@ def question_for(approval: Approval, user: User, confirmed: Confirmed | None = N
     matter = matter_of(approval)
     action, risk = matter.action, risk_of(matter.action, approval)
     reads = reads_before(action, user) if action else []
+    matter = replace(matter, facts=with_names(matter.facts, reads))
     return Question(
         approval=approval,
         matter=matter,

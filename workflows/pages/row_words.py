@@ -32,14 +32,16 @@ def not_done(approval: Approval, action: Action | None) -> str:
     return f"But it is not done: {without_verdict(action.sentence)}"
 
 
-def decision_words(approval: Approval, action: Action | None) -> str:
-    """Return what was decided, by whom and why, and whether it came to nothing."""
-    state = approval.get_state_display()
+def decision_words(approval: Approval) -> str:
+    """Return what was decided, by whom and why."""
     who = decided_by(approval.state, approval.votes.all())
-    decided = f"{state} by {who}" if who else str(state)
-    why_not = not_done(approval, action)
-    said = f"{decided}: “{approval.reason}”" if approval.reason else decided
-    return f"{said} {why_not}" if why_not else said
+    if not who:
+        decided = str(approval.get_state_display())
+    elif approval.state == Approval.State.APPROVED:
+        decided = f"Approved by {who}"
+    else:
+        decided = f"Rejected by {who}"
+    return f"{decided}: “{approval.reason}”" if approval.reason else decided
 
 
 def waiting_words(approval: Approval, shelf: str, whom: str) -> str:

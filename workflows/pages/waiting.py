@@ -18,7 +18,7 @@ from workflows.actions.models import Action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import asked_through_others, shapes_of
 from workflows.pages.risk import leaves_company, risk_of
-from workflows.pages.row_words import decision_words, quote_of, task_words, waiting_words
+from workflows.pages.row_words import decision_words, not_done, quote_of, task_words, waiting_words
 from workflows.pages.shelves import (
     SOMETIME,
     Place,
@@ -200,7 +200,7 @@ def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Ro
         key=str(approval.pk),
         icon="front_hand" if action else "policy",
         title=approval.subject_label,
-        words=decision_words(approval, action) if shelf == "decided" else waiting_words(approval, shelf, whom),
+        words=decision_words(approval) if shelf == "decided" else waiting_words(approval, shelf, whom),
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
         link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",
@@ -210,6 +210,7 @@ def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Ro
         rule=", ".join(filter(None, rules)),
         run=run,
         tags=list(_marks(approval, action, user)) if shelf != "decided" else [],
+        why=not_done(approval, action),
     )
 
 

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.formats import date_format
 
 from agents.decision.money import format_minor
 from workflows.pages.visible import visible
@@ -21,11 +23,15 @@ ARGUMENT_IN_CONDITION = re.compile(r"\bargs((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of a table of facts: a name people use and a value as text. ``before`` is set for changes."""
+    """One line of a table of facts: a name people use and a value as text. ``before`` is set for changes.
+
+    ``told`` is what a system calls what the value stands for; '' where none said.
+    """
 
     name: str
     value: str
     before: str | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
             yield from _facts(inner, schema.get("items", {}), f"{name} {number}")
     elif value in schema.get("enum", ()) and isinstance(value, str):
         yield Fact(name, humanize(value))  # as it was chosen
+    elif schema.get("format") == "date" and (day := _day(value)) is not None:
+        yield Fact(name, date_format(day))
     else:
         yield Fact(name, in_words(value))
 
@@ -115,6 +123,14 @@ def _money(value: Any) -> str | None:
     if not isinstance(value["minor"], int) or not isinstance(value["currency"], str):
         return None
     return format_minor(value["minor"], value["currency"])
+
+
+def _day(value: Any) -> date | None:
+    """Return the day that a schema says a text is; None where it is none."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _is_minor(key: str, value: Any) -> bool:
