@@ -72,6 +72,12 @@ def newest_of(actor: Any) -> EventQuerySet:
     return Event.objects.filter(actor_id=actor).order_by("-id")
 
 
+def newest_about(user: Any, kind: str, ids: Collection[str], verbs: Collection[str]) -> dict[str, Event]:
+    """Return, by id, the newest event of these verbs about each of some objects, if ``user`` may see it."""
+    found = visible_events(user).filter(subject_kind=kind, subject_id__in=ids, verb__in=verbs)
+    return {one.subject_id: one for one in found.order_by("subject_id", "-id").distinct("subject_id")}
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast the ledger grows, and how far its numbering is behind the clock, in seconds.

@@ -55,6 +55,8 @@ from workflows.pages.run_evidence import TYPES as EVIDENCE_TYPES
 from workflows.pages.run_evidence import evidence, evidence_file
 from workflows.pages.run_list import runs, runs_file, runs_parts
 from workflows.pages.search import search, search_parts
+from workflows.pages.signals import send as send_signal
+from workflows.pages.signals import signals, signals_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
 from workflows.pages.steering import steer_run, steer_step
@@ -104,6 +106,9 @@ page_urlpatterns = [
     path("runs/incidents/", incidents, name="incidents"),
     path("runs/incidents/parts/", incidents_parts, name="incidents-parts"),
     path("runs/incidents/together/", steer_together, name="incidents-together"),
+    path("runs/signals/", signals, name="signals"),
+    path("runs/signals/parts/", signals_parts, name="signals-parts"),
+    path("runs/<uuid:run_id>/signal/", send_signal, name="run-signal"),
     path("runs/start/", startable, name="startable"),
     path("workflows/<uuid:workflow_id>/start/", start, name="workflow-start"),
     path("workflows/new/", new_workflow, name="workflow-new"),

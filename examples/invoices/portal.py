@@ -182,6 +182,12 @@ class Portal:
             return _answer(refused.code, refused.headers, refused.read(1_000_000))
 
 
+NO_TALK = {
+    "answer": "I work by fixed rules and cannot talk. All I know stands in the reason I gave, and in what the "
+    "systems told me in the same piece of work."
+}
+
+
 class Task:
     """One task this agent holds."""
 
@@ -193,6 +199,8 @@ class Task:
         self.input: Json = facts["input"]
         self.documents: list[Json] = facts.get("documents", [])
         self.answers: list[Json] = facts.get("answers", [])
+        # Whoever decides on what this agent asked for may ask it something: that is a task, too.
+        self.is_question: bool = {"question", "asked_by"} <= self.input.keys()
         self._reads = 0
 
     def document(self, document_id: str) -> bytes:
@@ -385,7 +393,7 @@ def do(work: Callable[[Task], Json], task: Task) -> None:
 
 def _finish(work: Callable[[Task], Json], task: Task) -> None:
     try:
-        task.complete(work(task))
+        task.complete(NO_TALK if task.is_question else work(task))
         say(f"{task.key}: done")
     except Later as later:
         task.release(later)

@@ -13,7 +13,6 @@ from guardian.shortcuts import assign_perm
 from unfold.sites import UnfoldAdminSite
 
 from agents.models import Department, Policy, Rule
-from audit import adminkit
 from audit.adminkit import (
     GovernedAdmin,
     GovernedTabularInline,
@@ -21,6 +20,7 @@ from audit.adminkit import (
     ReasonForm,
     ServiceAdmin,
     reason_action,
+    verbs,
 )
 from audit.vocabulary import Refusal
 
@@ -77,7 +77,7 @@ def site():
 @pytest.fixture
 def sales(db, monkeypatch):
     # The page that a verb goes back to is another room's; which one is not what is tested here.
-    monkeypatch.setattr(adminkit, "reverse", lambda name, args: f"/{name}/{args[0]}/change/")
+    monkeypatch.setattr(verbs, "reverse", lambda name, args: f"/{name}/{args[0]}/change/")
     return Department.objects.create(code="sales", name="Sales")
 
 

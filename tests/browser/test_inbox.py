@@ -152,3 +152,41 @@ def test_activity_shows_every_event_once_and_by_itself(page: Page, portal, carol
         "[data-feed] > li", "rows => rows.map(row => Number(row.dataset.position))"
     )
     assert positions == sorted(set(positions), reverse=True)
+
+
+def test_nobody_decides_on_the_request_before_while_another_one_is_on_its_way(page: Page, portal, bob, held):
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    rows = page.locator("[data-approval] a")
+    rows.nth(0).click()
+    expect(page.locator("#vote-form")).to_be_visible()
+    kept = []
+    page.route("**/detail/", lambda route: kept.append(route))
+    rows.nth(1).click()
+    pane = page.locator("#inbox-detail")
+    expect(pane).to_have_attribute("aria-busy", "true")
+    assert pane.evaluate("pane => pane.inert")
+    kept[0].continue_()
+    expect(pane).not_to_have_attribute("aria-busy", "true")
+    assert not pane.evaluate("pane => pane.inert")
+
+
+def test_what_one_has_put_off_oneself_is_not_called_decided_by_somebody(page: Page, portal, bob, held):
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    page.locator("[data-approval] a").nth(0).click()
+    page.locator("#fold-snooze summary").click()
+    page.get_by_role("button", name="For an hour").click()
+    expect(page.get_by_role("button", name="Next request")).to_be_visible()
+    expect(page.locator("[data-gone]")).to_be_hidden()
+
+
+def test_the_colours_follow_the_system_without_a_reload(page: Page, portal, bob):
+    sign_in(page, portal, bob)
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{portal.url}/inbox/")
+    expect(page.locator("html:not(.dark)")).to_be_attached()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html.dark")).to_be_attached()
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html:not(.dark)")).to_be_attached()

@@ -104,6 +104,16 @@ def test_the_reader_answers_with_the_data_of_the_invoice(portal: FakePortal, sta
     assert portal.wishes == []
 
 
+@pytest.mark.parametrize("script", ["reader.py", "checker.py", "bookkeeper.py"])
+def test_what_somebody_asks_is_answered_and_is_no_mistake(
+    portal: FakePortal, start: Start, script: str
+) -> None:
+    portal.offer(question="Is there an order for it?", asked_by="Bob", action="one")
+    start(script)
+    ((verb, body),) = moves(portal)
+    assert (verb, "cannot talk" in body["answer"]["answer"]) == ("complete", True)
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

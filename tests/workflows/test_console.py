@@ -17,7 +17,7 @@ from agents.services import lifecycle, stops
 from audit.models import Event
 from tests.workflows.conftest import ask, hold_above, new_agent
 from tests.workflows.test_pages import HOSTILE
-from tests.workflows.test_runs import begun, claim, workflow
+from tests.workflows.test_runs import begun, claim, complete, workflow
 from tests.workflows.test_task_api import work
 from workflows.actions.models import Action
 from workflows.actions.services import run_action
@@ -304,3 +304,63 @@ def test_nobody_is_let_finish_for_ever(clerk: Any, dave: Any) -> None:
     Agent.objects.filter(pk=clerk.pk).update(pause_at=Now() - timedelta(seconds=1))
     assert tasks.pause_finished() == 1
     assert stands(dave) == {"robo": "paused"}
+
+
+class TestWhatTheConsoleTells:
+    def test_a_paused_agent_says_who_paused_it_why_and_who_lets_it_go_on(
+        self, clerk: Any, dave: Any, alice: Any
+    ) -> None:
+        lifecycle.pause_agent(actor=dave.as_actor(), agent=clerk, reason=WHY)
+        (line,) = staff_of(dave, Asked()).lines
+        assert line.why == f"Paused by Dave: “{WHY}”. A manager lets it go on."
+        (line,) = staff_of(alice, Asked()).lines
+        assert (line.why, "resume" in line.orders) == (f"Paused by Dave: “{WHY}”.", True)
+
+    def test_an_agent_says_how_much_more_it_has_in_hand(self, clerk: Any, dave: Any) -> None:
+        hold_above(1_000_000)
+        for number in range(5):
+            ask(clerk, number=f"RE-{number}", minor=2_000_000)
+        (line,) = staff_of(dave, Asked()).lines
+        assert (len(line.doings), line.more) == (2, 3)
+        assert "and 3 more" in browser(dave).get(reverse("console")).content.decode()
+
+    def test_what_waits_for_others_is_said_to_who_only_watches(self, clerk: Any, dave: Any) -> None:
+        assert "Nothing needs a person now" in browser(dave).get(reverse("console")).content.decode()
+        hold_above(1_000_000)
+        ask(clerk, minor=2_000_000)
+        for address in ("console", "home"):
+            page = browser(dave).get(reverse(address)).content.decode()
+            assert "1 waits for others" in page, address
+            assert "Nothing needs a person now" not in page
+            assert "All is well" not in page
+
+    def test_the_filter_of_the_feed_shows_an_agent_by_its_code(self, clerk: Any, dave: Any) -> None:
+        page = browser(dave).get(reverse("console"), {"agent": str(clerk.pk)}).content.decode()
+        assert f'<input name="agent" value="{clerk.code}"' in page
+
+    def test_when_everything_is_stopped_it_is_not_offered_again(self, clerk: Any, dave: Any) -> None:
+        way = reverse("console-stop")
+        assert way in browser(dave).get(reverse("console-top")).content.decode()
+        stops.raise_stop(actor=dave.as_actor(), scope_kind="everything", reason=WHY)
+        assert way not in browser(dave).get(reverse("console-top")).content.decode()
+
+
+def test_what_was_given_back_while_people_decide_is_still_overridden(
+    workflow: Any, clerk: Any, alice: Any
+) -> None:
+    hold_above(1_000_000)
+    begun(alice)
+    task = claim(clerk)
+    held = ask(clerk, minor=2_000_000, task_id=str(task.pk), task_epoch=task.epoch)
+    tasks.release_task(actor=clerk.user.as_actor(), task_id=task.pk, epoch=task.epoch, wait_for=held.as_ref())
+    page = browser(alice).get(reverse("console-override", args=[clerk.pk])).content.decode()
+    assert reverse("step-override", args=[task.step.run_id, task.step.pk]) in page
+
+
+def test_a_run_that_stopped_is_told_once(workflow: Any, clerk: Any, alice: Any) -> None:
+    run = begun(alice)
+    complete(clerk, claim(clerk), kind="chat")  # what comes next needs more of its answer
+    run.refresh_from_db()
+    assert run.state == "incident"
+    page = browser(alice).get(reverse("console-side")).content.decode()
+    assert page.count(reverse("run", args=[run.pk])) == 1

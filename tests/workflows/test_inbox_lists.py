@@ -20,7 +20,8 @@ from workflows.approvals.services import cast_vote, claim, reassign, snooze
 from workflows.pages.shelves import place_of
 from workflows.pages.sieve import sieve_of
 from workflows.pages.waiting import rows_of
-from workflows.pages.weighing import contradictions, differs, similar_to
+from workflows.pages.weighing import contradictions, differs, names_told, similar_to, with_names
+from workflows.pages.words import Fact
 from workflows.tasks.services import open_task
 
 TRAP = "Pay <b hx-get='/live/'>now</b>\u202egnp.exe\x1b[31m"
@@ -225,6 +226,25 @@ def test_a_read_that_says_something_else_is_a_warning(held):
     about_another = made({"order": "PO-8"}, {"supplier": "S-3"}, "PO-8")
     (warning,) = contradictions(asked, [read, about_another])
     assert warning == "Supplier is asked as S-1, and “PO-7” said S-2."
+
+
+def test_a_code_stands_with_the_name_that_a_system_told_and_never_with_one_of_two():
+    from types import SimpleNamespace
+
+    def read(*items, explanation=None):
+        return SimpleNamespace(
+            result={"items": list(items)}, explanation=explanation or {}, replaces=None, replaces_id=None
+        )
+
+    hidden = {"obligations": {"redact": ["name"]}}
+    reads = [
+        read({"code": "S-1", "name": "Elbe"}, {"code": "S-2", "name": "Baltic"}, {"code": "S-3", "name": 7}),
+        read({"code": "S-2", "name": "Fjord"}, {"of": {"code": "S-4", "name": "Rhine"}}),
+        read({"code": "S-5", "name": "Nobody"}, explanation=hidden),
+    ]
+    assert names_told(reads) == {"S-1": "Elbe", "S-4": "Rhine"}
+    (named, other) = with_names([Fact("Supplier", "S-1"), Fact("Number", "S-2")], reads)
+    assert (named.told, other.told) == ("Elbe", "")
 
 
 def test_what_is_there_now_is_read_by_who_could_decide_and_recorded(held, clerk, bob, alice):

@@ -166,6 +166,13 @@ def test_facts_follow_the_schema_and_leave_lists_for_the_end():
     ]
 
 
+def test_a_day_is_written_as_people_write_it_where_the_schema_says_it_is_one():
+    schema = {"properties": {"date": {"type": "string", "format": "date"}}}
+    given = {"date": "2026-10-08", "text": "2026-10-08"}
+    assert facts_of(given, schema) == [Fact("Date", "8 Oct 2026"), Fact("Text", "2026-10-08")]
+    assert facts_of({"date": "soon"}, schema) == [Fact("Date", "soon")]
+
+
 def test_a_condition_shows_the_values_of_this_case():
     found = values_in(
         'amount > 100 && args.supplier.name == "Acme"', {"supplier": {"name": "Acme"}}, "12.00 EUR"
@@ -187,6 +194,7 @@ def test_an_amount_that_nobody_can_compare_says_so(clerk, bob):
     assert "no exchange rate for XXX" in action.sentence
     page = browser(bob).get(reverse("inbox-approval", args=[action.approval_id])).content.decode()
     assert "Also: the company has no exchange rate for XXX" in page
+    assert "has no exchange rate for XXX, so the amount could not be compared: people decide." in page
 
 
 def test_what_nobody_has_to_decide_any_more_is_not_called_decided(held, bob):

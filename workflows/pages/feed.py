@@ -205,6 +205,14 @@ def _agent(user: Any, text: str) -> str:
     return str(found.values_list("pk", flat=True).first() or text)
 
 
+def _agent_asked(user: Any, text: str) -> str:
+    """Return what stands in the field of the agent: for an id its code, which people can read and type."""
+    key = _uuid(text)
+    return (
+        str(visible_agents(user).filter(pk=key).values_list("code", flat=True).first() or text) if key else text
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One event as a row of a feed, the same for everybody who may see it. Its words are never markup.
@@ -303,7 +311,7 @@ def feed_of(request: HttpRequest) -> dict[str, Any]:
     found = rows_before(user, wanted, before)
     return {
         "wanted": wanted,
-        "agent_asked": request.GET.get("agent", "").strip()[:LONGEST_NAME],
+        "agent_asked": _agent_asked(user, request.GET.get("agent", "").strip()[:LONGEST_NAME]),
         "agent_unknown": bool(wanted.agent) and not _uuid(wanted.agent),
         "rows": found.rows,
         "older": found.older,

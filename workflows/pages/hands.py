@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -53,11 +54,23 @@ def hands_of(approval: Approval, user: User) -> Hands:
     return Hands(holder, holder == user, task.lease_until if holder else None, off, is_others)
 
 
-def snoozed_until(hours: str) -> datetime | None:
-    """Return the time that a choice of hours stands for; None for one that is none."""
-    if not re.fullmatch(r"[0-9]{1,3}", hours):
+def put_off_until(given: Mapping[str, str]) -> datetime | None:
+    """Return until when somebody puts something off: so many ``hours``, or ``until`` a day and a time."""
+    hours = given.get("hours", "")
+    if re.fullmatch(r"[0-9]{1,3}", hours):
+        return timezone.now() + timedelta(hours=int(hours))
+    return moment_of(given.get("until", ""))
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return a time as a form gives it, in the zone that pages show; None for one that is none."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
         return None
-    return timezone.now() + timedelta(hours=int(hours))
+    if found is None:
+        return None
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def to_type(action: Action | None, risk: Risk) -> str:

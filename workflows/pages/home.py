@@ -31,7 +31,7 @@ from workflows.pages.lines import Line
 from workflows.pages.news_lines import news_lines
 from workflows.pages.run_list import run_lines
 from workflows.pages.troubles import FEW, WRONG_SINCE, troubles_for
-from workflows.pages.waiting import count_for, rows_of
+from workflows.pages.waiting import count_for, others_waiting, rows_of
 from workflows.pages.words import ECHOED
 from workflows.runs.choices import OPEN_RUNS
 from workflows.runs.selectors import visible_to as visible_runs
@@ -89,6 +89,7 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "name": user.first_name or user.username,
         "waiting": rows_of(user, "mine", FEW).rows,
         "waiting_count": waiting,
+        "others": 0 if waiting else others_waiting(user),
         "away": _away(user),
         "troubles": troubles_for(user),
         "today": _today(user),

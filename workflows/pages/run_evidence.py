@@ -17,11 +17,10 @@ from agents.models import User
 from audit.evidence import company
 from audit.pages.exports import export_address
 from workflows.pages.access import for_people, page
-from workflows.pages.question import pretty
 from workflows.pages.run_pdf import facts_of as facts_in
 from workflows.pages.run_pdf import pdf_of, time_of
 from workflows.pages.run_record import Record, moment, record_of
-from workflows.pages.words import facts_of
+from workflows.pages.words import facts_of, pretty
 from workflows.runs import services
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to

@@ -17,11 +17,10 @@ from agents.models import User
 from audit import reading
 from workflows.pages import run_decisions, run_timeline, run_trace
 from workflows.pages.lines import lines_of
-from workflows.pages.question import pretty
 from workflows.pages.run_record import documents_of, readable_of, record_of
 from workflows.pages.step_words import named, names_of
 from workflows.pages.steps import MOST_STEPS, lines_of_steps, steps_of
-from workflows.pages.words import facts_of
+from workflows.pages.words import facts_of, pretty
 from workflows.runs.choices import OPEN_STEPS, StepState
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_workflows

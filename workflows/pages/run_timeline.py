@@ -27,7 +27,8 @@ from workflows.pages.run_bars import (
     worked,
 )
 from workflows.pages.step_words import full_name, who_has
-from workflows.pages.words import Tag, state_tag
+from workflows.pages.steps import tag_of
+from workflows.pages.words import Tag
 from workflows.runs.choices import OPEN_STEPS
 from workflows.runs.models import Run, Step
 from workflows.tasks.models import Task
@@ -64,7 +65,8 @@ def told(run: Run, user: User, after: Any) -> dict[str, Any]:
     until = run.finished_at or now
     actions = _actions_of(steps)
     rows = [
-        _row(step, list(spans_of(step, actions.get(step.pk, ()), now)), run.started_at, until) for step in steps
+        _row(step, actions.get(step.pk, []), list(spans_of(step, actions.get(step.pk, ()), now)), run, until)
+        for step in steps
     ]
     return {
         "rows": rows,
@@ -116,7 +118,7 @@ def _ticks(since: datetime, until: datetime) -> list[Tick]:
 
 def _steps(run: Run, after: Any) -> QuerySet[Step]:
     found = Step.objects.filter(run=run, kind__in=KINDS).order_by("pk")
-    found = found.select_related("agent", "task__claimed_by__agent", "task__role")
+    found = found.select_related("agent", "task__claimed_by__agent", "task__role", "subscription", "action")
     found = found.prefetch_related("task__candidate_groups", "task__candidate_users")
     return found.filter(pk__gt=after) if after else found
 
@@ -133,16 +135,18 @@ def _actions_of(steps: Sequence[Step]) -> dict[Any, list[Action]]:
     return found
 
 
-def _row(step: Step, spans: Sequence[Span], since: datetime, until: datetime) -> Row:
+def _row(step: Step, actions: list[Action], spans: Sequence[Span], run: Run, until: datetime) -> Row:
+    is_held = any(action.state == Action.State.HELD for action in actions)
+    is_in_line = not is_held and any(action.waits_for_turn for action in actions)
     return Row(
         key=str(step.pk),
         name=full_name(step),
         again=step.generation if step.generation > 1 else 0,
-        tag=state_tag(step.state, step.get_state_display()),
-        who=who_has(step),
+        tag=tag_of(step, is_held=is_held, is_in_line=is_in_line),
+        who=who_has(step, is_held=is_held, is_in_line=is_in_line),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
-        bars=bars_of(spans, since, until),
+        bars=bars_of(spans, run.started_at, until),
         worked=_words(worked(spans)),
         people=_words(lasted(spans, PEOPLE)),
         systems=_words(lasted(spans, SYSTEMS)),

@@ -21,7 +21,8 @@ from workflows.actions.selectors import shown_arguments
 from workflows.actions.selectors import visible_to as visible_actions
 from workflows.pages.run_meter import Meter, meters_of_tasks
 from workflows.pages.step_words import full_name, named, shown_input, took_words, who_has
-from workflows.pages.words import Fact, Tag, action_tag, facts_of, state_tag
+from workflows.pages.steps import tag_of
+from workflows.pages.words import Fact, Tag, action_tag, facts_of
 from workflows.runs.models import Run, Step
 
 MOST_STEPS = 100
@@ -59,6 +60,7 @@ class ActionNode:
     arguments: list[Fact]
     result: list[Fact]
     found: str
+    is_held: bool = False
     calls: list[CallNode] = field(default_factory=list)
 
 
@@ -107,7 +109,7 @@ def other(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Fact]:
 
 def _steps(run: Run, after: Any) -> QuerySet[Step]:
     found = Step.objects.filter(run=run).order_by("pk")
-    found = found.select_related("agent", "task__claimed_by__agent", "task__role", "action")
+    found = found.select_related("agent", "task__claimed_by__agent", "task__role", "action", "subscription")
     found = found.prefetch_related("task__candidate_groups", "task__candidate_users")
     return found.filter(pk__gt=after) if after else found
 
@@ -132,14 +134,15 @@ def _node(
 ) -> StepNode:
     given, answer = named(shown_input(step), documents), named(step.answer or {}, documents)
     changed = before is not None
+    is_held = any(action.is_held for action in actions)
     if before is not None:
         old_given, old_answer = named(shown_input(before), documents), named(before.answer or {}, documents)
     return StepNode(
         key=str(step.pk),
         name=full_name(step),
         again=step.generation if step.generation > 1 else 0,
-        tag=state_tag(step.state, step.get_state_display()),
-        who=who_has(step),
+        tag=tag_of(step, is_held=is_held),
+        who=who_has(step, is_held=is_held),
         took=took_words(step),
         meter=meter,
         is_changed=changed,
@@ -206,6 +209,7 @@ def _action(action: Action, calls: list[CallNode]) -> ActionNode:
         arguments=facts_of(shown_arguments(action), schema),
         result=facts_of(action.result or {}),
         found=str(action.get_outcome_display()) if action.outcome else "",
+        is_held=action.state == Action.State.HELD,
         calls=calls,
     )
 

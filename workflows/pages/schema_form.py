@@ -51,6 +51,8 @@ class MoneyField(forms.MultiValueField):
 
     def __init__(self, *, label: str, **options: Any) -> None:
         parts = (forms.CharField(required=False), forms.CharField(required=False, max_length=3))
+        if "minor unit" in options.get("help_text", "").lower():  # said for programs: a person types decimals
+            options["help_text"] = "An amount with its decimals, and the currency."
         super().__init__(parts, label=label, require_all_fields=False, widget=MoneyWidget(label), **options)
 
     def compress(self, data_list: Sequence[str]) -> dict[str, Any] | None:

@@ -200,6 +200,7 @@ def _deeds(request: HttpRequest, user: User) -> Iterable[Hit]:
             "policy", _("Add a policy"), _("Rules and whom they bind"), reverse("admin:agents_policy_add")
         )
         yield Hit("lock_open", _("See what nothing binds"), _("Operations"), _open_operations())
+    yield Hit("cell_tower", _("See which signals are waited for"), _("Runs"), reverse("signals"))
     yield Hit("event_busy", _("Say that I am away"), _("Who decides for me"), reverse("away"))
     yield Hit("notifications", _("See my news"), _("What concerns me"), reverse("bell"))
 

@@ -121,6 +121,7 @@ def approvals_on(user: User, shelf: str, after: Place | None) -> QuerySet[Approv
     """Return the approvals of a list that follow a place, in its order."""
     found = _APPROVALS[shelf](user).select_related("task__claimed_by").prefetch_related("approver_groups")
     if shelf == "decided":
+        found = found.prefetch_related("votes__user", "votes__on_behalf_of", "votes__through")
         older = Q(decided_at__lt=after.at) | Q(decided_at=after.at, id__lt=after.key) if after else Q()
         return found.filter(older).order_by("-decided_at", "-id")
     later = Q(expires_at__gt=after.at) | Q(expires_at=after.at, id__gt=after.key) if after else Q()

@@ -142,7 +142,7 @@ def _line(
         key=str(step.pk),
         name=full_name(step),
         again=step.generation if step.generation > 1 else 0,
-        tag=HELD if is_held and waits else IN_LINE if is_in_line else _tag(step),
+        tag=tag_of(step, is_held=is_held, is_in_line=is_in_line),
         who=who_has(step, is_held=is_held, is_in_line=is_in_line),
         since=step.started_at or step.created_at,
         ended=step.finished_at,
@@ -208,6 +208,16 @@ def _words(verb: StepVerb, step: Step) -> str:
     """Say of a closed step that its answer is corrected: it has one."""
     is_given = verb == StepVerb.OVERRIDE and step.state in (StepState.DONE, StepState.SKIPPED)
     return "Correct its answer" if is_given else str(verb.label)
+
+
+def tag_of(step: Step, *, is_held: bool = False, is_in_line: bool = False) -> Tag:
+    """Return how a step stands, the same on every tab: an open one may wait for people or for its turn."""
+    if step.state in (StepState.READY, StepState.RUNNING):
+        if is_held:
+            return HELD
+        if is_in_line:
+            return IN_LINE
+    return _tag(step)
 
 
 def _tag(step: Step) -> Tag:

@@ -24,16 +24,10 @@ from workflows.actions.models import Action
 from workflows.actions.selectors import amount_words, shown_arguments, visible_to
 from workflows.actions.services import resolve_in_doubt
 from workflows.pages.access import STATUS_OF_KIND, admin_page, for_people, page, part
-from workflows.pages.question import (
-    RuleLine,
-    deciding_rules,
-    deed,
-    limits_in_words,
-    operation_tags,
-    pretty,
-    statement_of,
-)
-from workflows.pages.words import ECHOES, Tag, action_tag, facts_of, look_of
+from workflows.pages.matter import deed, operation_tags
+from workflows.pages.statement import statement_of
+from workflows.pages.why_asked import RuleLine, deciding_rules, limits_in_words
+from workflows.pages.words import ECHOES, Tag, action_tag, facts_of, look_of, pretty
 
 # The rest is in the story, which goes on page by page.
 MOST_CHAPTERS = 200

@@ -22,8 +22,8 @@ from workflows.actions.services import Ask, explanation, preview_decision
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
 from workflows.pages.agent_file import found_agent
 from workflows.pages.agent_head import head_of
-from workflows.pages.question import deciding_rules, limits_in_words
 from workflows.pages.schema_form import SchemaForm
+from workflows.pages.why_asked import deciding_rules, limits_in_words
 from workflows.pages.words import Tag
 
 PREFIX = "with"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -27,9 +24,9 @@ from workflows.approvals.models import Approval, RejectCode, Vote
 from workflows.approvals.selectors import others_who_may
 from workflows.pages.access import STATUS_OF_KIND, for_people
 from workflows.pages.confirming import KEPT, confirmed_for, keep_on_the_way
-from workflows.pages.hands import is_typed, snoozed_until, to_type
+from workflows.pages.hands import is_typed, moment_of, put_off_until, to_type
 from workflows.pages.inbox import detail, find
-from workflows.pages.question import not_done_after
+from workflows.pages.matter import not_done_after
 from workflows.pages.risk import risk_of
 from workflows.pages.waiting import next_for
 
@@ -104,7 +101,7 @@ def _ask(request: HttpRequest, approval: Approval, text: str) -> str:
 def _hand(request: HttpRequest, approval: Approval, text: str) -> str:
     user = _user(request)
     chosen = [one for one in others_who_may(user, approval) if str(one.pk) in request.POST.getlist("to")]
-    until = _moment(request.POST.get("until", ""))
+    until = moment_of(request.POST.get("until", ""))
     services.reassign(
         actor=user.as_actor(), approval_id=approval.pk, people=chosen, reason=text[:1000], until=until
     )
@@ -126,8 +123,7 @@ def _give_back(request: HttpRequest, approval: Approval, text: str) -> str:
 
 
 def _snooze(request: HttpRequest, approval: Approval, text: str) -> str:
-    chosen = request.POST.get("until", "")
-    until = snoozed_until(request.POST.get("hours", "")) or _moment(chosen)
+    until = put_off_until(request.POST)
     if until is None:
         message = _("It was not put off: choose for how long.")
         raise Refusal("snooze_invalid", message, kind=RefusalKind.INVALID)
@@ -197,17 +193,6 @@ def _paused(request: HttpRequest, approval: Approval, verdict: str) -> str:
     return " " + _("%(agent)s is paused.") % {"agent": agent.name}
 
 
-def _moment(text: str) -> datetime | None:
-    """Return a time as a form gives it, in the zone that pages show; None for one that is none."""
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    if found is None:
-        return None
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
-
-
 def _confirm_first(request: HttpRequest, approval: Approval) -> HttpResponse:
     keep_on_the_way(request, approval, _typed(request))
     link = confirmed_for(request, reverse("inbox-approval", args=[approval.pk])).link
@@ -222,11 +207,12 @@ def _decided(request: HttpRequest, approval: Approval, verdict: str, and_so: str
     word = _("Approved") if verdict == Vote.Verdict.APPROVE else _("Rejected")
     more = " " + _("It still needs another person.") if approval.state == Approval.State.PENDING else ""
     about = approval.subject_label.removesuffix(".")
-    sentence = f"{word}: {about}.{more}{not_done_after(approval)}{and_so}"
+    not_done = not_done_after(approval)
+    sentence = f"{word}: {about}.{more}{f' {not_done}' if not_done else ''}{and_so}"
     if not request.htmx:  # type: ignore[attr-defined]
-        messages.success(request, sentence)
+        (messages.warning if not_done else messages.success)(request, sentence)
         return redirect(next_for(_user(request)))
-    response = detail(request, approval, done=sentence)
+    response = detail(request, approval, done=sentence, done_tone="wait" if not_done else "good")
     told = {"portal:decided": {"approval": str(approval.pk), "sentence": sentence}}
     response["HX-Trigger-After-Swap"] = json.dumps(told)
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from workflows.actions.models import Action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import asked_through_others, shapes_of
 from workflows.pages.risk import leaves_company, risk_of
+from workflows.pages.row_words import decision_words, not_done, quote_of, task_words, waiting_words
 from workflows.pages.shelves import (
     SOMETIME,
     Place,
@@ -28,7 +29,7 @@ from workflows.pages.shelves import (
     work_for,
 )
 from workflows.pages.sieve import Sieve
-from workflows.pages.words import Tag, without_verdict
+from workflows.pages.words import Tag
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.tasks.models import Task
@@ -39,8 +40,6 @@ ON_A_PAGE = 50
 MOST_COUNTED = 200
 PAGES = {"actions.action": "action", "runs.run": "run"}
 OWN_PAGES = {"appeals.appeal": "appeal"}
-# Such work says by its own word what it is.
-OWN_WORDS = {"appeals.appeal": "Appeal: what was denied stays denied"}
 # What is decided where the life of an agent is shown, and closed by that.
 OF_AGENTS = {"agents.attestation", "agents.takeover"}
 ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.QUESTION: "help"}
@@ -49,7 +48,7 @@ ICONS = {Task.Kind.EXCEPTION: "report", Task.Kind.INCIDENT: "report", Task.Kind.
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of the inbox. ``detail`` is '' for what is dealt with on a page of its own; ``shape`` is '' for
-    what is decided by itself."""
+    what is decided by itself. ``why`` is what work says of itself, ``quote`` what agents or documents say."""
 
     key: str
     icon: str
@@ -63,6 +62,8 @@ class Row:
     who: str = ""
     rule: str = ""
     run: str = ""
+    why: str = ""
+    quote: str = ""
     tags: list[Tag] = field(default_factory=list)
 
 
@@ -90,6 +91,13 @@ def count_for(user: User) -> int:
     """Return how much waits for a person: at most ``MOST_COUNTED`` + 1, which stands for more."""
     approvals = decisions_for(user).order_by().values("pk")[: MOST_COUNTED + 1].count()
     return min(MOST_COUNTED + 1, approvals + work_for(user).order_by().values("pk")[: MOST_COUNTED + 1].count())
+
+
+def others_waiting(user: User) -> int:
+    """Return how much waits for others that a person may see: at most ``MOST_COUNTED`` + 1, which is "more"."""
+    most = MOST_COUNTED + 1
+    approvals = approvals_on(user, "others", None).order_by().values("pk")[:most].count()
+    return min(most, approvals + tasks_on(user, "others", None).order_by().values("pk")[:most].count())
 
 
 def rows_of(
@@ -192,7 +200,7 @@ def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Ro
         key=str(approval.pk),
         icon="front_hand" if action else "policy",
         title=approval.subject_label,
-        words=_told(approval, shelf, whom),
+        words=decision_words(approval) if shelf == "decided" else waiting_words(approval, shelf, whom),
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
         link=f"{reverse('inbox-approval', args=[approval.pk])}?show={shelf}",
@@ -202,24 +210,8 @@ def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Ro
         rule=", ".join(filter(None, rules)),
         run=run,
         tags=list(_marks(approval, action, user)) if shelf != "decided" else [],
+        why=not_done(approval, action),
     )
-
-
-def _told(approval: Approval, shelf: str, whom: str) -> str:
-    """Return what a row says below its title, as one or two sentences."""
-    if shelf == "decided":
-        state = approval.get_state_display()
-        return f"{state}: “{approval.reason}”" if approval.reason else state
-    why = without_verdict(approval.sentence)
-    if whom:
-        why = f"In place of {whom}. {why}"
-    if approval.clock_stopped_at:
-        return f"{why} Its clock stands still."
-    if shelf == "others" and len(approval.stages.all()) > 1:
-        return (
-            f"{why} Waits for {' and '.join(sorted(group.name for group in approval.approver_groups.all()))}."
-        )
-    return f"{why} Reminded." if approval.reminded_at else why
 
 
 def _marks(approval: Approval, action: Action | None, user: User) -> Iterator[Tag]:
@@ -249,22 +241,11 @@ def _of_task(task: Task, user: User, shelf: str) -> Row:
         key=str(task.pk),
         icon=ICONS.get(Task.Kind(task.kind), "assignment"),
         title=task.title,
-        words=", ".join(_words(task, user, shelf)),
+        words=", ".join(task_words(task, user, is_decided)),
+        why="" if is_decided else task.body,
+        quote="" if is_decided else quote_of(task.input),
         at=(task.closed_at if is_decided else task.due_at) or task.created_at,
         is_due=not is_decided and task.due_at is not None,
         link=f"{link}?show={shelf}" if is_here else link,
         detail=reverse("inbox-task-detail", args=[task.pk]) if is_here else "",
     )
-
-
-def _words(task: Task, user: User, shelf: str) -> Iterable[str]:
-    yield OWN_WORDS.get(task.subject_kind, task.get_kind_display())
-    if task.reminded_at and shelf != "decided":
-        yield "reminded"
-    if shelf == "decided":
-        yield f"{task.get_state_display().lower()}{f' by {task.claimed_by}' if task.claimed_by else ''}"
-    elif task.claimed_by_id == user.pk:
-        yield "you have it"
-    elif task.claimed_by:
-        is_here = task.claimed_by.is_active
-        yield f"{task.claimed_by} has it" if is_here else f"{task.claimed_by} had it and has left"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -157,6 +157,33 @@ def shown_reads(reads: list[Action]) -> list[Read]:
         )
         for read in reads
     ]
+
+
+def with_names(facts: list[Fact], reads: list[Action]) -> list[Fact]:
+    """Return facts whose value is a code with the name that a system told beside it: people know names."""
+    names = names_told(reads)
+    return [replace(fact, told=names.get(fact.value, "")) for fact in facts] if names else facts
+
+
+def names_told(reads: list[Action]) -> dict[str, str]:
+    """Return what systems said records are called, by their code; not one that was called this and that."""
+    found: dict[str, set[str]] = {}
+    for read in reads:
+        for record in _records(read.result) if not hidden_in_action(read) else ():
+            code, name = record.get("code"), record.get("name")
+            if isinstance(code, str) and isinstance(name, str) and code and name.strip() not in ("", code):
+                found.setdefault(code, set()).add(name.strip())
+    return {code: next(iter(names)) for code, names in found.items() if len(names) == 1}
+
+
+def _records(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        yield value
+        for inner in value.values():
+            yield from _records(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _records(inner)
 
 
 def contradictions(action: Action, reads: list[Action]) -> list[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
+from django.utils.formats import date_format
 
 from agents.decision.money import format_minor
 from workflows.pages.visible import visible
@@ -18,11 +23,15 @@ ARGUMENT_IN_CONDITION = re.compile(r"\bargs((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of a table of facts: a name people use and a value as text. ``before`` is set for changes."""
+    """One line of a table of facts: a name people use and a value as text. ``before`` is set for changes.
+
+    ``told`` is what a system calls what the value stands for; '' where none said.
+    """
 
     name: str
     value: str
     before: str | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,25 @@ def humanize(name: str) -> str:
     """Return ``invoice_date`` as ``Invoice date``."""
     words = name.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def pretty(value: Any) -> str:
+    """Return JSON as text for the disclosure under the facts."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def lower_first(text: str) -> str:
+    """Return a name so that it fits into a sentence."""
+    return text[:1].lower() + text[1:]
+
+
+def uuids_in(texts: Iterable[Any]) -> list[UUID]:
+    """Return what of these texts is a UUID: a subject's or a rule's id may be anything."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(str(text)))
+    return found
 
 
 def without_verdict(sentence: str) -> str:
@@ -72,6 +100,8 @@ def _facts(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[Fact]:
             yield from _facts(inner, schema.get("items", {}), f"{name} {number}")
     elif value in schema.get("enum", ()) and isinstance(value, str):
         yield Fact(name, humanize(value))  # as it was chosen
+    elif schema.get("format") == "date" and (day := _day(value)) is not None:
+        yield Fact(name, date_format(day))
     else:
         yield Fact(name, in_words(value))
 
@@ -93,6 +123,14 @@ def _money(value: Any) -> str | None:
     if not isinstance(value["minor"], int) or not isinstance(value["currency"], str):
         return None
     return format_minor(value["minor"], value["currency"])
+
+
+def _day(value: Any) -> date | None:
+    """Return the day that a schema says a text is; None where it is none."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _is_minor(key: str, value: Any) -> bool:

@@ -23,15 +23,14 @@ from workflows.documents.selectors import visible_to as visible_documents
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
 from workflows.pages.asked import Asked, questions_of
 from workflows.pages.clocks import ClockLine, clock_lines
-from workflows.pages.hands import SNOOZES, snoozed_until
+from workflows.pages.hands import SNOOZES, put_off_until
 from workflows.pages.inbox import listed
 from workflows.pages.lines import PROCESSES, Line, history_of
-from workflows.pages.question import pretty
 from workflows.pages.schema_form import SchemaForm
 from workflows.pages.shelves import FOR_PEOPLE
 from workflows.pages.step_words import named, names_of
 from workflows.pages.waiting import OF_AGENTS, next_for, page_of
-from workflows.pages.words import Fact, Tag, facts_of, state_tag
+from workflows.pages.words import Fact, Tag, facts_of, pretty, state_tag
 from workflows.pages.work_forms import AskForm, PassOnForm, offered_forms
 from workflows.runs.models import Run
 from workflows.runs.selectors import visible_to as visible_runs
@@ -181,7 +180,7 @@ def _ask(request: HttpRequest, found: Task, form: AskForm) -> HttpResponse:
 
 
 def _snooze(request: HttpRequest, found: Task, form: Any) -> HttpResponse:
-    until = snoozed_until(request.POST.get("hours", ""))
+    until = put_off_until(request.POST)
     if until is None:
         message = "It was not put off: choose for how long."
         raise Refusal("snooze_invalid", message, kind=RefusalKind.INVALID)
@@ -230,7 +229,9 @@ def _stay(request: HttpRequest, found: Task, sentence: str) -> HttpResponse:
     if not request.htmx:  # type: ignore[attr-defined]
         messages.success(request, sentence)
         return redirect("inbox-task", found.pk)
-    return _answer(request, _find(request, found.pk), done=sentence)
+    response = _answer(request, _find(request, found.pk), done=sentence)
+    response["HX-Trigger-After-Swap"] = json.dumps({"portal:moved": {"sentence": sentence}})
+    return response
 
 
 def _answer(

@@ -65,7 +65,8 @@ def pause_finished(agent_id: UUID) -> Agent | None:
         if agent.pause_at is None or agent.lifecycle == Agent.Lifecycle.RETIRED:
             return None
         reason = agent.pause_because
-        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", "paused")
+        said = f"{agent.name} was told to finish, and is paused now."
+        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", said=said)
 
 
 def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
@@ -134,11 +135,13 @@ def _set(actor: Actor, agent: Agent, wanted: Agent.Autonomy, reason: str) -> Non
     record(actor, "agents.autonomy_set", agent, sentence, reason)
 
 
-def _brake(actor: Actor, agent: Agent, brake: str, reason: str, verb: str, done: str) -> Agent:
+def _brake(
+    actor: Actor, agent: Agent, brake: str, reason: str, verb: str, done: str = "", said: str = ""
+) -> Agent:
     before = _as_it_stands(agent)
     agent.brake, agent.pause_at, agent.pause_because = brake, None, ""
     stamp(agent, actor=actor, reason=reason).save(update_fields=["brake", "pause_at", "pause_because"])
-    record(actor, verb, agent, f"{actor.label} {done} {agent.name}.", reason, before=before)
+    record(actor, verb, agent, said or f"{actor.label} {done} {agent.name}.", reason, before=before)
     return agent
 
 

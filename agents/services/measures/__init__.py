@@ -6,7 +6,7 @@ One row per measure, key and window is the lock and the sum; rows are taken in o
 from __future__ import annotations
 
 from agents.services.measures.closing import begin_anew, fail, release, settle, settle_all
-from agents.services.measures.left import Left, left_of_limits
+from agents.services.measures.left import Left, left_now, left_of_limits
 from agents.services.measures.reading import is_bound, readings, with_readings
 from agents.services.measures.reserving import reserve
 from agents.services.measures.spending import budgets, count_model_use
@@ -18,6 +18,7 @@ __all__ = [
     "count_model_use",
     "fail",
     "is_bound",
+    "left_now",
     "left_of_limits",
     "readings",
     "release",

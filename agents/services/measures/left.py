@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,6 +59,24 @@ def left_of_limits(
     }
     counted = stands_against(list(shares.values()), now, "")
     return [_left(it, shares.get(it.measure_id), counted) for it in binding]
+
+
+def left_now(
+    counters: Iterable[tuple[str, str]], snapshot: Snapshot, now: datetime
+) -> dict[tuple[str, str], Left]:
+    """Return how counters stand now, each named by the code of its limit and its key, as a decision names them.
+
+    Left out: limits that are gone, and those that look at each call by itself. One question, and one more for
+    each that counts the last so many seconds.
+    """
+    limits = {it.code: it for it in snapshot.measures if it.ceiling is not None and it.window != CALL}
+    shares = {
+        (code, key): Share(limits[code], key, 0, window_start(limits[code].window, now, snapshot.time_zone))
+        for code, key in counters
+        if code in limits
+    }
+    counted = stands_against(list(shares.values()), now, "") if shares else {}
+    return {counter: _left(share.definition, share, counted) for counter, share in shares.items()}
 
 
 def _binding(

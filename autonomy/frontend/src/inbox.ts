@@ -4,6 +4,9 @@ import { onNews, type Summary } from "./live";
 import { all, one, plural, say } from "./page";
 import { refreshTimes } from "./times";
 
+const FRESHEN_MS = 2_000;
+const ROOM_ABOVE = 12; // pixels that stay above what is unfolded
+
 export function inbox(root: HTMLElement): void {
   const list = one("[data-inbox-list]", root)!;
   const more = one<HTMLButtonElement>("[data-inbox-more]", root)!;
@@ -43,36 +46,58 @@ export function inbox(root: HTMLElement): void {
   // Of several that are asked for one after the other, only the last is shown; it may not be the last to come.
   let last: XMLHttpRequest | null = null;
   let isComing = false;
+  let isOpening = false; // another request is on its way, not the answer to what was done with this one
+  const pane = one("#inbox-detail", root)!;
   let meant: (() => void) | null = null;
   // The request itself says that it is over: the row that sent it may be gone, and nobody hears what a row says then.
   const over = (xhr: XMLHttpRequest) => {
     if (xhr !== last) return;
     isComing = false;
+    pane.inert = false;
+    pane.removeAttribute("aria-busy");
+    // What did not come leaves the one before it open: the list says so, too.
+    if (isOpening && xhr.status !== 200) select(rows().find((row) => row.dataset.approval === shown()));
     meant?.();
     meant = null;
   };
-  type Sent = { target?: Element; xhr: XMLHttpRequest; shouldSwap: boolean };
+  type Sent = {
+    target?: Element;
+    xhr: XMLHttpRequest;
+    shouldSwap: boolean;
+    requestConfig: { verb: string };
+  };
   const sent = (name: string, heard: (about: Sent) => void) =>
     document.body.addEventListener(name, (event) => {
       const about = (event as CustomEvent<Sent>).detail;
       if (about.target?.id === "inbox-detail") heard(about);
     });
-  sent("htmx:beforeSend", ({ xhr }) => {
+  sent("htmx:beforeSend", ({ xhr, requestConfig }) => {
     last = xhr;
     isComing = true;
+    isOpening = requestConfig.verb === "get";
+    // Until it is there nobody decides on what was open before: the list names another one already.
+    pane.inert = isOpening;
+    if (isOpening) pane.setAttribute("aria-busy", "true");
     xhr.addEventListener("loadend", () => over(xhr));
   });
   sent("htmx:beforeSwap", (about) => (about.shouldSwap &&= about.xhr === last));
 
   // Where the focus is, and what is chosen, is asked in the moment the rows change and given back in the same: a
   // decision may have moved both since they were asked for, and nobody can press a key in between.
-  let held: { focused: string | undefined; opened: string | undefined; at: number; chosen: string[] };
+  let held: {
+    focused: string | undefined;
+    opened: string | undefined;
+    at: number;
+    chosen: string[];
+    keys: (string | undefined)[];
+  };
   const ofRows = (act: () => void) => (event: Event) => event.target === list && act();
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
     const chosen = all<HTMLInputElement>("input[name=only]:checked", list).map((box) => box.value);
-    held = { focused, opened: rows()[at]?.id, at, chosen };
+    const keys = rows().map((row) => row.dataset.approval);
+    held = { focused, opened: rows()[at]?.id, at, chosen, keys };
   };
   const giveBack = () => {
     const { focused, opened, at, chosen } = held;
@@ -91,10 +116,18 @@ export function inbox(root: HTMLElement): void {
   const refresh = () =>
     window.htmx.ajax("GET", list.dataset.address!, { source: list, target: list, swap: "innerHTML" });
 
-  // Say so when what is open was decided elsewhere; it stays as it is, so that nobody loses what they typed.
+  // Say so when what is open was decided elsewhere; it stays as it is, so that nobody loses what they typed. What one
+  // has put off oneself, or what never stood on this list, is not gone: only the way on is offered.
   function tellIfGone(): void {
     const gone = one("[data-gone]", root);
-    if (!gone || list.dataset.shelf !== "mine" || rows().some((row) => row.dataset.approval === shown())) return;
+    const key = shown();
+    if (!gone || list.dataset.shelf !== "mine" || !held.keys.includes(key)) return;
+    if (rows().some((row) => row.dataset.approval === key)) return;
+    if (one("[data-put-off]", root)) {
+      const onwards = one<HTMLButtonElement>("[data-decide=next]", root);
+      if (onwards) onwards.hidden = rows().length === 0;
+      return;
+    }
     if (gone.hidden) say(gone.querySelector("p")?.textContent ?? "");
     gone.hidden = false;
   }
@@ -166,12 +199,13 @@ export function inbox(root: HTMLElement): void {
   });
 
   // What is in a fold further up is brought to hand by its link in the bar.
-  const unfold = (id: string) => {
-    const fold = one<HTMLDetailsElement>(`#${CSS.escape(id)}`, root);
+  const unfold = (...ids: string[]) => {
+    const fold = ids.map((id) => one<HTMLDetailsElement>(`#${CSS.escape(id)}`, root)).find(Boolean);
     if (!fold) return;
     fold.open = true;
-    fold.scrollIntoView({ block: "center" });
-    one(":is(input, textarea, select, button):not([type=hidden])", fold)?.focus();
+    one(":is(input, textarea, select, button):not([type=hidden])", fold)?.focus({ preventScroll: true });
+    if (isNarrow()) fold.scrollIntoView({ block: "start" });
+    else pane.scrollTop += fold.getBoundingClientRect().top - pane.getBoundingClientRect().top - ROOM_ABOVE;
   };
   root.addEventListener("click", (event) => {
     const link = (event.target as Element).closest<HTMLAnchorElement>("a[data-fold]");
@@ -220,6 +254,30 @@ export function inbox(root: HTMLElement): void {
     else act();
   };
   const focus = (name: string) => onceThere(() => one(`[data-decide=${name}]`, root)?.focus());
+  // What is grave is typed first; what has been typed already is approved.
+  const approve = onceThere(() => {
+    const typed = one<HTMLInputElement>("[data-decide=typed]", root);
+    if (typed && !typed.value) typed.focus();
+    else one("[data-decide=approve]", root)?.focus();
+  });
+
+  // While an answer is waited for, or what was approved is being done, those parts are read again; nothing else is.
+  let freshened = 0;
+  const freshen = async () => {
+    const article = one("[data-detail]", root);
+    const key = shown();
+    if (!article?.querySelector("[data-awaits]") || isComing || Date.now() - freshened < FRESHEN_MS) return;
+    freshened = Date.now();
+    const answer = await fetch(article.dataset.address!, { headers: { "HX-Request": "true" } });
+    if (!answer.ok || shown() !== key || isComing) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of all("[data-fresh]", article)) {
+      const now = fresh.getElementById(part.id);
+      if (now) part.replaceWith(document.importNode(now, true));
+    }
+    refreshTimes(root);
+  };
+  onNews(freshen);
   const next = () => step(1);
   onKeys(
     {
@@ -229,10 +287,10 @@ export function inbox(root: HTMLElement): void {
       ArrowUp: () => step(-1),
       n: next,
       x: choose,
-      a: focus("approve"),
+      a: approve,
       r: focus("reason"),
       m: onceThere(() => one("[data-decide=modify]", root)?.click()),
-      d: onceThere(() => unfold("fold-hand")),
+      d: onceThere(() => unfold("fold-hand", "pass_on")),
       s: onceThere(() => unfold("fold-snooze")),
       c: onceThere(() => one("[data-decide=claim]", root)?.click()),
       u: () => !more.hidden && more.click(),

@@ -6,7 +6,7 @@ interface Magics {
 
 declare global {
   interface Window {
-    Alpine: { data(name: string, make: unknown): void };
+    Alpine: { data(name: string, make: unknown): void; $data(element: Element): { adminTheme: string } };
     sortRecords(event: Event): void;
     getCurrentTab(): string;
   }
@@ -40,6 +40,14 @@ document.addEventListener("alpine:init", () => {
   window.Alpine.data("shell", shell);
   // From here on the theme keeps the colour class itself.
   document.documentElement.classList.remove("dark", "light");
+});
+
+// The theme asks the system once. Where it follows the system, it is made to ask again when that changes.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  const theme = window.Alpine.$data(document.documentElement);
+  if (theme.adminTheme !== "auto") return;
+  theme.adminTheme = "";
+  theme.adminTheme = "auto";
 });
 
 // Tabs and filters of the theme are links without an address, which the keyboard does not reach.

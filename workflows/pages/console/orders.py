@@ -272,7 +272,7 @@ def _shown(request: HttpRequest, agent: Agent, verb: str, form: Any, status: int
         what=what,
         form=form,
         effects=what.effects(agent, user),
-        steps=steps_in_hand(agent, user, ("redirect", "rerun")) if verb == "redirect" else None,
+        in_hand=steps_in_hand(agent, user, ("redirect", "rerun")) if verb == "redirect" else None,
         back=f"{reverse('console')}?agent={agent.pk}",
         reason=request.POST.get("reason", ""),
         **{"refused": "", "hindered": "", **said},

@@ -22,7 +22,8 @@ from agents.selectors import visible_agents
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
-from workflows.pages.words import Tag, state_tag
+from workflows.pages.steps import tag_of
+from workflows.pages.words import Tag
 from workflows.runs import services
 from workflows.runs.choices import OPEN_STEPS, RunState, StepState
 from workflows.runs.models import Step
@@ -45,20 +46,41 @@ class StepInHand:
     why_none: str = ""
 
 
-def steps_in_hand(agent: Agent, user: User, only: Collection[str] = ()) -> list[StepInHand]:
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The steps of the first few runs, and how many more there are."""
+
+    steps: list[StepInHand]
+    left_out: int = 0
+
+
+def steps_in_hand(agent: Agent, user: User, only: Collection[str] = ()) -> InHand:
     """Return the steps an agent is at, those that failed and wait first, with the verbs this person may use."""
     tasks = Task.objects.filter(claimed_by=agent.user_id, state=Task.State.CLAIMED).values_list("pk", flat=True)
     actions = Action.objects.filter(agent=agent, finished_at__isnull=True).values_list("pk", flat=True)
-    at_it = Q(task__in=list(tasks[:MOST_STEPS])) | Q(action__in=list(actions.order_by("-pk")[:MOST_STEPS]))
+    open_ones = list(actions.order_by("-pk")[:MOST_STEPS])
+    # What waits for people has been given back: the step is still its own until they have decided.
+    given_back = list(
+        Action.objects.filter(pk__in=open_ones, task__isnull=False).values_list("task", flat=True)
+    )
+    at_it = Q(task__in=[*tasks[:MOST_STEPS], *given_back]) | Q(action__in=open_ones)
     parked = visible_runs(user).filter(state=RunState.INCIDENT).values("pk")
     failed = Q(run__in=parked, state=StepState.FAILED) & (Q(agent=agent) | Q(task__claimed_by=agent.user_id))
-    steps = Step.objects.select_related("run__workflow", "run__version", "task", "action", "agent")
+    steps = Step.objects.select_related(
+        "run__workflow", "run__version", "task", "action", "agent", "subscription"
+    )
     found = [*steps.filter(failed).order_by("-pk")[:MOST_STEPS]]
     found += [*steps.filter(at_it, state__in=OPEN_STEPS).order_by("pk")[:MOST_STEPS]]
     shown = set(visible_runs(user).filter(pk__in=[s.run_id for s in found]).values_list("pk", flat=True))
     found = [step for step in found if step.run_id in shown]
     offered = _offered(found, user)
-    return [_in_hand(step, user, only, offered.get(step.pk, ())) for step in found if step.pk in offered]
+    held = set(Action.objects.filter(pk__in=open_ones, state=Action.State.HELD).values_list("task", flat=True))
+    lines = [
+        _in_hand(step, user, only, offered[step.pk], is_held=step.task_id in held)
+        for step in found
+        if step.pk in offered
+    ]
+    return InHand(lines, len(found) - len(lines))
 
 
 def _offered(steps: list[Step], user: User) -> dict[Any, Collection[Any]]:
@@ -75,7 +97,9 @@ def _offered(steps: list[Step], user: User) -> dict[Any, Collection[Any]]:
     return offered
 
 
-def _in_hand(step: Step, user: User, only: Collection[str], offered: Collection[Any]) -> StepInHand:
+def _in_hand(
+    step: Step, user: User, only: Collection[str], offered: Collection[Any], *, is_held: bool
+) -> StepInHand:
     run = step.run
     may = services.may_steer(user, run)
     verbs = [
@@ -85,7 +109,7 @@ def _in_hand(step: Step, user: User, only: Collection[str], offered: Collection[
     ]
     if may and not only and not services.why_not_failed(step):
         verbs.append((_("Mark it failed"), reverse("console-step-fail", args=[run.pk, step.pk])))
-    tag = state_tag(step.state, step.get_state_display())
+    tag = tag_of(step, is_held=is_held)
     why = (
         "" if verbs else _("You may not steer this run.") if not may else _("Nothing of it can be changed now.")
     )
@@ -105,7 +129,7 @@ def override(request: HttpRequest, agent_id: UUID) -> HttpResponse:
         _("Override"),
         subtitle=agent.name,
         agent=agent,
-        steps=steps_in_hand(agent, user),
+        in_hand=steps_in_hand(agent, user),
         back=f"{reverse('console')}?agent={agent.pk}",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from agents.models import Stop, User
@@ -38,6 +38,7 @@ class Need:
     words: str
     link: str
     at: Any = None
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,25 @@ def active_stops(user: User) -> list[dict[str, Any]]:
     return [{"stop": stop, "what": _what(stop), "ways": stop_ways(stop, user)} for stop in found]
 
 
+def is_whole(stop: Stop) -> bool:
+    """Say whether nothing more can be stopped: everything is, and nothing of it goes on yet."""
+    return stop.scope_kind == Stop.ScopeKind.EVERYTHING and stop.stage == Stop.Stage.STOP
+
+
 def _what(stop: Stop) -> str:
     return stop.scope_label or str(stop.get_scope_kind_display())
 
 
 def needs_of(user: User) -> list[Need]:
     """Return what needs a person now: runs that cannot go on, doubt, then what waits for this person."""
-    return [*_parked(user), *_in_doubt(user), *_mine(user)]
+    wrong = [*_parked(user), *_in_doubt(user)]
+    told = {need.link for need in wrong}
+    return [*wrong, *(need for need in _mine(user) if need.link not in told)]
 
 
 def incidents_way() -> str:
     """Return where everything that needs an operator is listed."""
-    try:
-        return reverse("runs-incidents")
-    except NoReverseMatch:
-        return f"{reverse('runs')}?show=incident"
+    return reverse("incidents")
 
 
 def _parked(user: User) -> list[Need]:
@@ -103,7 +108,7 @@ def _in_doubt(user: User) -> list[Need]:
 def _mine(user: User) -> list[Need]:
     tag = Tag(_("Waits for you"), "front_hand", "wait")
     return [
-        Need(tag, row.title, row.words, row.link, row.at if row.is_due else None)
+        Need(tag, row.title, row.why or row.words, row.link, row.at if row.is_due else None, row.quote)
         for row in rows_of(user, "mine", FEW).rows
     ]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, F, OuterRef, Q, QuerySet, Subquery, Sum, Window
-from django.db.models.functions import Cast, RowNumber
-from django.urls import reverse
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from guardian.shortcuts import get_objects_for_user
@@ -19,10 +17,10 @@ from guardian.shortcuts import get_objects_for_user
 from agents.decision.budgets import cost_words
 from agents.models import Agent, Department, ModelUse, Role, Stop, User
 from agents.selectors import company_currency, visible_agents
-from audit.selectors import newest_of
-from workflows.actions.models import Action
-from workflows.actions.selectors import visible_to as visible_actions
+from audit.selectors import newest_about, newest_of
+from audit.vocabulary import ActorKind
 from workflows.pages.access import admin_page
+from workflows.pages.console.doings import Doing, doings_of
 from workflows.pages.console.standing import (
     BY_KEY,
     BY_RANK,
@@ -32,10 +30,7 @@ from workflows.pages.console.standing import (
     why_braked,
     with_standing,
 )
-from workflows.pages.words import Tag, action_tag
-from workflows.runs.selectors import visible_to as visible_runs
-from workflows.tasks.models import Task
-from workflows.tasks.selectors import visible_to as visible_tasks
+from workflows.pages.words import Tag
 
 ON_A_PAGE = 40
 MOST_DOINGS = 2
@@ -60,20 +55,6 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
-    """One thing an agent has in hand. Title, progress and labels are text that others wrote, never markup."""
-
-    title: str
-    link: str
-    tag: Tag
-    run: str = ""
-    run_id: str = ""
-    step: str = ""
-    progress: str = ""
-    since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AgentLine:
     """One agent of the list. ``way`` is the address of its file, '' for who has no page for it."""
 
@@ -85,6 +66,7 @@ class AgentLine:
     spent: str
     orders: tuple[str, ...]
     doings: list[Doing] = field(default_factory=list)
+    more: int = 0  # what else it has in hand, also what its reader may not see
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +158,21 @@ def lines_of_agents(
     user: User, agents: Sequence[Any], failing: Mapping[UUID, str], *, most: int = MOST_DOINGS
 ) -> list[AgentLine]:
     """Return agents, annotated as here, as lines; one or many cost the same questions."""
-    doings = _doings(user, agents, most)
+    doings, many = doings_of(user, agents, most)
     spent, rights = _spent_today(agents), _rights(user, agents)
-    stops = _stops_of(agents)
+    stops, braked = _stops_of(agents), _braked_by(user, agents)
     lines = []
     for agent in agents:
         agent.seen_at = max((at for at in (agent.did_at, agent.used_at) if at), default=None)
         standing = BY_RANK[agent.rank]
         tag, why = _said(agent, standing, failing, stops)
+        orders = _orders(agent, standing.key, rights)
+        if standing.key == "paused" and agent.pk in braked:
+            why = (
+                braked[agent.pk]
+                if "resume" in orders
+                else f"{braked[agent.pk]} {_('A manager lets it go on.')}"
+            )
         line = AgentLine(
             agent=agent,
             standing=standing.key,
@@ -191,8 +180,9 @@ def lines_of_agents(
             why=why,
             way=admin_page(agent),
             spent=spent.get(agent.pk, ""),
-            orders=_orders(agent, standing.key, rights),
+            orders=orders,
             doings=doings[agent.pk],
+            more=max(0, many.get(agent.pk, 0) - len(doings[agent.pk])),
         )
         lines.append(line)
     return lines
@@ -263,60 +253,21 @@ def _spent_today(agents: Sequence[Any]) -> dict[Any, str]:
     return {key: cost_words(cost, currency) for key, cost in sums.items() if cost}
 
 
-def _doings(user: User, agents: Sequence[Any], most: int) -> dict[Any, list[Doing]]:
-    found: dict[Any, list[Doing]] = defaultdict(list)
-    for agent_id, doing in [*_tasks(user, agents, most), *_actions(user, agents, most)]:
-        if len(found[agent_id]) < most:
-            found[agent_id].append(doing)
-    return found
+def _braked_by(user: User, agents: Sequence[Any]) -> dict[Any, str]:
+    """Return who put the brake on agents and why, as the ledger says, as far as this person may read it."""
+    keys = {str(agent.pk): agent.pk for agent in agents if agent.brake != Agent.Brake.NONE}
+    verbs = ("agents.agent_paused", "agents.agent_suspended")
+    found = newest_about(user, Agent._meta.label_lower, keys, verbs) if keys else {}
+    return {keys[key]: _brake_words(event) for key, event in found.items()}
 
 
-def _tasks(user: User, agents: Sequence[Any], most: int) -> list[tuple[Any, Doing]]:
-    place = Window(RowNumber(), partition_by=[F("claimed_by")], order_by=F("id").desc())
-    held = Task.objects.filter(claimed_by__in=[agent.user_id for agent in agents], state=Task.State.CLAIMED)
-    keys = list(held.annotate(place=place).filter(place__lte=most).values_list("pk", flat=True))
-    if not keys:
-        return []
-    tasks = list(
-        visible_tasks(user).filter(pk__in=keys).select_related("step__run", "claimed_by__agent").order_by("pk")
-    )
-    runs = {step.run_id for task in tasks if (step := getattr(task, "step", None))}
-    shown = set(visible_runs(user).filter(pk__in=runs).values_list("pk", flat=True)) if runs else set()
-    return [(task.claimed_by.agent.pk, _of_task(task, shown)) for task in tasks]  # type: ignore[union-attr]
-
-
-def _of_task(task: Any, shown: set[Any]) -> Doing:
-    step = getattr(task, "step", None)
-    is_shown = step is not None and step.run_id in shown
-    return Doing(
-        title=task.title,
-        link=reverse("run", args=[step.run_id]) if step and is_shown else "",
-        tag=Tag(_("Has the task"), "assignment_ind", "info"),
-        run=step.run.label if step and is_shown else "",
-        run_id=str(step.run_id) if step and is_shown else "",
-        step=step.name if step and is_shown else "",
-        progress=task.progress,
-        since=task.claimed_at,
-    )
-
-
-def _actions(user: User, agents: Sequence[Any], most: int) -> list[tuple[Any, Doing]]:
-    place = Window(RowNumber(), partition_by=[F("agent")], order_by=F("id").desc())
-    open_ones = Action.objects.filter(agent__in=[agent.pk for agent in agents], finished_at__isnull=True)
-    keys = list(open_ones.annotate(place=place).filter(place__lte=most).values_list("pk", flat=True))
-    if not keys:
-        return []
-    actions = visible_actions(user).filter(pk__in=keys).order_by("-pk").distinct()
-    return [(action.agent_id, _of_action(action)) for action in actions]
-
-
-def _of_action(action: Action) -> Doing:
-    return Doing(
-        title=action.label,
-        link=reverse("action", args=[action.pk]),
-        tag=action_tag(action),
-        since=action.waits_since or action.requested_at,
-    )
+def _brake_words(event: Any) -> str:
+    words = {"why": event.reason, "who": event.actor_label}
+    if event.actor_kind == ActorKind.SYSTEM:
+        return _("Paused when it had finished: “%(why)s”.") % words
+    if event.verb == "agents.agent_suspended":
+        return _("Suspended by %(who)s: “%(why)s”.") % words
+    return _("Paused by %(who)s: “%(why)s”.") % words
 
 
 def _uuid(text: str) -> str:

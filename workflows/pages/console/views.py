@@ -17,6 +17,7 @@ from audit.selectors import newest_position
 from workflows.pages.access import for_people, page, part
 from workflows.pages.console import side, staff
 from workflows.pages.feed import feed_of, filter_of
+from workflows.pages.waiting import others_waiting
 
 # What the address of the console may carry; the filters of its feed are those of every feed.
 NAMED = ("state", "department", "role", "q", "after", "agent", "run", "show", "kind", "severity")
@@ -88,10 +89,11 @@ def _agents(request: HttpRequest) -> dict[str, Any]:
 
 def _top(request: HttpRequest) -> dict[str, Any]:
     user = _user(request)
+    stops = side.active_stops(user)
     return {
         "pulse": side.pulse(),
-        "stops": side.active_stops(user),
-        "may_stop": user.has_perm("agents.raise_stop"),
+        "stops": stops,
+        "may_stop": user.has_perm("agents.raise_stop") and not any(side.is_whole(one["stop"]) for one in stops),
     }
 
 
@@ -103,6 +105,7 @@ def _side(request: HttpRequest) -> dict[str, Any]:
         "said": side.instructions_to(chosen.agent) if chosen else (),
         "looked_at": side.run_of(user, wanted.run),
         "needs": side.needs_of(user),
+        "others": others_waiting(user),
         "incidents_way": side.incidents_way(),
         "without_choice": _way(request, agent="", run=""),
         "run_way": _up_to("run", _way(request, run="")),

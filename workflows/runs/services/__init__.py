@@ -27,6 +27,7 @@ from workflows.runs.services.signals import (
     send_signal_for_agent,
     send_signal_within,
     signals_of,
+    signals_of_run,
 )
 from workflows.runs.services.starting import (
     Started,
@@ -121,6 +122,7 @@ __all__ = [
     "set_enabled",
     "signal_verb",
     "signals_of",
+    "signals_of_run",
     "start_clocks",
     "start_run",
     "start_run_for_agent",

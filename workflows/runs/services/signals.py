@@ -187,6 +187,11 @@ def _require_name(run: Run, name: str) -> None:
         )
 
 
+def signals_of_run(run: Run) -> set[str]:
+    """Return the names of the signals that steps of a run wait for, now, earlier or later."""
+    return signals_of(definition_of(run.version))
+
+
 def signals_of(definition: engine.Definition) -> set[str]:
     """Return the names of the signals that steps of a workflow wait for."""
     return {node.facts["signal"] for node in definition.nodes.values() if "signal" in node.facts}
