@@ -187,7 +187,9 @@ class Reading:
         match = _ASIDE.fullmatch(text)
         if match is None:
             return None
-        before, aside = self._say(match[1], depth + 1), self._say(match[2], depth + 1)
+        before = self._say(match[1], depth + 1)
+        whole = self._known.exactly(f"({match[2]})")
+        aside = whole[1:-1] if whole else self._say(match[2], depth + 1)
         if before is None and (aside is None or not is_name(match[1])):
             return None
         return f"{before or match[1]} ({aside or match[2]}){match[3]}"
