@@ -236,20 +236,20 @@ class EventAdmin(SealsPage, EvidencePage, ExportPage, ReadOnlyAdmin):
     @display(description="Its fingerprint (leaf hash)")
     def fingerprint(self, event: Event) -> SafeString:
         found = getattr(event, "leaf_hash", None)
-        return format_html("<code>{}</code><br>{}", found, seal.FINGERPRINT) if found else SafeString("-")
+        return format_html("<code>{}</code><br>{}", found, said(seal.FINGERPRINT)) if found else SafeString("-")
 
     @display(description="What this proves")
     def proves(self, event: Event) -> SafeString:
         address = seal.proof_address(event)
         if not address:
-            return format_html("{}", seal.proves(event))
+            return format_html("{}", said(seal.proves(event)))
         file = format_html('<a class="underline" href="{}">{}</a>', address, said("The proof, as a file"))
         if taken := getattr(event, "export_address", ""):
             words = "Take all about it along, with proofs and the way to check them"
             file = format_html(
                 '{}</p><p class="py-1"><a class="underline" href="{}">{}</a>', file, taken, said(words)
             )
-        return format_html('{}<p class="py-1">{}</p>', seal.proves(event), file)
+        return format_html('{}<p class="py-1">{}</p>', said(seal.proves(event)), file)
 
     @display(description="More about")
     def related(self, event: Event) -> SafeString:

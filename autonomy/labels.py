@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.filters import SimpleListFilter
 from django.db.models import Field, Model
 from django.forms import BaseForm
+from django.forms.utils import pretty_name
 from django.utils.functional import Promise
 
 from audit.wording import lazy_pairs, lazy_words, said, said_lazy, translate_field
@@ -67,7 +68,9 @@ def _translate_model(model: type[Model]) -> None:
 
 
 def _translate_form(form: Any) -> None:
-    for field in {**getattr(form, "base_fields", {}), **getattr(form, "declared_fields", {})}.values():
+    for name, field in {**getattr(form, "base_fields", {}), **getattr(form, "declared_fields", {})}.items():
+        if field.label is None:
+            field.label = pretty_name(name)
         translate_field(field)
     # The admin makes a form of its own out of it for each page, and reads these anew.
     for given in ("labels", "help_texts"):
@@ -83,6 +86,8 @@ def _translate_admin(found: admin.ModelAdmin[Any]) -> None:
     for name in ("empty_title", "empty_step"):
         if text := getattr(found, name, None):
             setattr(found, name, lazy_words(text))
+    for name in getattr(found, "said_fields", ()):
+        _show_said(found, name)
     for name in {*_names(found.list_display), *_names(found.readonly_fields), *_described_names(type(found))}:
         _translate_shown(type(found), found.model, name)
     for inline in found.inlines:
@@ -90,6 +95,32 @@ def _translate_admin(found: admin.ModelAdmin[Any]) -> None:
             inline.verbose_name_plural = lazy_words(inline.verbose_name_plural)
         for name in _described_names(inline):
             _translate_shown(inline, inline.model, name)
+
+
+def _show_said(found: Any, name: str) -> None:
+    """Show a field that holds a sentence of ours in the reader's language, in its column and in its row."""
+    field, said_name = found.model._meta.get_field(name), f"said_{name}"
+
+    def shown(self: Any, obj: Any) -> str:
+        return said(getattr(obj, name))
+
+    shown.short_description = lazy_words(str(field.verbose_name))  # type: ignore[attr-defined]
+    shown.admin_order_field = name  # type: ignore[attr-defined]
+    shown.is_translated = True  # type: ignore[attr-defined]
+    setattr(type(found), said_name, shown)
+    for listed in ("list_display", "list_display_links", "fields"):
+        if names := getattr(found, listed, None):
+            setattr(found, listed, tuple(said_name if it == name else it for it in names))
+    found.readonly_fields = (*found.readonly_fields, said_name)
+    if found.fieldsets:
+        found.fieldsets = tuple(
+            (title, _renamed(options, name, said_name)) for title, options in found.fieldsets
+        )
+
+
+def _renamed(options: Any, name: str, other: str) -> Any:
+    shown = tuple(other if it == name else it for it in options["fields"])
+    return {**options, "fields": shown}
 
 
 def _described(options: Any) -> Any:

@@ -15,6 +15,7 @@ from unfold.widgets import (
 
 from agents.models import Agent, Role
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+from audit.wording import said_lazy
 from connectors.models import Account, Operation, System
 
 
@@ -213,4 +214,4 @@ class GrantForm(forms.Form):
         held = Operation.objects.filter(operationuserobjectpermission__user=agent.user_id)
         offered: Any = self.fields["operations"]
         offered.queryset = offered.queryset.exclude(pk__in=held.values("pk")).order_by("code")
-        offered.label_from_instance = lambda operation: f"{operation.name} ({operation.code})"
+        offered.label_from_instance = lambda operation: said_lazy(f"{operation.name} ({operation.code})")

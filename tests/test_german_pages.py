@@ -1,7 +1,7 @@
 """A German reader meets no English word of ours on any page.
 
 A word is English when our English texts use it and their German ones do not; what people and agents of the
-world wrote is set aside. ``LEFT`` is what is still English: it may only become shorter.
+world wrote is set aside. ``LEFT`` is what is still English, with its reasons: it may only become shorter.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from tests.workflows.conftest import hints, inline_pool
 __all__ = ["hints", "inline_pool"]
 
 LANGUAGE = "de"
-READERS = ("alice",)
-SHOWN = {"title", "aria-label", "placeholder", "alt"}
+# A manager, a superuser, and an operator: between them they see every page.
+READERS = ("alice", "root", "dave")
+SHOWN = {"title", "aria-label", "placeholder", "alt", "data-label", "label"}
 # For machines, or shown as it was written.
 RAW = {"script", "style", "code", "pre", "textarea", "svg", "kbd", "template"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -35,6 +36,7 @@ LEFT = Path(__file__).with_name("german_left.txt")
 # What people, agents and the seeds of the company wrote in English; longest first.
 WRITTEN = (
     *("invoices above 1,000.00 EUR need a person", "invoices above 1.000,00 EUR need a person"),
+    "invoices above 1.000,00 EUR",  # a list shows no more of it
     *(
         "Which order is it for?",
         "Leave Acme for tomorrow.",
@@ -88,13 +90,24 @@ WRITTEN = (
         "Chat",
         "clerk",
     ),
-    *("Rules that bind every agent of the company", "Invoice RE-robo of S-1", "root", "Root", "tests", "Tests"),
+    *(
+        "Rules that bind every agent of the company",
+        "Invoice RE-robo of S-1",
+        "root",
+        "Root",
+        "tests",
+        "Tests",
+        "disabled",
+    ),
 )
-NAMES = re.compile("|".join(re.escape(name) for name in sorted(WRITTEN, key=len, reverse=True)), re.IGNORECASE)
+NAMES = re.compile(
+    rf"(?<!\w)(?:{'|'.join(re.escape(name) for name in sorted(WRITTEN, key=len, reverse=True))})(?!\w)",
+    re.IGNORECASE,
+)
 DAYS = re.compile(r"\b(Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag)\b")
 # The templates of roles are documents in English, which a company takes as they are and then makes its own.
 DOCUMENTS = ("roles/templates/",)
-CODES = re.compile(r"\S*[._/@]\w\S*|[0-9a-f]{8}-[0-9a-f-]+|“[^”]*”|„[^“]*“|\{\".*")
+CODES = re.compile(r"\S*[._/@]\w\S*|[0-9a-f]{8}-[0-9a-f-]+|\b[0-9a-f]{32,}\b|“[^”]*”|„[^“]*“|\{\".*")
 
 
 class Texts(HTMLParser):
@@ -174,11 +187,11 @@ def test_a_german_reader_meets_no_english_of_ours(world):
     HostileAgent(world).says("zq")
     for client in world.clients.values():
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = LANGUAGE
-    known = set(LEFT.read_text().splitlines())
-    new: dict[str, str] = {}
+    known = {line for line in LEFT.read_text().splitlines() if not line.startswith("#")}
+    found: dict[str, str] = {}
     for page in pages(world, READERS):
         if page.is_html and not page.pattern.startswith(DOCUMENTS):
-            new |= {text: page.pattern for text in map(shape, left_in(page.text)) if text not in known}
-    assert not new, "say these in German too:\n" + "\n".join(
-        f"{text}  ({page})" for text, page in sorted(new.items())
-    )
+            found |= dict.fromkeys(map(shape, left_in(page.text)), page.pattern)
+    new = sorted(found.keys() - known)
+    assert not new, "say these in German too:\n" + "\n".join(f"{text}  ({found[text]})" for text in new)
+    assert known <= found.keys(), "these are said in German by now: take them out of the list"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import cache
 
 import pytest
 from babel.messages.catalog import Catalog
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.messages.storage.base import Message as Flash
+from django.template import Context, Template
+from django.template.loader import render_to_string
+from django.utils.translation import override
 
 from tests.translations import catalogues
 from tests.translations.gather import ROOT, gathered
@@ -76,6 +82,29 @@ def test_a_sentence_with_a_plural_has_names_in_its_holes() -> None:
         for hole in re.findall(r"\{\{[^}]*\|[^}]*\}\}", body)
     ]
     assert wrong == []
+
+
+def test_a_text_with_a_percent_sign_is_found() -> None:
+    with override("de"):
+        assert Template('{% load i18n %}{% translate "%n ago" %}').render(Context()) == "vor %n"
+
+
+def test_a_day_is_written_as_the_language_writes_it() -> None:
+    day = {"day": datetime(2026, 9, 1, 8, 5, tzinfo=UTC)}
+    shown = (
+        '{{ day|date:"j F Y, H:i" }}, {{ day|date:"j M Y" }}, {{ day|date:"DATE_FORMAT" }}{{ no|date:"j M" }}'
+    )
+    page = Template(shown)
+    assert page.render(Context(day)) == "1 September 2026, 08:05, 1 Sep 2026, 1 Sep 2026"
+    with override("de"):
+        assert page.render(Context(day)) == "1. September 2026, 08:05, 1. Sept. 2026, 1. Sept. 2026"
+
+
+def test_what_was_done_is_said_in_the_language_of_the_page() -> None:
+    done = Flash(messages.SUCCESS, "The stop was lifted.")
+    levels = {"DEFAULT_MESSAGE_LEVELS": messages.DEFAULT_LEVELS, "messages": [done]}
+    with override("de"):
+        assert "Der Stopp wurde aufgehoben." in render_to_string("unfold/helpers/messages.html", levels)
 
 
 def test_what_is_written_in_quotes_is_gathered() -> None:

@@ -23,7 +23,7 @@ from agents.forms import CodedForm, active_people, ceiling_of
 from agents.models import Agent
 from agents.services import lifecycle
 from audit.adminkit import actor_of, holds
-from audit.wording import said
+from audit.wording import said, said_lazy
 
 IDENTITY = ("name", "purpose", "sponsor", "deputy", "department", "role", "code")
 MACHINE = ("provider", "model", "version", "labels", "reached_by")
@@ -65,7 +65,7 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
         "promote",
         "issue_secret",
         {
-            "title": "More",
+            "title": said_lazy("More"),
             "items": [
                 "suspend",
                 "demote",
@@ -152,14 +152,14 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
 
     @display(description="Its life")
     def shown_life(self, agent: Agent) -> SafeString:
-        rows = [(moment(it.at), it.title, it.text) for it in selectors.timeline_of(agent)]
+        rows = [(moment(it.at), it.title, said(it.text)) for it in selectors.timeline_of(agent)]
         life = [
             ("Its record, certificates and hand-over", reverse("agent-life", args=[agent.pk])),
             ("What is approved in advance for it", f"{reverse('standing')}?agent={agent.pk}"),
         ]
         return format_html(
             "<p>{}</p>{}",
-            selectors.state_words(agent),
+            said(selectors.state_words(agent)),
             table(("When (UTC)", "What", "In words"), rows, empty="", links=life),
         )
 
@@ -172,7 +172,7 @@ class AgentAdmin(EmploymentVerbs, CredentialVerbs, AgentList, WorkforceAdmin):
         if not holds(agent.viewer, "agents.set_autonomy", agent):
             return table((), (), empty="You may not change it.")
         rows = [
-            (label, " ".join(said.text for said in found))
+            (label, said(" ".join(one.text for one in found)))
             for label, found in selectors.differences_of_autonomy(agent)
         ]
         return table(("Autonomy", "What it lets it do"), rows, empty="")

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import path
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -25,6 +25,7 @@ from agents.models import Agent, ChangeRequest, Stop
 from agents.services import changes, stops
 from audit.adminkit import actor_of, reason_action
 from audit.selectors import newest_position
+from audit.wording import language_of, said_lazy
 
 State = ChangeRequest.State
 SHOWN_AFFECTED = 50
@@ -145,7 +146,8 @@ class StopAdmin(WorkforceAdmin):
         stop = self.get_object(request, str(object_id))
         if stop is None:
             raise Http404
-        return render(request, "agents/stop_containment_parts.html", containment_parts(stop))
+        with translation.override(language_of(request)):
+            return render(request, "agents/stop_containment_parts.html", containment_parts(stop))
 
     @display(description="Stopped", ordering="scope_label")
     def shown_scope(self, stop: Stop) -> str:
@@ -236,8 +238,8 @@ def containment_parts(stop: Stop) -> dict[str, Any]:
     confirmed = moment(found.confirmed_at) if found.confirmed_at else "" if left else "in a moment"
     arrived = [
         ("Requested", stop.raised_by, moment(found.requested_at)),
-        ("Confirmed", how_far, confirmed),
-        *((part.label, part.sentence, moment(part.at) if part.at else "") for part in found.parts),
+        ("Confirmed", said_lazy(how_far), confirmed),
+        *((part.label, said_lazy(part.sentence), moment(part.at) if part.at else "") for part in found.parts),
     ]
     refused = [
         (link("agent", it.id, it.name), moment(it.refused_at) if it.refused_at else "has not called since")
@@ -304,6 +306,7 @@ class ChangeRequestAdmin(WorkforceAdmin):
     list_filter = ("state", "kind")
     list_select_related = ("proposer", "approver")
     search_fields = ("summary", "target_label", "reason")
+    said_fields = ("summary",)
     actions_detail = ["apply", "reject", "withdraw"]
     fieldsets = (
         (

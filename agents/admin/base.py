@@ -194,7 +194,7 @@ def trail(kind: str, obj: Any) -> SafeString:
     if viewer is None or not viewer.has_perm("audit.view_event"):
         return table((), (), empty="You may not read the ledger.")
     newest = ledger.timeline(kind, str(obj.pk), viewer, size=TRAIL_LENGTH).events
-    rows = [(moment(event.occurred_at), said_lazy(event.told), event.reason) for event in newest]
+    rows = [(moment(event.occurred_at), said_lazy(event.told), ledger.reason_of(event)) for event in newest]
     everything = f"{reverse('admin:audit_event_changelist')}?{urlencode({'kind': kind, 'object': obj.pk})}"
     return table(
         ("When (UTC)", "What", "Why"),

@@ -150,7 +150,7 @@ class RoleAdmin(ListMixin, WorkforceAdmin):
     def shown_template(self, role: Role) -> SafeString:
         origin = role.template
         words = f"Taken from {origin['code']}, version {origin['version']}." if origin else "Written here."
-        parts = [format_html("<p>{}</p>", words)]
+        parts = [format_html("<p>{}</p>", said(words))]
         if origin and origin["code"] in shipped_texts():
             address = reverse("role-template", args=[origin["code"]])
             parts.append(

@@ -27,6 +27,7 @@ from agents.forms.rules import RuleForm, lines_in
 from agents.models import CompanySettings, Measure, Policy, Rule
 from agents.services import policies, streaks
 from audit.adminkit import actor_of, holds, reason_action
+from audit.wording import said_lazy
 
 MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
 WHEN = (*policies.FORM_FIELDS, "sentence", "condition")
@@ -305,9 +306,9 @@ class MeasureAdmin(OperationNames, WorkforceAdmin):
         if obj is None:
             return found
         if not self.has_change_permission(request, obj):
-            found[0] = ("Limit", {"fields": ("name", "shown_scope", "operations", "code")})
-            found[2] = ("How much", {"fields": ("shown_ceiling", "on_exceed", "mode")})
-        return [*found, ("Standing", {"fields": ("shown_standing", "shown_trail")})]
+            found[0] = (said_lazy("Limit"), {"fields": ("name", "shown_scope", "operations", "code")})
+            found[2] = (said_lazy("How much"), {"fields": ("shown_ceiling", "on_exceed", "mode")})
+        return [*found, (said_lazy("Standing"), {"fields": ("shown_standing", "shown_trail")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed = super().get_readonly_fields(request, obj)

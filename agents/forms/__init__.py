@@ -45,6 +45,7 @@ from agents.selectors import company_currency
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
 from audit.vocabulary import Refusal
+from audit.wording import said_lazy
 
 MILLIONTHS = 1_000_000
 CEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -335,7 +336,7 @@ def stop_choices() -> list[Any]:
 
 
 def _stoppable(kind: str) -> list[tuple[str, str]]:
-    return [(f"{kind}:{it.id}", f"{it.label} ({it.code})") for it in registry.stop_targets(kind)]
+    return [(f"{kind}:{it.id}", said_lazy(f"{it.label} ({it.code})")) for it in registry.stop_targets(kind)]
 
 
 class ThrottleForm(ReasonModelForm):
@@ -514,8 +515,8 @@ class MeasureForm(ScopedForm):
 def _units() -> list[tuple[str, str]]:
     labels = dict(Measure.Unit.choices)
     currency = company_currency() or "company currency"
-    labels[Measure.Unit.MONEY.value] = f"Money, in {currency}"
-    labels[Measure.Unit.COST.value] = f"Cost of model use, in {currency}"
+    labels[Measure.Unit.MONEY.value] = said_lazy(f"Money, in {currency}")
+    labels[Measure.Unit.COST.value] = said_lazy(f"Cost of model use, in {currency}")
     return list(labels.items())
 
 

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from agents.decision import levels
 from agents.forms import groups_of_people
 from agents.forms.rows import RowsField, RowsWidget
+from audit.wording import said
 
 
 def level_choices() -> list[Any]:
@@ -46,10 +47,10 @@ class LevelsWidget(RowsWidget):
 
     def _row(self, name: str, place: int, row: Mapping[str, str]) -> dict[str, Any]:
         to = f"{levels.GROUP}:{row['group']}" if row.get("group") else row.get("to", "")
-        attrs = {"aria-label": f"Minutes until next level {place + 1}", "inputmode": "numeric"}
+        attrs = {"aria-label": said(f"Minutes until next level {place + 1}"), "inputmode": "numeric"}
         minutes = UnfoldAdminTextInputWidget().render(f"{name}-{place}-minutes", row.get("minutes", ""), attrs)
         whom = UnfoldAdminSelectWidget(choices=self.choices)
-        asked = whom.render(f"{name}-{place}-to", to, {"aria-label": f"Whom next level {place + 1} asks"})
+        asked = whom.render(f"{name}-{place}-to", to, {"aria-label": said(f"Whom next level {place + 1} asks")})
         return {"minutes": minutes, "to": asked}
 
 

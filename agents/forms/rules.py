@@ -24,6 +24,7 @@ from agents.forms.operations import OperationsInput
 from agents.forms.rows import RowsField, RowsWidget
 from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm
+from audit.wording import said, said_lazy
 
 EFFECTS = (
     ("read", "Reading"),
@@ -63,7 +64,7 @@ class LinesWidget(RowsWidget):
         return render_to_string("agents/lines.html", {"rows": shown, "given": bool(given)})
 
     def _row(self, name: str, place: int, row: Mapping[str, str]) -> dict[str, Any]:
-        said = f"of further comparison {place + 1}"
+        which = f"of further comparison {place + 1}"
         widgets = {
             "joined": ("How it hangs together", UnfoldAdminSelectWidget(choices=JOINED)),
             "field": ("What", UnfoldAdminSelectWidget(choices=self.choices)),
@@ -74,7 +75,9 @@ class LinesWidget(RowsWidget):
             "value": ("With", UnfoldAdminTextInputWidget()),
         }
         return {
-            part: widget.render(f"{name}-{place}-{part}", row.get(part, ""), {"aria-label": f"{label} {said}"})
+            part: widget.render(
+                f"{name}-{place}-{part}", row.get(part, ""), {"aria-label": f"{said(label)} {said(which)}"}
+            )
             for part, (label, widget) in widgets.items()
         }
 
@@ -229,7 +232,7 @@ COMMON_FIELDS = (
 def counters() -> list[tuple[str, str]]:
     """Return what limits and counters have counted, as it can be compared."""
     found = Measure.objects.exclude(mode=Rule.Mode.DRAFT).exclude(unit__in=BUDGETS).order_by("name")
-    return [(f"measures.{it.code}.settled", f"{it.name}: how much is done") for it in found]
+    return [(f"measures.{it.code}.settled", said_lazy(f"{it.name}: how much is done")) for it in found]
 
 
 def field_choices(
@@ -242,7 +245,10 @@ def field_choices(
         choices.append(("Limits and counters", listed))
         known |= {field for field, _ in listed}
     for operation in operations:
-        found = [(path, f"{path.removeprefix('args.')} ({title})") for path, title in arguments_of(operation)]
+        found = [
+            (path, said_lazy(f"{path.removeprefix('args.')} ({title})"))
+            for path, title in arguments_of(operation)
+        ]
         choices.append((operation.name, found))
         known |= {path for path, _ in found}
     return [*choices, *((field, field) for field in dict.fromkeys(current) if field and field not in known)]

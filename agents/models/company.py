@@ -52,4 +52,4 @@ class ExchangeRate(KeyedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.currency} from {self.valid_from}"
+        return f"{self.currency}, valid from {self.valid_from}"

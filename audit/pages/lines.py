@@ -8,9 +8,15 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from audit import asking, registry
+from audit import asking, reading, registry
 from audit.models import Event
+from audit.wording import said_lazy
 
+# What the portal calls such things, nobody typed.
+NAMED_BY_US = frozenset(
+    {"tasks.task", "appeals.appeal", "agents.changerequest", "agents.certificate", "agents.lifecycleterms",
+     "agents.exchangerate", "audit.legalhold", "audit.retentionrule", "connectors.call", "notices.post"}
+)  # fmt: skip
 TONES: dict[str, str] = {
     "allow": "good",
     "hold": "wait",
@@ -49,9 +55,9 @@ def line_of(event: Event) -> Line:
         number=number_of(event),
         at=event.occurred_at,
         sentence=sentence_of(event),
-        reason=event.reason,
+        reason=reading.reason_of(event),
         who=event.actor_label or event.actor_id,
-        what=event.subject_label,
+        what=what_of(event),
         kind=asking.kind_words(event.subject_kind),
         decision=event.get_decision_display(),
         decision_tone=TONES.get(event.decision, ""),
@@ -76,6 +82,11 @@ def number_of(event: Event) -> str:
     """Return the place of an event in the ledger as people read it."""
     position = getattr(event, "position", None)
     return f"{position:,}" if position else "being numbered"
+
+
+def what_of(event: Event) -> str:
+    """Return what it was done to: by the name it was given, or in the reader's language where we named it."""
+    return said_lazy(event.subject_label) if event.subject_kind in NAMED_BY_US else event.subject_label
 
 
 def sentence_of(event: Event) -> str:

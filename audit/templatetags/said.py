@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template import defaultfilters
 from django.template.base import Node, NodeList, Parser, TextNode, Token
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from audit import wording
+from audit.wording.figures import DAYS_OF
 
 register = template.Library()
+
+_NAMES = ("name", "title", "username", "label", "code")
 
 
 @register.filter
@@ -23,6 +28,22 @@ def said(text: object) -> str:
 def named(text: object) -> object:
     """Return a word of ours that may stand beside words of others: it is looked up whole, or stays as it is."""
     return wording.name_in(text) if type(text) is str else text
+
+
+@register.filter
+def titled(thing: object) -> str:
+    """Return how a thing is called: by the name somebody gave it, or in our words in the reader's language."""
+    called = str(thing)
+    is_given = any(called == str(getattr(thing, field, None)) for field in _NAMES)
+    return called if is_given else wording.said(called)
+
+
+@register.filter(expects_localtime=True, is_safe=False)
+def date(moment: Any, style: str | None = None) -> str:
+    """Return a day as Django's own filter does, as this page's language writes it: ``30. November 2026``."""
+    for ours, theirs in DAYS_OF.get((get_language() or "")[:2], ()):
+        style = style.replace(ours, theirs) if style else style
+    return str(defaultfilters.date(moment, style))
 
 
 class WordsNode(Node):

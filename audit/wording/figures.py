@@ -36,4 +36,7 @@ def german(text: str) -> str:
     return _DATE.sub(_german_date, _MONEY.sub(_german_money, text))
 
 
+# How a language writes the day before its month, in the letters of Django's filter ``date``.
+DAYS_OF: dict[str, tuple[tuple[str, str], ...]] = {"de": (("j F", "j. F"), ("j M", "j. N"))}
+
 FIGURES: dict[str, Callable[[str], str]] = {"de": german}

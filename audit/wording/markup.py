@@ -17,7 +17,9 @@ _LETTERS = re.compile(r"[^\W\d_]{2,}|\b[AaI]\b")
 # What stands between these is for machines, or is shown as it is.
 _RAW = re.compile(r"<(script|style|pre|textarea|code|kbd)\b", re.IGNORECASE)
 _ICON = re.compile(r"<(span|i)\b[^>]*material-symbols", re.IGNORECASE)
-_SAID_ATTRIBUTE = re.compile(r"""(?:^|\s)(title|aria-label|placeholder|alt)=(["'])$""", re.IGNORECASE)
+_SAID_ATTRIBUTE = re.compile(
+    r"""(?:^|\s)(title|aria-label|placeholder|alt|data-label|label)=(["'])$""", re.IGNORECASE
+)
 _LEFT_ALONE = {"blocktranslate": "endblocktranslate", "blocktrans": "endblocktrans", "comment": "endcomment"}
 _LEFT_ALONE |= {"verbatim": "endverbatim", "words": "endwords"}
 _HOLES = {"include", "translate", "trans", "url", "now"}

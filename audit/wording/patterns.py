@@ -63,6 +63,10 @@ class Pattern:
         found.append(text[at:end])
         return found if all(found) else None
 
+    def stands_alone(self, place: int) -> bool:
+        """Tell whether what is in a hole stands by itself, as what somebody said: after a colon, in quotes."""
+        return self.parts[place].rstrip().endswith((":", "“", '"', "(", "—", ".", "`"))
+
     def filled(self, found: list[str]) -> str:
         """Return the pattern of the other language with the same things in its holes."""
         return fill(self.target, dict(zip(holes_of(self.source), found, strict=True)))

@@ -22,6 +22,7 @@ from agents.selectors import difference_of_grants, visible_agents
 from audit.adminkit import ReadOnlyTabularInline, actor_of, holds, reason_action
 from audit.services import refusals_recorded
 from audit.vocabulary import Refusal
+from audit.wording import said_lazy
 from connectors import services
 from connectors.admin.base import ConnectionAdmin, shown_json, values_of
 from connectors.forms import GrantForm, HolderForm, OperationForm
@@ -102,6 +103,7 @@ class OperationAdmin(ConnectionAdmin):
     next_step = "Nobody may use it yet. Next: grant it to an agent or a role."
     list_filter = ("system", "effect", "is_enabled")
     search_fields = ("code", "name")
+    said_fields = ("name",)
     inlines = [AgentGrantInline, RoleGrantInline, RevisionInline]
     actions_detail = ["grant", "revoke", "switch_off", "switch_on"]
     fieldsets = (
@@ -128,7 +130,7 @@ class OperationAdmin(ConnectionAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        return [*fieldsets, ("Present revision", {"fields": SHOWN_REVISION})]
+        return [*fieldsets, (said_lazy("Present revision"), {"fields": SHOWN_REVISION})]
 
     def permitted_objects(self, request: HttpRequest) -> models.QuerySet[Operation]:
         return visible_to(request.user)

@@ -39,7 +39,8 @@ def test_sentences_that_are_known_as_they_stand_are_not_guessed_at_by_a_pattern(
     sentences = Sentences(
         {"They see what waits for you.": "Sie sehen es.", "{0} waits for {1}": "{0} wartet auf {1}"}
     )
-    assert sentences.say("They see what waits for you. It waits for Bob") == "Sie sehen es. It wartet auf Bob"
+    said = sentences.say("They see what waits for you. Robo waits for Bob")
+    assert said == "Sie sehen es. Robo wartet auf Bob"
 
 
 def test_words_that_are_listed_are_said_one_by_one():

@@ -48,11 +48,20 @@ COPIED = {
     UNFOLD
     / "unfold/helpers/empty_results.html": "5f4727a37a99da76e245048c8c7d7307ded9fe749533b33410e38657a9b1ef7e",
     UNFOLD / "unfold/helpers/add_link.html": "36cc86e42047e0124a74dbfc07758c364edab0e83eeed1dc56e6fe2e9a99f2e9",
+    UNFOLD
+    / "unfold/helpers/header_title.html": "b126ed2ab9ca16802d6763f49a74ba37b5bab125e5ff1af52a1ed586982dd0f3",
+    UNFOLD
+    / "unfold/helpers/help_text.html": "7c3b12a6d62de9a3cedf13dd3206e9c1a20d685d4518599a39bff51624bf06c8",
+    UNFOLD / "unfold/helpers/messages.html": "9e37d808b5122af1bfcd97130465a1fd212904073787230cd67d584873560e79",
+    UNFOLD
+    / "unfold/helpers/edit_inline/tabular_title.html": "8b67e2262ea42901d26b103c2f9ee0f60d10c0d66686c30d2b9d697a8e69d82b",
     UNFOLD / "admin/base.html": "2ce9250b3c649e3a1d3c7ea52308a2858c60374b76089c29a838c7cc870dbcf0",
     UNFOLD / "admin/base_site.html": "50eb1e71a0b2729ca7ff280934828eecc42d0c526e1effbeafcdfe9b3695637d",
     UNFOLD / "admin/login.html": "13deb7765ce366590d73a58f260f438aa8a3580851a7540b542c451e445c6b78",
     UNFOLD / "admin/change_form.html": "e9824d4d8a447d9741a1fe4a83180042ac11383bd51678e2b5e40460fa42d86a",
     UNFOLD / "admin/submit_line.html": "7a195a7b8beeda119f5cd1364303442bb18f964bb7a086ade6e4ab9bc13e8c18",
+    HISTORY
+    / "simple_history/object_history_list.html": "90cb710f9208df67adb24d39200af17bfc06bd58eb8b3315547f2e465e518d1d",
     HISTORY
     / "simple_history/object_history_form.html": "4ee43f170ade7e3a37a7d03ed9ab01c55abd6d127d8f9af5d49cbeb92ecad135",
 }

@@ -42,7 +42,8 @@ def messages_of(path: Path, root: Path) -> Iterator[Message]:
             # The node has made a variable of what was written in quotes.
             literal = getattr(node.filter_expression.var, "literal", None)
             if isinstance(literal, str):
-                yield Message(str(literal), place)
+                # Django looks it up with its percent signs doubled, and shows them as they were.
+                yield Message(str(literal).replace("%", "%%"), place)
         elif isinstance(node, BlockTranslateNode):
             yield _of_block(node, place)
 

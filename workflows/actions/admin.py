@@ -44,6 +44,7 @@ class ActionAdmin(ReadOnlyAdmin):
     list_filter = ["state", "outcome", "operation__system"]
     list_select_related = ["agent"]
     search_fields = ["label", "id", "agent__name", "operation_code", "remote_ref", "correlation_id"]
+    said_fields = ["sentence", "next_step", "verdict"]
     fieldsets = [
         (None, {"fields": ["label", "story", "state", "sentence", "next_step", "outcome", "remote_ref"]}),
         ("Asked", {"fields": ["agent", "on_behalf_of", "operation_code", "revision", "shown_amount"]}),
@@ -81,6 +82,7 @@ class StandingApprovalAdmin(ReadOnlyAdmin):
     list_filter = ["agent", "role", "operation"]
     list_select_related = ["agent", "role", "granted_by", "agreed_by"]
     search_fields = ["words", "reason", "id"]
+    said_fields = ["words"]
     date_hierarchy = "created_at"
     fieldsets = [
         (None, {"fields": ["words", "reason", "ended_where", "shown_use"]}),

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -51,12 +51,13 @@ class StageInline(ReadOnlyTabularInline):
 class ApprovalAdmin(ReadOnlyAdmin):
     """Every question to people, with its answers."""
 
-    list_display = ["subject_label", "requester_label", "shown_state", "expires_at", "decided_at"]
+    list_display = ["shown_subject", "requester_label", "shown_state", "expires_at", "decided_at"]
     list_filter = ["state", "subject_kind"]
     search_fields = ["subject_label", "requester_label", "subject_id", "digest"]
+    said_fields = ["sentence"]
     inlines = [StageInline, VoteInline]
     fieldsets = [
-        (None, {"fields": ["subject_label", "sentence", "state", "reason", "open_in_inbox"]}),
+        (None, {"fields": ["shown_subject", "sentence", "state", "reason", "open_in_inbox"]}),
         ("Who", {"fields": ["requester_label", "approver_groups", "quorum", "stage", "step_up"]}),
         ("When", {"fields": ["created_at", "expires_at", "decided_at", "used_at"]}),
         (
@@ -64,10 +65,15 @@ class ApprovalAdmin(ReadOnlyAdmin):
             {"fields": ["subject_kind", "subject_id", "digest", "binding", "policy_version", "explanation"]},
         ),
     ]
-    readonly_fields = ["open_in_inbox"]
+    readonly_fields = ["open_in_inbox", "shown_subject"]
 
     def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
         return visible_to(request.user)  # type: ignore[arg-type]
+
+    @display(description="Subject", ordering="subject_label")
+    def shown_subject(self, approval: Approval) -> SafeString | str:
+        is_an_agents = approval.subject_kind == "actions.action"
+        return escape(approval.subject_label) if is_an_agents else approval.subject_label
 
     @display(description="State", ordering="state", label=STATE_LABELS)
     def shown_state(self, approval: Approval) -> tuple[str, str]:

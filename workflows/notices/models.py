@@ -147,7 +147,7 @@ class Line(models.Model):
         constraints = [models.UniqueConstraint(fields=["notice", "person"], name="line_once_per_person")]
 
     def __str__(self) -> str:
-        return f"{self.notice} to {self.person}"
+        return f"{self.notice} for {self.person}"
 
 
 class Channel(KeyedModel):
@@ -225,4 +225,4 @@ class Post(Outgoing):
         ]
 
     def __str__(self) -> str:
-        return f"{self.body.get('subject') or self.body.get('type', '')} to {self.channel}"
+        return f"{self.body.get('subject') or self.body.get('type', '')} for {self.channel}"

@@ -299,8 +299,12 @@ def _plain(text: str, form: Any = "NFKC") -> str:
 
 
 def _json(part: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
-    options["help_text"] = f"{options['help_text']} Written as JSON.".strip()
+    options["help_text"] = _with(options["help_text"], "Written as JSON.")
     return _JSONField(widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}), **options)
+
+
+def _with(text: str, further: str) -> str:
+    return f"{text} {further}" if text else further
 
 
 class _JSONField(forms.CharField):
@@ -324,7 +328,7 @@ _MAKERS: dict[str, Any] = {
     "date": lambda part, options: _DateField(**options),
     "string": _text,
     "lines": lambda part, options: LinesField(
-        **{**options, "help_text": f"{options['help_text']} One in each line."}
+        **{**options, "help_text": _with(options["help_text"], "One in each line.")}
     ),
     "money": lambda part, options: MoneyField(**options),
 }

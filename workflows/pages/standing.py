@@ -92,7 +92,7 @@ class StandingForm(forms.Form):
             ("agent", said_lazy(f"Those of {action.agent.name}")),
             ("role", said_lazy(f"Those of every {role}")),
         ]
-        fields["same"].choices = [(line.field, words) for line, words in offered_lines(action)]
+        fields["same"].choices = [(line.field, said_lazy(words)) for line, words in offered_lines(action)]
         if not self.offered:
             del self.fields["same"]
         self.lines = {line.field: line for line in self.offered}

@@ -154,7 +154,7 @@ def _chapter(event: Any, action: Action) -> Chapter:
         tone=tone,
         who=event.actor_label,
         title=_title(event.told, action),
-        reason=event.reason,
+        reason=reading.reason_of(event),
         rules=deciding_rules(told, shown_arguments(action), amount_words(action)),
         limits=limits_in_words(told) if event.decision == "hold" else [],
         raw=pretty(data) if data else "",

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agents.models import Rule, User
+from audit.wording import said_lazy
 from workflows.actions.models import Action
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import asked_through_others, shapes_of
@@ -199,7 +200,7 @@ def _of_approval(approval: Approval, user: User, shelf: str, about: About) -> Ro
     return Row(
         key=str(approval.pk),
         icon="front_hand" if action else "policy",
-        title=approval.subject_label,
+        title=approval.subject_label if action else said_lazy(approval.subject_label),
         words=decision_words(approval) if shelf == "decided" else waiting_words(approval, shelf, whom),
         at=approval.decided_at if shelf == "decided" and approval.decided_at else approval.expires_at,
         is_due=shelf != "decided",
@@ -240,7 +241,7 @@ def _of_task(task: Task, user: User, shelf: str) -> Row:
     return Row(
         key=str(task.pk),
         icon=ICONS.get(Task.Kind(task.kind), "assignment"),
-        title=task.title,
+        title=task.title if task.is_given else said_lazy(task.title),
         words=", ".join(task_words(task, user, is_decided)),
         why="" if is_decided else task.body,
         quote="" if is_decided else quote_of(task.input),

@@ -8,11 +8,15 @@ from typing import Any
 from django import forms
 
 from agents.models import User
+from audit.wording import said_lazy
 from workflows.tasks.models import Task
 from workflows.tasks.services import Recipients, recipients_of
 
 KINDS = (Task.Kind.HUMAN_WORK, Task.Kind.EXCEPTION)
-WITHIN = (("14400", "4 hours"), ("86400", "A day"), ("259200", "3 days"), ("604800", "A week"))
+WITHIN = tuple(
+    (seconds, said_lazy(words))
+    for seconds, words in (("14400", "4 hours"), ("86400", "1 day"), ("259200", "3 days"), ("604800", "7 days"))
+)
 
 
 class _ToSomebody(forms.Form):
@@ -61,7 +65,11 @@ class AskForm(_ToSomebody):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     within = forms.TypedChoiceField(
-        label="Answer wanted within", choices=WITHIN, coerce=int, initial="86400", widget=forms.RadioSelect
+        label="Answer wanted within",
+        choices=WITHIN,
+        coerce=int,
+        initial="86400",
+        widget=forms.RadioSelect,
     )
 
     def choices_among(self, found: Recipients) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -22,7 +22,7 @@ from unfold.enums import ActionVariant
 from agents.admin.base import WorkforceAdmin, moment, table, trail
 from agents.models import ChangeRequest
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline, actor_of, reason_action
-from audit.wording import said
+from audit.wording import said, said_lazy
 from workflows.approvals.models import Approval
 from workflows.runs import selectors, services
 from workflows.runs.choices import OPEN_RUNS, RunState, RunVerb, StepVerb, VersionState
@@ -57,7 +57,7 @@ def _order(verb: RunVerb, icon: str, variant: ActionVariant) -> Any:
         return HttpResponseRedirect(reverse(f"run-{verb}", args=[run.pk]))
 
     order.__name__ = str(verb.value)
-    opened = unfold_action(description=str(verb.label), icon=icon, variant=variant)(order)
+    opened = unfold_action(description=said_lazy(str(verb.label)), icon=icon, variant=variant)(order)
     opened.permission = "runs.steer_run"
     opened.available = lambda run: verb in services.verbs_of_run(run)
     opened.opens = f"run-{verb}"

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from audit.adminkit import ReadOnlyAdmin, ReadOnlyTabularInline
@@ -35,14 +37,15 @@ class CommentInline(ReadOnlyTabularInline):
 class TaskAdmin(ReadOnlyAdmin):
     """What waits for somebody, and what became of it."""
 
-    list_display = ["title", "kind", "shown_state", "claimed_by", "due_at", "created_at"]
+    list_display = ["shown_title", "kind", "shown_state", "claimed_by", "due_at", "created_at"]
     list_filter = ["kind", "state", "priority"]
     list_select_related = ["claimed_by"]
     search_fields = ["title", "subject_label", "subject_id"]
     date_hierarchy = "created_at"
     inlines = [CommentInline]
+    readonly_fields = ["shown_title", "shown_body"]
     fieldsets = [
-        (None, {"fields": ["title", "body", "kind", "state", "priority"]}),
+        (None, {"fields": ["shown_title", "shown_body", "kind", "state", "priority"]}),
         ("Who", {"fields": ["candidate_groups", "candidate_users", "claimed_by", "lease_until"]}),
         ("When", {"fields": ["created_at", "due_at", "closed_at", "close_reason"]}),
         ("About", {"fields": ["subject_label", "subject_kind", "subject_id"]}),
@@ -50,6 +53,14 @@ class TaskAdmin(ReadOnlyAdmin):
 
     def permitted_objects(self, request: HttpRequest) -> QuerySet[Any]:
         return visible_to(request.user)  # type: ignore[arg-type]
+
+    @display(description="Title", ordering="title")
+    def shown_title(self, task: Task) -> SafeString | str:
+        return escape(task.title) if task.is_given else task.title
+
+    @display(description="Body")
+    def shown_body(self, task: Task) -> SafeString | str:
+        return escape(task.body) if task.is_given else task.body
 
     @display(description="State", ordering="state", label=STATE_LABELS)
     def shown_state(self, task: Task) -> tuple[str, str]:

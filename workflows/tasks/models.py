@@ -253,6 +253,12 @@ class Task(CheckedTogether):
         """Return what the task is about."""
         return Ref(self.subject_kind, self.subject_id, self.subject_label)
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a workflow, or who gave the work, wrote its title; that of another task is the portal's."""
+        is_work = self.kind in (Task.Kind.AGENT_WORK, Task.Kind.HUMAN_WORK)
+        return is_work and self.subject_kind != "tasks.task"
+
     def as_ref(self) -> Ref:
         """Return the task itself as the subject of an event."""
         return Ref("tasks.task", str(self.pk), self.title)

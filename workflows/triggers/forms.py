@@ -77,8 +77,8 @@ class TriggerForm(ReasonModelForm):
         told = {
             "signal": SIGNAL,
             "condition": f"Left empty: always. Else a comparison: {self.words.condition}. {self.words.reads}",
-            "give": f"One line for each thing the workflow asks for, e.g. {self.words.give}; words stand in "
-            f'quotes: topic = "Month end". {_asked()}',
+            "give": f"One line for each thing the workflow asks for, e.g. {self.words.give}. "
+            f'Words stand in quotes: topic = "Month end". {_asked()}',
             "key": "The same name again is the run that is there: nothing is begun twice. Left empty: each "
             f"time is work of its own. E.g. {self.words.key}",
         }

@@ -119,8 +119,8 @@ def test_the_same_in_german_by_the_clock_of_its_reader():
         "Betrag: 1.500,00 EUR",
         "Verantwortliche Person: Alice Ann",
         "Mittleres Risiko: es bewegt Geld",
-        "Bis: Do, 3. Dez 2026, 14:00 (CET)",
-        "Hat bis Do, 3. Dez 2026, 14:00 (CET) niemand entschieden, wird es abgewiesen",
+        "Bis: Do, 3. Dez. 2026, 14:00 (CET)",
+        "Hat bis Do, 3. Dez. 2026, 14:00 (CET) niemand entschieden, wird es abgewiesen",
         "Ansehen und entscheiden:\nhttps://portal.example/inbox/1/\n",
         "Sie erhalten diese E-Mail, weil",
     ):

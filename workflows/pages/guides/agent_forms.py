@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from agents.forms import active_people
 from agents.models import Agent, Department, Role, User
 from agents.services.role_catalogue import shipped_templates
+from audit.wording import said_lazy
 from connectors.models import Operation
 from workflows.pages.guides.parts import GuideForm
 
@@ -57,7 +58,7 @@ class JobForm(forms.Form):
         ]
         choices: list[Any] = own
         if may_add:
-            choices = [*own, *((key, _("%(job)s (ready to take)") % {"job": name}) for key, name in shipped)]
+            choices = [*own, *((key, said_lazy(f"{name} (ready to take)")) for key, name in shipped)]
             choices.append((NEW, _("A new job")))
         self.fields["job"].choices = choices  # type: ignore[attr-defined]
         self.fields["reason"].required = False

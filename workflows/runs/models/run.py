@@ -312,7 +312,7 @@ class Timer(models.Model):
         constraints = [models.UniqueConstraint(fields=["step", "kind"], name="runs_timer_once")]
 
     def __str__(self) -> str:
-        return f"{self.kind} at {self.fire_at}"
+        return f"{self.kind} due at {self.fire_at}"
 
 
 class RunDocument(models.Model):
