@@ -281,7 +281,9 @@ def _tasks(user: User, agents: Sequence[Any], most: int) -> list[tuple[Any, Doin
         visible_tasks(user).filter(pk__in=keys).select_related("step__run", "claimed_by__agent").order_by("pk")
     )
     runs = {step.run_id for task in tasks if (step := getattr(task, "step", None))}
-    shown = set(visible_runs(user).filter(pk__in=runs).values_list("pk", flat=True)) if runs else set()
+    shown = (
+        set(visible_runs(user, kept=True).filter(pk__in=runs).values_list("pk", flat=True)) if runs else set()
+    )
     return [(task.claimed_by.agent.pk, _of_task(task, shown)) for task in tasks]  # type: ignore[union-attr]
 
 
@@ -306,7 +308,8 @@ def _actions(user: User, agents: Sequence[Any], most: int) -> list[tuple[Any, Do
     keys = list(open_ones.annotate(place=place).filter(place__lte=most).values_list("pk", flat=True))
     if not keys:
         return []
-    actions = visible_actions(user).filter(pk__in=keys).order_by("-pk").distinct()
+    shown = visible_actions(user).filter(pk__in=keys).order_by("-pk")
+    actions = shown.defer("arguments", "explanation", "evidence", "result", "provenance", "reason")
     return [(action.agent_id, _of_action(action)) for action in actions]
 
 
