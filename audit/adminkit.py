@@ -30,7 +30,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from audit.adminfields import PagesOfMany, ShownOnceMixin
+from audit.adminfields import PagesOfMany, ShownOnceMixin, work_out_once
 from audit.services import record_once, refusals_recorded
 from audit.vocabulary import Actor, Ref, Refusal
 from audit.wording import lazy_words, said_lazy, translate_form
@@ -373,6 +373,15 @@ class GovernedAdmin(
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def render_history_view(
+        self, request: HttpRequest, template: str, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        """Lay out an earlier version, each of its fields worked out once."""
+        if "adminform" in context:
+            work_out_once(self, context["adminform"].readonly_fields)
+        found: HttpResponse = super().render_history_view(request, template, context, **kwargs)
+        return found
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         """Leave what only the form asks (a reason, a new secret) out of an earlier version, and for readers."""
