@@ -27,10 +27,19 @@ class PagesOfMany(Paginator):
     @cached_property
     def count(self) -> int:
         """Return how many rows there are, at most MOST_COUNTED."""
+        return min(self._counted, MOST_COUNTED)
+
+    @property
+    def is_more(self) -> bool:
+        """Say whether there are more rows than ``count``: then it is where the counting ended."""
+        return self._counted > MOST_COUNTED
+
+    @cached_property
+    def _counted(self) -> int:
         rows: Any = self.object_list
         if not isinstance(rows, models.QuerySet):
             return len(rows)
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[: MOST_COUNTED + 1].count())
 
 
 class ShownOnceMixin:

@@ -435,6 +435,8 @@ QUICK_DECISIONS = env.int("QUICK_DECISIONS", default=20)
 QUICK_DECISION_SECONDS = env.float("QUICK_DECISION_SECONDS", default=5)
 QUICK_UNOPENED_PERCENT = env.int("QUICK_UNOPENED_PERCENT", default=80)
 QUICK_PERIOD_DAYS = env.int("QUICK_PERIOD_DAYS", default=7)
+# How old the figures of "How approvals go" may be; the page says as of when they are.
+APPROVALS_LOAD_SECONDS = env.int("APPROVALS_LOAD_SECONDS", default=60)
 DEFAULT_APPROVER_GROUP = env.str("DEFAULT_APPROVER_GROUP", default="Approvers")
 CHANGE_APPROVER_GROUP = env.str("CHANGE_APPROVER_GROUP", default="Approvers")
 INCIDENT_GROUP = env.str("INCIDENT_GROUP", default="Operators")

@@ -20,3 +20,5 @@ STORAGES = {
 }
 # Every test client builds the handler anew; it need not read all static files each time.
 WHITENOISE_AUTOREFRESH = True
+# What one test decides the next would still find added up.
+APPROVALS_LOAD_SECONDS = 0

@@ -349,6 +349,14 @@ class ChangeRequestAdmin(WorkforceAdmin):
             "shown_trail",
         )
 
+    def render_history_view(
+        self, request: HttpRequest, template: str, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        """Show what it lets whom do beside an earlier version, too, as far as this person may see it."""
+        if "original" in context:
+            context["original"].viewer = request.user
+        return super().render_history_view(request, template, context, **kwargs)
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         """The proposer may withdraw, everybody else may decide."""
         own = self.get_object(request, str(object_id))

@@ -19,6 +19,7 @@ from unfold.views import ChangeList
 from agents import registry
 from agents.decision.facts import OperationFacts
 from agents.decision.patterns import operations_hit
+from audit.wording import said_lazy
 
 
 class FilledChangeList(ChangeList):
@@ -72,7 +73,7 @@ def _in_words(pattern: str, known: Sequence[OperationFacts]) -> SafeString:
     covered = operations_hit(pattern, (), known)
     exact = next((one for one in covered if one.code == pattern), None)
     if exact is not None:
-        return format_html('<span title="{}">{}</span>', pattern, exact.name)
+        return format_html('<span title="{}">{}</span>', pattern, said_lazy(exact.name))
     count = ngettext("%(count)s operation", "%(count)s operations", len(covered)) % {"count": len(covered)}
     return format_html("{} ({})", _("All") if pattern == "*" else pattern, count)
 

@@ -32,7 +32,7 @@ class AgentsCompared:
         """Yield what of lifecycle, autonomy, risk and attestation is different."""
         for key, new in self.after.agents.items():
             old = self.before.agents.get(key)
-            if old is not None and old != new:
+            if old is not None and old is not new and old != new:
                 yield from self._of_agent(old, new)
 
     def _of_agent(self, old: AgentFacts, new: AgentFacts) -> Iterator[Said]:
@@ -90,8 +90,11 @@ class AgentsCompared:
     def grants(self) -> Iterator[Said]:
         """Yield which operations and systems agents reach anew, or no longer."""
         groups: dict[tuple[frozenset[str], frozenset[str]], list[AgentFacts]] = {}
+        same = self.before.grants_alike(self.after)
         for key, agent in self.after.agents.items():
             if (old := self.before.agents.get(key)) is not None and old.lifecycle == agent.lifecycle:
+                if same and old is agent:
+                    continue
                 had, has = set(self.before.held(old)), set(self.after.held(agent))
                 if had != has:
                     groups.setdefault((frozenset(has - had), frozenset(had - has)), []).append(agent)

@@ -10,6 +10,7 @@ from agents.decision.contract import Names
 from agents.decision.facts import AgentFacts, GrantFacts, MeasureDefinition, OperationFacts, RuleFacts, Snapshot
 from agents.decision.reach import granted, reach_of_limit, reach_of_rule
 
+Holders = frozenset[tuple[str, str]]  # those of an agent and its groups that something was granted to
 Reached = Mapping[str, tuple[AgentFacts, frozenset[str]]]
 
 
@@ -32,7 +33,7 @@ class World:
     def __init__(self, authority: Authority) -> None:
         self.snapshot, self.operations = authority.snapshot, authority.operations
         self.agents = {agent.agent_id: agent for agent in authority.agents}
-        self._held: dict[str, dict[str, OperationFacts]] = {}
+        self._held: dict[Holders, dict[str, OperationFacts]] = {}
 
     @cached_property
     def at_work(self) -> list[AgentFacts]:
@@ -48,12 +49,21 @@ class World:
 
     def held(self, agent: AgentFacts) -> dict[str, OperationFacts]:
         """Return the operations that an agent may use, by code."""
-        if agent.agent_id not in self._held:
-            holders = (("user", agent.user_id), *(("group", key) for key in agent.group_ids))
-            grants = [grant for holder in holders for grant in self._grants.get(holder, ())]
+        # Most agents of a role hold what its group was granted and nothing more: it is looked up once for all.
+        holders = self._holders(agent)
+        if holders not in self._held:
+            grants = [grant for holder in holders for grant in self._grants[holder]]
             found = granted(agent, grants, self.operations)
-            self._held[agent.agent_id] = {operation.code: operation for operation in found}
-        return self._held[agent.agent_id]
+            self._held[holders] = {operation.code: operation for operation in found}
+        return self._held[holders]
+
+    def _holders(self, agent: AgentFacts) -> Holders:
+        known = (("user", agent.user_id), *(("group", key) for key in agent.group_ids))
+        return frozenset(holder for holder in known if holder in self._grants)
+
+    def grants_alike(self, other: World) -> bool:
+        """Say whether in another world the same is granted to the same, of the same operations."""
+        return self.snapshot.grants == other.snapshot.grants and self.operations == other.operations
 
     def of_rule(self, rule: RuleFacts | None, agents: Iterable[AgentFacts]) -> Reached:
         """Return whom of these a rule reaches, with the granted operations it speaks of."""

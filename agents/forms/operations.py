@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from agents import registry
+from audit.wording import said_lazy
 
 
 class OperationsInput(UnfoldAdminTextInputWidget):
@@ -18,7 +19,6 @@ class OperationsInput(UnfoldAdminTextInputWidget):
         """Write the line and what it offers; what is offered is read when the form is shown."""
         offered = f"offered-{name}"
         line = super().render(name, value, {**(attrs or {}), "list": offered}, renderer)
-        options = format_html_join(
-            "", '<option value="{}">{}</option>', ((one.code, one.name) for one in registry.all_operations())
-        )
+        known = ((one.code, said_lazy(one.name)) for one in registry.all_operations())
+        options = format_html_join("", '<option value="{}">{}</option>', known)
         return format_html('{}<datalist id="{}">{}</datalist>', line, offered, options)

@@ -52,6 +52,7 @@ from agents.selectors.model_use import model_use_panel
 from agents.selectors.money import money_facts, rate_on, to_company_minor
 from agents.selectors.throttles import throttles_of
 from agents.selectors.visible import (
+    sees_every_agent,
     visible_agents,
     visible_calendars,
     visible_change_requests,
@@ -101,6 +102,7 @@ __all__ = [
     "present_authority",
     "rate_on",
     "rule_facts",
+    "sees_every_agent",
     "signing_of",
     "speaks_of",
     "state_words",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from agents import registry
 from agents.decision.facts import (
@@ -40,6 +42,7 @@ SELECT id, code FROM upward ORDER BY depth
 """
 
 T = TypeVar("T")
+Row = Mapping[str, Any]  # of an agent, by _COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,21 +231,30 @@ def agent_facts(agent: Agent) -> AgentFacts:
     """Return what a decision reads about an agent, fresh from the database."""
     agent = Agent.objects.select_related("user", "role", "sponsor").get(pk=agent.pk)
     groups = {str(key) for key in agent.user.groups.values_list("pk", flat=True)}
-    return _agent_facts(agent, _departments_upward(agent.department_id), groups)
+    return _agent_facts(_row_of(agent), _departments_upward(agent.department_id), groups)
 
 
 def facts_of_agents(agents: Iterable[Agent]) -> dict[UUID, AgentFacts]:
     """Return the same of agents just read with user, role and sponsor, by their keys, with two queries."""
     found = list(agents)
-    tree = {key: (code, parent) for key, code, parent in Department.objects.values_list("pk", "code", "parent")}
-    groups: dict[UUID, set[str]] = {}
     memberships = User.groups.through.objects.filter(user__in=[agent.user_id for agent in found])
+    return dict(_facts_of_rows(map(_row_of, found), memberships))
+
+
+def facts_of_many(agents: QuerySet[Agent]) -> dict[UUID, AgentFacts]:
+    """Return the same of what a query finds, with three queries; no object is made of each of ten thousand."""
+    memberships = User.groups.through.objects.filter(user__kind=User.Kind.AGENT)
+    return dict(_facts_of_rows(agents.order_by("pk").values(*_COLUMNS).iterator(), memberships))
+
+
+def _facts_of_rows(rows: Iterable[Row], memberships: QuerySet[Any]) -> Iterator[tuple[UUID, AgentFacts]]:
+    tree = {key: (code, parent) for key, code, parent in Department.objects.values_list("pk", "code", "parent")}
+    above = {key: _upward(tree, key) for key in tree}
+    groups: dict[UUID, set[str]] = {}
     for user_id, group_id in memberships.values_list("user_id", "group_id"):
         groups.setdefault(user_id, set()).add(str(group_id))
-    return {
-        agent.pk: _agent_facts(agent, _upward(tree, agent.department_id), groups.get(agent.user_id, set()))
-        for agent in found
-    }
+    for row in rows:
+        yield row["id"], _agent_facts(row, above[row["department_id"]], groups.get(row["user_id"], set()))
 
 
 def facts_by_key(agents: Iterable[UUID]) -> dict[UUID, AgentFacts]:
@@ -251,27 +263,39 @@ def facts_by_key(agents: Iterable[UUID]) -> dict[UUID, AgentFacts]:
     return facts_of_agents(found)
 
 
-def _agent_facts(agent: Agent, above: Sequence[tuple[UUID, str]], groups: set[str]) -> AgentFacts:
+# What of an agent, and of what it belongs to, its facts are made of.
+_COLUMNS = (
+    *("id", "user_id", "name", "code", "department_id", "role_id", "sponsor_id", "deputy_id", "created_at"),
+    *("lifecycle", "autonomy", "brake", "risk_tier", "attest_by", "probation_since"),
+    *("user__is_active", "role__group_id", "role__code", "sponsor__is_active", "sponsor__kind"),
+)
+
+
+def _row_of(agent: Agent) -> Row:
+    return {column: reduce(getattr, column.split("__"), agent) for column in _COLUMNS}
+
+
+def _agent_facts(row: Row, above: Sequence[tuple[UUID, str]], groups: set[str]) -> AgentFacts:
     return AgentFacts(
-        agent_id=str(agent.pk),
-        user_id=str(agent.user_id),
-        name=agent.name,
-        code=agent.code,
+        agent_id=str(row["id"]),
+        user_id=str(row["user_id"]),
+        name=row["name"],
+        code=row["code"],
         department_ids=tuple(str(key) for key, _ in above),
-        role_id=str(agent.role_id),
-        group_ids=frozenset(groups | {str(agent.role.group_id)}),
-        lifecycle=agent.lifecycle if agent.user.is_active else "retired",
-        autonomy=agent.autonomy,
-        brake=agent.brake,
-        risk_tier=agent.risk_tier,
-        attest_by=agent.attest_by,
-        sponsor_active=agent.sponsor.is_active_person,
-        role_code=agent.role.code,
+        role_id=str(row["role_id"]),
+        group_ids=frozenset(groups | {str(row["role__group_id"])}),
+        lifecycle=row["lifecycle"] if row["user__is_active"] else "retired",
+        autonomy=row["autonomy"],
+        brake=row["brake"],
+        risk_tier=row["risk_tier"],
+        attest_by=row["attest_by"],
+        sponsor_active=row["sponsor__is_active"] and row["sponsor__kind"] != User.Kind.AGENT,
+        role_code=row["role__code"],
         department_code=above[0][1] if above else "",
-        sponsor_id=str(agent.sponsor_id),
-        deputy_id=str(agent.deputy_id or ""),
-        since=agent.created_at.date(),
-        on_probation=agent.on_probation,
+        sponsor_id=str(row["sponsor_id"]),
+        deputy_id=str(row["deputy_id"] or ""),
+        since=row["created_at"].date(),
+        on_probation=row["probation_since"] is not None,
     )
 
 

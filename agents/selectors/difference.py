@@ -16,7 +16,7 @@ from agents.decision.contract import Names
 from agents.decision.facts import AgentFacts, GrantFacts, MeasureDefinition, RuleFacts
 from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Department, Policy, Role
-from agents.selectors.authority import authority_snapshot, facts_of_agents
+from agents.selectors.authority import authority_now, authority_snapshot, facts_of_agents, facts_of_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,39 @@ class Foreseen:
 
 
 def present_authority() -> Authority:
-    """Return all authority as it stands, with every agent that was not retired; a handful of queries."""
-    return _authority_over(Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED), Agent.objects.all())
+    """Return all authority as it stands, with every agent that was not retired; a handful of queries.
+
+    Who the agents are is read once for each version of authority, which moves with it; a name is no authority,
+    so names are read anew.
+    """
+    present = authority_now()
+    names = _names(Agent.objects.all())
+    known = present.kept(("agents",), _facts_of_everybody)
+    return Authority(
+        snapshot=present.snapshot,
+        agents=tuple(_named(agent, names) for agent in known),
+        operations={operation.code: operation for operation in registry.all_operations()},
+        names=names,
+    )
+
+
+def _facts_of_everybody() -> tuple[AgentFacts, ...]:
+    return tuple(facts_of_many(Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)).values())
+
+
+def _named(agent: AgentFacts, names: Names) -> AgentFacts:
+    name = names.scopes.get(("agent", agent.agent_id), agent.name)
+    return agent if name == agent.name else replace(agent, name=name)
 
 
 def authority_over(*agents: Agent) -> Authority:
     """Return the same with these agents alone: what is asked about one of them need not read ten thousand."""
     these = Agent.objects.filter(pk__in=[agent.pk for agent in agents])
-    return _authority_over(these, these)
-
-
-def _authority_over(agents: QuerySet[Agent], named: QuerySet[Agent]) -> Authority:
     return Authority(
         snapshot=authority_snapshot(),
-        agents=tuple(facts_of_agents(agents.select_related("user", "role", "sponsor")).values()),
+        agents=tuple(facts_of_agents(these.select_related("user", "role", "sponsor")).values()),
         operations={operation.code: operation for operation in registry.all_operations()},
-        names=_names(named),
+        names=_names(these),
     )
 
 

@@ -33,8 +33,15 @@ def visible_agents(user: User) -> QuerySet[Agent]:
         return Agent.objects.none()
     if user.is_agent:
         return Agent.objects.filter(user=user)
+    if sees_every_agent(user):
+        return Agent.objects.all()
     own = Q(sponsor=user) | Q(deputy=user) | Q(_headed_by(user), sponsor__is_active=False)
     return Agent.objects.filter(own | Q(pk__in=_permitted(user, "agents.view_agent", Agent)))
+
+
+def sees_every_agent(user: User) -> bool:
+    """Say whether the agents a user may see are all of them: by right, not by what there is."""
+    return user.is_active and not user.is_agent and user.has_perm("agents.view_agent")
 
 
 def _headed_by(user: User) -> Q:

@@ -16,7 +16,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 
 from audit.admincsv import CsvListMixin
-from audit.adminfields import PagesOfMany, ShownOnceMixin
+from audit.adminfields import PagesOfMany, ShownOnceMixin, work_out_once
 from audit.adminkit.rights import ObjectPermissionAdminMixin
 from audit.adminkit.verbs import ReasonActionsMixin, actor_of, address_of, ref_of, refs_of
 from audit.services import record_once
@@ -73,6 +73,15 @@ class GovernedAdmin(
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def render_history_view(
+        self, request: HttpRequest, template: str, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        """Lay out an earlier version, each of its fields worked out once."""
+        if "adminform" in context:
+            work_out_once(self, context["adminform"].readonly_fields)
+        found: HttpResponse = super().render_history_view(request, template, context, **kwargs)
+        return found
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         """Leave what only the form asks (a reason, a new secret) out of an earlier version, and for readers."""

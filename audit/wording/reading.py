@@ -37,6 +37,10 @@ class Known(Protocol):
     def english(self) -> frozenset[str]:
         """The words that only the English sentences use."""
 
+    @property
+    def counting(self) -> frozenset[str]:
+        """The patterns of a number before a word, which there are for one and for many: ``{0} agents``."""
+
     def exactly(self, text: str) -> str | None:
         """Return a whole text, or None."""
 
@@ -138,6 +142,12 @@ class Reading:
                 found = pattern.found_in(other)
             if found is None or (_only_joins(pattern) and (depth or not self._may_join(pattern, found))):
                 continue
+            if (
+                pattern.source in self._known.counting
+                and not found[0][0].isdigit()
+                and self._known.exactly(found[0]) is None
+            ):
+                continue  # a name that ends in our word: `Customer support agent`
             yield self._try(pattern, found, text, depth)
             tried += 1
             if tried == MOST_TRIED:

@@ -21,6 +21,9 @@ _HOLE = re.compile(r"\{\d+\}")
 _COVER = "\ue000{}\ue001"  # of a private area of Unicode, which no sentence of ours has
 
 
+_COUNTED = re.compile(r"\{0\} [a-z]+")
+
+
 class Sentences:
     """Translate what was said in English, by a catalogue of sentences and patterns.
 
@@ -69,6 +72,14 @@ class Sentences:
         ours = _words_of(self._known)
         theirs = _words_of(self._known.values())
         return frozenset(word for word, times in ours.items() if theirs[word] * _RATHER < times)
+
+    @cached_property
+    def counting(self) -> frozenset[str]:
+        """The patterns of a number before one word, known for one and for many of it."""
+        one_word = {text for text in self._known if _COUNTED.fullmatch(text)}
+        return frozenset(
+            text for text in one_word if {f"{text}s", text.removesuffix("s")} & (one_word - {text})
+        )
 
     def _patterns_of(self, letter: str) -> list[Pattern]:
         return [it for it in self._patterns if not it.parts[0] or it.parts[0][0].lower() == letter]

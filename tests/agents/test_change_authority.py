@@ -71,7 +71,14 @@ def test_the_second_person_reads_what_it_lets_whom_do_and_is_told_when_that_has_
     text = client.get(address).content.decode()
     assert lets in text
     assert "Today it would mean" not in text
-    Agent.objects.update(autonomy="by_contract")
+    versions = waiting.history.values_list("pk", flat=True)
+    earlier = reverse("admin:agents_changerequest_simple_history", args=[waiting.pk, versions[0]])
+    assert lets in client.get(earlier).content.decode()
+    Agent.objects.update(name="Rob")
+    assert lets.replace("Robo", "Rob") in foreseen(waiting).now, (
+        "a name is read anew, though it is no authority"
+    )
+    Agent.objects.update(name="Robo", autonomy="by_contract")
     assert foreseen(waiting).has_moved
     assert "Today it would mean" in client.get(address).content.decode()
     [read] = client.get("/api/v1/change-requests?state=pending").json()["results"]

@@ -46,6 +46,9 @@ SENTENCES = Sentences(KNOWN)
         ("The run is not what it was, not an incident.", "The run is not what it was, not an incident."),
         ("Robo waits until somebody has looked at it", "Robo waits until somebody has looked at it"),
         ("What was above it is paused.", "What was above it is paused."),
+        # A name that ends in a word of ours is no number of it.
+        ("Sick days", "Sick days"),
+        ("3 days", "3 Tage"),
         # Names are nobody's words to translate, however they read.
         ("Robo may use Post an invoice.", "Robo darf Post an invoice verwenden."),
         ("Dave stopped the rival's.", "Dave hat the rival's gestoppt."),
@@ -99,7 +102,8 @@ def _german() -> set[str]:
 
 @given(st.lists(NAMES, min_size=4, max_size=4), st.sampled_from([it for it in KNOWN if holes_of(it)]))
 def test_a_sentence_with_names_in_its_holes_is_said_whole(names: list[str], source: str) -> None:
-    shown = SENTENCES.say(fill(source, dict(enumerate(names))))
+    held = ["3"] * 4 if source in SENTENCES.counting else names
+    shown = SENTENCES.say(fill(source, dict(enumerate(held))))
     assert not set(WORD.findall(shown.lower())) & SENTENCES.english
 
 
@@ -107,6 +111,8 @@ def test_every_pattern_of_the_catalogue_is_said_whole_with_names_in_its_holes() 
     sentences = sentences_in("de")
     half = []
     for pattern in sentences.patterns:
+        if pattern.source in sentences.counting:
+            continue
         text = fill(pattern.source, {hole: f"Zq{chr(97 + hole)}" for hole in holes_of(pattern.source)})
         shown = sentences.say(text)
         ours = sentences.english - set(WORD.findall(pattern.target.lower()))

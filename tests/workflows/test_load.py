@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.test import Client
 
@@ -16,7 +18,9 @@ from tests.company import TESTS, person
 from tests.workflows.conftest import ask, hold_above, signed_in
 from tests.workflows.test_approvals import vote
 from workflows.approvals.models import Approval, Opening, QuickDecisions
-from workflows.approvals.selectors import load_for, pending_for
+from workflows.approvals.policies.load import figures_of, grouped
+from workflows.approvals.selectors import database_now, decided_since, load_for, pending_for
+from workflows.approvals.selectors.load import tallied_since
 from workflows.approvals.services import look_for_quick_decisions, reassign
 from workflows.tasks.models import Task
 
@@ -111,3 +115,41 @@ def test_what_waits_is_handed_to_others_of_the_same_right(
     )
     assert said.status_code == 302
     assert Event.objects.filter(verb="approvals.approval_reassigned").count() == 2
+
+
+def test_what_is_added_up_is_what_the_votes_show_one_by_one(
+    clerk: Agent, alice: User, bob: User, dave: User, hints: Any
+) -> None:
+    hold_above(10_000)
+    hold_above(30_000)
+    for number in range(14):
+        asked = ask(clerk, minor=20_000 + 2_000 * number, number=f"RE-{number}").approval
+        if number % 3:
+            page(bob, f"/inbox/{asked.pk}/")
+        vote(bob, asked, verdict="reject" if number % 4 == 0 else "approve")
+    since = database_now() - timedelta(days=7)
+    for people in (None, {bob.pk}, {dave.pk}, set()):
+        votes, found = decided_since(since, people), tallied_since(since, people)
+        assert found.all == figures_of(votes)
+        assert found.by_person == grouped(votes, lambda one: [one.person])
+        assert found.by_rule == grouped(votes, lambda one: one.rules)
+    assert len(found.by_rule) == 0
+    assert len(tallied_since(since).by_rule) == 2
+
+
+def test_figures_are_kept_for_a_moment_by_whose_they_are_and_say_as_of_when(
+    approval: Approval, alice: User, bob: User, dave: User, settings: Any
+) -> None:
+    settings.APPROVALS_LOAD_SECONDS = 60
+    cache.clear()
+    assert (load_for(alice, 30).all.decided, load_for(dave, 30).all.decided) == (0, 0)
+    vote(bob, approval)
+    before = load_for(alice, 30)
+    assert (before.all.decided, before.waiting) == (0, 0)
+    assert load_for(bob, 30).all.decided == 1
+    assert before.as_of <= load_for(bob, 30).as_of < database_now()
+    leading.set_manager(actor=TESTS, person=bob, manager=dave, reason="set up for a test")
+    assert load_for(dave, 30).all.decided == 1, "whose reports are others sees other figures at once"
+    assert "as of" in page(alice, "/approvals/load/").content.decode()
+    cache.clear()
+    assert load_for(alice, 30).all.decided == 1

@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from audit import adminfields
+from tests.workflows.conftest import ask, hold_above
 from tests.workflows.test_runs import approve, begun, letters, publish, written
 from workflows.approvals.models import Approval
 from workflows.runs.models import Run, Workflow, WorkflowVersion
@@ -119,3 +121,27 @@ def test_the_lists_cost_the_same_for_few_and_for_many(
         client.get(reverse(f"admin:runs_{name}_changelist"))
         with django_assert_max_num_queries(40):
             client.get(reverse(f"admin:runs_{name}_changelist"))
+
+
+def test_a_list_of_evidence_says_that_it_was_not_counted_to_its_end(clerk, bob, carol, monkeypatch):
+    hold_above(10_000)
+    for number in range(3):
+        ask(clerk, minor=20_000, number=f"RE-{number}")
+    monkeypatch.setattr(adminfields, "MOST_COUNTED", 3)
+    address = reverse("admin:approvals_approval_changelist")
+    assert "more than" not in _foot(carol, address)
+    ask(clerk, minor=20_000, number="RE-3")
+    assert "more than 3 approvals" in _foot(carol, address)
+    monkeypatch.setattr(adminfields, "MOST_COUNTED", 20_000)
+    assert "4 approvals" in _foot(carol, address)
+
+
+def test_the_same_in_german_with_its_own_thousands(clerk, carol, monkeypatch):
+    monkeypatch.setattr(adminfields.PagesOfMany, "_counted", 20_001)
+    address = reverse("admin:approvals_approval_changelist")
+    assert "mehr als 20.000" in _foot(carol, address, language="de")
+
+
+def _foot(user: Any, address: str, language: str = "en") -> str:
+    page = browser(user).get(address, headers={"accept-language": language}).content.decode()
+    return " ".join(page.split())

@@ -8,11 +8,11 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q
 from django.urls import reverse
 
 from agents.models import Agent, Throttle, User
-from audit.lookups import named_by
+from audit.lookups import AsUUID, EachRow, named_by
 from audit.registry import Opening, Telling
 from audit.vocabulary import Actor, Refusal, RefusalKind
 from workflows.actions import selectors, services
@@ -78,9 +78,10 @@ def on_throttle_loosened(throttle: Throttle) -> None:
 
 def shown_to(user: User) -> Q | None:
     """Let those who may see an action see what was asked about it."""
-    if user.has_perm("actions.view_action"):
+    if selectors.sees_every_action(user):
         return Q()
-    return Q(subject_id__in=selectors.visible_ids(user))
+    seen = selectors.visible_to(user, kept=True).order_by().filter(pk=AsUUID(OuterRef("subject_id")))
+    return Q(EachRow(seen))
 
 
 def is_awaited(task: Task, action_id: str) -> bool:
@@ -103,7 +104,7 @@ def visible_events(user: Any) -> Q | None:
     if user.has_perm("actions.view_action"):
         about.append(~Q(action_id=""))
     elif visible.exists():
-        about.append(named_by("action_id", visible))
+        about.append(named_by("action_id", selectors.visible_to(user, kept=True)))
     return reduce(or_, about) if about else None
 
 
@@ -113,6 +114,7 @@ ACTION = ApprovalSubject(
     on_rejected=services.rejected,
     on_expired=services.expired,
     visible_to=shown_to,
+    few_seen=selectors.few_asked,
     agent_of=agent_of,
     shapes_of=selectors.shapes_of,
 )

@@ -63,6 +63,7 @@ class LoadSerializer(serializers.Serializer[Any]):
 
     days = serializers.IntegerField()
     since = serializers.DateTimeField()
+    as_of = serializers.DateTimeField(help_text="When the figures were added up; they may be a minute old.")
     waiting = serializers.IntegerField(help_text="How many wait now.")
     coming = ComingSerializer(many=True)
     all = FiguresSerializer()
@@ -90,6 +91,7 @@ class ApprovalsLoad(APIView):
         shown = {
             "days": found.days,
             "since": found.since,
+            "as_of": found.as_of,
             "waiting": found.waiting,
             "coming": [{"at": at, "waiting": number} for at, number in found.coming],
             "all": found.all,

@@ -127,6 +127,9 @@ class Approval(CheckedTogether):
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="approval_pending_due"),
             models.Index(fields=["created_at"], name="approval_created"),
             models.Index(fields=["decided_at"], name="approval_decided"),
+            # For who sees few: by what they are about, and by who asked.
+            models.Index(fields=["subject_id"], name="approval_about"),
+            models.Index(fields=["requester_id"], name="approval_asked_by"),
             models.Index(
                 fields=["remind_at"],
                 condition=Q(state="pending", reminded_at__isnull=True),

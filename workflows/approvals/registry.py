@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,8 @@ class ApprovalSubject:
     """The four moments of an approval, called in the transaction that decides it.
 
     ``describe`` returns plain JSON for the page; ``visible_to`` returns which approvals of this kind a user
-    may see besides those they may vote on (None: no others); ``agent_of`` which agent can be asked about it;
+    may see besides those they may vote on (None: no others); ``few_seen`` the ids of the subjects these are
+    about (None: they are many, or nobody counts them); ``agent_of`` which agent can be asked about it;
     ``shapes_of`` in what those are alike, by key, that may be voted on together: the rest is left out.
     """
 
@@ -29,6 +30,7 @@ class ApprovalSubject:
     on_rejected: Callable[[Actor, Approval], None]
     on_expired: Callable[[Approval], None]
     visible_to: Callable[[User], Q | None]
+    few_seen: Callable[[User], Collection[str] | None] = lambda _user: None
     agent_of: Callable[[Approval], Agent | None] = lambda _approval: None
     shapes_of: Callable[[Sequence[Approval]], dict[UUID, Shape]] = lambda _approvals: {}
 

@@ -76,7 +76,7 @@ def doings_of(user: User, agent: Agent) -> dict[str, Any]:
 
 def _tasks(user: User, tasks: list[Task]) -> Iterator[Doing]:
     runs = {task.references.get("run_id") for task in tasks} - {None, ""}
-    shown = {str(key) for key in visible_runs(user).filter(pk__in=runs).values_list("pk", flat=True)}
+    shown = {str(key) for key in visible_runs(user, kept=True).filter(pk__in=runs).values_list("pk", flat=True)}
     for task in tasks:
         run = task.references.get("run_id", "")
         link = reverse("run", args=[run]) if run in shown else ""

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from django.db.models import OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -19,8 +20,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import User
+from audit.lookups import EachRow
 from audit.selectors import newest_position
-from workflows.approvals.models import Approval
+from workflows.approvals.models import Approval, Vote
 from workflows.approvals.selectors import asked_of
 from workflows.notices.selectors import (
     MOST_COUNTED,
@@ -163,7 +165,8 @@ def _came(keys: list[str]) -> Mapping[str, datetime]:
 def _decided(user: User, now: datetime) -> list[Approval]:
     """Return what no longer waits for this person, since others have decided it or it is gone."""
     since = now - DECIDED_SINCE
-    found = asked_of(user).filter(decided_at__gte=since).exclude(votes__user=user)
+    own = Vote.objects.filter(user=user, approval=OuterRef("pk"))
+    found = asked_of(user).filter(~EachRow(own), decided_at__gte=since)
     return list(found.order_by("-decided_at")[:MOST_DECIDED])
 
 

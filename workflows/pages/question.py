@@ -158,4 +158,5 @@ def runs_of(approval: Approval, user: User) -> list[Run]:
     part_of = Q(action=action)
     if action.task_id:
         part_of |= Q(task=action.task_id)
-    return list(visible_runs(user).filter(pk__in=Step.objects.filter(part_of).values("run"))[:1])
+    found = list(Step.objects.filter(part_of).values_list("run", flat=True)[:2])
+    return list(visible_runs(user, kept=True).filter(pk__in=found)[:1]) if found else []

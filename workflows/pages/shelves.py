@@ -13,12 +13,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import User
+from audit.lookups import EachRow
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import in_force, pending_for
 from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.tasks.models import Task
-from workflows.tasks.selectors import NEAR, closed_for, handed_on_by, snoozes_of, waiting, waiting_for
-from workflows.tasks.selectors import visible_to as visible_tasks
+from workflows.tasks.selectors import NEAR, closed_for, handed_on_by, snoozes_of, waiting, work_waiting_for
+from workflows.tasks.selectors import work_visible_to as visible_work
 
 DECIDED_DAYS = 30
 # So many of what was decided are looked through for one page, however rare what is wanted is among them.
@@ -109,12 +110,12 @@ def shelf_of(key: str) -> Shelf:
 def work_for(user: User) -> QuerySet[Task]:
     """Return the tasks a person could do now, apart from approvals; what a colleague has taken is theirs."""
     free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_by__is_active=False)
-    return waiting_for(user).filter(free, ~_put_off(user, "pk", "due_at"), kind__in=FOR_PEOPLE)
+    return work_waiting_for(user).filter(free, ~_put_off(user, "pk", "due_at"), kind__in=FOR_PEOPLE)
 
 
-def decisions_for(user: User) -> QuerySet[Approval]:
-    """Return what a person could decide now and has not put off."""
-    return pending_for(user).filter(~_put_off(user, "task", "expires_at"))
+def decisions_for(user: User, *, kept: bool = False) -> QuerySet[Approval]:
+    """Return what a person could decide now and has not put off. ``kept``: asked later as it is, too."""
+    return pending_for(user, kept=kept).filter(~_put_off(user, "task", "expires_at"))
 
 
 def approvals_on(user: User, shelf: str, after: Place | None) -> QuerySet[Approval]:
@@ -178,7 +179,7 @@ def _lately(found: QuerySet[Approval]) -> QuerySet[Approval]:
 def _of_groups(user: User) -> QuerySet[Approval]:
     mine = user.groups.values("pk")
     asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"), group__in=mine)
-    return _pending(Approval.objects.all()).filter(Exists(asked))
+    return _pending(Approval.objects.all()).filter(EachRow(asked))
 
 
 def _handed_on(user: User) -> QuerySet[Approval]:
@@ -200,7 +201,7 @@ def _other_approvals(user: User) -> QuerySet[Approval]:
 
 
 def _other_tasks(user: User) -> QuerySet[Task]:
-    open_ones = visible_tasks(user).filter(state__in=Task.WAITING)
+    open_ones = visible_work(user).filter(state__in=Task.WAITING)
     return open_ones.exclude(pk__in=work_for(user).order_by().values("pk"))
 
 
@@ -220,7 +221,7 @@ _TASKS = {
     "mine": work_for,
     "groups": lambda user: waiting().filter(candidate_groups__in=user.groups.values("pk")).distinct(),
     "delegated": handed_on_by,
-    "snoozed": lambda user: waiting_for(user).filter(pk__in=snoozes_of(user).values("task")),
+    "snoozed": lambda user: work_waiting_for(user).filter(pk__in=snoozes_of(user).values("task")),
     "others": _other_tasks,
     "decided": lambda user: closed_for(user).filter(closed_at__gte=_since()),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -19,7 +19,7 @@ from workflows.actions.selectors import visible_to
 from workflows.pages.access import admin_page
 from workflows.pages.steps import who_has
 from workflows.runs.choices import OPEN_RUNS, OPEN_STEPS, RunState
-from workflows.runs.models import Step
+from workflows.runs.models import Run, Step
 from workflows.runs.selectors import visible_to as visible_runs
 
 FEW = 6
@@ -43,14 +43,15 @@ class Trouble:
 
 def troubles_for(user: User) -> list[Trouble]:
     """Return what is wrong now, gravest first: stops, stopped runs, doubt, what is late or kept back."""
+    runs = visible_runs(user)
     return [
         *_stops(user),
         *_seals(user),
-        *_parked(user),
+        *_parked(runs),
         *_actions_in_trouble(user),
-        *_overdue(user),
+        *_overdue(runs),
         *_in_line(user),
-        *_paused(user),
+        *_paused(runs),
         *_braked_agents(user),
     ]
 
@@ -65,17 +66,17 @@ def _seals(user: User) -> list[Trouble]:
     return [Trouble("gpp_bad", "bad", problem.title, problem.detail, page) for problem in problems[:FEW]]
 
 
-def _parked(user: User) -> list[Trouble]:
-    parked = visible_runs(user).filter(state=RunState.INCIDENT).order_by("-pk")[:FEW]
+def _parked(runs: QuerySet[Run]) -> list[Trouble]:
+    parked = runs.filter(state=RunState.INCIDENT).order_by("-pk")[:FEW]
     return [
         Trouble("report", "bad", f"Cannot go on: {run.label}", run.problem, reverse("run", args=[run.pk]))
         for run in parked
     ]
 
 
-def _paused(user: User) -> list[Trouble]:
+def _paused(runs: QuerySet[Run]) -> list[Trouble]:
     """Return the runs that somebody paused: a pause that is forgotten ends by nobody's clock."""
-    paused = visible_runs(user).filter(is_paused=True, state__in=OPEN_RUNS).order_by("-pk")[:FEW]
+    paused = runs.filter(is_paused=True, state__in=OPEN_RUNS).order_by("-pk")[:FEW]
     words = "Nothing new begins in it until somebody lets it go on."
     return [
         Trouble("pause_circle", "wait", f"Paused: {run.label}", words, reverse("run", args=[run.pk]))
@@ -83,10 +84,10 @@ def _paused(user: User) -> list[Trouble]:
     ]
 
 
-def _overdue(user: User) -> list[Trouble]:
+def _overdue(runs: QuerySet[Run]) -> list[Trouble]:
     """Return the steps of visible runs that somebody should have done by now."""
     late = (
-        Step.objects.filter(state__in=OPEN_STEPS, task__due_at__lt=timezone.now(), run__in=visible_runs(user))
+        Step.objects.filter(state__in=OPEN_STEPS, task__due_at__lt=timezone.now(), run__in=runs)
         .select_related("run", "agent", "task__claimed_by__agent", "task__role")
         .prefetch_related("task__candidate_groups")
         .order_by("task__due_at")[:FEW]

@@ -176,7 +176,7 @@ def _run_id(approval: Approval) -> str:
 def _runs_of(approvals: list[Approval], user: User) -> dict[str, str]:
     """Return what the runs are about that approvals are part of, by id: in words, where a request has codes."""
     wanted = [key for approval in approvals if (key := _run_id(approval))]
-    runs = visible_runs(user).filter(pk__in=wanted) if wanted else Run.objects.none()
+    runs = visible_runs(user, kept=True).filter(pk__in=wanted) if wanted else Run.objects.none()
     return {str(key): label for key, label in runs.order_by().values_list("pk", "label")}
 
 

@@ -36,7 +36,9 @@ class Waits:
 def waits_of(user: User) -> Waits:
     """Make ready what is asked about a person."""
     tasks = work_for(user).order_by("due_at", "pk").values_list("pk", "epoch", "reminded_at")
-    approvals = decisions_for(user).values_list("pk", "reminded_at", "clock_stopped_at", "task__epoch")
+    approvals = decisions_for(user, kept=True).values_list(
+        "pk", "reminded_at", "clock_stopped_at", "task__epoch"
+    )
     return Waits(_statement(approvals[: MOST_COUNTED + 1]), _statement(tasks[: MOST_COUNTED + 1]))
 
 

@@ -314,7 +314,7 @@ def _form(found: Task, user: User, data: Any = None) -> SchemaForm | None:
 
 def _run_of(found: Task, user: User) -> Run | None:
     run_id = found.references.get("run_id")
-    return visible_runs(user).filter(pk=run_id).first() if run_id else None
+    return visible_runs(user, kept=True).filter(pk=run_id).first() if run_id else None
 
 
 def _linked(run: Run) -> Any:

@@ -129,8 +129,9 @@ def visible_events(user: Any) -> Q | None:
     """Events of a run belong to whoever may see the run."""
     if user.has_perm("runs.view_run"):
         return ~Q(run_id="")
-    visible = selectors.visible_to(user)
-    return named_by("run_id", visible) if visible.exists() else None
+    if not selectors.visible_to(user).exists():
+        return None
+    return named_by("run_id", selectors.visible_to(user, kept=True))
 
 
 def opening_of(user: Any, key: UUID) -> Opening | None:

@@ -6,17 +6,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from guardian.shortcuts import get_objects_for_user
 
 from agents.models import Role, User
+from audit.lookups import EachRow
 from workflows.actions.models import Action
+from workflows.approvals.models import Approval
 from workflows.approvals.selectors import asked_of
+from workflows.approvals.selectors.asking import listed
 from workflows.runs.choices import Undone
 from workflows.runs.models import Run, RunDocument, Step, Timer, Workflow, WorkflowVersion
 from workflows.tasks import selectors as tasks
@@ -41,12 +46,13 @@ def startable_by(user: User) -> QuerySet[Workflow]:
     return get_objects_for_user(user, "runs.start_workflow", ready, accept_global_perms=True)
 
 
-def visible_to(user: User) -> QuerySet[Run]:
+def visible_to(user: User, *, kept: bool = False) -> QuerySet[Run]:
     """Return the runs a user may see.
 
     An agent: those it has work of, and those it started. A person: those they started, have a task of or are
     asked to decide something in (nobody should approve what they cannot look into); all with
-    ``runs.view_run``.
+    ``runs.view_run``. ``kept``: asked again and again later as it is, and so of what comes then, too; quick
+    where it is asked by key.
     """
     runs = Run.objects.select_related("workflow", "version", "department")
     if not user.is_active:
@@ -56,9 +62,22 @@ def visible_to(user: User) -> QuerySet[Run]:
         return runs.filter(mine | Q(pk__in=_runs_of(Task.objects.filter(claimed_by=user))))
     if user.has_perm("runs.view_run"):
         return runs
-    # One set of ids, each part of it found from its own side: joined by OR, each run would be asked about.
-    started = Run.objects.filter(mine).order_by().values("pk")
-    return runs.filter(pk__in=started.union(_runs_of(tasks.visible_to(user)), *_runs_asking(user)))
+    keys = None if kept else _listed(user)
+    if keys is not None:
+        return runs.filter(pk__any_of=keys)
+    return runs.filter(mine | _involving(user))
+
+
+def _listed(user: User) -> set[UUID] | None:
+    """Return the runs a person without the right may see, found from each side by itself; None: too many.
+
+    Who sees many is asked about run by run: the newest are soon found. A task of a step is work, never an
+    approval.
+    """
+    work = (Q(task__in=side.order_by().values("pk")) for side in tasks.sides_of_work(user))
+    parts = (*work, *_asking(asked_of(user).order_by()))
+    steps = [Step.objects.filter(part).values_list("run") for part in parts]
+    return listed([Run.objects.filter(started_by_id=str(user.pk)).values_list("pk"), *steps])
 
 
 def readable_documents(user: User) -> Q | None:
@@ -215,16 +234,32 @@ def people_behind(action: Action) -> set[str]:
         return {found for (found,) in cursor.fetchall() if found}
 
 
-def _runs_asking(user: User) -> list[QuerySet[Step, Any]]:
-    """Return the runs with an action that a person is or was asked to decide: of a step, undoing it, in it."""
-    asked = asked_of(user).order_by().values("pk")
-    within = Action.objects.filter(approval__in=asked, task__isnull=False).order_by().values("task")
-    steps = Step.objects.order_by()
+def _asking(asked: QuerySet[Approval]) -> list[Q]:
+    """Return which steps have one of these approvals: of their action, of undoing it, inside them."""
+    found = asked.values("pk")
+    inside = Action.objects.filter(approval__in=found, task__isnull=False).order_by().values("task")
+    # Most steps have no action: said in the question, so that they are not looked up one by one.
     return [
-        steps.filter(action__approval__in=asked).values("run"),
-        steps.filter(undo_action__approval__in=asked).values("run"),
-        steps.filter(task__in=within).values("run"),
+        Q(action__isnull=False, action__approval__in=found),
+        Q(undo_action__isnull=False, undo_action__approval__in=found),
+        Q(task__in=inside),
     ]
+
+
+def _involving(user: User) -> Q:
+    """Return the same of one run: a step of it is work of this person, or has an approval that asks them."""
+    asked = asked_of(user, kept=True).order_by()
+    steps = Step.objects.filter(run=OuterRef("pk")).order_by()
+    inside = Action.objects.filter(
+        EachRow(asked.filter(pk=OuterRef("approval"))), approval__isnull=False, task=OuterRef("task")
+    )
+    parts = [
+        EachRow(tasks.work_visible_to(user).filter(pk=OuterRef("task"))),
+        EachRow(asked.filter(pk=OuterRef("action__approval"))),
+        EachRow(asked.filter(pk=OuterRef("undo_action__approval"))),
+        EachRow(inside.order_by()),
+    ]
+    return reduce(or_, (Q(EachRow(steps.filter(part))) for part in parts))
 
 
 def _runs_of(found: QuerySet[Task]) -> QuerySet[Step, Any]:

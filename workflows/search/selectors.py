@@ -20,7 +20,7 @@ from workflows.documents.selectors import visible_to as visible_documents
 from workflows.runs.selectors import visible_to as visible_runs
 from workflows.runs.selectors import visible_workflows
 from workflows.search.lookups import FEWEST_CHARACTERS, begins, typed_words
-from workflows.tasks.selectors import visible_to as visible_tasks
+from workflows.tasks.selectors import work_visible_to as visible_work
 
 MOST_OF_A_KIND = 8
 # The beginning of an id, as people copy it.
@@ -59,7 +59,7 @@ KINDS = (
     Kind("agent", visible_agents, ("name", "code"), BY_NAME),
     Kind("run", visible_runs, ("label",)),
     Kind("approval", visible_approvals, ("subject_label",)),
-    Kind("task", lambda user: visible_tasks(user).exclude(kind="approval"), ("title",)),
+    Kind("task", visible_work, ("title",)),
     Kind("system", visible_systems, ("name", "code"), BY_NAME),
     Kind("workflow", visible_workflows, ("name", "code"), BY_NAME),
     Kind("policy", visible_policies, ("name", "code"), BY_NAME),

@@ -225,6 +225,12 @@ class Task(CheckedTogether):
                 name="task_kept_for",
             ),
             models.Index(fields=["asked_for"], condition=Q(asked_for__isnull=False), name="task_questions_of"),
+            # Few of all tasks: most are of agents, or stand for an approval.
+            models.Index(
+                fields=["state"],
+                condition=Q(kind__in=["human_work", "exception", "question", "incident"]),
+                name="task_work_of_people",
+            ),
             # What waits and was handed on: few, and asked for by who handed it on.
             models.Index(
                 fields=["-closed_at", "-id"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 
 from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
+from audit.lookups import EachRow
 from audit.selectors import database_now
 from workflows.tasks.models import Instruction, Snooze, Task
 
@@ -18,6 +20,8 @@ STRIDE = timedelta(hours=1)
 NEAR = timedelta(hours=1)
 
 MOST_INSTRUCTIONS = 50
+OF_PEOPLE = tuple(kind for kind in Task.Kind if kind != Task.Kind.AGENT_WORK)
+WORK_OF_PEOPLE = tuple(kind for kind in OF_PEOPLE if kind != Task.Kind.APPROVAL)
 
 
 def next_turn(role_id: UUID, lane: UUID, priority: int) -> datetime:
@@ -46,7 +50,30 @@ def visible_to(user: User) -> QuerySet[Task]:
         return Task.objects.none()
     if user.kind == User.Kind.PERSON and user.has_perm("tasks.view_task"):
         return Task.objects.all()
-    return Task.objects.filter(_candidate(user) | Q(claimed_by=user)).distinct()
+    return Task.objects.filter(_candidate(user) | Q(claimed_by=user))
+
+
+def work_visible_to(user: User) -> QuerySet[Task]:
+    """Return the same apart from approvals, which are found by themselves: work of people is few of all."""
+    found = visible_to(user)
+    if user.is_active and user.kind == User.Kind.PERSON and not user.has_perm("tasks.view_task"):
+        found = Task.objects.filter(_candidate(user, WORK_OF_PEOPLE) | Q(claimed_by=user))
+    return found.exclude(kind=Task.Kind.APPROVAL)
+
+
+def sides_of_work(user: User) -> list[QuerySet[Task]]:
+    """Return what ``work_visible_to`` says of a person without the right, each side from their own rows.
+
+    A task may be of several sides.
+    """
+    grouped = Task.candidate_groups.through.objects.filter(group__in=_groups_of(user))
+    named = Task.candidate_users.through.objects.filter(user=user)
+    work = Task.objects.filter(kind__in=WORK_OF_PEOPLE)
+    return [
+        Task.objects.exclude(kind=Task.Kind.APPROVAL).filter(claimed_by=user),
+        work.filter(pk__in=named.values("task")),
+        work.filter(pk__in=grouped.values("task")),
+    ]
 
 
 def closed_for(user: User) -> QuerySet[Task]:
@@ -80,7 +107,13 @@ def reachable_by(user: User) -> QuerySet[Task]:
 
 def waiting_for(user: User) -> QuerySet[Task]:
     """Return what a user could do now, most urgent first."""
-    return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING).distinct()
+    return Task.objects.filter(_candidate(user) | Q(claimed_by=user), state__in=Task.WAITING)
+
+
+def work_waiting_for(user: User) -> QuerySet[Task]:
+    """Return the same apart from approvals."""
+    mine = _candidate(user, WORK_OF_PEOPLE) | Q(claimed_by=user)
+    return Task.objects.filter(mine, state__in=Task.WAITING).exclude(kind=Task.Kind.APPROVAL)
 
 
 def holder_of(task: Task, now: datetime) -> User | None:
@@ -145,9 +178,14 @@ def offered_to(agent: Agent) -> Q:
     )
 
 
-def _candidate(user: User) -> Q:
+def _candidate(user: User, kinds: Collection[str] = OF_PEOPLE) -> Q:
     if user.kind == User.Kind.AGENT:
         agent = Agent.objects.select_related("department", "role").filter(user=user).first()
         return offered_to(agent) if agent else Q(pk__in=[])
-    groups = list(user.groups.values_list("pk", flat=True))
-    return (Q(candidate_users=user) | Q(candidate_groups__in=groups)) & ~Q(kind=Task.Kind.AGENT_WORK)
+    grouped = Task.candidate_groups.through.objects.filter(task=OuterRef("pk"), group__in=_groups_of(user))
+    named = Task.candidate_users.through.objects.filter(task=OuterRef("pk"), user=user)
+    return Q(kind__in=kinds) & (Q(EachRow(grouped)) | Q(EachRow(named)))
+
+
+def _groups_of(user: User) -> list[int]:
+    return list(user.groups.values_list("pk", flat=True))

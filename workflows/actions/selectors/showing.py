@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import OuterRef, Q, QuerySet
 
 from agents.models import User
-from agents.selectors import visible_agents
+from agents.selectors import sees_every_agent, visible_agents
+from audit.lookups import EachRow
 from workflows.actions.models import Action
 from workflows.actions.policies import money_words, redacted
 from workflows.actions.selectors.edits import edits_of, hidden_in_action
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import Shape, may_go_together
-from workflows.approvals.selectors import asked_of, handed_to
+from workflows.approvals.selectors import asked_of, handed_to, seats_for
+from workflows.approvals.selectors.asking import MOST_LISTED, listed, narrowed, sides_of
 
 
-def visible_to(user: User) -> QuerySet[Action]:
+def visible_to(user: User, *, kept: bool = False) -> QuerySet[Action]:
     """Return the actions a user may see.
 
     An agent: its own. A person: those of agents they may see, those they are asked to decide, those done on
-    their behalf; all with ``actions.view_action``.
+    their behalf; all with ``actions.view_action``. ``kept``: asked again and again later as it is, and so of
+    what comes then, too; quick where it is asked by key.
     """
     actions = Action.objects.select_related(
         "agent__user", "operation__system", "approval", "waits_for", "edited_by"
@@ -32,22 +34,44 @@ def visible_to(user: User) -> QuerySet[Action]:
         return actions.none()
     if user.kind == User.Kind.AGENT:
         return actions.filter(agent__user=user)
-    if user.has_perm("actions.view_action"):
+    if sees_every_action(user):
         return actions
     mine = list(user.groups.values_list("pk", flat=True))
     later = Q(escalations__group__in=mine) | Q(escalations__person=user)
     of_mine = Q(approver_groups__in=mine) | Q(stages__groups__in=mine)
     of_mine |= later & Q(escalations__done_at__isnull=False)
-    asked = Approval.objects.filter(of_mine, subject_kind="actions.action").values("pk")
-    shown = Q(agent__in=visible_agents(user)) | Q(approval__in=asked) | Q(on_behalf_of=user)
+    asked = Approval.objects.filter(of_mine, subject_kind="actions.action", pk=OuterRef("approval"))
+    shown = Q(agent__in=visible_agents(user).values("pk")) | Q(on_behalf_of=user)
+    shown |= Q(approval__isnull=False) & Q(EachRow(asked))
     if handed_to(user):
-        shown |= Q(approval__in=asked_of(user).values("pk"))
-    return actions.filter(shown)
+        stood_in = asked_of(user, kept=True).filter(pk=OuterRef("approval"))
+        shown |= Q(approval__isnull=False) & Q(EachRow(stood_in))
+    sides = None if kept else _sides(user, Action.objects.order_by())
+    return actions.filter(shown if sides is None else narrowed(shown, sides))
 
 
-def visible_ids(user: User) -> QuerySet[Action, Any]:
-    """Return the ids of the actions a user may see as text, as other rooms refer to them; a subquery."""
-    return visible_to(user).order_by().annotate(text=Cast("pk", CharField())).values("text")
+def _sides(user: User, among: QuerySet[Action]) -> list[QuerySet[Any, Any]] | None:
+    """Return from where the actions come that a person may see, and maybe some more; None where it is much."""
+    agents = list(visible_agents(user).order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
+    if len(agents) > MOST_LISTED:
+        return None
+    people = [seat.counts_for for seat in seats_for(user)]
+    found = [among.filter(agent__pk__any_of=agents), among.filter(on_behalf_of=user)]
+    found += [among.filter(approval__in=side.order_by()) for side in sides_of(people)]
+    return [side.values_list("pk") for side in found]
+
+
+def sees_every_action(user: User) -> bool:
+    """Say whether the actions a user may see are all of them: by right, as each is some agent's."""
+    return user.is_active_person and (user.has_perm("actions.view_action") or sees_every_agent(user))
+
+
+def few_asked(user: User) -> list[str] | None:
+    """Return the ids of the actions people were asked about that a user may see, and maybe of some more; None
+    where they are many."""
+    sides = None if sees_every_action(user) else _sides(user, Action.objects.filter(approval__isnull=False))
+    found = None if sides is None else listed(sides)
+    return None if found is None else [str(key) for key in found]
 
 
 def in_doubt(user: User) -> QuerySet[Action]:

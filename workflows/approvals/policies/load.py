@@ -9,8 +9,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from statistics import median
+from typing import TypeVar
 
 FEW = 5
+K = TypeVar("K", bound=Hashable)
 Slot = tuple[int, int]  # weekday (Monday is 0), hour of the day
 
 
@@ -49,21 +51,36 @@ class Thresholds:
 def figures_of(decided: Sequence[Decided]) -> Figures:
     """Return what these decisions show. Unopened and reversed are shares of what was approved."""
     approved = [one for one in decided if one.approved]
-    if len(decided) < FEW:
-        return Figures(len(decided), len(approved))
     times = [one.seconds for one in decided if one.seconds is not None]
-    return Figures(
-        decided=len(decided),
-        approved=len(approved),
-        median_seconds=round(median(times), 1) if len(times) >= FEW else None,
-        unopened_share=_share(approved, lambda one: one.seconds is None),
-        override_rate=(len(decided) - len(approved)) / len(decided),
-        reversed_share=_share(approved, lambda one: one.reversed_later),
+    return figures_from(
+        len(decided),
+        len(approved),
+        len(times),
+        median(times) if times else None,
+        sum(one.seconds is None for one in approved),
+        sum(one.reversed_later for one in approved),
     )
 
 
-def _share(some: Sequence[Decided], counts: Callable[[Decided], bool]) -> float | None:
-    return sum(map(counts, some)) / len(some) if len(some) >= FEW else None
+def figures_from(
+    decided: int, approved: int, timed: int, middle: float | None, unopened: int, reversed_later: int
+) -> Figures:
+    """Return the same from numbers: how many were decided, approved, and open before the vote; the median
+    seconds of those; how many of the approved were never open, and how many undone later."""
+    if decided < FEW:
+        return Figures(decided, approved)
+    return Figures(
+        decided=decided,
+        approved=approved,
+        median_seconds=round(middle, 1) if middle is not None and timed >= FEW else None,
+        unopened_share=_share(unopened, approved),
+        override_rate=(decided - approved) / decided,
+        reversed_share=_share(reversed_later, approved),
+    )
+
+
+def _share(some: int, of_all: int) -> float | None:
+    return some / of_all if of_all >= FEW else None
 
 
 def grouped(
@@ -74,8 +91,12 @@ def grouped(
     for one in decided:
         for key in keys(one):
             found.setdefault(key, []).append(one)
-    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), str(item[0])))
-    return {key: figures_of(some) for key, some in ordered}
+    return dict(in_order({key: figures_of(some) for key, some in found.items()}))
+
+
+def in_order(found: Mapping[K, Figures]) -> tuple[tuple[K, Figures], ...]:
+    """Return figures by key, the most decisions first."""
+    return tuple(sorted(found.items(), key=lambda item: (-item[1].decided, str(item[0]))))
 
 
 def too_quick(figures: Figures, limits: Thresholds) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from agents.models import User
+from audit.lookups import EachRow
 from workflows.approvals import registry
-from workflows.approvals.models import Approval, Escalation, Stage, Vote
+from workflows.approvals.models import Approval, Stage
 from workflows.approvals.policies import Seat, Shape, open_seats
+from workflows.approvals.selectors import asking
 from workflows.approvals.selectors.delegations import seats_for
 
 MOST_LOOKED_AT = 500
@@ -38,32 +38,61 @@ def visible_to(user: User) -> QuerySet[Approval]:
         return Approval.objects.none()
     if user.has_perm("approvals.view_approval"):
         return Approval.objects.all()
-    shown = asked_at_any_stage(seats_for(user)) | Q(requester_id=str(user.pk))
-    shown |= Q(Exists(_votes_of([str(user.pk)])))
+    seats, me = seats_for(user), str(user.pk)
+    shown, about = _by_subject(user)
+    shown |= Q(requester_id=me) | asking.asked_at_any_stage(seats) | Q(EachRow(asking.votes_of([me])))
+    if about is None:
+        return Approval.objects.filter(shown)
+    sides = [*asking.sides_of(_whose(seats)), *asking.sides_of_votes(me), *about]
+    return Approval.objects.filter(asking.narrowed(shown, sides))
+
+
+def _by_subject(user: User) -> tuple[Q, list[QuerySet[Any, Any]] | None]:
+    """Return what a person sees by what it is about, and from where that comes: None where it is much."""
+    shown, sides, is_much = Q(pk__in=[]), [], False
     for kind, subject in registry.subject_kinds().items():
-        if (extra := subject.visible_to(user)) is not None:
-            shown |= Q(subject_kind=kind) & extra
-    return Approval.objects.filter(shown)
+        if (extra := subject.visible_to(user)) is None:
+            continue
+        shown |= Q(subject_kind=kind) & extra
+        seen = subject.few_seen(user)
+        is_much = is_much or seen is None
+        sides.append(Approval.objects.filter(subject_kind=kind, subject_id__in=seen or ()).values_list("pk"))
+    return shown, None if is_much else sides
 
 
-def pending_for(user: User) -> QuerySet[Approval]:
-    """Return what a user could decide now, for themselves or for who is away, soonest first."""
+def _whose(seats: Iterable[Seat]) -> list[str]:
+    return [seat.counts_for for seat in seats]
+
+
+def pending_for(user: User, *, kept: bool = False) -> QuerySet[Approval]:
+    """Return what a user could decide now, for themselves or for who is away, soonest first.
+
+    ``kept``: asked again and again later as it is, and so of what comes then, too.
+    """
     if user.kind != User.Kind.PERSON:
         return Approval.objects.none()
+    seats = seats_for(user)
+    mine = asking.any_of(map(asking.open_to, seats))
     return (
-        Approval.objects.filter(any_of(map(_open_to, seats_for(user))), state=Approval.State.PENDING)
+        pending()
+        .filter(mine if kept else asking.narrowed(mine, asking.sides_of(_whose(seats))))
         .select_related("task")
         .prefetch_related("approver_groups")
         .order_by("expires_at", "id")
     )
 
 
-def asked_of(user: User) -> QuerySet[Approval]:
+def asked_of(user: User, *, kept: bool = False) -> QuerySet[Approval]:
     """Return the approvals that are, were or will be for a person to decide, at whichever stage, or for who is
-    away and they decide for."""
+    away and they decide for.
+
+    ``kept``: asked again and again later as it is, and so of what comes then, too.
+    """
     if not user.is_active or user.kind != User.Kind.PERSON:
         return Approval.objects.none()
-    return Approval.objects.filter(asked_at_any_stage(seats_for(user)))
+    seats = seats_for(user)
+    shown = asking.asked_at_any_stage(seats)
+    return Approval.objects.filter(shown if kept else asking.narrowed(shown, asking.sides_of(_whose(seats))))
 
 
 def asked_through_others(user: User, among: Iterable[Approval]) -> dict[Any, str]:
@@ -73,10 +102,10 @@ def asked_through_others(user: User, among: Iterable[Approval]) -> dict[Any, str
         return {}
     keys = [approval.pk for approval in among]
     names = names_of([seat.counts_for for seat in others])
-    mine = set(Approval.objects.filter(_open_to(own), pk__in=keys).values_list("pk", flat=True))
+    mine = set(Approval.objects.filter(asking.open_to(own), pk__in=keys).values_list("pk", flat=True))
     found: dict[Any, str] = {}
     for seat in others:
-        for key in Approval.objects.filter(_open_to(seat), pk__in=keys).values_list("pk", flat=True):
+        for key in Approval.objects.filter(asking.open_to(seat), pk__in=keys).values_list("pk", flat=True):
             if key not in mine:
                 found.setdefault(key, names[seat.counts_for])
     return found
@@ -128,7 +157,7 @@ def is_approver(user_id: str, approval: Approval) -> bool:
     """Say whether somebody is active and in every group of an approval, or stands in for it, now."""
     return (
         User.objects.filter(pk=user_id, is_active=True).exists()
-        and Approval.objects.filter(_asked(user_id), pk=approval.pk).exists()
+        and Approval.objects.filter(asking.asked(user_id), pk=approval.pk).exists()
     )
 
 
@@ -158,7 +187,7 @@ def alike_for(user: User, among: Collection[UUID] | None = None) -> list[list[Ap
     ``among``: only of these, and also one that is alone.
     """
     own, *_ = seats_for(user)
-    waiting = pending_for(user).filter(_open_to(own), clock_stopped_at=None, expires_at__gt=Now())
+    waiting = pending_for(user).filter(asking.open_to(own), clock_stopped_at=None, expires_at__gt=Now())
     if among is not None:
         waiting = waiting.filter(pk__in=among)
     approvals = list(waiting[:MOST_LOOKED_AT])
@@ -175,11 +204,6 @@ def description(approval: Approval) -> dict[str, Any]:
     return registry.subject_of(approval.subject_kind).describe(approval)
 
 
-def asked_at_any_stage(seats: Iterable[Seat]) -> Q:
-    """Return what is for the people of these seats to decide now, or at another stage of it."""
-    return any_of(_asked(seat.counts_for) | _asked_at_some_stage(seat.counts_for) for seat in seats)
-
-
 def stages_of(approval: Approval) -> list[Stage]:
     """Return the stages of an approval in order, with their groups."""
     return list(approval.stages.prefetch_related("groups"))
@@ -192,60 +216,6 @@ def groups_of(stage: Stage) -> list[Group]:
 
 def turn_of_others(user_id: str, approval: Approval) -> str:
     """Return whose turn it is, if somebody decides at another stage of an approval; '' otherwise."""
-    if not Approval.objects.filter(_asked_at_some_stage(user_id), pk=approval.pk).exists():
+    if not Approval.objects.filter(asking.asked_at_some_stage(user_id), pk=approval.pk).exists():
         return ""
     return " and ".join(approval.approver_groups.order_by("name").values_list("name", flat=True))
-
-
-def any_of(conditions: Iterable[Q]) -> Q:
-    """Return what one of these conditions holds for."""
-    return reduce(or_, conditions)
-
-
-def _open_to(seat: Seat) -> Q:
-    """What may be decided from a seat: nobody in it asked for it, is barred, or has voted."""
-    barred = Q(requester_id__in=seat.people) | Q(Exists(_votes_of(seat.people)))
-    for person in seat.people:
-        barred |= Q(excluded_ids__contains=person)
-    return _asked(seat.counts_for) & ~barred
-
-
-def _asked(user_id: str) -> Q:
-    """For a person to decide: of every group of an approval they are, or stand in for it since it was late."""
-    mine = User.groups.through.objects.filter(user_id=user_id).values("group")
-    asked = Approval.approver_groups.through.objects.filter(approval=OuterRef("pk"))
-    # Of one level somebody must be all it asks; what was passed over asks nobody. Only of the stage that is on.
-    unmet = Escalation.objects.filter(
-        approval=OuterRef("approval"),
-        stage=OuterRef("stage"),
-        stands_for=OuterRef("stands_for"),
-        level=OuterRef("level"),
-    ).filter(
-        Q(done_at__isnull=True)
-        | ~Q(passed_over="")
-        | (Q(group__isnull=False) & ~Q(group__in=mine))
-        | (Q(group__isnull=True) & (Q(person__isnull=True) | ~Q(person=user_id)))
-    )
-    later = Escalation.objects.filter(
-        ~Exists(unmet),
-        approval=OuterRef("approval"),
-        stage=OuterRef("approval__stage"),
-        stands_for=OuterRef("group"),
-        done_at__isnull=False,
-    )
-    return Q(Exists(asked)) & ~Q(Exists(asked.exclude(group__in=mine).exclude(Exists(later))))
-
-
-def _asked_at_some_stage(user_id: str) -> Q:
-    """Of every group of one of its stages, be that over or still to come."""
-    mine = User.groups.through.objects.filter(user_id=user_id).values("group")
-    named = Stage.groups.through.objects.filter(stage=OuterRef("pk"))
-    theirs = Stage.objects.filter(
-        Exists(named), ~Exists(named.exclude(group__in=mine)), approval=OuterRef("pk")
-    )
-    return Q(Exists(theirs))
-
-
-def _votes_of(people: Collection[str]) -> QuerySet[Vote]:
-    through = Q(user__in=people) | Q(on_behalf_of__in=people) | Q(through__in=people)
-    return Vote.objects.filter(through, approval=OuterRef("pk"))

@@ -16,8 +16,7 @@ from audit import reading
 from audit.selectors import events_since, visible_events
 from workflows.approvals.selectors import pending_for
 from workflows.notices.models import Glance, Reading
-from workflows.tasks.models import Task
-from workflows.tasks.selectors import waiting_for
+from workflows.tasks.selectors import work_waiting_for
 
 # A bell that counts on says nothing more.
 MOST_COUNTED = 100
@@ -114,7 +113,7 @@ def unread_waiting(user: User, news: News) -> int:
     """Return how much of what waits for a person they have not read, at most MOST_COUNTED."""
     fields = ("pk", "created_at", "reminded_at")
     free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_by__is_active=False)
-    tasks = waiting_for(user).filter(free).exclude(kind=Task.Kind.APPROVAL).order_by("pk")
+    tasks = work_waiting_for(user).filter(free).order_by("pk")
     approvals = pending_for(user).order_by("-pk").values_list(*fields)[:MOST_COUNTED]
     rows = [*approvals, *tasks.values_list(*fields)[:MOST_COUNTED]]
     return min(MOST_COUNTED, sum(is_unread(news, str(key), reminded or at) for key, at, reminded in rows))

@@ -67,7 +67,9 @@ def _tasks(user: User, agents: Sequence[Any], most: int) -> tuple[list[tuple[Any
         visible_tasks(user).filter(pk__in=keys).select_related("step__run", "claimed_by__agent").order_by("pk")
     )
     runs = {step.run_id for task in tasks if (step := getattr(task, "step", None))}
-    shown = set(visible_runs(user).filter(pk__in=runs).values_list("pk", flat=True)) if runs else set()
+    shown = (
+        set(visible_runs(user, kept=True).filter(pk__in=runs).values_list("pk", flat=True)) if runs else set()
+    )
     counted = {agent_of[whose]: number for whose, number in many.items()}
     return [(agent_of[task.claimed_by_id], _of_task(task, shown)) for task in tasks], counted
 
@@ -92,7 +94,8 @@ def _actions(user: User, agents: Sequence[Any], most: int) -> tuple[list[tuple[A
     keys, many = _newest(open_ones, "agent", most)
     if not keys:
         return [], {}
-    actions = visible_actions(user).filter(pk__in=keys).order_by("-pk").distinct()
+    shown = visible_actions(user).filter(pk__in=keys).order_by("-pk")
+    actions = shown.defer("arguments", "explanation", "evidence", "result", "provenance", "reason")
     return [(action.agent_id, _of_action(action)) for action in actions], many
 
 

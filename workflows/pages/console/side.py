@@ -115,7 +115,7 @@ def _mine(user: User) -> list[Need]:
 
 def run_of(user: User, run_id: str) -> dict[str, Any] | None:
     """Return the run that is looked at, with its newest steps and what may be ordered; None: nothing to see."""
-    found = visible_runs(user).filter(pk=run_id).first() if run_id else None
+    found = visible_runs(user, kept=True).filter(pk=run_id).first() if run_id else None
     if found is None:
         return None
     return {

@@ -87,6 +87,7 @@ class Run(KeyedModel):
             models.Index(
                 fields=["state"], condition=Q(state__in=["running", "incident"]), name="runs_run_open"
             ),
+            models.Index(fields=["started_by_id"], name="runs_run_started_by"),
             # The list: newest first of one state, and what has been open longest.
             models.Index(fields=["state", "-id"], name="runs_run_in_state"),
             models.Index(
