@@ -64,7 +64,7 @@ class Rows:
         """Look them up."""
         found = self.rows()
         for word in words:
-            found = found.filter(self._either("icontains", word, word))
+            found = found.filter(self._either(word, word))
         return self._chosen(found, most)
 
     def at(self, value: str) -> Choice | None:
@@ -77,11 +77,13 @@ class Rows:
 
     def called(self, name: str, code: str) -> list[Choice]:
         """Look them up as exactly this, in capital or small letters."""
-        return self._chosen(self.rows().filter(self._either("iexact", name, code)), MOST_FOUND + 1)
+        return self._chosen(self.rows().filter(self._either(name, code, exact=True)), MOST_FOUND + 1)
 
-    def _either(self, how: str, name: str, code: str) -> Q:
-        asked = zip(self.columns, (name, code), strict=True)
-        wanted = [Q((f"{column}__{how}", text)) for column, text in asked if text]
+    def _either(self, name: str, code: str, *, exact: bool = False) -> Q:
+        asked = [(column, text) for column, text in zip(self.columns, (name, code), strict=True) if text]
+        wanted = [
+            Q(**{f"{column}__iexact" if exact else f"{column}__icontains": text}) for column, text in asked
+        ]
         found = Q(pk__in=[])
         for one in wanted:
             found |= one

@@ -38,14 +38,14 @@ class OfferedWidget(forms.Widget):
         value = "" if value is None else str(value)
         listed = self.offer.listed()
         if listed is not None:
-            return self._list(listed).render(name, self._listed_value(value), attrs, renderer)  # type: ignore[no-any-return]
+            return self._list(listed).render(name, self._listed_value(value), attrs, renderer)
         return self.box(name, value, attrs, renderer)
 
     def _list(self, listed: list[tuple[str, list[tuple[str, str]]]]) -> forms.Select:
         choices: list[Any] = [] if self.empty is None else [("", self.empty)]
         for title, pairs in listed:
             choices += [(title, pairs)] if title and pairs else pairs
-        return self.select(choices=choices)  # type: ignore[no-any-return]
+        return self.select(choices=choices)
 
     def _listed_value(self, value: str) -> str:
         return self.offer.value_of(value) or value

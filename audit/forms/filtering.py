@@ -32,7 +32,8 @@ class OfferedFilter(RelatedFieldListFilter):
         self.typed_kwarg = f"{field_path}__called"
         self.listed = self.offer.listed()
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.typed = str((self.used_parameters.pop(self.typed_kwarg, None) or [""])[-1])
+        typed: Any = self.used_parameters.pop(self.typed_kwarg, None) or [""]
+        self.typed = str(typed[-1])
         if self.listed is None:
             self.template = "audit/typed_filter.html"
 
@@ -40,7 +41,7 @@ class OfferedFilter(RelatedFieldListFilter):
         """Return what of an address is this filter's."""
         return [*super().expected_parameters(), self.typed_kwarg]
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         """Return the few there are."""
         return [pair for _, pairs in self.listed or () for pair in pairs]
 
@@ -79,7 +80,7 @@ class OfferedFilter(RelatedFieldListFilter):
         if not self.include_empty_choice or self.lookup_val_isnull:
             return ""
         others = [name for name in self.expected_parameters() if name != self.lookup_kwarg_isnull]
-        return str(changelist.get_query_string({self.lookup_kwarg_isnull: "True"}, others))
+        return str(changelist.get_query_string({self.lookup_kwarg_isnull: True}, others))
 
 
 def filter_by(offer: Offer, of: str) -> type[OfferedFilter]:

@@ -19,7 +19,6 @@ from workflows.actions.choices import FINAL, Outcome, State
 from workflows.approvals.models import Approval
 from workflows.tasks.models import Task
 
-
 STEP_ID, RUN_ID = KeyTransform("step_id", "references"), KeyTransform("run_id", "references")
 
 

@@ -60,7 +60,8 @@ def require_fit(at: Standing, to: Taker) -> None:
 
 def unfit(at: Standing, why: str) -> Refusal:
     """Return the refusal to give the named step to somebody; its next step names those who may have it."""
-    agents, others = _agents(at), [*_groups(at), *_people(at).order_by("username")]
+    agents = _agents(at)
+    others: list[Taker] = [*_groups(at), *_people(at).order_by("username")]
     able = [*agents.values_list("agent__name", flat=True)[:MOST_NAMED], *map(name_of, others[:MOST_NAMED])]
     many = agents.count() + len(others)
     rest = f" and {many - MOST_NAMED} more" if many > MOST_NAMED else ""
@@ -149,7 +150,8 @@ def _agents(at: Standing) -> QuerySet[User]:
     able = working.filter(role__code=node.facts["role"], labels__contains=list(node.facts.get("needs", ())))
     if code := node.facts.get("department", ""):
         department = Department.objects.filter(code=code).first()
-        able = able.filter(department__in=departments_around(department)[1] if department else [])
+        below = [UUID(key) for key in departments_around(department)[1]] if department else []
+        able = able.filter(department__in=below)
     return User.objects.filter(is_active=True, agent__in=able).order_by("agent__name", "pk")
 
 
