@@ -53,12 +53,11 @@ class TaskAdmin(ReadOnlyAdmin):
     """What waits for somebody, and what became of it."""
 
     list_display = ["title", "kind", "shown_state", "claimed_by", "due_at", "created_at"]
-    list_filter = ["kind", "state", PriorityFilter]
+    list_filter = ["kind", "state", PriorityFilter, ("created_at", admin.DateFieldListFilter)]
     # The newest first: to put all that ever waited in the order of what is urgent would be read whole.
     ordering = ["-pk"]
     list_select_related = ["claimed_by"]
     search_fields = ["title", "subject_label", "subject_id"]
-    date_hierarchy = "created_at"
     inlines = [CommentInline]
     fieldsets = [
         (None, {"fields": ["title", "body", "kind", "state", "priority"]}),
