@@ -306,7 +306,7 @@ def _actions(user: User, agents: Sequence[Any], most: int) -> list[tuple[Any, Do
     keys = list(open_ones.annotate(place=place).filter(place__lte=most).values_list("pk", flat=True))
     if not keys:
         return []
-    actions = visible_actions(user).filter(pk__in=keys).order_by("-pk")
+    actions = visible_actions(user).filter(pk__in=keys).order_by("-pk").distinct()
     return [(action.agent_id, _of_action(action)) for action in actions]
 
 
