@@ -159,7 +159,7 @@ class AgentsConfig(AppConfig):
         from agents import evidence, registry, selectors
         from agents.models import Agent, Department, Role
         from agents.receivers import ensure_groups
-        from agents.selectors import clones, naming, targets
+        from agents.selectors import clones, naming, offers, targets
         from agents.services import (
             foreseeing,
             handing_over,
@@ -174,6 +174,7 @@ class AgentsConfig(AppConfig):
             throttles,
         )
         from audit import visibility
+        from audit.offers import register_offer
         from audit.registry import register_names, register_remedies, register_verbs
         from audit.retention import register_departments, register_objects_in_use, register_proposer
 
@@ -185,6 +186,11 @@ class AgentsConfig(AppConfig):
         register_names("person", naming.people_names)
         register_names("actor", naming.actor_names)
         register_names("department", naming.department_names)
+        bind = [f"agents.{verb}_{what}" for verb in ("add", "change") for what in ("policy", "measure")]
+        register_offer("bound", offers.BOUND, *bind)
+        register_offer("certified", offers.EVERY_AGENT, "agents.view_certificate")
+        register_offer("stopped", offers.STOPPED, "agents.raise_stop")
+        register_offer("slowed", offers.SLOWED, "agents.add_throttle")
         lifecycle.register_change_kinds()
         probation.register_change_kinds()
         terms.register_change_kinds()

@@ -58,8 +58,10 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import registry
+        from agents.selectors.offers import EMPLOYED, EVERY_AGENT
         from agents.selectors.targets import finder, lister
         from audit import visibility
+        from audit.offers import register_offer
         from audit.registry import register_names, register_remedies, register_verbs
         from connectors import evidence, selectors
         from connectors.models import System
@@ -70,6 +72,8 @@ class ConnectorsConfig(AppConfig):
         register_remedies(REMEDIES)
         visibility.register("connectors", selectors.visible_events)
         register_names("system", selectors.system_names)
+        register_offer("holders", EMPLOYED, "connectors.grant_operation")
+        register_offer("account-agents", EVERY_AGENT, "connectors.add_account", "connectors.change_account")
         for group, permissions in GROUPS.items():
             registry.register_role_permissions(group, permissions)
         registry.register_operation_catalogue(selectors.operation_facts, selectors.all_operation_facts)

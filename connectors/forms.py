@@ -14,7 +14,9 @@ from unfold.widgets import (
 )
 
 from agents.models import Agent, Role
+from agents.selectors.offers import EMPLOYED, EVERY_AGENT, employed, every_agent
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+from audit.forms import OfferedRowField
 from audit.wording import said_lazy
 from connectors.models import Account, Operation, System
 
@@ -94,6 +96,15 @@ class SystemForm(ReasonModelForm):
 class AccountForm(ReasonModelForm):
     """Whose key is used at a system."""
 
+    agent = OfferedRowField(
+        every_agent,
+        EVERY_AGENT,
+        "account-agents",
+        themed=True,
+        required=False,
+        label="Used by the agent",
+        help_text="Used by this agent only; it wins over the account of its role.",
+    )
     new_secret = forms.CharField(
         label="New secret",
         required=False,
@@ -107,7 +118,6 @@ class AccountForm(ReasonModelForm):
         fields = ["system", "name", "role", "agent", "scheme", "username", "header_name", "is_enabled"]
         labels = {
             "role": "Used by the role",
-            "agent": "Used by the agent",
             "scheme": "How it signs in",
             "username": "User name",
             "header_name": "Name of the header",
@@ -177,11 +187,8 @@ class TestForm(ReasonForm):
 class HolderForm(ReasonForm):
     """An agent or a role: one of them."""
 
-    agent = forms.ModelChoiceField(
-        Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED),
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="This agent alone.",
+    agent = OfferedRowField(
+        employed, EMPLOYED, "holders", themed=True, required=False, help_text="This agent alone."
     )
     role = forms.ModelChoiceField(
         Role.objects.all(),

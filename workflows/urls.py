@@ -59,7 +59,7 @@ from workflows.pages.signals import send as send_signal
 from workflows.pages.signals import signals, signals_parts
 from workflows.pages.standing import end_standing, give_standing, standing
 from workflows.pages.start import start, startable
-from workflows.pages.steering import steer_run, steer_step
+from workflows.pages.steering import steer_run, steer_step, step_takers
 from workflows.pages.story import resolve, story, story_parts
 from workflows.pages.system_file import system_file, test_system
 from workflows.pages.together import together
@@ -132,6 +132,7 @@ page_urlpatterns = [
         )
         for verb in StepVerb.values
     ),
+    path("runs/<uuid:run_id>/steps/<uuid:step_id>/redirect/takers/", step_takers, name="step-takers"),
     path("agents/", agents, name="agents"),
     path("console/", console, name="console"),
     path("console/agents/", console_agents, name="console-agents"),

@@ -22,6 +22,7 @@ from agents import selectors
 from agents.admin.base import WorkforceAdmin, link, moment, table, trail
 from agents.forms import StopForm
 from agents.models import Agent, ChangeRequest, Stop
+from agents.selectors.offers import STOPPED
 from agents.services import changes, stops
 from audit.adminkit import actor_of, reason_action
 from audit.selectors import newest_position
@@ -131,7 +132,7 @@ class StopAdmin(WorkforceAdmin):
         """Answer whom a stop of ``scope`` would hit. Stops nothing."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        kind, _, scope_id = request.POST.get("scope", "").partition(":")
+        kind, _, scope_id = STOPPED.value_of(request.POST.get("scope", "")).partition(":")
         found = {
             "is_chosen": bool(kind),
             "agents": _affected(kind, scope_id),

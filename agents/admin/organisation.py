@@ -18,7 +18,7 @@ from agents.admin.base import WorkforceAdmin, changed_values, trail, values_of, 
 from agents.admin.lists import ListMixin, tag
 from agents.forms import MILLIONTHS, CodedForm, CompanyForm, ExchangeRateForm
 from agents.forms.roles import RoleForm
-from agents.models import Agent, CompanySettings, Department, ExchangeRate, Role
+from agents.models import Agent, CompanySettings, Department, ExchangeRate, Role, User
 from agents.services import organisation
 from agents.services.role_catalogue import shipped_texts, targets_of
 from audit.adminkit import actor_of
@@ -40,6 +40,12 @@ class DepartmentAdmin(WorkforceAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         return (*super().get_readonly_fields(request, obj), *(("code", "shown_trail") if obj else ()))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only a person can head a department."""
+        if db_field.name == "manager":
+            kwargs["queryset"] = User.objects.filter(kind=User.Kind.PERSON).order_by("first_name", "username")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         return fields_with_trail(self, request, obj)

@@ -17,6 +17,7 @@ from agents import registry
 from agents.admin.base import WorkforceAdmin, changed_values, table, trail, values_of
 from agents.forms import ThrottleForm
 from agents.models import Throttle
+from agents.selectors.offers import SLOWED
 from agents.services import throttles
 from audit.adminkit import actor_of
 
@@ -110,7 +111,7 @@ class ThrottleAdmin(WorkforceAdmin):
 
 def preview_of(stored: Throttle | None, data: Any) -> dict[str, Any]:
     """Return a throttle as typed in words, with what it meets now, and whether a second person is needed."""
-    kind, _, scope_id = data.get("scope", "").partition(":")
+    kind, _, scope_id = SLOWED.value_of(data.get("scope", "")).partition(":")
     if stored is not None:
         kind, scope_id = stored.scope_kind, stored.scope_id
     target = registry.find_stop_target(kind, scope_id) if kind in Throttle.ScopeKind.values else None

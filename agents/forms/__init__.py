@@ -21,7 +21,6 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from agents import registry
 from agents.decision.budgets import millionths_of
 from agents.decision.calendars import WEEKDAYS, CalendarError, hours_words, read_hours
 from agents.decision.holidays import holidays_words, read_holidays
@@ -42,8 +41,10 @@ from agents.models import (
     User,
 )
 from agents.selectors import company_currency
+from agents.selectors.offers import BOUND, SLOWED, STOPPED
 from agents.services import people
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
+from audit.forms import OfferedField
 from audit.vocabulary import Refusal
 from audit.wording import said_lazy
 
@@ -305,45 +306,20 @@ class ExchangeRateForm(ReasonModelForm):
 class StopForm(ReasonModelForm):
     """What to stop, chosen from what there is."""
 
-    scope = forms.ChoiceField(
-        label="Stop", widget=UnfoldAdminSelectWidget, help_text="Nothing in it starts any more."
+    scope = OfferedField(
+        STOPPED, "stopped", themed=True, label="Stop", help_text="Nothing in it starts any more."
     )
 
     class Meta:
         model = Stop
         fields = ["is_exercise"]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "scope" in self.fields:
-            choices = [("", "Choose"), *stop_choices()]
-            self.fields["scope"].choices = choices  # type: ignore[attr-defined]
-
-
-STOPPABLE = {
-    "department": "Departments",
-    "role": "Roles",
-    "agent": "Agents",
-    "system": "Systems",
-    "operation": "Operations",
-    "workflow": "Workflows",
-}
-
-
-def stop_choices() -> list[Any]:
-    """Return everything that can be stopped, grouped."""
-    return [("everything:", "Everything"), *((words, _stoppable(kind)) for kind, words in STOPPABLE.items())]
-
-
-def _stoppable(kind: str) -> list[tuple[str, str]]:
-    return [(f"{kind}:{it.id}", said_lazy(f"{it.label} ({it.code})")) for it in registry.stop_targets(kind)]
-
 
 class ThrottleForm(ReasonModelForm):
     """How much of what goes on at once, or begins in a time."""
 
-    scope = forms.ChoiceField(
-        label="Of what", widget=UnfoldAdminSelectWidget, help_text="What is counted; it stays that."
+    scope = OfferedField(
+        SLOWED, "slowed", themed=True, label="Of what", help_text="What is counted; it stays that."
     )
 
     class Meta:
@@ -360,21 +336,6 @@ class ThrottleForm(ReasonModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
             self.fields.pop("scope", None)
-        if "scope" in self.fields:
-            kinds = {kind: STOPPABLE[kind] for kind in Throttle.ScopeKind.values}
-            choices = [("", "Choose"), *((words, _stoppable(kind)) for kind, words in kinds.items())]
-            self.fields["scope"].choices = choices  # type: ignore[attr-defined]
-
-
-def scope_choices() -> list[Any]:
-    """Return whom a policy or a limit can bind, grouped."""
-    agents = Agent.objects.exclude(lifecycle=Agent.Lifecycle.RETIRED)
-    return [
-        ("company:", "The whole company"),
-        ("Departments", [(f"department:{it.pk}", it.name) for it in Department.objects.all()]),
-        ("Roles", [(f"role:{it.pk}", it.name) for it in Role.objects.all()]),
-        ("Agents", [(f"agent:{it.pk}", it.name) for it in agents]),
-    ]
 
 
 def scope_label(kind: str, scope_id: str) -> str:
@@ -389,12 +350,11 @@ def scope_label(kind: str, scope_id: str) -> str:
 class ScopedForm(CodedForm):
     """A form of something that binds somebody."""
 
-    scope = forms.ChoiceField(label="Binds", widget=UnfoldAdminSelectWidget, help_text="Whom it binds.")
+    scope = OfferedField(BOUND, "bound", themed=True, empty=None, label="Binds", help_text="Whom it binds.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "scope" in self.fields:
-            self.fields["scope"].choices = scope_choices()  # type: ignore[attr-defined]
             self.initial.setdefault("scope", f"{self.instance.scope_kind}:{self.instance.scope_id}")
 
 

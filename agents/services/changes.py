@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import policies, registry, selectors
+from agents.decision.authority import Authority
 from agents.models import ChangeRequest, User
 from agents.services.history import lock_row, stamp
 from audit.services import record_event
@@ -29,11 +30,14 @@ def propose_change(
     reason: str,
     target_version: str = "",
     authority: Sequence[str] = (),
+    present: Authority | None = None,
 ) -> ChangeRequest:
     """Ask for a change of authority; it waits until another person applies or rejects it.
 
     ``target_version`` is what the kind's ``current_fn`` will answer as long as the target has not moved on.
     ``authority`` says in words what it lets whom do, of a kind that no snapshot foresees.
+    ``present`` is authority as it stands with the agents that it can concern, where these are known: all of it
+    is read for want of it.
     Raises Refusal ``already_proposed`` while another change of this kind waits for the same target.
     """
     with transaction.atomic():
@@ -56,7 +60,7 @@ def propose_change(
             proposer=proposer,
             reason=reason,
         )
-        foreseen = [said.text for said in selectors.difference_of_change(change_request)]
+        foreseen = [said.text for said in selectors.difference_of_change(change_request, present)]
         change_request.authority = foreseen or list(authority)
         change_request.full_clean(exclude=["payload"])
         stamp(change_request, actor=actor, reason=reason).save()

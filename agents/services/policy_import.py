@@ -276,11 +276,14 @@ class _Import:
         self.outcome.add(what, "waits" if found else done, words, found)
 
 
-def compare_authority(outcome: Outcome, before: Authority) -> None:
-    """Say what it all lets whom do: what is done, and what the proposals would add together."""
+def compare_authority(outcome: Outcome, before: Authority, now: Authority | None = None) -> None:
+    """Say what it all lets whom do: what is done, and what the proposals would add together.
+
+    ``now`` is authority as it stands by now, with the same agents as ``before``; it is read for want of it.
+    """
     if not outcome.lines:
         return
-    now = selectors.present_authority()
+    now = now or selectors.present_authority()
     if any(line.state not in ("waits", "waits_already") for line in outcome.lines):
         outcome.at_once = authority_difference(before, now)
     agreed = now

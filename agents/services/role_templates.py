@@ -17,13 +17,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from agents import policies as questions
-from agents import registry, selectors
+from agents import registry
+from agents.decision.authority import Authority
 from agents.decision.facts import OperationFacts
 from agents.decision.patterns import operations_hit
 from agents.decision.policy_file import Entry, PolicyEntry, PolicyFile
 from agents.decision.role_template import RoleTemplate, Suggestion, role_document, target_document
 from agents.decision.said import NOTHING, Said, tighter
-from agents.models import Measure, Policy, PolicyScope, Role, Rule
+from agents.models import Agent, Measure, Policy, PolicyScope, Role, Rule
+from agents.selectors.difference import authority_over
 from agents.services import organisation, policies
 from agents.services.policy_files import limit_fields, rule_fields
 from agents.services.policy_import import Line, Outcome, compare_authority, import_read, resolved, rule_edits
@@ -124,8 +126,8 @@ class _Taking:
                 next_step=f"Choose one of {', '.join(STRICTNESS)}.",
             )
         self.template = template_of(text)
-        before = selectors.present_authority()
         stored = Role.objects.filter(code=self.template.role.code).first()
+        before = _authority_of(stored)
         self.taken = Taken(self.template, existed=stored is not None)
         self.groups = self._groups(stored)
         self.role = self.taken.role = self._role(stored)
@@ -133,7 +135,7 @@ class _Taking:
         for entry in self.template.file.policies:
             self._policy(entry)
         self._grants()
-        compare_authority(self.taken.outcome, before)
+        compare_authority(self.taken.outcome, before, _authority_of(self.role))
         self.taken.outcome.at_once = _briefly(self.taken.outcome.at_once)
         return self.taken
 
@@ -305,6 +307,13 @@ class _Taking:
             self.taken.outcome.add(what, "refused", refusal.in_full())
             return
         self.taken.outcome.add(what, "waits", suggestion.why, found)
+
+
+def _authority_of(role: Role | None) -> Authority:
+    """Return authority with the agents of a role alone: nothing of a template reaches any other."""
+    if role is None:
+        return authority_over()
+    return authority_over(*Agent.objects.filter(role=role).exclude(lifecycle=Agent.Lifecycle.RETIRED))
 
 
 def _briefly(said: tuple[Said, ...]) -> tuple[Said, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from audit.forms.choosing import OfferedField, OfferedRowField
 from audit.forms.handouts import EvidenceForm, ExportForm, quarter_before
 from audit.forms.listing import LedgerForm
 
-__all__ = ["EvidenceForm", "ExportForm", "LedgerForm", "quarter_before"]
+__all__ = ["EvidenceForm", "ExportForm", "LedgerForm", "OfferedField", "OfferedRowField", "quarter_before"]

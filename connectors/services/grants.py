@@ -12,7 +12,7 @@ from agents.decision.authority import Authority
 from agents.decision.facts import GrantFacts
 from agents.models import Agent, ChangeRequest, Role
 from agents.policies import may, require, require_reason
-from agents.selectors.difference import with_grants
+from agents.selectors.difference import authority_over, with_grants
 from agents.services import changes, stops
 from agents.services.history import stamp
 from audit.services import record_event
@@ -63,7 +63,15 @@ def grant_operation(
             summary=f"{holder} may use {operation.code} ({operation.name}) at {operation.system.name}.",
             reason=reason,
             target_version=_version(operation),
+            present=authority_over(*_concerned(holder)),
         )
+
+
+def _concerned(holder: Agent | Role) -> list[Agent]:
+    """Return whom a grant can let do anything: nobody but its holder, or who has the role."""
+    if isinstance(holder, Agent):
+        return [holder]
+    return list(Agent.objects.filter(role=holder).exclude(lifecycle=Agent.Lifecycle.RETIRED))
 
 
 def propose_grant(actor: Actor, code: str, holder: Agent | Role, reason: str) -> ChangeRequest:

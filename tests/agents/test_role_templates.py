@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import Group
 
 from agents.decision.role_template import RoleTemplate
-from agents.models import ChangeRequest, Measure, Policy, Role, Rule
-from agents.services import changes, organisation, policies
+from agents.models import Agent, ChangeRequest, Measure, Policy, Role, Rule
+from agents.selectors import present_authority
+from agents.services import changes, organisation, policies, role_templates
 from agents.services.role_catalogue import export_role, shipped_text, shipped_texts, template_of
 from agents.services.role_templates import Taken, Wish, preview_template, take_template
 from audit.models import Event
@@ -105,6 +106,23 @@ def test_looking_says_everything_and_changes_nothing(seeded_company: None, alice
         ChangeRequest.objects.count(),
         Event.objects.count(),
     )
+
+
+def test_looking_reads_the_agents_of_the_role_alone_and_says_the_same(
+    seeded_company: None, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(alice)
+    role = Role.objects.get(code="payables-clerk")
+    for agent in Agent.objects.select_related("user"):
+        agent.user.groups.set([role.group])
+    Agent.objects.update(role=role, lifecycle=Agent.Lifecycle.ACTIVE)
+    stricter = OWN.replace("value: 500.00", "value: 400.00")
+    told = look(alice, stricter, update=True).outcome
+    monkeypatch.setattr(role_templates, "_authority_of", lambda role: present_authority())
+    everybody = look(alice, stricter, update=True).outcome
+    assert told.lines == everybody.lines
+    assert told.at_once
+    assert (told.at_once, told.once_agreed) == (everybody.at_once, everybody.once_agreed)
 
 
 def test_a_role_comes_with_its_rules_in_force_and_its_grants_for_a_second_person(

@@ -10,7 +10,7 @@ from agents import registry
 from agents.decision.authority import authority_difference
 from agents.decision.said import NOTHING
 from agents.models import Agent, AuthorityVersion, ChangeRequest, User
-from agents.selectors import authority_now, present_authority
+from agents.selectors import authority_now, difference, difference_of_change, present_authority
 from agents.services import changes
 from audit.models import Event
 from audit.vocabulary import Refusal
@@ -35,6 +35,7 @@ from connectors.services import (
     set_operation_enabled,
 )
 from connectors.services.grants import foresee_grant
+from tests.company import new_agent
 from tests.connectors.conftest import PORTAL
 from tests.fakes import FIND_MAPPING, FIND_SCHEMA, POST_MAPPING, POST_SCHEMA
 
@@ -66,6 +67,20 @@ def test_an_active_agent_gets_an_operation_when_a_second_person_agrees(
     assert {fact.holder_id for fact in grant_facts()} == {str(robot.user_id)}
     event = Event.objects.get(verb="connectors.operation_granted")
     assert (event.agent_id, event.reason) == (str(robot.pk), WHY)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("to", ["agent", "role"])
+def test_what_a_grant_means_is_read_of_its_holder_alone_and_is_the_same(
+    to: str, book: dict[str, Any], robot: Agent, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [new_agent(alice, f"other-{at}") for at in range(3)]
+    holder = {"agent": robot} if to == "agent" else {"role": others[0].role}
+    with monkeypatch.context() as patched:
+        patched.setattr(difference, "present_authority", lambda: pytest.fail("all agents were read"))
+        asked = grant_operation(actor=alice.as_actor(), operation=book["post"], reason=WHY, **holder)
+    assert isinstance(asked, ChangeRequest)
+    assert asked.authority == [said.text for said in difference_of_change(asked, present_authority())]
 
 
 @pytest.mark.django_db

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from audit import offers
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import hold_above, new_agent
 from tests.workflows.test_migration import renamed
@@ -190,6 +193,55 @@ def test_work_is_given_only_to_who_may_take_it(workflow, alice, bob, dave, mallo
         assert str(nobody.pk) not in page
     assert steered(dave, "step-redirect", run.pk, one.pk, to=str(rita.user_id)).status_code == 302
     assert step(run, "read").task.candidate_users.get() == rita.user
+
+
+def test_among_many_whom_work_is_given_to_is_found_by_what_is_typed(
+    workflow, alice, dave, mallory, clerk, monkeypatch
+):
+    rita = new_agent(alice, "rita")
+    run = begun(alice)
+    claim(clerk)
+    one = step(run, "read")
+    monkeypatch.setattr(offers, "MOST_LISTED", 0)
+    address = reverse("step-takers", args=[run.pk, one.pk])
+    page = read(dave, "step-redirect", run.pk, one.pk)
+    assert f'data-choices="{address}"' in page
+    assert str(rita.user_id) not in page
+
+    def found(typed: str) -> list[str]:
+        return [it["label"] for it in browser(dave).get(address, {"q": typed}).json()["found"]]
+
+    assert found("rit") == ["Rita (rita), agent"]
+    assert found(clerk.code) == []  # has it already
+    assert "Approvers, group" in found("")
+    assert "Bob (bob), person" in found("bo")
+    assert browser(mallory).get(address).status_code == 404
+    wrong = browser(dave).post(
+        reverse("step-redirect", args=[run.pk, one.pk]), {"deed": "look", "to": clerk.code}
+    )
+    assert wrong.status_code == 422
+    assert steered(dave, "step-redirect", run.pk, one.pk, to="rita").status_code == 302
+    assert step(run, "read").task.candidate_users.get() == rita.user
+
+
+def test_whom_work_may_be_given_to_is_asked_as_often_for_many_as_for_few(workflow, alice, dave, clerk):
+    new_agent(alice, "rita")
+    run = begun(alice)
+    claim(clerk)
+    one = step(run, "read")
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            read(dave, "step-redirect", run.pk, one.pk)
+        return len(queries)
+
+    asked()
+    few = asked()
+    for at in range(12):
+        new_agent(alice, f"clone-{at}")
+    assert asked() == few
+    offer = services.who_could_take(actor=dave.as_actor(), run=run, step=one)
+    assert len(offer.found("clone")) == 12
 
 
 def test_a_deadline_is_a_time_of_the_companys_clock(workflow, alice, dave, clerk):

@@ -13,7 +13,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from agents.decision.money import format_minor
+from agents.selectors.offers import EVERY_AGENT
 from audit.adminkit import ReadOnlyAdmin
+from audit.forms.filtering import filter_by
 from audit.wording import said
 from workflows.actions.choices import State
 from workflows.actions.models import Action, StandingApproval
@@ -79,7 +81,7 @@ class StandingApprovalAdmin(ReadOnlyAdmin):
     """What was approved in advance. It is asked for in the inbox, and ended on its page there."""
 
     list_display = ["words", "agent", "role", "shown_use", "until", "granted_by", "agreed_by", "revoked_at"]
-    list_filter = ["agent", "role", "operation"]
+    list_filter = [("agent", filter_by(EVERY_AGENT, "standing-agents")), "role", "operation"]
     list_select_related = ["agent", "role", "granted_by", "agreed_by"]
     search_fields = ["words", "reason", "id"]
     said_fields = ["words"]

@@ -6,7 +6,9 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
 from uuid_utils.compat import uuid7
 
 from agents.models import Agent, Role, Throttle
@@ -16,6 +18,8 @@ from connectors.models import Operation, OperationRevision
 from workflows.actions.choices import FINAL, Outcome, State
 from workflows.approvals.models import Approval
 from workflows.tasks.models import Task
+
+STEP_ID, RUN_ID = KeyTransform("step_id", "references"), KeyTransform("run_id", "references")
 
 
 class Action(models.Model):
@@ -208,6 +212,9 @@ class Action(models.Model):
             ),
             models.Index(fields=["task"], condition=Q(task__isnull=False), name="action_of_task"),
             models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="action_of_approval"),
+            # Which step and which run it was asked for, whoever asked.
+            models.Index(STEP_ID, condition=Q(IsNull(STEP_ID, False)), name="action_of_step"),
+            models.Index(RUN_ID, condition=Q(IsNull(RUN_ID, False)), name="action_of_run"),
             # What is wrong: few of all actions, and looked for on every home.
             models.Index(
                 fields=["finished_at"], condition=Q(state="failed") | Q(outcome="differs"), name="action_wrong"

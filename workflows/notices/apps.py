@@ -26,7 +26,9 @@ class NoticesConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.registry import on_agent_changed, on_stop_changed, register_role_permissions
+        from agents.selectors.offers import EVERY_AGENT
         from audit import visibility
+        from audit.offers import register_offer
         from audit.registry import register_verbs
         from workflows.actions.registry import on_actions_ended, on_actions_waiting_or_approved
         from workflows.notices import selectors, services
@@ -42,6 +44,7 @@ class NoticesConfig(AppConfig):
             register_role_permissions(group, permissions)
         register_verbs(VERBS)
         visibility.register("notices", selectors.visible_events)
+        register_offer("listeners", EVERY_AGENT, "notices.add_channel", "notices.change_channel")
         on_actions_ended(services.note_actions)
         on_actions_waiting_or_approved(services.note_actions)
         on_agent_changed(services.note_agent)

@@ -7,12 +7,24 @@ from typing import Any
 from django.contrib.auth.models import Group
 
 from agents.models import Role
+from agents.selectors.offers import EVERY_AGENT, every_agent
 from audit.adminkit import ReasonModelForm
+from audit.forms import OfferedRowField
 from workflows.notices.models import Channel
 
 
 class ChannelForm(ReasonModelForm):
     """Where a chat system listens. Groups of agents are not offered: what waits for them is told to nobody."""
+
+    agent = OfferedRowField(
+        every_agent,
+        EVERY_AGENT,
+        "listeners",
+        themed=True,
+        required=False,
+        label="Or: the agent that listens",
+        help_text="Instead of groups: the agent that listens there; it is told what concerns it.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,7 +37,6 @@ class ChannelForm(ReasonModelForm):
         fields = ["name", "address", "groups", "agent", "private_networks", "is_enabled"]
         labels = {
             "groups": "Tells of what waits for",
-            "agent": "Or: the agent that listens",
             "is_enabled": "Switched on",
         }
         help_texts = {

@@ -65,7 +65,7 @@ def doings_of(user: User, agent: Agent) -> dict[str, Any]:
     tasks = visible_tasks(user).filter(claimed_by=agent.user_id, state=Task.State.CLAIMED).order_by("pk")[:MOST]
     found = [*_tasks(user, list(tasks))]
     actions = visible_actions(user).filter(~Q(state__in=FINAL), agent=agent, finished_at=None)
-    for action in actions.order_by("pk").distinct()[:MOST]:
+    for action in actions.order_by("pk")[:MOST]:
         link = reverse("action", args=[action.pk])
         since = action.waits_since or action.requested_at
         found.append(Doing(action.label, link, action_tag(action), since))

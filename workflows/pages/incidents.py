@@ -240,7 +240,7 @@ def _mismatches(user: User) -> list[Other]:
             reverse("action", args=[action.pk]),
             _("See what differs"),
         )
-        for action in (found.distinct() if wanted else ())
+        for action in (found if wanted else ())
     ]
 
 
@@ -259,7 +259,7 @@ def _silent(user: User) -> list[Other]:
             reverse("action", args=[action.pk]),
             _("Its story"),
         )
-        for action in (found.distinct() if wanted else ())
+        for action in (found if wanted else ())
     ]
 
 

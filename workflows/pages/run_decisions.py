@@ -69,7 +69,7 @@ def told(run: Run, user: User) -> dict[str, Any]:
 
 def _actions(run: Run, user: User) -> Any:
     found = visible_actions(user).filter(correlation_id=str(run.pk))
-    return found.select_related("replaces", "edited_by", "standing").order_by("requested_at").distinct()
+    return found.select_related("replaces", "edited_by", "standing").order_by("requested_at")
 
 
 def _approvals(actions: Sequence[Action]) -> dict[Any, Approval]:

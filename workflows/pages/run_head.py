@@ -98,7 +98,6 @@ def _actions(run: Run, user: User) -> Iterator[Action]:
         .filter(Q(state__in=[Action.State.IN_DOUBT, Action.State.HELD]) | Q(outcome=Action.Outcome.DIFFERS))
         .prefetch_related("approval__approver_groups")
         .order_by("requested_at")
-        .distinct()
     )
     taken: dict[str, int] = {}
     for action in of_run[: FEW * 20]:

@@ -143,7 +143,7 @@ def _step(step: Step) -> Record:
 def _actions(run: Run, user: User) -> list[Action]:
     own = Q(correlation_id=str(run.pk))
     found = visible_actions(user).filter(own).select_related("revision", "replaces").order_by("requested_at")
-    return list(found.distinct()[:MOST])
+    return list(found[:MOST])
 
 
 def _action(action: Action) -> Record:

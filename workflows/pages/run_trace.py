@@ -162,7 +162,7 @@ def _actions(steps: Sequence[Step], user: User) -> dict[Any, list[ActionNode]]:
     if not (of_action or of_task):
         return {}
     shown = visible_actions(user).filter(asked).select_related("revision", "replaces")
-    actions = list(shown.order_by("pk").distinct()[:MOST_ACTIONS])
+    actions = list(shown.order_by("pk")[:MOST_ACTIONS])
     calls = _calls(actions, user)
     found: dict[Any, list[ActionNode]] = {}
     for action in actions:
@@ -217,5 +217,5 @@ def _action(action: Action, calls: list[CallNode]) -> ActionNode:
 def results_of(run: Run, user: User) -> list[ActionNode]:
     """Return what was done in systems for a run and what came back, newest first, without the calls."""
     done = visible_actions(user).filter(correlation_id=str(run.pk), state=Action.State.CONFIRMED)
-    shown = done.select_related("revision", "replaces").order_by("-requested_at").distinct()[:MOST_ACTIONS]
+    shown = done.select_related("revision", "replaces").order_by("-requested_at")[:MOST_ACTIONS]
     return [_action(action, []) for action in shown]

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from agents.models import User
+from audit.pages.choosing import found_in
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
 from workflows.pages.verbs import RUN_PAGES, STEP_PAGES, VerbPage
@@ -54,6 +55,17 @@ def steer_step(request: HttpRequest, run_id: UUID, step_id: UUID, verb: str) -> 
     found = Step.objects.select_related("task__claimed_by", "action__agent", "agent")
     step = get_object_or_404(found, pk=step_id, run=run)
     return _Page(request, run, step, STEP_PAGES[verb]).answer()
+
+
+@never_cache
+@require_safe
+@for_people
+def step_takers(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
+    """Return whom a step may be given to, as far as they are called what somebody types."""
+    user: User = request.user  # type: ignore[assignment]
+    run = _find(request, run_id)
+    step = get_object_or_404(Step.objects.select_related("task", "action__agent"), pk=step_id, run=run)
+    return found_in(services.who_could_take(actor=user.as_actor(), run=run, step=step), request)
 
 
 def _find(request: HttpRequest, run_id: UUID) -> Run:

@@ -292,7 +292,7 @@ def _calls(steps: list[Step], run: Run, user: User) -> dict[Any, list[Call]]:
     of_action |= {step.undo_action_id: step.pk for step in steps if step.undo_action_id}
     asked = Q(task__in=list(of_task)) | Q(pk__in=list(of_action))
     found: dict[Any, list[Call]] = {}
-    for action in visible_actions(user).filter(asked).order_by("pk").distinct():
+    for action in visible_actions(user).filter(asked).order_by("pk"):
         key = of_action.get(action.pk) or (of_task.get(action.task_id) if action.task_id else None)
         found.setdefault(key, []).append(_call(action))
     return found

@@ -6,10 +6,11 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.models import Group
+from django.urls import reverse
 from django.utils import timezone
 
 from agents.models import User
+from audit.forms import OfferedField
 from workflows.documents.models import Document
 from workflows.pages.schema_form import SchemaForm
 from workflows.runs import services
@@ -140,42 +141,24 @@ class DeadlineForm(VerbForm):
 class RedirectForm(VerbForm):
     """To whom."""
 
-    to = forms.ChoiceField(label="Who is to do it")
-
     def prepare(self) -> None:
         """Offer only who may take it."""
-        has_it = self._has_it()
         able = services.who_could_take(actor=self.user.as_actor(), run=self.run, step=self.named)
-        self.able = {str(taker.pk): taker for taker in able if taker.pk not in has_it}
-        shelves: dict[str, list[tuple[str, str]]] = {"Agents": [], "Groups": [], "People": []}
-        for key, taker in self.able.items():
-            shelves[_shelf(taker)].append((key, services.name_of(taker)))
-        field: Any = self.fields["to"]
-        field.choices = [("", "Choose"), *((word, found) for word, found in shelves.items() if found)]
-        field.help_text = (
-            "Agents of its role, people and groups that its workflow names, and who is in charge of it in its "
-            "department. Auditors are not among them, nor who decided on what was asked for in it."
+        self.fields["to"] = OfferedField(
+            able,
+            lambda: reverse("step-takers", args=[self.run.pk, self.named.pk]),
+            label="Who is to do it",
+            help_text=(
+                "Agents of its role, people and groups that its workflow names, and who is in charge of it in "
+                "its department. Auditors are not among them, nor who decided on what was asked for in it."
+                if able.found("", 1)
+                else "Nobody else may do it now: no agent of its role, and nobody whom its workflow means."
+            ),
         )
-        if not self.able:
-            field.help_text = (
-                "Nobody else may do it now: no agent of its role, and nobody whom its workflow means."
-            )
-
-    def _has_it(self) -> set[Any]:
-        step = self.named
-        if step.task is not None and step.task.claimed_by_id:
-            return {step.task.claimed_by_id}
-        return {step.action.agent.user_id} if step.action is not None else set()
 
     def verb(self) -> services.Verb:
         """Return the redirect."""
-        return services.Redirect(self.able[self.cleaned_data["to"]])
-
-
-def _shelf(taker: services.Taker) -> str:
-    if isinstance(taker, Group):
-        return "Groups"
-    return "Agents" if taker.is_agent else "People"
+        return services.Redirect(services.taker(self.cleaned_data["to"]))
 
 
 class OverrideForm(SchemaForm):

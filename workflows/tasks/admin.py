@@ -25,6 +25,9 @@ STATE_LABELS = {
 }
 
 
+PRIORITIES = range(1, 6)
+
+
 class CommentInline(ReadOnlyTabularInline):
     """What people and agents said about it."""
 
@@ -33,15 +36,30 @@ class CommentInline(ReadOnlyTabularInline):
     readonly_fields = fields
 
 
+class PriorityFilter(admin.SimpleListFilter):
+    """By how urgent it is: what there is to choose from is known without reading every task."""
+
+    title = "priority"
+    parameter_name = "priority"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(number), str(number)) for number in PRIORITIES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
+        chosen = self.value()
+        return queryset.filter(priority=chosen) if chosen and chosen.isdecimal() else queryset
+
+
 @admin.register(Task)
 class TaskAdmin(ReadOnlyAdmin):
     """What waits for somebody, and what became of it."""
 
     list_display = ["shown_title", "kind", "shown_state", "claimed_by", "due_at", "created_at"]
-    list_filter = ["kind", "state", "priority"]
+    list_filter = ["kind", "state", PriorityFilter, ("created_at", admin.DateFieldListFilter)]
+    # The newest first: to put all that ever waited in the order of what is urgent would be read whole.
+    ordering = ["-pk"]
     list_select_related = ["claimed_by"]
     search_fields = ["title", "subject_label", "subject_id"]
-    date_hierarchy = "created_at"
     inlines = [CommentInline]
     readonly_fields = ["shown_title", "shown_body"]
     fieldsets = [

@@ -2,6 +2,7 @@
 import { operations } from "./console";
 import { feed } from "./feed";
 import "./bell";
+import "./choosing";
 import { inbox } from "./inbox";
 import { keys } from "./keys";
 import { loadGraphs } from "./graphs";

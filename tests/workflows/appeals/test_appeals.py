@@ -14,6 +14,7 @@ from agents.services import stops
 from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.workflows.conftest import ask, grant, hold_above, limit, new_agent
+from workflows.actions.selectors import visible_to as visible_actions
 from workflows.appeals.models import Appeal, Proposal
 from workflows.appeals.selectors import clusters_for, visible_to
 from workflows.appeals.services import (
@@ -29,6 +30,7 @@ from workflows.tasks import registry
 from workflows.tasks.models import Task
 from workflows.tasks.registry import on_holder_told
 from workflows.tasks.selectors import database_now
+from workflows.tasks.selectors import visible_to as visible_tasks
 from workflows.tasks.services import cancel_task, claim_task, complete_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hints")]
@@ -60,6 +62,22 @@ def refusal_of(work: Any) -> Refusal:
     with pytest.raises(Refusal) as found:
         work()
     return found.value
+
+
+def test_people_see_the_appeals_of_the_actions_and_of_the_work_they_see(
+    large, clerk, alice, bob, carol, dave, mallory
+):
+    contested(clerk)
+    contested(new_agent(bob, "rita"), number="RE-2")
+    for user in (alice, bob, carol, dave, mallory):
+        work = visible_tasks(user).filter(subject_kind="appeals.appeal")
+        of_work = Appeal.objects.filter(task__in=list(work.values_list("pk", flat=True)))
+        of_actions = Appeal.objects.filter(action__in=list(visible_actions(user).values_list("pk", flat=True)))
+        plain = set(of_work) | set(of_actions)
+        sees_all = user.has_perm("appeals.view_appeal")
+        assert set(visible_to(user)) == (set(Appeal.objects.all()) if sees_all else plain), user
+    assert visible_to(alice).count() == 2
+    assert not visible_to(mallory).exists()
 
 
 class TestContesting:

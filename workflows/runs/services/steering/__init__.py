@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflows.runs.services.steering.compensating import Compensate
 from workflows.runs.services.steering.effects import Change, Effect
-from workflows.runs.services.steering.fitting import Taker, name_of
+from workflows.runs.services.steering.fitting import Taker, name_of, taker
 from workflows.runs.services.steering.migrating import Migrate
 from workflows.runs.services.steering.offering import verbs_of_run, verbs_of_steps
 from workflows.runs.services.steering.pausing import Pause, Resume
@@ -44,6 +44,7 @@ __all__ = [
     "preview_steering",
     "steer_run",
     "steer_within",
+    "taker",
     "verbs_of_run",
     "verbs_of_steps",
     "who_could_take",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.models import Agent, Department, User
 from agents.selectors import agent_facts, departments_around
+from audit.offers import Choice, Few, Offer, Rows
 from audit.vocabulary import Refusal, RefusalKind
 from workflows.actions.choices import FINAL
 from workflows.actions.models import Action
@@ -24,9 +26,30 @@ BY_RIGHT = "django.contrib.auth.backends.ModelBackend"
 MOST_NAMED = 6
 
 
-def who_may_take(at: Standing) -> list[Taker]:
-    """Return the agents, groups and people that the named step may be given to, whoever has it included."""
-    return [*_agents(at), *_groups(at), *_people(at).order_by("username")]
+def takers(at: Standing, but: Collection[UUID] = ()) -> Offer:
+    """Return the agents, groups and people that the named step may be given to, without some users."""
+    agents, people = _agents(at).exclude(pk__in=but), _people(at).exclude(pk__in=but)
+
+    def groups() -> list[Choice]:
+        return [Choice(str(group.pk), group.name) for group in _groups(at)]
+
+    def persons() -> list[Choice]:
+        return [Choice(str(one.pk), str(one), one.username) for one in people.order_by("username")]
+
+    return Offer(
+        (
+            Rows(lambda: agents, title="Agents", word="agent", columns=("agent__name", "agent__code")),
+            Few(groups, "Groups", "group"),
+            Few(persons, "People", "person"),
+        )
+    )
+
+
+def taker(key: str) -> Taker:
+    """Return who is meant by a key of ``takers``."""
+    if key.isdecimal():
+        return Group.objects.get(pk=key)
+    return User.objects.select_related("agent").get(pk=key)
 
 
 def require_fit(at: Standing, to: Taker) -> None:
@@ -37,8 +60,11 @@ def require_fit(at: Standing, to: Taker) -> None:
 
 def unfit(at: Standing, why: str) -> Refusal:
     """Return the refusal to give the named step to somebody; its next step names those who may have it."""
-    able = [name_of(taker) for taker in who_may_take(at)]
-    rest = f" and {len(able) - MOST_NAMED} more" if len(able) > MOST_NAMED else ""
+    agents = _agents(at)
+    others: list[Taker] = [*_groups(at), *_people(at).order_by("username")]
+    able = [*agents.values_list("agent__name", flat=True)[:MOST_NAMED], *map(name_of, others[:MOST_NAMED])]
+    many = agents.count() + len(others)
+    rest = f" and {many - MOST_NAMED} more" if many > MOST_NAMED else ""
     said = f"It may be given to: {', '.join(able[:MOST_NAMED])}{rest}."
     return Refusal(
         "cannot_take_it",
@@ -115,12 +141,18 @@ def _why_not_group(at: Standing, node: engine.Node, to: Group) -> str:
     return f"{unfit_one} of {to.name} may not do it: choose one person instead" if unfit_one else ""
 
 
-def _agents(at: Standing) -> Sequence[User]:
+def _agents(at: Standing) -> QuerySet[User]:
+    """Return the agents that ``_why_not_agent`` has nothing against, by name: one question, however many."""
     node = _node(at)
-    found = User.objects.select_related("agent").filter(
-        agent__role__code=node.facts.get("role", ""), is_active=True
-    )
-    return [user for user in found.order_by("agent__name") if not _why_not_agent(node, user)]
+    if node.kind not in ("agent", "operation"):
+        return User.objects.none()
+    working = Agent.objects.filter(lifecycle=Agent.Lifecycle.ACTIVE, brake=Agent.Brake.NONE)
+    able = working.filter(role__code=node.facts["role"], labels__contains=list(node.facts.get("needs", ())))
+    if code := node.facts.get("department", ""):
+        department = Department.objects.filter(code=code).first()
+        below = [UUID(key) for key in departments_around(department)[1]] if department else []
+        able = able.filter(department__in=below)
+    return User.objects.filter(is_active=True, agent__in=able).order_by("agent__name", "pk")
 
 
 def _groups(at: Standing) -> Sequence[Group]:
@@ -159,13 +191,18 @@ def _in_charge(at: Standing, node: engine.Node) -> Q:
     if department is None:
         return Q(pk__in=[])
     above, below = departments_around(department)
-    steer = User.objects.with_perm("runs.steer_run", include_superusers=False, backend=BY_RIGHT)
+    steer = _people_with("runs.steer_run")
     return (Q(department__in=below) | Q(managed_departments__in=above)) & Q(pk__in=steer.values("pk"))
 
 
 def _auditors() -> QuerySet[User]:
     """Return who reads everything: whoever looks over the work of others is no part of it."""
-    return User.objects.with_perm("audit.view_every_event", include_superusers=False, backend=BY_RIGHT)
+    return _people_with("audit.view_every_event")
+
+
+def _people_with(permission: str) -> QuerySet[User]:
+    holders = User.objects.with_perm(permission, include_superusers=False, backend=BY_RIGHT)
+    return holders.filter(kind=User.Kind.PERSON)  # of ten thousand agents nobody need ask it
 
 
 def _decided(at: Standing) -> QuerySet[User]:

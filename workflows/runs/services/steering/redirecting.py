@@ -12,6 +12,7 @@ from django.db import transaction
 
 from agents.decision import Verdict
 from agents.models import User
+from audit.offers import Offer
 from audit.vocabulary import Actor, Refusal
 from workflows.actions import dispatch as actions_dispatch
 from workflows.actions.choices import NOT_BEGUN, State
@@ -26,8 +27,8 @@ from workflows.runs.services.steering.fitting import (
     agent_of,
     name_of,
     require_fit,
+    takers,
     unfit,
-    who_may_take,
 )
 from workflows.runs.services.steering.verb import Standing, Verb, refuse
 from workflows.tasks.models import Task
@@ -130,9 +131,12 @@ class Redirect(Verb):
             raise unfit(at, f"{agent.name} would be refused: {decided.sentence}")
 
 
-def who_could_take(*, actor: Actor, run: Run, step: Step) -> list[Taker]:
-    """Return the agents, groups and people that a step may be given to, whoever has it included."""
-    return who_may_take(Standing(actor, run, step))
+def who_could_take(*, actor: Actor, run: Run, step: Step) -> Offer:
+    """Return the agents, groups and people that a step may be given to, without whoever has it."""
+    at = Standing(actor, run, step)
+    if step.task is not None and step.task.claimed_by_id:
+        return takers(at, {step.task.claimed_by_id})
+    return takers(at, {step.action.agent.user_id} if step.action is not None else ())
 
 
 def _ask_anew(at: Standing, step: Step, action: Action, to: Taker, why: str) -> None:
