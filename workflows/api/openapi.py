@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import get_language
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from workflows.permissions import IsKnown
@@ -42,10 +44,27 @@ TOKEN = {
 }
 
 
+_KEPT: dict[tuple[str, str], Any] = {}
+
+
+class KeptSchema(SchemaGenerator):
+    """Builds the document once in each process: it is the same for all its readers, and takes half a second."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        """Return the document; one that leaves out what its reader may not ask is built for them."""
+        if not public:
+            return super().get_schema(request=request, public=public)
+        key = (str(self.api_version), get_language() or "")
+        if key not in _KEPT:
+            _KEPT[key] = super().get_schema(request=request, public=public)
+        return _KEPT[key]
+
+
 class Schema(SpectacularJSONAPIView):
     """The OpenAPI document, as JSON: so that its errors are problems like all others."""
 
     permission_classes = [IsKnown]
+    generator_class = KeptSchema
 
 
 def as_answered(result: dict[str, Any], **_: Any) -> dict[str, Any]:

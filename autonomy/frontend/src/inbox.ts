@@ -1,7 +1,7 @@
 // The approval inbox: live list, keyboard, and where the focus goes. Without it every link and form still works.
 import { onKeys } from "./keys";
 import { onNews, type Summary } from "./live";
-import { all, one, plural, say } from "./page";
+import { all, one, say } from "./page";
 import { refreshTimes } from "./times";
 
 const FRESHEN_MS = 2_000;
@@ -149,7 +149,7 @@ export function inbox(root: HTMLElement): void {
       await refresh();
     }
     // What one has just decided is being read out: that fewer wait now is no news to anybody.
-    if (now > known) say(`${plural(now, "request")} waiting for you`);
+    if (now > known) say((more.dataset.waiting ?? "").replace("%n", String(now)));
     known = now;
   });
   more.addEventListener("click", () => void refresh());

@@ -30,5 +30,3 @@ export function isTyping(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement;
   return /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
 }
-
-export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -19,6 +19,15 @@ export function inWords(seconds: number): string {
   return days === 1 ? (words().day ?? "1 day") : put(words().days, "%n days", String(days));
 }
 
+/** How long ago something was; a language may say days otherwise here than on their own. */
+function ago(seconds: number): string {
+  const span = Math.abs(seconds);
+  if (span < MINUTE) return words().now ?? "just now";
+  const days = Math.floor(span / DAY);
+  if (days > 1) return put(words().daysAgo, "%n days ago", String(days));
+  return put(words().ago, "%n ago", inWords(seconds));
+}
+
 export function refreshTimes(root: ParentNode = document): void {
   for (const element of all<HTMLTimeElement>("time[data-relative]", root)) {
     const moment = new Date(element.dateTime);
@@ -28,7 +37,7 @@ export function refreshTimes(root: ParentNode = document): void {
       element.textContent = left < 0 ? put(words().late, "%n late", inWords(left)) : inWords(left);
       element.toggleAttribute("data-urgent", left < URGENT);
     } else {
-      element.textContent = Math.abs(left) < MINUTE ? (words().now ?? "just now") : put(words().ago, "%n ago", inWords(left));
+      element.textContent = ago(left);
     }
   }
 }
