@@ -37,8 +37,10 @@ def test_a_run_that_went_through_people_is_told_by_each_tab(workflow, alice, bob
     complete(clerk, task, kind="order")
     question = Approval.objects.get(state="pending")
     page = read(carol, "run", run.pk)
-    for words in ("Waiting for Approvers", "Review now", "version 1", "By hand", "100 tokens"):
+    for words in ("Waiting for Approvers", "Look at it", "version 1", "By hand", "100 tokens"):
         assert words in page
+    assert "Review now" not in page, "to decide is not hers"
+    assert "Review now" in read(bob, "run", run.pk)
     cast_vote(
         actor=bob.as_actor(),
         approval_id=question.pk,

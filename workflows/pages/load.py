@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,7 @@ def approvals_load(request: HttpRequest) -> HttpResponse:
     shown: dict[str, Any] = {
         "load": found,
         "periods": PERIODS,
-        "coming": [_coming(at, number) for at, number in found.coming],
+        "coming": _all_coming(found.coming),
         "all": row_of("All", found.all),
         "people": [row_of(name, one) for name, one in found.by_person],
         "rules": [row_of(name, one) for name, one in found.by_rule],
@@ -75,6 +76,14 @@ def length_words(seconds: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return TOO_FEW if share is None else f"{share:.0%}"
+
+
+def _all_coming(coming: Sequence[tuple[datetime, int]]) -> list[str]:
+    """Say how many will wait by when; that none will, once instead of for each day."""
+    if coming and not any(number for _at, number in coming):
+        last, _none = coming[-1]
+        return [f"none waiting until {last:%A}, {last:%-d %b}"]
+    return [_coming(at, number) for at, number in coming]
 
 
 def _coming(at: datetime, number: int) -> str:

@@ -17,6 +17,7 @@ from agents.models import User
 from audit.services.evidence.cells import length_words
 from workflows.actions.models import Action
 from workflows.actions.selectors import visible_to as visible_actions
+from workflows.approvals.selectors import pending_for
 from workflows.approvals.selectors import visible_to as visible_approvals
 from workflows.pages.lines import who_of
 from workflows.pages.step_words import full_name, who_has
@@ -164,6 +165,7 @@ def _held(actions: Iterable[Action], user: User) -> Iterator[Callout]:
         return
     wanted = [action.approval_id for action in asked if action.approval_id]
     shown = set(visible_approvals(user).filter(pk__in=wanted).values_list("pk", flat=True))
+    theirs = set(pending_for(user).filter(pk__in=shown).values_list("pk", flat=True)) if shown else set()
     for action in asked:
         approval: Any = action.approval
         groups = _(" and ").join(group.name for group in approval.approver_groups.all())
@@ -173,7 +175,7 @@ def _held(actions: Iterable[Action], user: User) -> Iterator[Callout]:
             _("Waiting for %(whom)s: %(what)s") % {"whom": groups or _("people"), "what": action.label},
             since=approval.created_at,
             link=reverse("inbox-approval", args=[approval.pk]) if approval.pk in shown else "",
-            link_words=_("Review now"),
+            link_words=_("Review now") if approval.pk in theirs else _("Look at it"),
         )
 
 
