@@ -68,7 +68,7 @@ def authority_over(*agents: Agent) -> Authority:
     these = Agent.objects.filter(pk__in=[agent.pk for agent in agents])
     return Authority(
         snapshot=authority_snapshot(),
-        agents=tuple(facts_of_agents(these.select_related("user", "role", "sponsor")).values()),
+        agents=tuple(facts_of_agents(these.select_related("user", "role", "sponsor").order_by("pk")).values()),
         operations={operation.code: operation for operation in registry.all_operations()},
         names=_names(these),
     )

@@ -43,7 +43,7 @@ def test_a_run_is_followed_without_a_reload(page: Page, portal, workflow, alice,
     page.locator("h2").first.click()
     task = claim(clerk)
     expect(page.get_by_role("cell", name="Robo", exact=True)).to_be_visible()
-    expect(page.locator("details[open]")).to_have_count(1)
+    expect(page.locator(".portal details[open]")).to_have_count(1)
     expect(page.locator("[data-connection]")).to_have_text("Live")
     expect(page.locator("#steer")).to_have_count(1)
     complete(clerk, task, kind="chat", pages=1)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.vocabulary import why_not_address
@@ -31,6 +31,7 @@ def test_no_label_begins_a_line_or_a_header_of_its_own(text):
 
 
 @given(st.text(alphabet="<>@[]()`:/.wh\u202e\n"))
+@example("www.")
 def test_no_label_becomes_a_link_a_mention_or_markup(text):
     found = inert(text)
     assert not set("<>@`\u202e") & set(found)

@@ -14,7 +14,9 @@ from django.utils.formats import date_format
 
 MOST_LABEL = 200
 # A dot between a letter or digit and letters: most programs make a link of what looks like a domain.
-_DOMAIN = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
+_DOMAIN = re.compile(
+    r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_]{2})|(?<=www)[.\u3002\uff0e\uff61]", re.IGNORECASE
+)
 # Nor does a label end the quotation marks it stands in.
 _INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ʼ", "“": '"', "”": '"', "„": '"', "‟": '"'})
 # Letters and signs that show nothing, though they are neither blanks nor control characters.
