@@ -10,6 +10,7 @@ from django.db.models.signals import post_migrate
 VERBS = {
     "audit.change_refused": "A person asked for a change, and a rule said no.",
     "audit.events_downloaded": "Somebody took events out of the ledger, as a file.",
+    "audit.list_downloaded": "Somebody took a list of the administration along, as a file.",
     "audit.evidence_built": "Somebody built an evidence pack for a period.",
     "audit.ledger_exported": "Somebody took an export of the ledger, or of a part of it.",
     "audit.key_added": "A second key signs the ledger, too.",

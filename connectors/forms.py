@@ -17,6 +17,7 @@ from agents.models import Agent, Role
 from agents.selectors.offers import EMPLOYED, EVERY_AGENT, employed, every_agent
 from audit.adminkit import ReasonForm, ReasonModelForm, reason_field
 from audit.forms import OfferedRowField
+from audit.forms.jsontext import TypedJSONField
 from audit.wording import said_lazy
 from connectors.models import Account, Operation, System
 
@@ -36,7 +37,7 @@ class LinesField(forms.CharField):
         return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
 
 
-class PrettyJSONField(forms.JSONField):
+class PrettyJSONField(TypedJSONField):
     """JSON that a person can read in the form, with its lines kept apart."""
 
     def prepare_value(self, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -19,6 +19,8 @@ from audit.services.recording import record_event
 from audit.vocabulary import Actor, Ref
 
 DOWNLOADED = "audit.events_downloaded"
+LIST_DOWNLOADED = "audit.list_downloaded"
+MOST_LISTED = 50_000  # lines of a list
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 # A page keeps a worker of the portal busy until the last line: for more there is ``manage.py list_events``.
 MOST_LINES = 100_000
@@ -42,6 +44,19 @@ def record_download(*, actor: Actor, form: str, most: int | None, narrowed: Sequ
             subject=Ref("audit.event", "", "Ledger"),
             sentence=f"{actor.label} downloaded events as {form.upper()} ({what}).",
             payload={"format": form, "most": most, "filters": dict(narrowed)},
+        )
+
+
+def record_list_download(*, actor: Actor, kind: str, name: str, filters: Mapping[str, str]) -> None:
+    """Record who takes which list along (``kind``: of what), before its first line leaves the house."""
+    narrowed = f" ({', '.join(f'{key}: {value}' for key, value in filters.items())})" if filters else ""
+    with transaction.atomic():
+        record_event(
+            actor=actor,
+            verb=LIST_DOWNLOADED,
+            subject=Ref(kind, "", name),
+            sentence=f"{actor.label} downloaded the list of {name}{narrowed}.",
+            payload={"filters": dict(filters), "most": MOST_LISTED},
         )
 
 

@@ -17,6 +17,7 @@ from agents.models import Agent, User
 from agents.services import policies
 from audit import admincsv
 from audit.adminkit import GovernedAdmin, ReadOnlyAdmin
+from audit.models import Event
 from tests.agents.authority import catalogue
 from tests.agents.facts import post_invoice
 
@@ -78,6 +79,11 @@ def test_a_list_says_what_it_shows_in_words_and_keeps_its_filters(alice: User, d
     assert lines[0] == ["Sentence", "Policy", "Operations", "Verdict", "Mode"]
     assert lines[1][1:] == ["Test", OPERATION.name, "Refuse it", "Enforced"]
     assert len(cells(client, "admin:agents_rule_csv", "?verdict__exact=hold")) == 1
+    taken = Event.objects.filter(verb="audit.list_downloaded").order_by("id")
+    assert [event.sentence for event in taken] == [
+        "Alice downloaded the list of rules.",
+        "Alice downloaded the list of rules (verdict__exact: hold).",
+    ]
     assert client.get(reverse("admin:agents_rule_csv") + "?nothing=there").status_code == 302
     assert client.post(reverse("admin:agents_rule_csv")).status_code == 405
 

@@ -240,9 +240,11 @@ def test_a_code_stands_with_the_name_that_a_system_told_and_never_with_one_of_tw
     reads = [
         read({"code": "S-1", "name": "Elbe"}, {"code": "S-2", "name": "Baltic"}, {"code": "S-3", "name": 7}),
         read({"code": "S-2", "name": "Fjord"}, {"of": {"code": "S-4", "name": "Rhine"}}),
+        read({"code": "INV-1", "name": "Invoice", "lines": [{"code": "S-6", "name": "Elbe"}]}),
         read({"code": "S-5", "name": "Nobody"}, explanation=hidden),
     ]
-    assert names_told(reads) == {"S-1": "Elbe", "S-4": "Rhine"}
+    # What stands inside a record, such as the lines of an invoice, is whoever wrote it: it names nothing.
+    assert names_told(reads) == {"S-1": "Elbe", "INV-1": "Invoice"}
     (named, other) = with_names([Fact("Supplier", "S-1"), Fact("Number", "S-2")], reads)
     assert (named.told, other.told) == ("Elbe", "")
 

@@ -16,9 +16,10 @@ from audit.models import Event
 from audit.vocabulary import Refusal
 from tests.company import TESTS, person
 from tests.workflows.conftest import ask, hold_above, signed_in
+from tests.workflows.load_plain import grouped
 from tests.workflows.test_approvals import vote
 from workflows.approvals.models import Approval, Opening, QuickDecisions
-from workflows.approvals.policies.load import figures_of, grouped
+from workflows.approvals.policies.load import figures_of
 from workflows.approvals.selectors import database_now, decided_since, load_for, pending_for
 from workflows.approvals.selectors.load import tallied_since
 from workflows.approvals.services import look_for_quick_decisions, reassign

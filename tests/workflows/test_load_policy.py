@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.workflows.load_plain import grouped
 from workflows.approvals.policies.load import (
     FEW,
     Decided,
     Thresholds,
     figures_of,
     forecast,
-    grouped,
     too_quick,
 )
 

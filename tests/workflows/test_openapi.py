@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.workflows.conftest import body, hold_above, signed_in
 from tests.workflows.test_runs import publish
+from workflows.api import openapi
 from workflows.runs.services import tick
 
 
@@ -51,6 +52,7 @@ def test_the_description_is_for_those_who_are_signed_in(client: Any) -> None:
 
 @pytest.mark.django_db
 def test_no_two_parts_of_the_description_share_a_name(carol: Any) -> None:
+    openapi._KEPT.clear()  # so that it is built here
     GENERATOR_STATS.reset()
     document = description_for(carol)
     assert not GENERATOR_STATS._warn_cache
@@ -152,3 +154,12 @@ def test_what_is_told_of_work_documents_and_runs_is_as_described(clerk: Any, ali
         "content"
     ]
     assert down["Content-Type"] in described
+
+
+@pytest.mark.django_db
+def test_what_is_kept_of_the_description_does_not_grow_with_what_is_asked(carol: Any) -> None:
+    client = signed_in(carol)
+    for number in range(3):
+        assert client.get(f"/api/v1/schema?version={number}&lang=qq-{number}").status_code == 200
+    client.get("/api/v1/schema")
+    assert set(openapi._KEPT) <= {"en", "de"}

@@ -48,7 +48,7 @@ def test_a_step_that_waits_is_listed_for_who_sees_the_run_with_the_way_for_who_m
 
 def test_what_is_sent_by_hand_lets_the_step_go_on_once(waiting: Run, dave: Any) -> None:
     address = reverse("run-signal", args=[waiting.pk])
-    body = {"name": "goods-in", "payload": '{"order": "A-1"}', "key": "delivery 7"}
+    body = {"name": "goods-in", "payload": '{"order": "A-1"}', "key": "delivery 7", "reason": "They called"}
     assert browser(dave).post(address, body, follow=True).content.decode().count("goes on") == 1
     waiting.refresh_from_db()
     assert (waiting.state, step(waiting, "later").answer) == ("done", {"order": "A-1"})
@@ -60,10 +60,17 @@ def test_what_is_sent_by_hand_lets_the_step_go_on_once(waiting: Run, dave: Any) 
 
 @pytest.mark.parametrize(
     ("wrong", "status"),
-    [({"name": "rain"}, 422), ({"payload": "[1]"}, 422), ({"payload": "{"}, 422), ({"key": ""}, 422)],
+    [
+        ({"name": "rain"}, 422),
+        ({"payload": "[1]"}, 422),
+        ({"payload": "{"}, 422),
+        ({"key": ""}, 422),
+        ({"reason": "no"}, 422),
+        pytest.param({"payload": "[" * 200_000}, 422, id="too deep"),
+    ],
 )
 def test_what_makes_no_sense_is_not_sent_and_says_so(waiting: Run, dave: Any, wrong: Any, status: int) -> None:
-    body = {"name": "goods-in", "payload": "", "key": "delivery 7", **wrong}
+    body = {"name": "goods-in", "payload": "", "key": "delivery 7", "reason": "They called", **wrong}
     answer = browser(dave).post(reverse("run-signal", args=[waiting.pk]), body)
     assert answer.status_code == status
     assert "Nothing was sent" in answer.content.decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import get_language
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularJSONAPIView
@@ -44,7 +45,7 @@ TOKEN = {
 }
 
 
-_KEPT: dict[tuple[str, str], Any] = {}
+_KEPT: dict[str, Any] = {}
 
 
 class KeptSchema(SchemaGenerator):
@@ -52,12 +53,13 @@ class KeptSchema(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
         """Return the document; one that leaves out what its reader may not ask is built for them."""
-        if not public:
+        language = get_language()
+        # A caller may name any language in the address: what is kept is bounded by those the portal speaks.
+        if not public or language not in dict(settings.LANGUAGES):
             return super().get_schema(request=request, public=public)
-        key = (str(self.api_version), get_language() or "")
-        if key not in _KEPT:
-            _KEPT[key] = super().get_schema(request=request, public=public)
-        return _KEPT[key]
+        if language not in _KEPT:
+            _KEPT[language] = super().get_schema(request=request, public=public)
+        return _KEPT[language]
 
 
 class Schema(SpectacularJSONAPIView):
@@ -65,6 +67,9 @@ class Schema(SpectacularJSONAPIView):
 
     permission_classes = [IsKnown]
     generator_class = KeptSchema
+
+    def _get_version_parameter(self, request: Any) -> None:
+        """Heed no version in the address: there is one."""
 
 
 def as_answered(result: dict[str, Any], **_: Any) -> dict[str, Any]:

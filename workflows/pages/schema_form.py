@@ -316,7 +316,7 @@ class _JSONField(forms.CharField):
             return None
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise forms.ValidationError("This is no JSON.") from None
 
 

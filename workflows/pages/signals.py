@@ -21,6 +21,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agents.models import User
+from agents.policies import REASON_MIN_LENGTH
+from audit.forms.jsontext import TypedJSONField
 from audit.selectors import newest_position
 from audit.vocabulary import Refusal
 from workflows.pages.access import STATUS_OF_KIND, for_people, page, part
@@ -70,7 +72,7 @@ class SignalForm(forms.Form):
 
     use_required_attribute = False
     name = forms.ChoiceField(label=gettext_lazy("Signal"), help_text=gettext_lazy("What its steps wait for."))
-    payload = forms.JSONField(
+    payload = TypedJSONField(
         label=gettext_lazy("What it says"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
@@ -82,6 +84,14 @@ class SignalForm(forms.Form):
         label=gettext_lazy("Which occasion"),
         max_length=255,
         help_text=gettext_lazy("The same signal for the same occasion counts once, however often it is sent."),
+    )
+
+    reason = forms.CharField(
+        label=gettext_lazy("Why"),
+        min_length=REASON_MIN_LENGTH,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("It goes into the ledger under your name."),
     )
 
     def __init__(self, data: Any, names: Iterable[str], wanted: str) -> None:
@@ -134,7 +144,12 @@ def send(request: HttpRequest, run_id: UUID) -> HttpResponse:
     given = form.cleaned_data
     try:
         sent = services.send_signal(
-            actor=user.as_actor(), run=run, name=given["name"], payload=given["payload"], key=given["key"]
+            actor=user.as_actor(),
+            run=run,
+            name=given["name"],
+            payload=given["payload"],
+            key=given["key"],
+            reason=given["reason"],
         )
     except Refusal as refusal:
         return _sending(request, run, form, STATUS_OF_KIND.get(refusal.kind, 403), refused=refusal.in_full())

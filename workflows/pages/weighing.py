@@ -176,14 +176,20 @@ def names_told(reads: list[Action]) -> dict[str, str]:
     return {code: next(iter(names)) for code, names in found.items() if len(names) == 1}
 
 
-def _records(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, Mapping):
-        yield value
-        for inner in value.values():
-            yield from _records(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _records(inner)
+def _records(answer: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what a read is about: its answer, or each record in it.
+
+    What stands inside a record may be anybody's words, as the lines of an invoice are its supplier's.
+    """
+    if not isinstance(answer, Mapping):
+        return
+    if "code" in answer:
+        yield answer
+        return
+    for part in answer.values():
+        for record in part if isinstance(part, list) else (part,):
+            if isinstance(record, Mapping):
+                yield record
 
 
 def contradictions(action: Action, reads: list[Action]) -> list[str]:

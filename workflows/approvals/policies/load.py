@@ -5,7 +5,7 @@ Small numbers are not judged: under FEW decisions there is no share, no median a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from statistics import median
@@ -81,17 +81,6 @@ def figures_from(
 
 def _share(some: int, of_all: int) -> float | None:
     return some / of_all if of_all >= FEW else None
-
-
-def grouped(
-    decided: Iterable[Decided], keys: Callable[[Decided], Iterable[Hashable]]
-) -> dict[Hashable, Figures]:
-    """Return the figures for each key, the most decisions first."""
-    found: dict[Hashable, list[Decided]] = {}
-    for one in decided:
-        for key in keys(one):
-            found.setdefault(key, []).append(one)
-    return dict(in_order({key: figures_of(some) for key, some in found.items()}))
 
 
 def in_order(found: Mapping[K, Figures]) -> tuple[tuple[K, Figures], ...]:

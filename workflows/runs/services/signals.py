@@ -37,7 +37,9 @@ class Sent:
     is_new: bool
 
 
-def send_signal(*, actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str) -> Sent:
+def send_signal(
+    *, actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str, reason: str = ""
+) -> Sent:
     """Send a signal as a person who may steer the run; its oldest step that waits for it goes on at once.
 
     If none waits, it is kept for the step that will. The same key again is the signal that is there, whatever
@@ -50,7 +52,7 @@ def send_signal(*, actor: Actor, run: Run, name: str, payload: Mapping[str, Any]
             f"{actor.label} sent nothing: an agent sends a signal by the operation portal.run.signal.",
             next_step="Ask for portal.run.signal at /api/v1/actions; it must be granted to you.",
         )
-    return _recorded(actor, run, name, payload, key)
+    return _recorded(actor, run, name, payload, key, reason)
 
 
 def send_signal_within(*, actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str) -> Sent:
@@ -84,10 +86,12 @@ def run_named(workflow_code: str, key: str) -> Run:
     return found
 
 
-def _recorded(actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str) -> Sent:
+def _recorded(
+    actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str, reason: str = ""
+) -> Sent:
     try:
         with transaction.atomic():
-            return _send(actor, run, name, payload, key)
+            return _send(actor, run, name, payload, key, reason)
     except Refusal as refusal:
         if not refusal.recorded:
             record_refusal(
@@ -100,7 +104,7 @@ def _recorded(actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key
         raise
 
 
-def _send(actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str) -> Sent:
+def _send(actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: str, reason: str = "") -> Sent:
     run = lock_run(run.pk)
     if actor.kind is ActorKind.PERSON:
         require_may_steer(actor, run)
@@ -124,7 +128,7 @@ def _send(actor: Actor, run: Run, name: str, payload: Mapping[str, Any], key: st
     )
     told = {"signal": name, "key": key, "digest": digest}
     sentence = f"{actor.label} sent {run.label} the signal {name}"
-    note(actor=actor, run=run, verb="runs.signal_sent", sentence=sentence, payload=told)
+    note(actor=actor, run=run, verb="runs.signal_sent", sentence=sentence, reason=reason, payload=told)
     _deliver(run, signal)
     signal.refresh_from_db()
     return Sent(signal, is_new=True)
