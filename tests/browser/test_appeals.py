@@ -41,6 +41,7 @@ def test_a_contested_rule_is_answered_tried_and_taken_up(page: Page, portal, ali
     page.get_by_label("The agent may ask again: it is decided anew").check()
     page.get_by_label("Why").fill("Ask for what the order says")
     page.get_by_role("button", name="Answer").click()
+    page.locator("summary", has_text="Rules and limits").click()
     page.get_by_role("link", name="Contested rules").click()
     expect(page.get_by_text("Compare with 130.00 EUR instead of 100.00 EUR")).to_be_visible()
     check_page(page)

@@ -24,6 +24,7 @@ def shot(page: Page, name: str) -> None:
 def test_an_auditor_builds_a_pack_and_reads_it_offline(page: Page, portal, carol, clerk, tmp_path, complaints):
     sign_in(page, portal, carol)
     page.goto(f"{portal.url}/")
+    page.locator("summary", has_text="Records").click()
     page.get_by_role("link", name="Evidence packs").click()
     check_page(page)
     shot(page, "evidence")
