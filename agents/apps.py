@@ -174,7 +174,7 @@ class AgentsConfig(AppConfig):
             throttles,
         )
         from audit import visibility
-        from audit.offers import register_offer
+        from audit.offers import register_offer, register_own_rows
         from audit.registry import register_names, register_remedies, register_verbs
         from audit.retention import register_departments, register_objects_in_use, register_proposer
 
@@ -188,7 +188,7 @@ class AgentsConfig(AppConfig):
         register_names("department", naming.department_names)
         bind = [f"agents.{verb}_{what}" for verb in ("add", "change") for what in ("policy", "measure")]
         register_offer("bound", offers.BOUND, *bind)
-        register_offer("certified", offers.EVERY_AGENT, "agents.view_certificate")
+        register_own_rows("certified", offers.certified_agents)
         register_offer("stopped", offers.STOPPED, "agents.raise_stop")
         register_offer("slowed", offers.SLOWED, "agents.add_throttle")
         lifecycle.register_change_kinds()

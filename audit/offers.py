@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.utils import translation
 
 from audit.wording import said
 
@@ -62,10 +65,14 @@ class Rows:
 
     def read(self, words: Sequence[str], most: int) -> list[Choice]:
         """Look them up."""
+        return self._chosen(self.fitting(words), most)
+
+    def fitting(self, words: Sequence[str]) -> QuerySet[Any]:
+        """Return all rows that have all words in name or code."""
         found = self.rows()
         for word in words:
             found = found.filter(self._either(word, word))
-        return self._chosen(found, most)
+        return found
 
     def at(self, value: str) -> Choice | None:
         """Look up a key behind the prefix."""
@@ -77,7 +84,11 @@ class Rows:
 
     def called(self, name: str, code: str) -> list[Choice]:
         """Look them up as exactly this, in capital or small letters."""
-        return self._chosen(self.rows().filter(self._either(name, code, exact=True)), MOST_FOUND + 1)
+        return self._chosen(self.exactly(name, code), MOST_FOUND + 1)
+
+    def exactly(self, name: str, code: str) -> QuerySet[Any]:
+        """Return all rows that have this name or code, in capital or small letters."""
+        return self.rows().filter(self._either(name, code, exact=True))
 
     def _either(self, name: str, code: str, *, exact: bool = False) -> Q:
         asked = [(column, text) for column, text in zip(self.columns, (name, code), strict=True) if text]
@@ -113,7 +124,7 @@ class Few:
         return next((one for one in self.every() if one.value == value), None)
 
     def called(self, name: str, code: str) -> list[Choice]:
-        """Look through them for a name, also as its reader's language has it, or a code."""
+        """Look through them for a name, as any language has it, or a code."""
         return [one for one in self.every() if _is_called(one, name.casefold(), code.casefold())]
 
 
@@ -147,7 +158,7 @@ class Offer:
 
     def found(self, text: str, most: int = MOST_FOUND) -> list[Found]:
         """Return what has all words of a text in name or code, without words the first; at most so many."""
-        words = _clean(text).split()[:MOST_WORDS]
+        words = words_of(text)
         found: list[Found] = []
         for shelf in self.shelves:
             if len(found) < most:
@@ -157,31 +168,40 @@ class Offer:
     def meant(self, text: str) -> list[Found]:
         """Return what is meant: by its value, else as it stands in the box, else by its code or its whole name.
 
+        As a box shows it in any language: it is shown in its reader's, and read where Python speaks English.
         Several: what was typed does not say which.
         """
-        text = _clean(text)
+        text = clean(text)
         if not text:
             return []
         for shelf in self.shelves:
             if (one := shelf.at(text)) is not None:
                 return [self._told(shelf, one)]
-        found = [self._told(shelf, one) for shelf in self.shelves for one in shelf.called(text, text)]
-        return self._labelled(text) or found
+        called = [(shelf, one) for shelf in self.shelves for one in shelf.called(text, text)]
+        near = {one.value: (shelf, one) for shelf, one in [*called, *self._near(text)]}
+        shown = [(shelf, one) for shelf, one in near.values() if text.casefold() in self._labels(shelf, one)]
+        return [self._told(shelf, one) for shelf, one in shown or called]
 
     def value_of(self, text: str) -> str:
         """Return the value of what is meant, '' where that is not one thing."""
         meant = self.meant(text)
         return meant[0].choice.value if len(meant) == 1 else ""
 
-    def _labelled(self, text: str) -> list[Found]:
-        found = []
+    def _near(self, text: str) -> list[tuple[Shelf, Choice]]:
+        """Return what may stand in the box like this: by its code in brackets, or its name before its kind."""
+        found: list[tuple[Shelf, Choice]] = []
         for shelf in self.shelves:
-            bare = text.removesuffix(self._kind(shelf))
-            parts = CODED.match(bare)
-            near = [*shelf.called("", parts["code"])] if parts else []
-            near += shelf.called(bare, "") if bare != text else []
-            found += [self._told(shelf, one) for one in near]
-        return [one for one in found if one.label.casefold() == text.casefold()]
+            for kind in in_each_language(partial(self._kind, shelf)):
+                if not text.endswith(kind):
+                    continue
+                bare = text.removesuffix(kind)
+                parts = CODED.match(bare)
+                found += [(shelf, one) for one in shelf.called("", parts["code"])] if parts else []
+                found += [(shelf, one) for one in shelf.called(bare, "")] if kind else []
+        return found
+
+    def _labels(self, shelf: Shelf, one: Choice) -> set[str]:
+        return {told.casefold() for told in in_each_language(lambda: self._told(shelf, one).label)}
 
     def _told(self, shelf: Shelf, one: Choice) -> Found:
         name = said(one.name) if isinstance(shelf, Few) else one.name
@@ -192,27 +212,53 @@ class Offer:
         return f", {said(shelf.word)}" if shelf.word and len(self.shelves) > 1 else ""
 
 
-_offers: dict[str, tuple[Offer, frozenset[str]]] = {}
+# What is offered to somebody, and with which permissions it may be searched; None: by each person.
+Search = tuple[Callable[[Any], Offer], frozenset[str] | None]
+_offers: dict[str, Search] = {}
 
 
 def register_offer(of: str, offer: Offer, *permissions: str) -> None:
     """Let those search it at ``choices/<of>/`` who hold one of these permissions: those of its forms."""
-    _offers[of] = offer, frozenset(permissions)
+    _offers[of] = (lambda user: offer), frozenset(permissions)
 
 
-def registered_offers() -> dict[str, tuple[Offer, frozenset[str]]]:
-    """Return every offer that can be searched, and one of which permissions it takes; none: nobody."""
+def register_own_rows(of: str, rows: Callable[[Any], QuerySet[Any]]) -> None:
+    """Let each person search the rows they may see at ``choices/<of>/``."""
+    _offers[of] = (lambda user: Offer((Rows(partial(rows, user)),))), None
+
+
+def registered_offers() -> dict[str, Search]:
+    """Return what can be searched, and by one of which permissions; an empty set: by nobody."""
     return dict(_offers)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return what was typed without what cannot be seen, cut off where no name is so long."""
     return "".join(each for each in text[:MOST_TYPED] if each.isprintable()).strip()
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of what was typed, the first few of them."""
+    return clean(text).split()[:MOST_WORDS]
+
+
+def in_each_language(make: Callable[[], str]) -> list[str]:
+    """Return what is made while each language of the portal is spoken, each text once."""
+    found = []
+    for language, _ in settings.LANGUAGES:
+        with translation.override(language):
+            found.append(make())
+    return list(dict.fromkeys(found))
+
+
 def _folded(one: Choice) -> str:
-    return f"{one.name} {said(one.name)} {one.code}".casefold()
+    return f"{' '.join(_names_of(one))} {one.code}".casefold()
+
+
+def _names_of(one: Choice) -> list[str]:
+    return in_each_language(lambda: said(one.name))
 
 
 def _is_called(one: Choice, name: str, code: str) -> bool:
-    is_named = bool(name) and name in (one.name.casefold(), said(one.name).casefold())
+    is_named = bool(name) and name in [each.casefold() for each in (one.name, *_names_of(one))]
     return is_named or (bool(code) and one.code.casefold() == code)

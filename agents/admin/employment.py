@@ -17,7 +17,7 @@ from agents.admin.base import WorkforceAdmin, moment, trail, values_of
 from agents.decision.speech import count_of
 from agents.forms import TermsForm
 from agents.models import TERM_FIELDS, Certificate, ChangeRequest, LifecycleTerms
-from agents.selectors.offers import EVERY_AGENT
+from agents.selectors.offers import certified_agents
 from agents.services import terms
 from audit.adminkit import ReadOnlyAdmin, actor_of
 from audit.forms.filtering import filter_by
@@ -97,7 +97,7 @@ class CertificateAdmin(ReadOnlyAdmin):
 
     list_display = ("shown_issued", "kind", "agent", "shown_signer", "shown_proposer")
     list_display_links = ("shown_issued",)
-    list_filter = ("kind", ("agent", filter_by(EVERY_AGENT, "certified")))
+    list_filter = ("kind", ("agent", filter_by(certified_agents, "certified")))
     list_select_related = ("agent",)
     empty_title = "No certificate yet"
     empty_step = "One is issued when an agent is activated, promoted, put back, confirmed or retired."

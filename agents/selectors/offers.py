@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from agents import registry
-from agents.models import Agent, Department, Role, Throttle
+from agents.models import Agent, Certificate, Department, Role, Throttle, User
+from agents.selectors.visible import sees_every_agent, visible_agents
 from audit.offers import Choice, Few, Offer, Rows, Shelf
 
 # How each kind that can be stopped is headed, and what one of it is called.
@@ -31,6 +32,20 @@ def employed() -> QuerySet[Agent]:
 def every_agent() -> QuerySet[Agent]:
     """Return every agent, by name."""
     return Agent.objects.order_by("name", "pk")
+
+
+def agents_seen_by(user: User, *, shown: QuerySet[Any] | None = None) -> QuerySet[Agent]:
+    """Return the agents a person may see, and those that rows they are shown name (``shown``, ids), by name."""
+    if sees_every_agent(user):
+        return every_agent()
+    own = Q(pk__in=visible_agents(user).values("pk"))
+    return every_agent().filter(own if shown is None else own | Q(pk__in=shown))
+
+
+def certified_agents(user: User) -> QuerySet[Agent]:
+    """Return the agents a person may see, and those whose certificates they read by right, by name."""
+    reads_all = user.is_active_person and user.has_perm("agents.view_certificate")
+    return agents_seen_by(user, shown=Certificate.objects.order_by().values("agent") if reads_all else None)
 
 
 def _targets(kind: str) -> Iterable[Choice]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib.admin import RelatedFieldListFilter
@@ -11,13 +12,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.forms.choosing import OfferedWidget
-from audit.offers import Offer
+from audit.offers import Offer, Rows, clean, words_of
 
 
 class OfferedFilter(RelatedFieldListFilter):
-    """Django's filter by a relation, for what may be ten thousand. Made by ``filter_by``."""
+    """Django's filter by a relation, for what may be ten thousand. Made by ``filter_by``.
 
-    offer: Offer
+    Whoever reads the list is offered what they may see, by whichever right they read it.
+    """
+
+    rows: Callable[[Any], QuerySet[Any]]
     of: str
 
     def __init__(
@@ -30,6 +34,8 @@ class OfferedFilter(RelatedFieldListFilter):
         field_path: str,
     ) -> None:
         self.typed_kwarg = f"{field_path}__called"
+        self.shelf = Rows(partial(self.rows, request.user))
+        self.offer = Offer((self.shelf,))
         self.listed = self.offer.listed()
         super().__init__(field, request, params, model, model_admin, field_path)
         typed: Any = self.used_parameters.pop(self.typed_kwarg, None) or [""]
@@ -50,12 +56,19 @@ class OfferedFilter(RelatedFieldListFilter):
         return self.listed is None or super().has_output()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """Narrow it to the one that is meant, else to those that have the words in name or code."""
+        """Narrow it to what is called so, else to all that has the words in name or code, however many."""
         found = super().queryset(request, queryset)
         if not self.typed or found is None:
             return found
-        meant = self.offer.meant(self.typed) or self.offer.found(self.typed)
-        return found.filter(**{f"{self.field_path}__in": [one.choice.value for one in meant]})
+        return found.filter(**{f"{self.field_path}__in": self._meant()})
+
+    def _meant(self) -> QuerySet[Any] | list[str]:
+        meant = self.offer.meant(self.typed)
+        if len(meant) == 1:
+            return [meant[0].choice.value]
+        text = clean(self.typed)
+        rows = self.shelf.exactly(text, text) if meant else self.shelf.fitting(words_of(text))
+        return rows.order_by().values("pk")
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Return the links, or the box with what else the list is narrowed by."""
@@ -83,6 +96,6 @@ class OfferedFilter(RelatedFieldListFilter):
         return str(changelist.get_query_string({self.lookup_kwarg_isnull: True}, others))
 
 
-def filter_by(offer: Offer, of: str) -> type[OfferedFilter]:
-    """Return the filter by one of what is offered, searched as ``of`` (``register_offer``)."""
-    return type("OfferedFilter", (OfferedFilter,), {"offer": offer, "of": of})
+def filter_by(rows: Callable[[Any], QuerySet[Any]], of: str) -> type[OfferedFilter]:
+    """Return the filter by one of the rows a person may see, searched as ``of`` (``register_own_rows``)."""
+    return type("OfferedFilter", (OfferedFilter,), {"rows": staticmethod(rows), "of": of})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +17,8 @@ from agents.selectors.offers import BOUND, EMPLOYED, STOPPED
 from audit import offers
 from audit.offers import registered_offers
 from tests.agents.authority import catalogue
-from tests.company import new_agent
+from tests.agents.test_lists import cells
+from tests.company import new_agent, person
 
 WHY = "The test asks for it"
 # Each form that offers agents, by the offer that its box searches.
@@ -189,7 +191,15 @@ class TestSearch:
     def test_it_answers_in_the_language_of_the_reader(self, alice: Any, working: Agent) -> None:
         client = signed_in(alice)
         client.cookies["django_language"] = "de"
-        assert labels(client, "bound", "robo") in (["Robo (robo), Agent"], ["Robo (robo), agent"])
+        assert labels(client, "bound", "robo") == ["Robo (robo), Agent"]
+        client.cookies["django_language"] = "en"
+        assert labels(client, "bound", "robo") == ["Robo (robo), agent"]
+
+
+def certify(agent: Agent) -> None:
+    Certificate.objects.create(
+        agent=agent, kind="activation", text=f"Of {agent.code}", content={}, digest="0" * 64
+    )
 
 
 class TestFilter:
@@ -197,10 +207,15 @@ class TestFilter:
     def certified(self, working: Agent, alice: Any) -> list[Agent]:
         agents = [working, new_agent(alice, "second")]
         for agent in agents:
-            Certificate.objects.create(
-                agent=agent, kind="activation", text=f"Of {agent.code}", content={}, digest="0" * 64
-            )
+            certify(agent)
         return agents
+
+    @pytest.fixture
+    def erin(self, certified: list[Agent]) -> Any:
+        """Somebody without a right who answers for the second one."""
+        erin = person("erin", "everybody")
+        Agent.objects.filter(pk=certified[1].pk).update(sponsor=erin)
+        return erin
 
     def rows(self, client: Client, **asked: str) -> set[str]:
         answer = client.get(reverse("admin:agents_certificate_changelist"), asked)
@@ -223,3 +238,48 @@ class TestFilter:
         assert self.rows(client, agent__called="sec") == {"second"}
         assert self.rows(client, agent__called="nobody") == set()
         assert self.rows(client, agent__id__exact=str(certified[0].pk)) == {"robo"}
+
+    def test_no_row_is_lost_where_more_are_called_so_than_a_box_shows(
+        self, alice: Any, working: Agent, many: None
+    ) -> None:
+        codes = {f"clone-{at:02}" for at in range(offers.MOST_FOUND + 5)}
+        for code in codes:
+            certify(new_agent(alice, code))
+        client = signed_in(alice)
+        assert self.rows(client, agent__called="clone") == codes
+        Agent.objects.filter(code__in=codes).update(name="Invoice")
+        assert self.rows(client, agent__called="invoice") == codes
+        assert self.rows(client, agent__called="Invoice (clone-03)") == {"clone-03"}
+        lines = cells(client, "admin:agents_certificate_csv", "?agent__called=invoice")
+        assert len(lines) == len(codes) + 1
+
+    def test_somebody_is_offered_the_agents_they_may_see(self, erin: Any) -> None:
+        page = read(signed_in(erin), "agents_certificate_changelist")
+        assert "Second" in page
+        assert "Robo" not in page
+
+    def test_among_many_somebody_finds_the_agents_they_may_see(
+        self, erin: Any, certified: list[Agent], many: None
+    ) -> None:
+        client = signed_in(erin)
+        assert labels(client, "certified", "") == ["Second (second)"]
+        assert self.rows(client, agent__called="sec") == {"second"}
+        robo = certified[0]
+        for typed in ("robo", "rob", "o", str(robo.pk)):
+            asked = {"agent__called": typed}
+            page = client.get(reverse("admin:agents_certificate_changelist"), asked).content.decode()
+            assert "Robo" not in page, typed
+            assert self.rows(client, **asked) <= {"second"}, typed
+        page = client.get(
+            reverse("admin:agents_certificate_changelist"), {"agent__id__exact": str(robo.pk)}
+        ).content.decode()
+        assert "Robo" not in page
+
+    def test_who_reads_certificates_by_right_finds_each_agent_that_has_one(
+        self, certified: list[Agent], alice: Any, many: None
+    ) -> None:
+        new_agent(alice, "third")
+        reader = person("fay", "everybody")
+        reader.user_permissions.add(Permission.objects.get(codename="view_certificate"))
+        assert labels(signed_in(reader), "certified", "") == ["Robo (robo)", "Second (second)"]
+        assert self.rows(signed_in(reader), agent__called="rob") == {"robo"}

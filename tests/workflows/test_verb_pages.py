@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit import offers
 from audit.vocabulary import Refusal
+from tests.sent_back import held
 from tests.workflows.conftest import hold_above, new_agent
 from tests.workflows.test_migration import renamed
 from tests.workflows.test_pages_runs import browser, read, steered
@@ -221,6 +222,24 @@ def test_among_many_whom_work_is_given_to_is_found_by_what_is_typed(
     )
     assert wrong.status_code == 422
     assert steered(dave, "step-redirect", run.pk, one.pk, to="rita").status_code == 302
+    assert step(run, "read").task.candidate_users.get() == rita.user
+
+
+@pytest.mark.parametrize("most", [0, 100], ids=["box", "list"])
+def test_a_german_reader_gives_work_to_whom_it_shows(workflow, alice, bob, dave, clerk, monkeypatch, most):
+    rita = new_agent(alice, "rita")
+    run = begun(alice)
+    claim(clerk)
+    one = step(run, "read")
+    monkeypatch.setattr(offers, "MOST_LISTED", most)
+    client, address = browser(dave), reverse("step-redirect", args=[run.pk, one.pk])
+    client.cookies["django_language"] = "de"
+    for to, shown in ((f"{bob.pk}", "Bob (bob), Person"), (f"{rita.user_id}", "Rita (rita), Agent")):
+        looked = client.post(address, {"to": to, "deed": "look"})
+        form = held(looked.content.decode(), "to")
+        assert form["to"] == (to if most else shown)
+    done = client.post(address, {**form, "deed": "do", "reason": "it has to be done so"})
+    assert done.status_code == 302
     assert step(run, "read").task.candidate_users.get() == rita.user
 
 

@@ -13,13 +13,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from agents.decision.money import format_minor
-from agents.selectors.offers import EVERY_AGENT
 from audit.adminkit import ReadOnlyAdmin
 from audit.forms.filtering import filter_by
 from audit.wording import said
 from workflows.actions.choices import State
 from workflows.actions.models import Action, StandingApproval
-from workflows.actions.selectors import visible_standing, visible_to
+from workflows.actions.selectors import agents_of_standing, visible_standing, visible_to
 
 STATE_LABELS = {
     State.REQUESTED: "info",
@@ -81,7 +80,7 @@ class StandingApprovalAdmin(ReadOnlyAdmin):
     """What was approved in advance. It is asked for in the inbox, and ended on its page there."""
 
     list_display = ["words", "agent", "role", "shown_use", "until", "granted_by", "agreed_by", "revoked_at"]
-    list_filter = [("agent", filter_by(EVERY_AGENT, "standing-agents")), "role", "operation"]
+    list_filter = [("agent", filter_by(agents_of_standing, "standing-agents")), "role", "operation"]
     list_select_related = ["agent", "role", "granted_by", "agreed_by"]
     search_fields = ["words", "reason", "id"]
     said_fields = ["words"]

@@ -29,9 +29,8 @@ class ActionsConfig(AppConfig):
             register_stop_duty,
             register_throttle_count,
         )
-        from agents.selectors.offers import EVERY_AGENT
         from audit import visibility
-        from audit.offers import register_offer
+        from audit.offers import register_own_rows
         from audit.registry import (
             register_invariants,
             register_opening,
@@ -69,7 +68,7 @@ class ActionsConfig(AppConfig):
         services.register_change_kinds()
         erasing.register_classes()
         register_contract_note(selectors.contract_words)
-        register_offer("standing-agents", EVERY_AGENT, "actions.view_standingapproval")
+        register_own_rows("standing-agents", selectors.agents_of_standing)
         register_awaited("actions.action", receivers.is_awaited)
         register_opening("actions.action", receivers.opening_of)
         register_tellings(receivers.TELLINGS)

@@ -16,6 +16,7 @@ from workflows.actions.selectors.showing import (
     visible_to,
 )
 from workflows.actions.selectors.standing import (
+    agents_of_standing,
     asks_step_up,
     contract_words,
     covering,
@@ -37,6 +38,7 @@ __all__ = [
     "RISK_WORDS",
     "Edit",
     "Violation",
+    "agents_of_standing",
     "amount_words",
     "approval_description",
     "asks_step_up",

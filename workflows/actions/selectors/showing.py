@@ -17,7 +17,7 @@ from workflows.actions.selectors.edits import edits_of, hidden_in_action
 from workflows.approvals.models import Approval
 from workflows.approvals.policies import Shape, may_go_together
 from workflows.approvals.selectors import asked_of, handed_to, seats_for
-from workflows.approvals.selectors.asking import MOST_LISTED, listed, narrowed, sides_of
+from workflows.approvals.selectors.asking import listed, narrowed, sides_of
 
 
 def visible_to(user: User, *, kept: bool = False) -> QuerySet[Action]:
@@ -52,8 +52,8 @@ def visible_to(user: User, *, kept: bool = False) -> QuerySet[Action]:
 
 def _sides(user: User, among: QuerySet[Action]) -> list[QuerySet[Any, Any]] | None:
     """Return from where the actions come that a person may see, and maybe some more; None where it is much."""
-    agents = list(visible_agents(user).order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
-    if len(agents) > MOST_LISTED:
+    agents = listed([visible_agents(user).values_list("pk")])
+    if agents is None:
         return None
     people = [seat.counts_for for seat in seats_for(user)]
     found = [among.filter(agent__pk__any_of=agents), among.filter(on_behalf_of=user)]

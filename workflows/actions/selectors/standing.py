@@ -15,6 +15,7 @@ from agents.decision import Obligations, OperationFacts
 from agents.decision.standing import StandingFacts
 from agents.models import Agent, User
 from agents.selectors import visible_agents
+from agents.selectors.offers import agents_seen_by
 from workflows.actions.models import StandingApproval
 
 _ABOUT = ("agent", "role", "operation", "granted_by", "agreed_by", "revoked_by")
@@ -30,6 +31,12 @@ def visible_standing(user: User) -> QuerySet[StandingApproval]:
         return found
     shown = Q(granted_by=user) | Q(agreed_by=user) | Q(agent__in=visible_agents(user)) | _asks(user)
     return found.filter(shown)
+
+
+def agents_of_standing(user: User) -> QuerySet[Agent]:
+    """Return the agents a person may see, and those of the standing approvals they may see, by name."""
+    named = visible_standing(user).prefetch_related(None).filter(agent__isnull=False).order_by()
+    return agents_seen_by(user, shown=named.values("agent"))
 
 
 def visible_standing_ids(user: User) -> QuerySet[StandingApproval, Any]:
