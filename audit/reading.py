@@ -20,12 +20,8 @@ from django.db.models.sql.datastructures import BaseTable
 
 from audit import selectors, visibility
 from audit.models import Event, EventQuerySet, Leaf
-from audit.vocabulary import ActorKind
-from audit.wording import said_lazy
 
 PAGE = 50
-# Why people were asked is put into words by the portal, whoever asked.
-ASKED = "approval_requested"
 MOST_LOOKED = 20_000
 # To look for a word in an entry takes ten times as long as to test an id.
 MOST_READ = 5_000
@@ -342,9 +338,3 @@ def _part(condition: Q, ascends: bool, only_id: bool) -> QuerySet[Any]:
 def _compiled(found: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
     sql, params = found.query.sql_with_params()
     return sql, tuple(params)
-
-
-def reason_of(event: Event) -> str:
-    """Return why it was done: a person's own words, or those of a decision in its reader's language."""
-    is_theirs = event.actor_kind == ActorKind.PERSON and not event.verb.endswith(ASKED)
-    return event.reason if is_theirs else said_lazy(event.reason)

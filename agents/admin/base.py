@@ -21,6 +21,7 @@ from agents import selectors
 from agents.models import ChangeRequest
 from audit import reading as ledger
 from audit.adminkit import LabelledFieldsMixin, ServiceAdmin
+from audit.reasons import reason_of
 from audit.vocabulary import Refusal, RefusalKind
 from audit.wording import said_lazy
 
@@ -194,7 +195,7 @@ def trail(kind: str, obj: Any) -> SafeString:
     if viewer is None or not viewer.has_perm("audit.view_event"):
         return table((), (), empty="You may not read the ledger.")
     newest = ledger.timeline(kind, str(obj.pk), viewer, size=TRAIL_LENGTH).events
-    rows = [(moment(event.occurred_at), said_lazy(event.told), ledger.reason_of(event)) for event in newest]
+    rows = [(moment(event.occurred_at), said_lazy(event.told), reason_of(event)) for event in newest]
     everything = f"{reverse('admin:audit_event_changelist')}?{urlencode({'kind': kind, 'object': obj.pk})}"
     return table(
         ("When (UTC)", "What", "Why"),

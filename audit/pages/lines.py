@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from audit import asking, reading, registry
+from audit import asking, registry
 from audit.models import Event
+from audit.reasons import reason_of
 from audit.wording import said_lazy
 
 # What the portal calls such things, nobody typed.
@@ -55,7 +56,7 @@ def line_of(event: Event) -> Line:
         number=number_of(event),
         at=event.occurred_at,
         sentence=sentence_of(event),
-        reason=reading.reason_of(event),
+        reason=reason_of(event),
         who=event.actor_label or event.actor_id,
         what=what_of(event),
         kind=asking.kind_words(event.subject_kind),

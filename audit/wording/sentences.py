@@ -11,8 +11,11 @@ from audit.wording.patterns import Pattern, holes_of, joined
 from audit.wording.reading import Reading
 from audit.wording.words import WORD, as_in, other_case
 
-# Longer than any sentence of ours: what an agent wrote is not looked through for patterns.
+# Longer than any text of ours: what somebody wrote is left alone.
 MOST_CHARACTERS = 2000
+# Longer than what the ledger keeps of a sentence: such a text is looked up whole, and not looked through for
+# patterns. A page of reasons that agents made up would otherwise keep its reader waiting.
+MOST_READ = 500
 _KEPT = 8192
 _LETTERS = 200  # more than any language begins its sentences with
 _RATHER = 4  # an example that stays as it is in the other language makes no word of it
@@ -94,7 +97,9 @@ class Sentences:
             kept.append(found[1])
             return f"“{_COVER.format(len(kept) - 1)}”"
 
-        shown = self.exactly(text) or Reading(self).say(_QUOTED.sub(covered, text))
+        shown = self.exactly(text)
+        if shown is None and len(text) <= MOST_READ:
+            shown = Reading(self).say(_QUOTED.sub(covered, text))
         if shown is None:
             return self._last(text)
         shown = self._last(shown)

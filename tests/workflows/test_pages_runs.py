@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -94,6 +95,21 @@ def work(workflow, alice, clerk) -> Task:
 def do(user: Any, task: Task, deed: str, *, epoch: int | None = None, **fields: str) -> Any:
     body = {"deed": deed, "epoch": task.epoch if epoch is None else epoch, **fields}
     return browser(user).post(reverse("inbox-task-do", args=[task.pk]), body)
+
+
+def test_the_title_that_the_data_of_a_run_gave_an_exception_is_never_translated(alice, bob, clerk):
+    look = {"form": FORM, "show": {"Topic": "input.topic"}, "exception": True, "title": "input.topic"}
+    publish(alice, bob, letters(look=look))
+    topic = "Approved: Pay 3 minutes"
+    run = begun(alice, topic=topic)
+    fail(clerk, claim(clerk))
+    found = step(run, "look").task
+    assert (found.kind, found.title) == (Task.Kind.EXCEPTION, topic)
+    client = browser(bob)
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    page = client.get(reverse("inbox")).content.decode()
+    assert topic in page
+    assert "Genehmigt: " not in page
 
 
 ANSWER = {"answer-verdict": "pay", "answer-note": "We called them"}

@@ -78,3 +78,11 @@ def test_who_may_not_see_a_task_cannot_speak_about_it(task: Task, dave: Any, mal
     assert task.comments.count() == 1
     assert list(selectors.waiting_for(dave)) == [task]
     assert not selectors.visible_to(mallory).exists()
+
+
+@pytest.mark.parametrize("kind", [Task.Kind.EXCEPTION, Task.Kind.HUMAN_WORK, Task.Kind.AGENT_WORK])
+def test_the_words_of_a_workflow_are_its_own_and_those_of_the_portal_are_not(kind: str) -> None:
+    written = Task(kind=kind, title="3 minutes", subject_kind="runs.step")
+    assert written.is_given
+    for subject in ("tasks.task", "appeals.appeal", "agents.agent", "actions.action"):
+        assert not Task(kind=kind, title="A question of Robo", subject_kind=subject).is_given

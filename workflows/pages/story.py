@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents.models import User
 from agents.selectors import visible_agents
 from audit import reading
+from audit.reasons import reason_of
 from audit.selectors import newest_position
 from audit.vocabulary import Refusal
 from workflows.actions.models import Action
@@ -154,7 +155,7 @@ def _chapter(event: Any, action: Action) -> Chapter:
         tone=tone,
         who=event.actor_label,
         title=_title(event.told, action),
-        reason=reading.reason_of(event),
+        reason=reason_of(event),
         rules=deciding_rules(told, shown_arguments(action), amount_words(action)),
         limits=limits_in_words(told) if event.decision == "hold" else [],
         raw=pretty(data) if data else "",

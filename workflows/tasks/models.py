@@ -24,6 +24,8 @@ EVENT_REFERENCES = {
 
 
 NO_DEPARTMENT = UUID(int=0)
+# What the work of a workflow is about; nothing else that the portal asks is about a step.
+OF_A_WORKFLOW = "runs.step"
 
 
 class Task(CheckedTogether):
@@ -261,9 +263,12 @@ class Task(CheckedTogether):
 
     @property
     def is_given(self) -> bool:
-        """Whether a workflow, or who gave the work, wrote its title; that of another task is the portal's."""
-        is_work = self.kind in (Task.Kind.AGENT_WORK, Task.Kind.HUMAN_WORK)
-        return is_work and self.subject_kind != "tasks.task"
+        """Whether its words are of a workflow or of the data of a run; those of other tasks are the portal's.
+
+        The kind does not say so: a step may be an exception, and what the portal asks changes its kind when it
+        is passed on.
+        """
+        return self.subject_kind == OF_A_WORKFLOW
 
     def as_ref(self) -> Ref:
         """Return the task itself as the subject of an event."""

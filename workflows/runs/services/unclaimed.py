@@ -123,12 +123,13 @@ def _open_incident(wanted: Wanted, count: int, why: str) -> None:
     role = Role.objects.get(code=wanted.role)
     place = f" in {Department.objects.get(code=wanted.department)}" if wanted.department else ""
     labels = f" with {', '.join(wanted.needs)}" if wanted.needs else ""
+    waiting = f"{count} tasks wait" if count > 1 else "1 task waits"
     open_task(
         actor=ENGINE,
         kind=Task.Kind.INCIDENT,
         title=f"Nobody can take the work of {role}{place}{labels}",
-        body=f"{count} task{'s wait' if count > 1 else ' waits'}. {why} Let an agent work again, give one the "
-        "label, or steer the runs. This closes by itself when somebody can.",
+        body=f"{waiting}. {why} Let an agent work again, give one the label, or steer the runs. "
+        "This closes by itself when somebody can.",
         subject=Ref(SUBJECT, str(role.pk), role.name),
         groups=Group.objects.filter(name=settings.INCIDENT_GROUP),
         priority=2,
