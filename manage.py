@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -16,6 +17,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autonomy.settings")
     if len(sys.argv) > 1:
         os.environ.setdefault("DATABASE_ROLE", ROLE_OF_COMMAND.get(sys.argv[1], "app"))
+        if sys.argv[1] == "migrate":
+            # A hundred migrations make millions of objects that live on: to look through them for what does not
+            # is a fifth of the time. It costs 150 MiB meanwhile.
+            gc.set_threshold(200_000, 20, 50)
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - settings come first
     from environs import EnvError  # noqa: PLC0415
 
