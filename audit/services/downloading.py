@@ -49,13 +49,16 @@ def record_download(*, actor: Actor, form: str, most: int | None, narrowed: Sequ
 
 def record_list_download(*, actor: Actor, kind: str, name: str, filters: Mapping[str, str]) -> None:
     """Record who takes which list along (``kind``: of what), before its first line leaves the house."""
-    narrowed = f" ({', '.join(f'{key}: {value}' for key, value in filters.items())})" if filters else ""
+    sentence = f"{actor.label} downloaded the list of {name}."
+    if filters:
+        narrowed = ", ".join(f"{key} {value}" for key, value in filters.items())
+        sentence = f"{actor.label} downloaded the list of {name}, narrowed: {narrowed}."
     with transaction.atomic():
         record_event(
             actor=actor,
             verb=LIST_DOWNLOADED,
             subject=Ref(kind, "", name),
-            sentence=f"{actor.label} downloaded the list of {name}{narrowed}.",
+            sentence=sentence,
             payload={"filters": dict(filters), "most": MOST_LISTED},
         )
 

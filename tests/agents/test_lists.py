@@ -82,7 +82,7 @@ def test_a_list_says_what_it_shows_in_words_and_keeps_its_filters(alice: User, d
     taken = Event.objects.filter(verb="audit.list_downloaded").order_by("id")
     assert [event.sentence for event in taken] == [
         "Alice downloaded the list of rules.",
-        "Alice downloaded the list of rules (verdict__exact: hold).",
+        "Alice downloaded the list of rules, narrowed: verdict__exact hold.",
     ]
     assert client.get(reverse("admin:agents_rule_csv") + "?nothing=there").status_code == 302
     assert client.post(reverse("admin:agents_rule_csv")).status_code == 405
