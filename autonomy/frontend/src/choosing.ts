@@ -152,4 +152,11 @@ document.addEventListener("focusin", (event) => {
   if (input.matches("input[data-choices]:not([role])")) ready(input as HTMLInputElement);
 });
 
+// Somebody may have begun to type before this was there.
+const begun = document.activeElement as HTMLInputElement | null;
+if (begun?.matches("input[data-choices]:not([role])")) {
+  ready(begun);
+  if (begun.value !== begun.defaultValue) begun.dispatchEvent(new Event("input"));
+}
+
 export {};
