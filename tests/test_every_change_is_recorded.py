@@ -43,6 +43,23 @@ UNCHANGED: dict[str, str] = {
     "POST ledger/download.jsonl": "a download is read with GET, and is an event: tests/audit/test_downloads.py",
     "POST ledger/story/action/<uuid:key>/": "shows a story, and does nothing",
     "POST ledger/story/run/<uuid:key>/": "shows a story, and does nothing",
+    **dict.fromkeys(
+        (
+            "POST choices/account-agents/",
+            "POST choices/bound/",
+            "POST choices/certified/",
+            "POST choices/holders/",
+            "POST choices/listeners/",
+            "POST choices/slowed/",
+            "POST choices/standing-agents/",
+            "POST choices/stopped/",
+            "POST runs/<uuid:run_id>/steps/<uuid:step_id>/redirect/takers/",
+            "POST runs/signals/",
+            "POST runs/signals/parts/",
+        ),
+        "is read with GET, and does nothing",
+    ),
+    "POST runs/<uuid:run_id>/signal/": "nothing waits for one: tests/workflows/test_signals_page.py",
     "POST api/v1/decisions": "says what would be decided, and does nothing",
     "POST api/v1/policies/preview": "says what would change, and does nothing",
     "POST api/v1/role-templates/preview": "says what would change, and does nothing",
@@ -261,7 +278,13 @@ def _made_up(name: str, field: Any) -> Any:
         return "2098-01-01"
     if isinstance(field, forms.IntegerField | forms.DecimalField):
         return max(1, getattr(field, "min_value", None) or 1)
-    words = {"reason": "the matrix asks", "code": "matrix", "username": "matrix", "currency": "CHF"}
+    words = {
+        "reason": "the matrix asks",
+        "scope": "Everything",
+        "code": "matrix",
+        "username": "matrix",
+        "currency": "CHF",
+    }
     return words.get(name, "https://matrix.example" if "url" in name or name == "address" else "Asked")
 
 

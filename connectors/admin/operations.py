@@ -96,14 +96,13 @@ class OperationAdmin(ConnectionAdmin):
     """What may be asked of systems."""
 
     form = OperationForm
-    list_display = ("name", "code", "system", "effect", "shown_grants", "shown_revision", "shown_enabled")
+    list_display = ("shown_name", "code", "system", "effect", "shown_grants", "shown_revision", "shown_enabled")
     empty_title = "No operation yet"
     empty_guide = "guide-systems"
     empty_step = "An operation is one thing that may be asked of a system. Connect a system first."
     next_step = "Nobody may use it yet. Next: grant it to an agent or a role."
     list_filter = ("system", "effect", "is_enabled")
     search_fields = ("code", "name")
-    said_fields = ("name",)
     inlines = [AgentGrantInline, RoleGrantInline, RevisionInline]
     actions_detail = ["grant", "revoke", "switch_off", "switch_on"]
     fieldsets = (
@@ -158,6 +157,10 @@ class OperationAdmin(ConnectionAdmin):
             return found
         self.waits(request, found)
         return Operation.objects.get(code=values["code"])
+
+    @display(description="Name", ordering="name")
+    def shown_name(self, operation: Operation) -> str:
+        return str(said_lazy(operation.name))
 
     @display(description="Revision")
     def shown_revision(self, operation: Operation) -> str:
