@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -23,7 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from audit.services.downloading import MOST_LISTED, record_list_download, safe_cell
+from audit.services.downloading import MOST_LISTED, record_list_download, safe_cell, written
 
 CHUNK = 500
 MOST_LINES = MOST_LISTED
@@ -100,12 +98,12 @@ class CsvListMixin:
 
     def _lines(self, found: models.QuerySet[Any], columns: Sequence[Column]) -> Iterator[str]:
         # With a mark, so that a spreadsheet takes the letters of every language for what they are.
-        yield "\ufeff" + _written([[heading for heading, _value in columns]])
+        yield "\ufeff" + written([[heading for heading, _value in columns]])
         chunk: list[Any] = []
         for count, row in enumerate(found[: MOST_LINES + 1].iterator(CHUNK)):
             if count == MOST_LINES:
                 yield from self._rows(chunk, columns)
-                yield _written([[_("There are more than %(most)s: narrow the list.") % {"most": MOST_LINES}]])
+                yield written([[_("There are more than %(most)s: narrow the list.") % {"most": MOST_LINES}]])
                 return
             chunk.append(row)
             if len(chunk) == CHUNK:
@@ -115,7 +113,7 @@ class CsvListMixin:
 
     def _rows(self, chunk: list[Any], columns: Sequence[Column]) -> Iterator[str]:
         self.fill_rows(chunk)
-        yield _written([[_cell(value(row)) for _heading, value in columns] for row in chunk])
+        yield written([[_cell(value(row)) for _heading, value in columns] for row in chunk])
 
 
 def plain(name: str, row: models.Model, model_admin: Any) -> Any:
@@ -135,12 +133,6 @@ def plain(name: str, row: models.Model, model_admin: Any) -> Any:
     if isinstance(value, list | tuple):
         return ", ".join(str(part) for part in value if part)
     return value
-
-
-def _written(rows: Sequence[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
 
 
 def _cell(value: Any) -> Any:

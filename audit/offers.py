@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
@@ -205,8 +205,9 @@ class Offer:
 
     def _told(self, shelf: Shelf, one: Choice) -> Found:
         name = said(one.name) if isinstance(shelf, Few) else one.name
-        coded = f"{name} ({one.code})" if one.code else name
-        return Found(one, f"{coded}{self._kind(shelf)}", said(shelf.title) if shelf.title else "")
+        return Found(
+            one, f"{replace(one, name=name).coded}{self._kind(shelf)}", said(shelf.title) if shelf.title else ""
+        )
 
     def _kind(self, shelf: Shelf) -> str:
         return f", {said(shelf.word)}" if shelf.word and len(self.shelves) > 1 else ""

@@ -92,13 +92,14 @@ def safe_cell(value: Any) -> Any:
 
 def _csv(pages: Iterable[list[Event]], with_payload: bool) -> Iterator[str]:
     names = [*COLUMNS, *(["payload"] if with_payload else [])]
-    yield _written([names])
+    yield written([names])
     for events in pages:
         rows = _rows(events, with_payload)
-        yield _written([[safe_cell(_flat(row[name])) for name in names] for row in rows])
+        yield written([[safe_cell(_flat(row[name])) for name in names] for row in rows])
 
 
-def _written(rows: Iterable[Sequence[Any]]) -> str:
+def written(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows of cells as lines of CSV (RFC 4180)."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from agents.models import User
 from audit.selectors import newest_position
-from audit.services.downloading import safe_cell
+from audit.services.downloading import safe_cell, written
 from workflows.actions.models import Action
 from workflows.pages.access import for_people, page, part
 from workflows.pages.run import tags_of
@@ -166,14 +164,14 @@ COLUMNS = (
 
 def _csv(found: QuerySet[Run]) -> Iterator[str]:
     """Yield the file part by part, each read from where the last one ended."""
-    yield _written([COLUMNS])
+    yield written([COLUMNS])
     before, left = None, MOST_IN_FILE
     while left > 0:
         rows = found.filter(pk__lt=before) if before else found
         lines = run_lines(rows.order_by("-pk")[: min(IN_A_PART, left)])
         if not lines:
             return
-        yield _written([_row(line) for line in lines])
+        yield written([_row(line) for line in lines])
         before, left = lines[-1].run.pk, left - len(lines)
 
 
@@ -189,12 +187,6 @@ def _row(line: RunLine) -> list[Any]:
 
 def _iso(at: Any) -> str:
     return at.isoformat() if at else ""
-
-
-def _written(rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
 
 
 def _choice(request: HttpRequest) -> Choice:

@@ -27,7 +27,8 @@ def pause_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
         policies.require(policies.may_pause_agent(actor, agent))
         policies.require_reason(reason)
         _require_brake(agent, Agent.Brake.NONE, "paused")
-        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", "paused")
+        sentence = f"{actor.label} paused {agent.name}."
+        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", sentence)
 
 
 def let_finish(*, actor: Actor, agent: Agent, seconds: int, reason: str) -> Agent:
@@ -65,8 +66,8 @@ def pause_finished(agent_id: UUID) -> Agent | None:
         if agent.pause_at is None or agent.lifecycle == Agent.Lifecycle.RETIRED:
             return None
         reason = agent.pause_because
-        said = f"{agent.name} was told to finish, and is paused now."
-        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", said=said)
+        sentence = f"{agent.name} was told to finish, and is paused now."
+        return _brake(actor, agent, Agent.Brake.PAUSED, reason, "agents.agent_paused", sentence)
 
 
 def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
@@ -76,7 +77,8 @@ def suspend_agent(*, actor: Actor, agent: Agent, reason: str) -> Agent:
         policies.require(policies.may_suspend_agent(actor, agent))
         policies.require_reason(reason)
         _require_brake(agent, Agent.Brake.PAUSED, "suspended")
-        _brake(actor, agent, Agent.Brake.SUSPENDED, reason, "agents.agent_suspended", "suspended")
+        sentence = f"{actor.label} suspended {agent.name}."
+        _brake(actor, agent, Agent.Brake.SUSPENDED, reason, "agents.agent_suspended", sentence)
         credentials.drop_tokens(actor=actor, agent=agent, reason=reason)
         return agent
 
@@ -89,7 +91,8 @@ def lift_brake(*, actor: Actor, agent: Agent, reason: str) -> Agent:
         policies.require_reason(reason)
         if agent.brake == Agent.Brake.NONE and not agent.is_finishing:
             raise Refusal("no_brake", f"{agent.name} has no brake on.", kind=RefusalKind.CONFLICT)
-        return _brake(actor, agent, Agent.Brake.NONE, reason, "agents.brake_lifted", "lifted the brake of")
+        sentence = f"{actor.label} lifted the brake of {agent.name}."
+        return _brake(actor, agent, Agent.Brake.NONE, reason, "agents.brake_lifted", sentence)
 
 
 def set_autonomy(*, actor: Actor, agent: Agent, autonomy: str, reason: str) -> ChangeRequest | None:
@@ -135,13 +138,11 @@ def _set(actor: Actor, agent: Agent, wanted: Agent.Autonomy, reason: str) -> Non
     record(actor, "agents.autonomy_set", agent, sentence, reason)
 
 
-def _brake(
-    actor: Actor, agent: Agent, brake: str, reason: str, verb: str, done: str = "", said: str = ""
-) -> Agent:
+def _brake(actor: Actor, agent: Agent, brake: str, reason: str, verb: str, sentence: str) -> Agent:
     before = _as_it_stands(agent)
     agent.brake, agent.pause_at, agent.pause_because = brake, None, ""
     stamp(agent, actor=actor, reason=reason).save(update_fields=["brake", "pause_at", "pause_because"])
-    record(actor, verb, agent, said or f"{actor.label} {done} {agent.name}.", reason, before=before)
+    record(actor, verb, agent, sentence, reason, before=before)
     return agent
 
 

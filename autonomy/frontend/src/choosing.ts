@@ -1,7 +1,7 @@
 // A box of a form in which one of very many is found: a combobox over what the server finds while somebody types.
 // Without a script the form is sent with what was typed, and comes back with what that may mean. Boxes also come with
 // dialogs that are loaded later, so each is made ready when it is first entered.
-import { all } from "./page";
+import { listbox } from "./listbox";
 
 interface Answer {
   found: { label: string; shelf: string }[];
@@ -36,18 +36,7 @@ function ready(input: HTMLInputElement): void {
   let timer = 0;
   let asked = 0;
 
-  const options = () => all("[role=option]", list);
-  const chosen = () => options().find((option) => option.id === input.getAttribute("aria-activedescendant"));
-
-  function point(option: HTMLElement | undefined): void {
-    for (const other of options()) other.setAttribute("aria-selected", String(other === option));
-    if (option) {
-      input.setAttribute("aria-activedescendant", option.id);
-      option.scrollIntoView({ block: "nearest" });
-    } else {
-      input.removeAttribute("aria-activedescendant");
-    }
-  }
+  const { options, chosen, point } = listbox(input, list);
 
   function close(): void {
     window.clearTimeout(timer);

@@ -1,6 +1,7 @@
 // The search that opens over any page (Ctrl+K): a combobox over a list that the server writes, by what this person may see.
 // Without a script the same links lead to the search as a page.
-import { all, one } from "./page";
+import { listbox } from "./listbox";
+import { one } from "./page";
 
 interface Recent {
   title: string;
@@ -77,18 +78,7 @@ function palette(box: HTMLDialogElement): void {
   let timer = 0;
   let asked = 0;
 
-  const options = () => all<HTMLAnchorElement>("[role=option]", list);
-  const chosen = () => options().find((option) => option.id === input.getAttribute("aria-activedescendant"));
-
-  function choose(option: HTMLAnchorElement | undefined): void {
-    for (const other of options()) other.setAttribute("aria-selected", String(other === option));
-    if (option) {
-      input.setAttribute("aria-activedescendant", option.id);
-      option.scrollIntoView({ block: "nearest" });
-    } else {
-      input.removeAttribute("aria-activedescendant");
-    }
-  }
+  const { options, chosen, point: choose } = listbox<HTMLAnchorElement>(input, list);
 
   function show(fragment: Node | null, typed: string): void {
     list.replaceChildren();
