@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.auth.backends import BaseBackend
+from guardian.backends import ObjectPermissionBackend, check_support
+from guardian.core import ObjectPermissionChecker
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from agents.models import Agent, User
 from agents.services import credentials
+from audit.once import once
 from audit.vocabulary import Refusal
 
 # What answering for an agent brings with it: to see it, to stop it, to put it back, to sign what binds it
@@ -25,6 +28,20 @@ RIGHTS_OF_SPONSOR = frozenset(
         "agents.demote_agent",
     }
 )
+
+
+class ObjectBackend(ObjectPermissionBackend):
+    """Rights on single objects. A page that asks for many of one object asks the database once."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Tell whether ``user_obj`` was given ``perm`` on ``obj``, themselves or with a group."""
+        if obj is None or ("." in perm and perm.split(".")[0] != obj._meta.app_label):
+            return bool(super().has_perm(user_obj, perm, obj))
+        is_supported, user = check_support(user_obj, obj)
+        if not is_supported:
+            return False
+        rights = once(("rights on objects", user.pk), lambda: ObjectPermissionChecker(user))
+        return bool(rights.has_perm(perm, obj))
 
 
 class SponsorBackend(BaseBackend):

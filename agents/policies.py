@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.db import models
 
 from agents.models import Agent, Policy, User
+from audit.once import once
 from audit.vocabulary import Actor, ActorKind, Refusal, RefusalKind
 
 REASON_MIN_LENGTH = 5
@@ -46,7 +47,7 @@ def user_of(actor: Actor) -> User | None:
     """Return the active User behind a person or an agent; None for a process of the portal or nobody."""
     if actor.kind == ActorKind.SYSTEM:
         return None
-    return User.objects.filter(pk=actor.id, is_active=True).first()
+    return once(("user", actor.id), User.objects.filter(pk=actor.id, is_active=True).first)
 
 
 def may_act_as_person(actor: Actor, doing: str) -> Refusal | None:

@@ -16,6 +16,7 @@ from agents.decision.employment import Evidence
 from agents.decision.facts import GrantFacts, OperationFacts
 from agents.decision.said import Said
 from agents.models import Agent, ChangeRequest, Role, Stop, Throttle, User
+from audit.once import once
 from audit.vocabulary import Actor
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def find_operation(code: str) -> OperationFacts | None:
 
 def all_operations() -> Sequence[OperationFacts]:
     """Return every operation that is switched on."""
-    return _list_operations[0]() if _list_operations else ()
+    return once("operations", _list_operations[0]) if _list_operations else ()
 
 
 def register_grants_provider(provider: Callable[[], Iterable[GrantFacts]]) -> None:

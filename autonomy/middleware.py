@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from audit.cause import one_cause
+from audit.once import one_look
 from audit.wording import zone_of
 from autonomy.problems import bad_request
 
@@ -50,6 +51,20 @@ class OneCause:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer under an id of the portal's own: nobody outside chooses it."""
         with one_cause():
+            return self.get_response(request)
+
+
+class OneLook:
+    """Let what a page asks about its reader be asked once: who only looks changes no rights meanwhile."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Keep answers for GET and HEAD alone. What decides or changes anything asks at that moment."""
+        if request.method not in ("GET", "HEAD"):
+            return self.get_response(request)
+        with one_look():
             return self.get_response(request)
 
 

@@ -47,9 +47,11 @@ REDIS_URL = env.str("REDIS_URL")
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "agents.User"
+# The backend of our own is guardian's, with what it knows kept for one look at a page.
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
-    "guardian.backends.ObjectPermissionBackend",
+    "agents.permissions.ObjectBackend",
     "agents.permissions.SponsorBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -113,6 +115,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "autonomy.middleware.OneLook",
     "autonomy.middleware.ReaderClock",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -25,6 +25,7 @@ from agents.decision.facts import (
 from agents.decision.levels import levels_on_record
 from agents.decision.lines import lines_on_record
 from agents.models import Agent, CompanySettings, Department, LifecycleTerms, Measure, Policy, Rule, Stop, User
+from audit.once import once
 from audit.selectors import database_now
 from audit.vocabulary import Refusal, RefusalKind
 
@@ -165,7 +166,8 @@ RULE_RELATED = ("policy", "approver_group")
 
 def company_currency() -> str:
     """Return the ISO 4217 code of the company's currency; '' when the company is not set up."""
-    return CompanySettings.objects.values_list("currency", flat=True).filter(pk=1).first() or ""
+    found = CompanySettings.objects.values_list("currency", flat=True).filter(pk=1)
+    return once("company currency", found.first) or ""
 
 
 def rule_facts(rule: Rule) -> RuleFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PHONE, sign_in
 from tests.workflows.conftest import ask, hold_above
@@ -116,6 +116,42 @@ def test_what_is_held_appears_without_a_reload(page: Page, portal, bob, clerk):
     ask(clerk, number="RE-9", minor=3_000_000)
     expect(page.locator("[data-approval]")).to_have_count(1)
     expect(page.locator(".portal-badge[data-count=inbox]")).to_have_text("1")
+
+
+@pytest.mark.full
+def test_what_comes_with_older_news_does_not_move_the_list(page: Page, portal, bob, dave, clerk, held):
+    """What was counted before may be older than the rows that come: only they say what is new."""
+    dave.groups.set(bob.groups.all())
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    page.keyboard.press("j")
+    expect(page.locator("[data-detail]")).to_have_attribute("data-detail", str(held[0].approval_id))
+    came = []
+
+    def meanwhile(route: Route) -> None:
+        if not came:
+            came.append(ask(clerk, number="RE-9", minor=3_000_000))
+        route.continue_()
+
+    page.route("**/inbox/rows/**", meanwhile)
+    gone = Approval.objects.get(pk=held[2].approval_id)
+    cast_vote(
+        actor=dave.as_actor(),
+        approval_id=gone.pk,
+        verdict=Vote.Verdict.REJECT,
+        reason="Twice the same invoice",
+        digest=gone.digest,
+    )
+    more = page.get_by_role("button", name="1 new: show")
+    expect(more).to_be_visible()
+    rows = page.locator("[data-approval]")
+    expect(rows).to_have_count(2)
+    expect(rows.locator("a").first).to_be_focused()
+    page.keyboard.press("u")
+    expect(rows).to_have_count(3)
+    expect(rows.filter(has_text="RE-9")).to_be_visible()
+    expect(more).to_be_hidden()
 
 
 @pytest.mark.full

@@ -97,7 +97,7 @@ def test_a_held_invoice_is_approved_and_the_next_run_follows_the_new_version(
     expect(manager.locator(".portal-run-facts")).to_contain_text("version 2")
     expect(step(manager, "Settle it")).to_contain_text("Waits for somebody", timeout=A_RUN)
     # A list that somebody works on does not move under their hands: a button brings in what is new.
-    bob.get_by_role("button", name="new: show").click()
+    bob.get_by_role("button", name="new: show").click(timeout=A_RUN)
     expect(waiting(bob, small["number"])).to_be_visible()
 
     waiting(bob, large["number"]).click()

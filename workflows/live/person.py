@@ -30,7 +30,7 @@ RIGHTS_SECONDS = (20.0, 60.0)
 SHARE = 300
 # How far the ledger has come is told to those who see nothing of it, and to pages without a feed, this often.
 POSITION_EVERY_SECONDS = 1.0
-COUNTS_SECONDS = (1.0, 20.0)
+COUNTS_SECONDS = (1.0, 8.0)
 # Time alone changes a little of what waits, and leaves its events elsewhere: then it is counted this often.
 COUNTS_ANYWAY_SECONDS = 30.0
 LONG_AGO = -3600.0

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from agents.models import Agent, Throttle, User
 from agents.selectors import agent_facts
 from audit.lookups import EachRow
+from audit.once import once
 from audit.selectors import database_now
 from workflows.tasks.models import Instruction, Snooze, Task
 
@@ -188,4 +189,4 @@ def _candidate(user: User, kinds: Collection[str] = OF_PEOPLE) -> Q:
 
 
 def _groups_of(user: User) -> list[int]:
-    return list(user.groups.values_list("pk", flat=True))
+    return once(("groups", user.pk), lambda: list(user.groups.values_list("pk", flat=True)))

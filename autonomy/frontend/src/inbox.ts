@@ -13,8 +13,6 @@ export function inbox(root: HTMLElement): void {
   let mark = list.dataset.mark ?? "";
   let known = list.dataset.shelf === "mine" ? list.querySelectorAll("[data-approval]").length : 0;
 
-  const isWhole = () => list.dataset.shelf === "mine" && !("sieved" in list.dataset);
-
   const rows = () => all("[data-approval]", list);
   const links = () => all<HTMLAnchorElement>("[data-approval] a", list);
   const current = () => rows().findIndex((row) => row.hasAttribute("aria-current"));
@@ -91,7 +89,6 @@ export function inbox(root: HTMLElement): void {
     chosen: string[];
     keys: (string | undefined)[];
   };
-  const ofRows = (act: () => void) => (event: Event) => event.target === list && act();
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
@@ -101,7 +98,6 @@ export function inbox(root: HTMLElement): void {
   };
   const giveBack = () => {
     const { focused, opened, at, chosen } = held;
-    more.hidden = true;
     for (const box of all<HTMLInputElement>("input[name=only]", list)) box.checked = chosen.includes(box.value);
     tally();
     // What somebody else has decided is gone: its place, and the focus, go to the row that followed it.
@@ -109,8 +105,34 @@ export function inbox(root: HTMLElement): void {
     if (focused) one("a", document.getElementById(focused) ?? rows()[Math.max(0, current())] ?? list)?.focus();
     tellIfGone();
   };
-  list.addEventListener("htmx:beforeSwap", ofRows(hold));
-  list.addEventListener("htmx:afterSwap", ofRows(giveBack));
+  // New rows never move the list under somebody's pointer or focus: then a button brings them in. Only what came says
+  // whether there are any: what was counted before may be older than it.
+  const isBusy = () => list.matches(":hover") || list.contains(document.activeElement);
+  let isWanted = false;
+  const comingIn = (xhr: XMLHttpRequest): (string | undefined)[] =>
+    all("[data-approval]", new DOMParser().parseFromString(xhr.responseText, "text/html")).map(
+      (row) => row.dataset.approval,
+    );
+  list.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target !== list) return;
+    hold();
+    const about = (event as CustomEvent<Sent>).detail;
+    if (!about.shouldSwap || isWanted || held.keys.length === 0 || !isBusy()) return;
+    const coming = comingIn(about.xhr);
+    const count = coming.filter((key) => !held.keys.includes(key)).length;
+    if (count === 0) return;
+    about.shouldSwap = false;
+    for (const row of rows()) if (!coming.includes(row.dataset.approval)) row.remove();
+    giveBack();
+    more.textContent = (more.dataset.new ?? "").replace("%n", String(count));
+    more.hidden = false;
+  });
+  list.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target !== list) return;
+    more.hidden = true;
+    isWanted = false;
+    giveBack();
+  });
 
   // The list asks as itself: what other parts of the page ask for neither waits for it nor is dropped for it.
   const refresh = () =>
@@ -132,27 +154,19 @@ export function inbox(root: HTMLElement): void {
     gone.hidden = false;
   }
 
-  // New rows never move the list under somebody's pointer or focus: then a button brings them in.
-  const isBusy = () => list.matches(":hover") || list.contains(document.activeElement);
-
   onNews(async (summary: Summary) => {
     if (summary.inbox === mark) return;
-    const before = rows().length;
     mark = summary.inbox;
     const now = summary.counts.inbox ?? 0;
-    const isMine = isWhole();
-    if ((now > before || !isMine) && isBusy() && before > 0) {
-      more.hidden = false;
-      const words = isMine && now > before ? more.dataset.new : more.dataset.changed;
-      more.textContent = (words ?? "").replace("%n", String(now - before));
-    } else {
-      await refresh();
-    }
+    await refresh();
     // What one has just decided is being read out: that fewer wait now is no news to anybody.
     if (now > known) say((more.dataset.waiting ?? "").replace("%n", String(now)));
     known = now;
   });
-  more.addEventListener("click", () => void refresh());
+  more.addEventListener("click", () => {
+    isWanted = true;
+    void refresh();
+  });
 
   list.addEventListener("click", (event) => {
     const row = (event.target as Element).closest<HTMLElement>("[data-approval]");

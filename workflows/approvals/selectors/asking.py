@@ -16,6 +16,7 @@ from django.db.models import OuterRef, Q, QuerySet
 
 from agents.models import User
 from audit.lookups import EachRow
+from audit.once import once
 from workflows.approvals.models import Approval, Escalation, Stage, Vote
 from workflows.approvals.policies import Seat
 
@@ -49,7 +50,9 @@ def sides_of(people: Collection[str]) -> list[QuerySet[Any, Any]]:
     """Return from where the approvals come that may ask these people, at whichever stage."""
     # By name, not by another question: of how many rows a group is, the planner knows.
     members = User.groups.through.objects.filter(user_id__in=people)
-    groups = list(members.values_list("group", flat=True).distinct())
+    groups = once(
+        ("groups of", frozenset(people)), lambda: list(members.values_list("group", flat=True).distinct())
+    )
     asked = Approval.approver_groups.through.objects.filter(group__in=groups)
     staged = Stage.groups.through.objects.filter(group__in=groups)
     late = Escalation.objects.filter(done_at__isnull=False)

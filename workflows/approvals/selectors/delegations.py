@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now, TruncDate
 
 from agents.models import User
+from audit.once import once
 from workflows.approvals.models import Delegation
 from workflows.approvals.policies import Absence, Handing, Seat, seats_of
 from workflows.tasks.selectors import database_now
@@ -48,6 +49,10 @@ def absences() -> list[Absence]:
 
 def handed_to(user: User) -> list[Delegation]:
     """Return the delegations somebody may decide by now: to them, and to whoever hands on to them."""
+    return once(("handed to", user.pk), lambda: _handed_to(user))
+
+
+def _handed_to(user: User) -> list[Delegation]:
     direct = list(in_force().filter(delegate=user))
     if not direct:
         return []
