@@ -40,7 +40,7 @@ class ObjectBackend(ObjectPermissionBackend):
         is_supported, user = check_support(user_obj, obj)
         if not is_supported:
             return False
-        rights = once(("rights on objects", user.pk), lambda: ObjectPermissionChecker(user))
+        rights = once(("rights_on_objects", user.pk), lambda: ObjectPermissionChecker(user))
         return bool(rights.has_perm(perm, obj))
 
 

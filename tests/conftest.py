@@ -52,21 +52,31 @@ GROUPS = {
 }
 
 
+# What takes longest begins first. The other workers have what needs no database until there is one.
+LONGEST = ("erp", "processes")
+
+
+def group_of(nodeid: str) -> str:
+    """Return which group a test belongs to, '' for none."""
+    return next((group for group, places in GROUPS.items() if nodeid.startswith(places)), "")
+
+
 class ByPlace(LoadScopeScheduling):
-    """Hands tests out to the workers one by one, groups whole and first: the largest takes longest.
+    """Hands tests out to the workers in their order: one by one, groups whole.
 
     The mark ``xdist_group`` does nothing with pytest 9.2: xdist 3.8 changes a name that nobody reads any more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for group, places in GROUPS.items() if nodeid.startswith(places)), nodeid)
+        return group_of(nodeid) or nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
+    config.option.loadscopereorder = False
     return ByPlace(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         marker = item.get_closest_marker("django_db")
         names = getattr(item, "fixturenames", ())
@@ -75,7 +85,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "live_db" in names and (marker or "db" in names):
             raise pytest.UsageError(f"{item.nodeid}: live_db and db exclude each other.")
     # The database is being made meanwhile.
-    items.sort(key=needs_database)
+    items.sort(key=turn_among_workers if hasattr(config, "workerinput") else needs_database)
+
+
+def turn_among_workers(item: pytest.Item) -> int:
+    """Return when a test is handed out: the longest groups, what needs no database, other groups, the rest."""
+    group = group_of(item.nodeid)
+    if group in LONGEST:
+        return LONGEST.index(group)
+    if not group and not needs_database(item):
+        return len(LONGEST)
+    return len(LONGEST) + (1 if group else 2)
 
 
 def needs_database(item: pytest.Item) -> bool:

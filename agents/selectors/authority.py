@@ -167,7 +167,7 @@ RULE_RELATED = ("policy", "approver_group")
 def company_currency() -> str:
     """Return the ISO 4217 code of the company's currency; '' when the company is not set up."""
     found = CompanySettings.objects.values_list("currency", flat=True).filter(pk=1)
-    return once("company currency", found.first) or ""
+    return once("company_currency", found.first) or ""
 
 
 def rule_facts(rule: Rule) -> RuleFacts:

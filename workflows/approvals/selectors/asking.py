@@ -51,7 +51,7 @@ def sides_of(people: Collection[str]) -> list[QuerySet[Any, Any]]:
     # By name, not by another question: of how many rows a group is, the planner knows.
     members = User.groups.through.objects.filter(user_id__in=people)
     groups = once(
-        ("groups of", frozenset(people)), lambda: list(members.values_list("group", flat=True).distinct())
+        ("groups_of", frozenset(people)), lambda: list(members.values_list("group", flat=True).distinct())
     )
     asked = Approval.approver_groups.through.objects.filter(group__in=groups)
     staged = Stage.groups.through.objects.filter(group__in=groups)

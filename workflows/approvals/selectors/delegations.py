@@ -49,7 +49,7 @@ def absences() -> list[Absence]:
 
 def handed_to(user: User) -> list[Delegation]:
     """Return the delegations somebody may decide by now: to them, and to whoever hands on to them."""
-    return once(("handed to", user.pk), lambda: _handed_to(user))
+    return once(("handed_to", user.pk), lambda: _handed_to(user))
 
 
 def _handed_to(user: User) -> list[Delegation]:
