@@ -7,14 +7,16 @@ from typing import Any
 
 from agents.models import EnforcementPoint
 from agents.services.heartbeat import Heartbeat
+from autonomy.memory import settle
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Beat from the start of the server to its end."""
+    """Settle before the first request; beat from the start of the server to its end."""
     heart = Heartbeat(EnforcementPoint.Kind.PORTAL)
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            settle()
             heart.start()
             await send({"type": "lifespan.startup.complete"})
         else:

@@ -30,6 +30,7 @@ from agents.services.policy_files import (
     rule_fields,
 )
 from agents.services.policy_import import refused_file
+from audit.once import once
 from audit.vocabulary import Actor, Refusal, RefusalKind
 
 FOLDER = Path(__file__).parents[1] / "role_templates"
@@ -64,7 +65,10 @@ def shipped_text(code: str) -> str:
 def template_of(text: str) -> RoleTemplate:
     """Return what a template holds; raises Refusal ``role_template_invalid`` with everything that is wrong."""
     try:
-        return read_role_template(text, (*rule_fields(), *OLD_RULE_FIELDS), limit_fields())
+        return once(
+            ("role_template", text),
+            lambda: read_role_template(text, (*rule_fields(), *OLD_RULE_FIELDS), limit_fields()),
+        )
     except PolicyFileError as error:
         raise refused_file(error.problems, INVALID) from None
 

@@ -42,6 +42,7 @@ def main() -> int:
     began = time.monotonic()
     with open_house(demo_company=True) as house:
         from tests.fakes import FakeSystem
+        from autonomy.memory import settle
         from tests.walks import READERS
 
         readers = sys.argv[2].split(",") if len(sys.argv) > 2 else READERS
@@ -51,6 +52,7 @@ def main() -> int:
             world = _company(fake)
             small = _measured(world, readers, repeats=1)
             _multiplied(house, share)
+            settle()  # as a portal does before its first request
             large = _measured(world, readers)
         finally:
             fake.stop()

@@ -93,7 +93,8 @@ def shapes_of(approvals: Sequence[Approval]) -> dict[UUID, Shape]:
     """Return in what held actions are alike, by the key of their approval; without those to look at alone."""
     wanted = {str(approval.pk): approval for approval in approvals}
     found: dict[UUID, Shape] = {}
-    for action in Action.objects.filter(approval__in=list(wanted)).select_related("agent", "operation"):
+    held = Action.objects.filter(approval__in=list(wanted)).select_related("agent", "operation")
+    for action in held.only("approval", "operation_code", "agent__risk_tier", "operation__effect"):
         approval = wanted[str(action.approval_id)]
         effect = action.operation.effect if action.operation else ""
         if may_go_together(effect=effect, risk_tier=action.agent.risk_tier, quorum=approval.quorum):
