@@ -1,4 +1,4 @@
-"""What a process has loaded to begin with stays: to look for garbage in it again and again delays what it serves."""
+"""What a process has loaded to begin with stays; the collector of cycles looks past it, and delays nobody."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def main() -> int:
     share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     began = time.monotonic()
     with open_house(demo_company=True) as house:
-        from tests.fakes import FakeSystem
         from autonomy.memory import settle
+        from tests.fakes import FakeSystem
         from tests.walks import READERS
 
         readers = sys.argv[2].split(",") if len(sys.argv) > 2 else READERS
