@@ -23,7 +23,8 @@ from workflows.approvals.models import Approval
 from workflows.approvals.selectors import pending_for, visible_to
 from workflows.pages.access import STATUS_OF_KIND, for_people, page
 from workflows.pages.question import documents_of, runs_of
-from workflows.pages.schema_form import SchemaForm, resolved
+from workflows.pages.schema_form import SchemaForm
+from workflows.pages.schema_parts import resolved
 from workflows.pages.voters import voters_of, why_nobody
 
 PREFIX = "args"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,11 +14,12 @@ from django.core.files.uploadedfile import UploadedFile
 from agents.decision.money import format_minor, major_to_minor
 from agents.selectors import company_currency
 from connectors.policies.schemas import argument_errors
+from workflows.pages.rows_field import MOST_ROWS, RowsField, rows_schema
+from workflows.pages.schema_parts import DEEPEST, resolved
 from workflows.pages.words import humanize
 
 LONG_TEXT = 200  # characters; more is written in several lines
 FEW = 6  # so many choices are shown at once
-DEEPEST = 3
 MONEY_MEMBERS = {"minor", "currency"}
 Path = tuple[str, ...]
 
@@ -134,8 +136,13 @@ class SchemaForm(forms.Form):
             value: Any = answer
             for member in path:
                 value = value.get(member) if isinstance(value, Mapping) else None
-            if value is not None:
-                self.initial[name] = _as_typed(self.fields[name], value)
+            if value is None:
+                continue
+            field = self.fields[name]
+            if isinstance(field, RowsField) and not field.can_show(value):
+                options = {"required": field.required, "label": field.label, "help_text": field.help_text}
+                self.fields[name] = field = _json({}, options)
+            self.initial[name] = _as_typed(field, value)
 
     def uploads(self) -> list[tuple[Path, UploadedFile]]:
         """Return the documents that came with it, by where their ids belong."""
@@ -164,6 +171,9 @@ class SchemaForm(forms.Form):
         }
         if part.get("format") == "document":
             return self._document(options)
+        if row := rows_schema(part, self.schema, _is_plain):
+            most = min(MOST_ROWS, int(part.get("maxItems", MOST_ROWS)))
+            return RowsField(partial(SchemaForm, row), row, most=most, **options)
         return _MAKERS.get(_kind_of(part), _json)(part, options)
 
     def _document(self, options: dict[str, Any]) -> forms.Field:
@@ -213,6 +223,12 @@ def _kind_of(part: Mapping[str, Any]) -> str:
         items = part.get("items", {})
         return "choices" if "enum" in items else "lines" if items.get("type") == "string" else ""
     return "date" if kind == "string" and part.get("format") == "date" else kind
+
+
+def _is_plain(part: Mapping[str, Any]) -> bool:
+    """Say whether a value fits into a cell of a table."""
+    is_text = _kind_of(part) == "string" and part.get("format") != "document"
+    return "const" in part or is_text or _kind_of(part) in ("choice", "boolean", "integer", "date", "money")
 
 
 def _choice(part: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
@@ -339,15 +355,3 @@ def _put(answer: dict[str, Any], path: Path, value: Any) -> None:
     for name in path[:-1]:
         place = place.setdefault(name, {})
     place[path[-1]] = value
-
-
-def resolved(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that a part of another stands for: what its ``$ref`` leads to, else the part itself."""
-    for _turn in range(DEEPEST):
-        if not isinstance(part, Mapping) or "$ref" not in part:
-            break
-        found: Any = root
-        for name in str(part["$ref"]).removeprefix("#/").split("/"):
-            found = found.get(name, {}) if isinstance(found, Mapping) else {}
-        part = found
-    return part if isinstance(part, Mapping) else {}

@@ -10,6 +10,7 @@ import { connect, onNews, showConnection, type Summary } from "./live";
 import { all, one } from "./page";
 import { choosing, copying, pointing } from "./run";
 import "./palette";
+import { rows } from "./rows";
 import { refreshTimes } from "./times";
 
 const REFRESH_TIMES_MS = 15_000;
@@ -77,6 +78,7 @@ if (refreshRoot) refreshing(refreshRoot);
 all("[data-page=run]").forEach((root) => (copying(root), pointing()));
 all("[data-page=incidents]").forEach(choosing);
 loadGraphs();
+all("[data-rows]").forEach(rows);
 
 refreshTimes();
 window.setInterval(refreshTimes, REFRESH_TIMES_MS);
