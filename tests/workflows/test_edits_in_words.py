@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 from hypothesis import given
@@ -32,6 +33,55 @@ def test_what_is_in_a_list_is_told_by_its_place() -> None:
     after = patched(ASKED, {"lines": [{"qty": 2}], "supplier_code": None})
     told = [one.words for one in differences(ASKED, after, SCHEMA)]
     assert told == ["lines 1, qty from 1 to 2", "supplier code from ACME to nothing"]
+
+
+LINES = [{"text": "Bolts", "qty": 2}, {"text": "Nuts", "qty": 5}, {"text": "Hours", "price": ASKED["amount"]}]
+
+
+def told_of(before: Any, after: Any) -> list[str]:
+    return [one.words for one in differences({"lines": before}, {"lines": after}, None)]
+
+
+def test_lines_that_came_or_went_are_told_and_those_that_stayed_are_not() -> None:
+    bolts, nuts, hours = LINES
+    more = {"text": "Oil", "qty": 1}
+    assert told_of(LINES, [bolts, hours]) == ["lines 2 from Nuts, 5 to nothing"]
+    assert told_of(LINES, [bolts, more, nuts, hours]) == ["lines 2 from nothing to Oil, 1"]
+    assert told_of([], [hours]) == ["lines 1 from nothing to Hours, 1,200.00 EUR"]
+    assert told_of(LINES, [bolts, {**hours, "text": "Days"}]) == [
+        "lines 2, price from nothing to 1,200.00 EUR",
+        "lines 2, qty from 5 to nothing",
+        "lines 2, text from Nuts to Days",
+        "lines 3 from Hours, 1,200.00 EUR to nothing",
+    ]
+    assert told_of(["a", "b", "c"], ["a", "c"]) == ["lines 2 from b to nothing"]
+
+
+def test_what_is_late_in_a_long_text_is_told_where_it_is() -> None:
+    before = "The pump of hall three is to be looked at before the first of May, by two people, with care."
+    (one,) = differences({"note": before}, {"note": before.replace("two people", "one person")}, None)
+    assert (one.before, one.after) == (
+        "… before the first of May, by two people, with care.",
+        "… before the first of May, by one person, with care.",
+    )
+    (one,) = differences({"note": before}, {"note": f"{before} And write it down."}, None)
+    assert one.before.startswith("… ")
+    assert one.after.endswith("And write it down.")
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_two_texts_are_never_told_as_the_same_unless_only_hidden_characters_differ(
+    before: str, after: str
+) -> None:
+    for one in differences({"note": before}, {"note": after}):
+        assert len(one.before) <= 60
+        assert len(one.after) <= 60
+        visible = [plain(text) for text in (before, after)]
+        assert one.before != one.after or visible[0] == visible[1]
+
+
+def plain(text: str) -> str:
+    return "".join(char for char in text if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"})
 
 
 def test_hostile_text_is_cut_and_has_no_hidden_characters() -> None:

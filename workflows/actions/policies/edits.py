@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
-from workflows.actions.policies.words import money_words, plain_text
+from workflows.actions.policies.words import differing_texts, money_words, plain_text
 
 MOST_EDITS = 5
 MOST_TOLD = 40
@@ -80,12 +83,46 @@ def _differences(before: Any, after: Any, schema: Any, path: str, name: str) -> 
             yield from _differences(
                 before.get(key), after.get(key), part, f"{path}.{key}" if path else key, _named(name, key, part)
             )
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+    elif isinstance(before, list) and isinstance(after, list):
         part = schema.get("items", {}) if isinstance(schema, Mapping) else {}
-        for place, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from _differences(old, new, part, f"{path}.{place}", f"{name} {place + 1}")
+        for old, new in _pairs(before, after):
+            place = old if new is None else new
+            here, called = f"{path}.{place}", f"{name} {place + 1}"
+            if old is None or new is None:
+                yield Difference(here, called, _line(before, old), _line(after, new))
+            else:
+                yield from _differences(before[old], after[new], part, here, called)
+    elif isinstance(before, str) and isinstance(after, str) and before and after:
+        if before != after:
+            yield Difference(path, name, *differing_texts(before, after))
     elif before != after or type(before) is not type(after):
         yield Difference(path, name, _in_words(before), _in_words(after))
+
+
+def _pairs(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, int | None]]:
+    """Yield which entries of two lists stand for each other, in order; None: it came, or it went."""
+    if len(before) == len(after):
+        yield from zip(range(len(before)), range(len(after)), strict=True)
+        return
+    texts = [[json.dumps(one, sort_keys=True) for one in some] for some in (before, after)]
+    for tag, old, old_end, new, new_end in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield from zip_longest(range(old, old_end), range(new, new_end))
+
+
+def _line(entries: list[Any], place: int | None) -> str:
+    """Return what an entry that came or went says: its values, without those in turn made of others."""
+    if place is None:
+        return NOTHING
+    entry = entries[place]
+    if not _is_open(entry):
+        return _in_words(entry)
+    values = [one for one in entry.values() if one not in (None, "") and not _is_made_of_others(one)]
+    return plain_text(", ".join(map(_in_words, values))) or _in_words(entry)
+
+
+def _is_made_of_others(value: Any) -> bool:
+    return isinstance(value, list) or _is_open(value)
 
 
 def _is_open(value: Any) -> bool:

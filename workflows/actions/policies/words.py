@@ -12,6 +12,8 @@ HIDDEN = "(hidden)"
 NAMED_BY = ("entry", "number", "code", "reference")
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _WORDS = 60
+_BEFORE = 24  # so many characters before a difference say where it is
+_WORD = 12  # and so many more, to begin with a whole word
 # What an answer may say that it touched; more is taken for nonsense, and what was asked counts.
 MOST_RECORDS = 10**9
 
@@ -72,7 +74,26 @@ def plain_text(value: Any) -> str:
     """Return a value as short text without control, bidirectional or invisible characters."""
     if value is None:
         return "(not given)"
-    text = "".join(char for char in str(value) if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"})
+    return _short(_visible(value))
+
+
+def differing_texts(before: str, after: str) -> tuple[str, str]:
+    """Return two texts as short ones, from a little before where they differ: there is what is looked for."""
+    plain = [_visible(text) for text in (before, after)]
+    alike = zip(*plain, strict=False)
+    start = next((at for at, (old, new) in enumerate(alike) if old != new), min(map(len, plain)))
+    if start > _BEFORE and max(map(len, plain)) > _WORDS:
+        start -= _BEFORE
+        start = plain[0].rfind(" ", max(0, start - _WORD), start) + 1 or start
+        plain = [f"… {text[start:]}" for text in plain]
+    return _short(plain[0]), _short(plain[1])
+
+
+def _visible(value: Any) -> str:
+    return "".join(char for char in str(value) if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"})
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"
 
 
