@@ -86,7 +86,7 @@ def _differences(before: Any, after: Any, schema: Any, path: str, name: str) -> 
     elif isinstance(before, list) and isinstance(after, list):
         part = schema.get("items", {}) if isinstance(schema, Mapping) else {}
         for old, new in _pairs(before, after):
-            place = old if new is None else new
+            place = next(it for it in (new, old) if it is not None)
             here, called = f"{path}.{place}", f"{name} {place + 1}"
             if old is None or new is None:
                 yield Difference(here, called, _line(before, old), _line(after, new))
@@ -104,8 +104,8 @@ def _pairs(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, in
     if len(before) == len(after):
         yield from zip(range(len(before)), range(len(after)), strict=True)
         return
-    texts = [[json.dumps(one, sort_keys=True) for one in some] for some in (before, after)]
-    for tag, old, old_end, new, new_end in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    was, now = ([json.dumps(one, sort_keys=True) for one in some] for some in (before, after))
+    for tag, old, old_end, new, new_end in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
         if tag != "equal":
             yield from zip_longest(range(old, old_end), range(new, new_end))
 
