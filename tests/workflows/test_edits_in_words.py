@@ -57,6 +57,10 @@ def test_lines_that_came_or_went_are_told_and_those_that_stayed_are_not() -> Non
     assert told_of(["a", "b", "c"], ["a", "c"]) == ["lines 2 from b to nothing"]
 
 
+def test_very_long_lists_are_told_by_their_length() -> None:
+    assert told_of(["a", "b"] * 200, ["b", "a"] * 150) == ["lines from 400 entries to 300 entries"]
+
+
 def test_what_is_late_in_a_long_text_is_told_where_it_is() -> None:
     before = "The pump of hall three is to be looked at before the first of May, by two people, with care."
     (one,) = differences({"note": before}, {"note": before.replace("two people", "one person")}, None)
