@@ -118,6 +118,7 @@ UNCHANGED: dict[str, str] = {
             "agents/<uuid:agent_id>/life/", "appeals/<uuid:appeal_id>/", "approvals/load/", "contested/",
             "backtests/<uuid:backtest_id>/", "backtests/<uuid:backtest_id>/parts/", "inbox/", "inbox/rows/",
             "certificates/<uuid:certificate_id>/", "inbox/<uuid:approval_id>/", "policies/export/",
+            "documents/<uuid:document_id>/", "documents/<uuid:document_id>/picture/",
             "inbox/<uuid:approval_id>/detail/", "inbox/work/<uuid:task_id>/", "roles/<slug:code>/export/",
             "inbox/work/<uuid:task_id>/detail/", "roles/templates/", "roles/templates/<slug:code>.yaml",
             "search/", "search/parts/", "bell/", "bell/parts/", "policies/", "policies/coverage/",

@@ -16,6 +16,7 @@ from workflows.pages.console.overriding import fail_step, override
 from workflows.pages.console.stopping import STAGES, stop_everything, stop_stage
 from workflows.pages.console.views import agents, console, console_agents, console_side, console_top
 from workflows.pages.contract import contract, sign
+from workflows.pages.document import document, document_picture
 from workflows.pages.editing import edit
 from workflows.pages.guides.agents import agent as guide_agent
 from workflows.pages.guides.agents import agent_parts as guide_agent_parts
@@ -91,6 +92,8 @@ page_urlpatterns = [
     path("inbox/work/<uuid:task_id>/", task, name="inbox-task"),
     path("inbox/work/<uuid:task_id>/detail/", task_detail, name="inbox-task-detail"),
     path("inbox/work/<uuid:task_id>/do/", task_do, name="inbox-task-do"),
+    path("documents/<uuid:document_id>/", document, name="document"),
+    path("documents/<uuid:document_id>/picture/", document_picture, name="document-picture"),
     path("appeals/<uuid:appeal_id>/", appeal, name="appeal"),
     path("appeals/<uuid:appeal_id>/answer/", answer, name="appeal-answer"),
     path("contested/", contested, name="contested"),

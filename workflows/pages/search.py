@@ -96,6 +96,7 @@ LINKS: dict[str, Words] = {
     "policy": lambda it: reverse("policy", args=[it.pk]),
     "rule": lambda it: f"{reverse('policy', args=[it.policy_id])}#rule-{it.pk}",
     "action": lambda it: reverse("action", args=[it.pk]),
+    "document": lambda it: reverse("document", args=[it.pk]),
     "certificate": lambda it: reverse("certificate-page", args=[it.pk]),
 }
 
