@@ -57,6 +57,8 @@ def test_json_is_read_as_facts_and_what_is_none_stays_text() -> None:
     assert read(b"{ not json").kind == "text"
     assert read(b"[" * 100_000).kind == "text"
     assert read(b"[1, 2]").kind == "text"
+    for depth in (200, 500, 900, 980, 5_000):
+        assert read(b'{"a":' * depth + b"1" + b"}" * depth).kind in {"facts", "text"}
 
 
 def test_a_table_has_as_many_cells_in_each_line() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -44,7 +45,7 @@ def document(request: HttpRequest, document_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 @for_people
-def document_picture(request: HttpRequest, document_id: UUID) -> HttpResponseBase:
+def document_picture(request: HttpRequest, document_id: UUID) -> HttpResponse:
     """Send the bytes of a picture, and of nothing else: what it is, its first bytes say, not who brought it."""
     found = _document(request, document_id)
     if found.size > MOST_PICTURE_BYTES:
@@ -58,7 +59,7 @@ def document_picture(request: HttpRequest, document_id: UUID) -> HttpResponseBas
     if not kind:
         file.close()
         raise Http404
-    answer = FileResponse(file, content_type=kind)
+    answer: Any = FileResponse(file, content_type=kind)
     answer.block_size = CHUNK
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = LOCKED_UP

@@ -95,9 +95,9 @@ def _structured(text: str, name: str) -> Shown | None:
 def _json(text: str) -> Shown | None:
     try:
         value: Any = json.loads(text)
+        return Shown(Way.FACTS, facts=tuple(facts_of(value))) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
-    return Shown(Way.FACTS, facts=tuple(facts_of(value))) if isinstance(value, dict) else None
 
 
 def _xml(text: str) -> Shown | None:
