@@ -13,19 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from agents.decision import (
-    ApprovalFacts,
-    Decision,
-    DecisionRequest,
-    Escalation,
-    MeasureFacts,
-    MoneyFacts,
-    Obligations,
-    RuleResult,
-    Snapshot,
-    Verdict,
-    decide,
-)
+from agents.decision import ApprovalFacts, Decision, DecisionRequest, Escalation, Snapshot, Verdict, decide
 from agents.decision.budgets import is_budget
 from agents.models import Agent, Reservation
 from agents.selectors import PresentAuthority, authority_now, authority_snapshot, money_facts
@@ -41,6 +29,7 @@ from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
 from workflows.actions.selectors import asks_step_up, standing_told, standing_words
 from workflows.actions.services import in_advance
+from workflows.actions.services.explaining import explanation, readings
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.policies import Level, Step, Voice
@@ -249,7 +238,7 @@ def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mappi
         sentence=decision.sentence,
         next_step="Wait for the outcome.",
         decision="allow",
-        payload={"explanation": {**decided["explanation"], **_read(request)}},
+        payload={"explanation": {**decided["explanation"], **readings(request)}},
         fields={**decided, **minted},
     )
 
@@ -358,68 +347,9 @@ def approval_digest(action: Action) -> str:
     )
 
 
-def explanation(decision: Decision, request: DecisionRequest | None = None) -> dict[str, Any]:
-    """Return a decision as JSON: every rule with its result, what decided, the duties, the headroom."""
-    found: dict[str, Any] = {
-        "verdict": str(decision.verdict),
-        "code": decision.code,
-        "sentence": decision.sentence,
-        "next": decision.next_step,
-        "policy_version": decision.policy_version,
-        "binding": decision.binding,
-        "rules": [_columns(rule) for rule in decision.rules],
-        "deciding": list(decision.deciding),
-        "grants": list(decision.grants),
-        "obligations": _duties(decision.obligations),
-    }
-    return {**found, **_read(request)} if request else found
-
-
-def _duties(told: Obligations) -> dict[str, Any]:
-    later = [
-        {
-            "group": one.group,
-            "clock": one.clock,
-            "stage": one.stage,
-            "levels": [[level.minutes, level.kind, level.group] for level in one.levels],
-        }
-        for one in told.escalations
-    ]
-    stages = [[stage.number, list(stage.groups), stage.quorum] for stage in told.stages]
-    return {**_columns(told), "escalations": later, "stages": stages}
-
-
 def _voice(said: Escalation, stage: int) -> Voice:
     levels = tuple(Level(level.minutes * 60, level.kind, level.group) for level in said.levels)
     return Voice(said.group, levels, said.clock, stage)
-
-
-def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
-    """Return the fields of flat facts by name; ``asdict`` copies every value of them, too."""
-    return {one.name: getattr(told, one.name) for one in dataclasses.fields(told)}
-
-
-def _read(request: DecisionRequest) -> dict[str, Any]:
-    """Return what was read for a decision: the headroom of every limit, and the money."""
-    return {
-        "limits": [_reading(code, facts) for code, facts in sorted(request.measures.items())],
-        "money": _columns(request.money) if request.money else None,
-    }
-
-
-def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:
-    return {
-        "code": code,
-        "name": facts.name,
-        "unit": facts.unit,
-        "key": facts.key,
-        "adds": facts.amount,
-        "reserved": facts.reserved,
-        "settled": facts.settled,
-        "ceiling": facts.ceiling,
-        "headroom": facts.headroom,
-        "error": facts.error,
-    }
 
 
 def _decided(decision: Decision, at: datetime | None = None) -> dict[str, Any]:
