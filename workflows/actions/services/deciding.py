@@ -36,8 +36,6 @@ from workflows.approvals.policies import Level, Step, Voice
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
 
-LIMIT_CODES = {"limit_reached", "duplicate"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
