@@ -35,11 +35,11 @@ class ObjectBackend(ObjectPermissionBackend):
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         """Tell whether ``user_obj`` was given ``perm`` on ``obj``, themselves or with a group."""
-        if obj is None or ("." in perm and perm.split(".")[0] != obj._meta.app_label):
-            return bool(super().has_perm(user_obj, perm, obj))
         is_supported, user = check_support(user_obj, obj)
         if not is_supported:
             return False
+        if "." in perm and perm.split(".")[0] != obj._meta.app_label:
+            return bool(super().has_perm(user_obj, perm, obj))
         rights = once(("rights_on_objects", user.pk), lambda: ObjectPermissionChecker(user))
         return bool(rights.has_perm(perm, obj))
 

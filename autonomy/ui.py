@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
@@ -70,7 +71,12 @@ COMPANY = (
 
 
 # Lists whose objects have pages of their own elsewhere: where those are, the list is where somebody is, too.
-FILES = {"agents.Agent": "/agents/", "agents.Role": "/roles/", "connectors.System": "/systems/"}
+FILES = {
+    "agents.Agent": ("agent-file", "agent_id"),
+    "agents.Role": ("role-file", "role_id"),
+    "connectors.System": ("system-file", "system_id"),
+}
+ANYTHING = UUID(int=0)
 # A menu of so many entries is shown whole; of a longer one these groups are open until somebody shuts them.
 SHORT_MENU = 18
 OPEN_AT_FIRST = ("work", "workforce")
@@ -203,5 +209,13 @@ def _lists(request: HttpRequest, title: str, icon: str, label: str) -> Entry | N
         return None
     opts = apps.get_model(label)._meta
     link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    here = request.path.startswith((link, FILES.get(label, link)))
+    here = request.path.startswith((link, _files_of(label) or link))
     return {"title": name_lazy(title), "icon": icon, "link": link, "active": here}
+
+
+def _files_of(label: str) -> str:
+    """Return below which address the pages of a list's objects are; empty where they are below the list."""
+    if label not in FILES:
+        return ""
+    name, key = FILES[label]
+    return reverse(name, kwargs={key: ANYTHING}).partition(str(ANYTHING))[0]

@@ -163,10 +163,10 @@ UNCHANGED: dict[str, str] = {
     ),
     **{
         f"admin {name}": ELSEWHERE.format(f"tests/{place}.py") for name, place in {
-            "agents.agent autonomy": "agents/test_admin",
+            "agents.agent autonomy": "agents/test_admin_agents",
             "agents.agent clone": "agents/test_cloning",
             "agents.agent demote": "agents/test_employment_doors",
-            "agents.agent issue_secret": "agents/test_admin",
+            "agents.agent issue_secret": "agents/test_admin_agents",
             "agents.throttle add": "agents/test_throttles",
             "agents.user add": "agents/test_admin",
             "agents.user save": "agents/test_sign_in_recorded",

@@ -8,28 +8,34 @@ from oauth2_provider.models import get_device_grant_model
 
 from agents.admin import (
     agent,
-    authority,
     calendars,
+    changes,
     credentials,
     employment,
+    limits,
     organisation,
     people,
     policy,
     retention,
+    rules,
+    stops,
     throttle,
 )
 from agents.models import AccessToken, Grant, IDToken, OAuthApplication, RefreshToken
 
 __all__ = [
     "agent",
-    "authority",
     "calendars",
+    "changes",
     "credentials",
     "employment",
+    "limits",
     "organisation",
     "people",
     "policy",
     "retention",
+    "rules",
+    "stops",
     "throttle",
 ]
 

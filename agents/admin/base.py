@@ -26,6 +26,8 @@ from audit.vocabulary import Refusal, RefusalKind
 from audit.wording import said_lazy
 
 TRAIL_LENGTH = 50
+# What a rule or a limit does now, and in which colour that stands.
+MODE = {"Draft": "info", "Shadow": "warning", "Enforced": "success"}
 
 
 class WaitingChangeMixin:

@@ -18,7 +18,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 HORIZON_DAYS = 800
 MOST_HOLIDAYS = 1000
 DAY_MINUTES = 24 * 60
-_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")  # noqa: RUF001: people paste an en dash
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")  # people paste an en dash
 Span = tuple[int, int]
 
 

@@ -11,7 +11,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from agents.forms import active_people
+from agents.forms.people import active_people
 from agents.models import Agent, Department, Role, User
 from audit.adminkit import ReasonForm
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from agents.decision import levels
-from agents.forms import groups_of_people
+from agents.forms.people import groups_of_people
 from agents.forms.rows import RowsField, RowsWidget
 from audit.wording import said
 

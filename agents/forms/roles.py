@@ -8,7 +8,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from agents.decision.role_template import Target, target_document, target_of
-from agents.forms import CodedForm
+from agents.forms.coded import CodedForm
 from agents.models import Role
 
 MOST_FIGURES = 50

@@ -18,9 +18,9 @@ from agents import registry
 from agents.decision import lines
 from agents.decision.budgets import UNITS as BUDGETS
 from agents.decision.facts import OperationFacts
-from agents.forms import groups_of_people
 from agents.forms.levels import LevelsField, level_choices
 from agents.forms.operations import OperationsInput
+from agents.forms.people import groups_of_people
 from agents.forms.rows import RowsField, RowsWidget
 from agents.models import Measure, Rule
 from audit.adminkit import ReasonModelForm

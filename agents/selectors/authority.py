@@ -147,7 +147,8 @@ def _version() -> tuple[int, UUID, datetime] | None:
 def _load(version: int) -> Snapshot:
     return Snapshot(
         version=version,
-        company_currency=company_currency(),
+        # Asked now: what is loaded here is kept for everybody, and a look may have been told an older one.
+        company_currency=_present_currency(),
         time_zone=settings.TIME_ZONE,
         policies=Policy.objects.count(),
         rules=tuple(rule_facts(rule) for rule in Rule.objects.select_related(*RULE_RELATED)),
@@ -166,8 +167,11 @@ RULE_RELATED = ("policy", "approver_group")
 
 def company_currency() -> str:
     """Return the ISO 4217 code of the company's currency; '' when the company is not set up."""
-    found = CompanySettings.objects.values_list("currency", flat=True).filter(pk=1)
-    return once("company_currency", found.first) or ""
+    return once("company_currency", _present_currency)
+
+
+def _present_currency() -> str:
+    return CompanySettings.objects.values_list("currency", flat=True).filter(pk=1).first() or ""
 
 
 def rule_facts(rule: Rule) -> RuleFacts:

@@ -9,7 +9,8 @@ from django.test import RequestFactory
 from guardian.shortcuts import assign_perm, remove_perm
 
 from agents import policies
-from agents.models import Agent, User
+from agents.models import Agent, CompanySettings, User
+from agents.selectors import authority_snapshot, company_currency
 from audit.once import once, one_look
 from autonomy.middleware import OneLook
 
@@ -90,3 +91,19 @@ def test_rights_of_one_object_are_asked_with_two_questions(
         mallory.has_perm("agents.change_agent")  # what they hold in general is kept by their account
         with django_assert_num_queries(2):  # type: ignore[operator]
             assert not any(mallory.has_perm(name, robo) for name in names)
+
+
+@pytest.mark.django_db
+def test_authority_that_is_kept_for_everybody_holds_nothing_a_look_was_told_before(robo: Agent) -> None:
+    """The currency changes while somebody looks: what they load for all who come after them is the new one."""
+    with one_look():
+        before = company_currency()
+        CompanySettings.objects.filter(pk=1).update(currency="CHF")
+        assert company_currency() == before == "EUR"
+        assert authority_snapshot().company_currency == "CHF"
+    assert authority_snapshot().company_currency == "CHF"
+
+
+@pytest.mark.django_db
+def test_on_what_is_no_record_nobody_holds_a_right(mallory: User) -> None:
+    assert not mallory.has_perm("agents.change_agent", object())

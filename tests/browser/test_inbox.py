@@ -9,6 +9,7 @@ from tests.browser.conftest import PHONE, sign_in
 from tests.workflows.conftest import ask, hold_above
 from workflows.approvals.models import Approval, Vote
 from workflows.approvals.services import cast_vote
+from workflows.pages.waiting import ON_A_PAGE
 
 pytestmark = pytest.mark.browser
 
@@ -152,6 +153,36 @@ def test_what_comes_with_older_news_does_not_move_the_list(page: Page, portal, b
     expect(rows).to_have_count(3)
     expect(rows.filter(has_text="RE-9")).to_be_visible()
     expect(more).to_be_hidden()
+
+
+@pytest.mark.full
+def test_what_stands_further_down_than_the_first_page_is_not_called_gone(
+    page: Page, portal, bob, dave, clerk, held
+):
+    """A list that somebody has gone on in is read anew from its beginning: that says nothing of its end."""
+    for number in range(4, ON_A_PAGE + 4):
+        ask(clerk, number=f"RE-{number}", minor=2_000_000 + number)
+    dave.groups.set(bob.groups.all())
+    sign_in(page, portal, bob)
+    page.goto(f"{portal.url}/inbox/")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    rows = page.locator("[data-approval]")
+    expect(rows).to_have_count(ON_A_PAGE)
+    page.get_by_role("link", name="Show more").click()
+    expect(rows).to_have_count(ON_A_PAGE + 3)
+    rows.last.locator("a").click()
+    expect(page.locator("[data-detail]")).to_be_visible()
+    first = Approval.objects.get(pk=rows.first.get_attribute("data-approval"))
+    cast_vote(
+        actor=dave.as_actor(),
+        approval_id=first.pk,
+        verdict=Vote.Verdict.REJECT,
+        reason="Twice the same invoice",
+        digest=first.digest,
+    )
+    expect(rows).to_have_count(ON_A_PAGE + 2)
+    expect(page.locator("[data-gone]")).to_be_hidden()
+    expect(rows.last).to_have_attribute("aria-current", "true")
 
 
 @pytest.mark.full

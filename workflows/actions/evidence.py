@@ -14,7 +14,6 @@ from workflows.actions.choices import Outcome, State
 from workflows.actions.models import Action, StandingApproval
 
 CHUNK = 2_000
-_ENDED = (State.CONFIRMED, State.FAILED)
 _REFUSED = (State.DENIED, State.REJECTED, State.EXPIRED, State.STOPPED)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.models import Role
 from audit.vocabulary import Actor
-from connectors.models import Account, Operation, OperationRevision, System
+from connectors.models import Account, Operation, System
 from connectors.services import publish_operation
 from connectors.services.systems import save_account, save_system
 from workflows.demo.erp import server
@@ -91,7 +91,3 @@ def _operation(actor: Actor, system: System, code: str, content: Mapping[str, An
         reason=REASON,
         **facts,
     )
-
-
-def _unchanged(published: OperationRevision, content: Mapping[str, Any]) -> bool:
-    return published.input_schema == content["input_schema"] and published.mapping == content["mapping"]

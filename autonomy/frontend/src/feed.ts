@@ -52,7 +52,7 @@ export function isWanted(row: Row, asked: URLSearchParams): boolean {
 }
 
 /** Fill the template of a row. `data-text` names what an element says; what is empty is taken away. */
-export function rowOf(template: HTMLTemplateElement, row: Row): HTMLElement {
+function rowOf(template: HTMLTemplateElement, row: Row): HTMLElement {
   const made = template.content.firstElementChild!.cloneNode(true) as HTMLElement;
   made.dataset.key = row.key;
   made.dataset.position = String(row.position);

@@ -62,6 +62,7 @@ export function inbox(root: HTMLElement): void {
     target?: Element;
     xhr: XMLHttpRequest;
     shouldSwap: boolean;
+    successful: boolean;
     requestConfig: { verb: string };
   };
   const sent = (name: string, heard: (about: Sent) => void) =>
@@ -88,13 +89,14 @@ export function inbox(root: HTMLElement): void {
     at: number;
     chosen: string[];
     keys: (string | undefined)[];
+    gone: (string | undefined)[];
   };
   const hold = () => {
     const at = current();
     const focused = document.activeElement?.closest<HTMLElement>("[data-approval]")?.id;
     const chosen = all<HTMLInputElement>("input[name=only]:checked", list).map((box) => box.value);
     const keys = rows().map((row) => row.dataset.approval);
-    held = { focused, opened: rows()[at]?.id, at, chosen, keys };
+    held = { focused, opened: rows()[at]?.id, at, chosen, keys, gone: [] };
   };
   const giveBack = () => {
     const { focused, opened, at, chosen } = held;
@@ -109,23 +111,29 @@ export function inbox(root: HTMLElement): void {
   // whether there are any: what was counted before may be older than it.
   const isBusy = () => list.matches(":hover") || list.contains(document.activeElement);
   let isWanted = false;
-  const comingIn = (xhr: XMLHttpRequest): (string | undefined)[] =>
-    all("[data-approval]", new DOMParser().parseFromString(xhr.responseText, "text/html")).map(
-      (row) => row.dataset.approval,
-    );
+  // Where a list goes on, its first page says nothing of what stands further down: that is not gone.
+  const judge = (xhr: XMLHttpRequest): { fresh: number; isCut: boolean } => {
+    const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    const coming = all("[data-approval]", answer).map((row) => row.dataset.approval);
+    const goesOn = one(".portal-inbox-on", answer) !== null;
+    const both = held.keys.map((key, at) => (coming.includes(key) ? at : -1));
+    const upto = goesOn ? Math.max(-1, ...both) : held.keys.length - 1;
+    held.gone = held.keys.slice(0, upto + 1).filter((key) => !coming.includes(key));
+    const fresh = coming.filter((key) => !held.keys.includes(key)).length;
+    return { fresh, isCut: upto < held.keys.length - 1 };
+  };
   list.addEventListener("htmx:beforeSwap", (event) => {
     if (event.target !== list) return;
     hold();
     const about = (event as CustomEvent<Sent>).detail;
-    if (!about.shouldSwap || isWanted || held.keys.length === 0 || !isBusy()) return;
-    const coming = comingIn(about.xhr);
-    const count = coming.filter((key) => !held.keys.includes(key)).length;
-    if (count === 0) return;
+    if (!about.shouldSwap) return;
+    const { fresh, isCut } = judge(about.xhr);
+    if (isWanted || held.keys.length === 0 || !isBusy() || (fresh === 0 && !isCut)) return;
     about.shouldSwap = false;
-    for (const row of rows()) if (!coming.includes(row.dataset.approval)) row.remove();
+    for (const row of rows()) if (held.gone.includes(row.dataset.approval)) row.remove();
     giveBack();
-    more.textContent = (more.dataset.new ?? "").replace("%n", String(count));
-    more.hidden = false;
+    more.textContent = (more.dataset.new ?? "").replace("%n", String(fresh));
+    more.hidden = fresh === 0;
   });
   list.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== list) return;
@@ -143,8 +151,7 @@ export function inbox(root: HTMLElement): void {
   function tellIfGone(): void {
     const gone = one("[data-gone]", root);
     const key = shown();
-    if (!gone || list.dataset.shelf !== "mine" || !held.keys.includes(key)) return;
-    if (rows().some((row) => row.dataset.approval === key)) return;
+    if (!gone || list.dataset.shelf !== "mine" || !held.gone.includes(key)) return;
     if (one("[data-put-off]", root)) {
       const onwards = one<HTMLButtonElement>("[data-decide=next]", root);
       if (onwards) onwards.hidden = rows().length === 0;
@@ -162,6 +169,10 @@ export function inbox(root: HTMLElement): void {
     // What one has just decided is being read out: that fewer wait now is no news to anybody.
     if (now > known) say((more.dataset.waiting ?? "").replace("%n", String(now)));
     known = now;
+  });
+  // What was asked for and did not come is not wanted for ever: what comes later waits behind the button again.
+  list.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target === list && !(event as CustomEvent<Sent>).detail.successful) isWanted = false;
   });
   more.addEventListener("click", () => {
     isWanted = true;

@@ -14,12 +14,9 @@ export function onKeys(keys: Keys, left?: () => void): void {
   leave = left ?? null;
 }
 
-/** Whether single keys do something: the page says so for whoever has not switched them off. */
-export const areOn = (): boolean => one("meta[name=portal-keys]") !== null;
-
 const dialog = (): HTMLDialogElement | null => one<HTMLDialogElement>("[data-keys]");
 
-export function showKeys(): void {
+function showKeys(): void {
   const found = dialog();
   if (!found) return;
   found.showModal();

@@ -97,7 +97,7 @@ const ruler = document.createElement("canvas").getContext("2d");
 const family = (): string => getComputedStyle(document.body).fontFamily || "sans-serif";
 
 /** Break a text into rows of a width; what is longer than `most` rows ends in an ellipsis. */
-export function wrapped(text: string, width: number, font: string, most: number): string[] {
+function wrapped(text: string, width: number, font: string, most: number): string[] {
   if (!ruler) return [text];
   ruler.font = `${font} ${family()}`;
   const fits = (row: string): boolean => ruler!.measureText(row).width <= width;

@@ -10,7 +10,7 @@ const URGENT = 15 * MINUTE;
 const words = () => document.querySelector<HTMLMetaElement>("meta[name=portal-times]")?.dataset ?? {};
 const put = (pattern: string | undefined, fallback: string, span: string) => (pattern ?? fallback).replace("%n", span);
 
-export function inWords(seconds: number): string {
+function inWords(seconds: number): string {
   const span = Math.abs(seconds);
   if (span < MINUTE) return words().under ?? "under a minute";
   if (span < HOUR) return `${Math.floor(span / MINUTE)} min`;

@@ -11,7 +11,7 @@ from workflows.actions.services.asking import (
 )
 from workflows.actions.services.asking_together import Wish, request_together
 from workflows.actions.services.clocks import stand_while_paused
-from workflows.actions.services.deciding import decide_again, explanation, let_go
+from workflows.actions.services.deciding import decide_again, let_go
 from workflows.actions.services.editing import edit_action
 from workflows.actions.services.ending import (
     drop_action,
@@ -23,6 +23,7 @@ from workflows.actions.services.ending import (
 )
 from workflows.actions.services.executing import dispatch_action, do_action, run_action
 from workflows.actions.services.executing_together import do_actions, hint_actions
+from workflows.actions.services.explaining import explanation
 from workflows.actions.services.reconciling import look_up_early, reconcile_action
 from workflows.actions.services.standing import (
     MOST_LINES,

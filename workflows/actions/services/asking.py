@@ -20,7 +20,8 @@ from connectors.policies.schemas import argument_errors
 from workflows.actions.choices import IN_FLIGHT
 from workflows.actions.models import Action, IdempotencyKey
 from workflows.actions.policies import business_words, money_words
-from workflows.actions.services.deciding import Judgement, as_foreseen, carry_out, judge
+from workflows.actions.services.deciding import carry_out
+from workflows.actions.services.judging import Judgement, as_foreseen, judge
 from workflows.tasks.models import Task
 
 KEY_CHARACTERS = 255

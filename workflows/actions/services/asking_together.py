@@ -28,7 +28,8 @@ from workflows.actions.services.asking import (
     request_within,
     take_keys,
 )
-from workflows.actions.services.deciding import Judgement, allowed, mint_all
+from workflows.actions.services.deciding import allowed, mint_all
+from workflows.actions.services.judging import Judgement
 from workflows.actions.services.moving import move_together
 
 

@@ -1,4 +1,4 @@
-"""Decide, and carry the decision out: denied, held for people, or authorized. In the caller's transaction."""
+"""Carry a decision out: denied, held for people, or authorized. In the caller's transaction."""
 
 from __future__ import annotations
 
@@ -13,22 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from agents.decision import (
-    ApprovalFacts,
-    Decision,
-    DecisionRequest,
-    Escalation,
-    MeasureFacts,
-    MoneyFacts,
-    Obligations,
-    RuleResult,
-    Snapshot,
-    Verdict,
-    decide,
-)
+from agents.decision import Decision, Escalation, Verdict
 from agents.decision.budgets import is_budget
-from agents.models import Agent, Reservation
-from agents.selectors import PresentAuthority, authority_now, authority_snapshot, money_facts
 from agents.services import measures
 from agents.services.model_use import pause_for_limit
 from audit.services import in_one_message
@@ -41,73 +27,13 @@ from workflows.actions.models import Action
 from workflows.actions.registry import people_behind
 from workflows.actions.selectors import asks_step_up, standing_told, standing_words
 from workflows.actions.services import in_advance
+from workflows.actions.services.explaining import explanation, readings
+from workflows.actions.services.judging import Judgement, judge_action
 from workflows.actions.services.moving import Move, lock, move, move_together, note, references
-from workflows.approvals.models import Approval, Vote
+from workflows.approvals.models import Approval
 from workflows.approvals.policies import Level, Step, Voice
 from workflows.approvals.services import request_approval, use
 from workflows.tasks.selectors import database_now
-
-LIMIT_CODES = {"limit_reached", "duplicate"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Judgement:
-    """One decision with what it was made from."""
-
-    request: DecisionRequest
-    snapshot: Snapshot
-    decision: Decision
-
-
-def judge(
-    *,
-    agent: Agent,
-    operation_code: str,
-    arguments: Mapping[str, Any],
-    on_behalf_of: str = "",
-    provenance: Mapping[str, str] | None = None,
-    action: Action | None = None,
-    workflow_id: str = "",
-    run_id: str = "",
-    authority: PresentAuthority | None = None,
-) -> Judgement:
-    """Decide on the present authority. Pass the action to count its approval, and not its own reservation.
-
-    ``authority``: as it was just read.
-    """
-    authority = authority or authority_now()
-    operation, now, snapshot = authority.operation(operation_code), authority.now, authority.snapshot
-    request = DecisionRequest(
-        agent=authority.agent(agent),
-        operation_code=operation_code,
-        operation=operation,
-        arguments=arguments,
-        now=now,
-        on_behalf_of=on_behalf_of,
-        provenance=provenance or {},
-        money=money_facts(operation, arguments, now.date(), authority) if operation else None,
-        approved=_approval_facts(action) if action else None,
-        workflow_id=workflow_id,
-        run_id=run_id,
-    )
-    request = measures.with_readings(request, snapshot)
-    if action:
-        request = _without_own_reservation(request, action)
-    return Judgement(request, snapshot, decide(request, snapshot))
-
-
-def judge_action(action: Action) -> Judgement:
-    """Decide again on an action as it was asked."""
-    return judge(
-        agent=action.agent,
-        operation_code=action.operation_code,
-        arguments=action.arguments,
-        on_behalf_of=str(action.on_behalf_of_id or ""),
-        provenance=action.provenance,
-        action=action,
-        workflow_id=str(action.references.get("workflow_id", "")),
-        run_id=str(action.references.get("run_id", "")),
-    )
 
 
 def carry_out(*, actor: Actor, action: Action, judgement: Judgement) -> Action:
@@ -155,19 +81,6 @@ def _in_advance(action: Action, judgement: Judgement) -> Judgement | None:
         transaction.set_rollback(standing is not None)
     action.standing = None
     return None
-
-
-def as_foreseen(judgement: Judgement) -> Judgement:
-    """Return what would come of a decision where people approved the like in advance; takes nothing of it."""
-    request, decision, snapshot = judgement.request, judgement.decision, judgement.snapshot
-    if decision.verdict is not Verdict.HOLD:
-        return judgement
-    ahead = in_advance.foreseen(request=request, decision=decision, time_zone=snapshot.time_zone)
-    if ahead is None:
-        return judgement
-    request = dataclasses.replace(request, approved=ahead)
-    again = Judgement(request, snapshot, decide(request, snapshot))
-    return again if again.decision.verdict is Verdict.ALLOW else judgement
 
 
 def _brake_if_a_limit_says_so(action: Action, judgement: Judgement) -> None:
@@ -249,7 +162,7 @@ def allowed(*, actor: Actor, action: Action, judgement: Judgement, minted: Mappi
         sentence=decision.sentence,
         next_step="Wait for the outcome.",
         decision="allow",
-        payload={"explanation": {**decided["explanation"], **_read(request)}},
+        payload={"explanation": {**decided["explanation"], **readings(request)}},
         fields={**decided, **minted},
     )
 
@@ -318,32 +231,6 @@ def decide_again(*, actor: Actor, approval: Approval) -> Action:
     return action
 
 
-def still_allowed(action: Action) -> Decision | None:
-    """Return the decision that no longer allows an authorized action, or None while it still may go.
-
-    Decides anew only when authority changed since: the version moves with every grant, rule, brake and limit;
-    and when what was approved in advance is over.
-    """
-    is_over = in_advance.is_over(action)
-    if not is_over and str(authority_snapshot().version) == action.policy_version:
-        return None
-    decision = judge_action(action).decision
-    if is_over:
-        return _no_longer_in_advance(decision)
-    return None if decision.verdict is Verdict.ALLOW else decision
-
-
-def _no_longer_in_advance(decision: Decision) -> Decision:
-    """Whatever would be decided now, what it went by is gone: it has to be asked for again."""
-    return dataclasses.replace(
-        decision,
-        verdict=Verdict.DENY,
-        code="standing_approval_over",
-        sentence=f"Denied: what was approved in advance was ended or is over. {decision.sentence}"[:500],
-        next_step="Ask again with a new idempotency key; people then decide on it.",
-    )
-
-
 def approval_digest(action: Action) -> str:
     """Return what an approval is bound to: arguments, operation, revision, requester, on whose behalf.
 
@@ -358,68 +245,9 @@ def approval_digest(action: Action) -> str:
     )
 
 
-def explanation(decision: Decision, request: DecisionRequest | None = None) -> dict[str, Any]:
-    """Return a decision as JSON: every rule with its result, what decided, the duties, the headroom."""
-    found: dict[str, Any] = {
-        "verdict": str(decision.verdict),
-        "code": decision.code,
-        "sentence": decision.sentence,
-        "next": decision.next_step,
-        "policy_version": decision.policy_version,
-        "binding": decision.binding,
-        "rules": [_columns(rule) for rule in decision.rules],
-        "deciding": list(decision.deciding),
-        "grants": list(decision.grants),
-        "obligations": _duties(decision.obligations),
-    }
-    return {**found, **_read(request)} if request else found
-
-
-def _duties(told: Obligations) -> dict[str, Any]:
-    later = [
-        {
-            "group": one.group,
-            "clock": one.clock,
-            "stage": one.stage,
-            "levels": [[level.minutes, level.kind, level.group] for level in one.levels],
-        }
-        for one in told.escalations
-    ]
-    stages = [[stage.number, list(stage.groups), stage.quorum] for stage in told.stages]
-    return {**_columns(told), "escalations": later, "stages": stages}
-
-
 def _voice(said: Escalation, stage: int) -> Voice:
     levels = tuple(Level(level.minutes * 60, level.kind, level.group) for level in said.levels)
     return Voice(said.group, levels, said.clock, stage)
-
-
-def _columns(told: RuleResult | Obligations | MoneyFacts) -> dict[str, Any]:
-    """Return the fields of flat facts by name; ``asdict`` copies every value of them, too."""
-    return {one.name: getattr(told, one.name) for one in dataclasses.fields(told)}
-
-
-def _read(request: DecisionRequest) -> dict[str, Any]:
-    """Return what was read for a decision: the headroom of every limit, and the money."""
-    return {
-        "limits": [_reading(code, facts) for code, facts in sorted(request.measures.items())],
-        "money": _columns(request.money) if request.money else None,
-    }
-
-
-def _reading(code: str, facts: MeasureFacts) -> dict[str, Any]:
-    return {
-        "code": code,
-        "name": facts.name,
-        "unit": facts.unit,
-        "key": facts.key,
-        "adds": facts.amount,
-        "reserved": facts.reserved,
-        "settled": facts.settled,
-        "ceiling": facts.ceiling,
-        "headroom": facts.headroom,
-        "error": facts.error,
-    }
 
 
 def _decided(decision: Decision, at: datetime | None = None) -> dict[str, Any]:
@@ -504,23 +332,3 @@ def _superseded(actor: Actor, action: Action, code: str, why: str) -> Action:
         next_step="Ask again with a new idempotency key; people then decide on what it is now.",
         decision="deny",
     )
-
-
-def _approval_facts(action: Action) -> ApprovalFacts | None:
-    approval = action.approval
-    if approval is None or approval.state != Approval.State.APPROVED:
-        return in_advance.approval_facts(action)
-    yes = approval.votes.filter(verdict=Vote.Verdict.APPROVE).values_list("user_id", flat=True)
-    return ApprovalFacts(str(approval.pk), approval.binding, tuple(str(user_id) for user_id in yes))
-
-
-def _without_own_reservation(request: DecisionRequest, action: Action) -> DecisionRequest:
-    """Take out of the readings what this action itself has reserved, or it would be its own duplicate."""
-    own = Reservation.objects.filter(action_id=str(action.pk), state="reserved").select_related("measure")
-    readings = dict(request.measures)
-    for reservation in own:
-        code = reservation.measure.code
-        if code in readings:
-            left = max(0, readings[code].reserved - reservation.amount)
-            readings[code] = dataclasses.replace(readings[code], reserved=left)
-    return dataclasses.replace(request, measures=readings)

@@ -34,8 +34,9 @@ from workflows.actions.policies import (
 )
 from workflows.actions.selectors import changed, hidden_in_action
 from workflows.actions.services.asking import Ask, fill, operation_named
-from workflows.actions.services.deciding import Judgement, carry_out, judge
+from workflows.actions.services.deciding import carry_out
 from workflows.actions.services.executing import scopes_of
+from workflows.actions.services.judging import Judgement, judge
 from workflows.actions.services.moving import lock, move, note
 from workflows.approvals import services as approvals
 from workflows.approvals.models import Approval

@@ -24,7 +24,8 @@ from workflows.actions import dispatch, registry
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.services import turns
-from workflows.actions.services.deciding import explanation, still_allowed
+from workflows.actions.services.explaining import explanation
+from workflows.actions.services.judging import still_allowed
 from workflows.actions.services.moving import Move, lock, move, move_together
 from workflows.actions.services.outcome import record_confirmed, record_failed
 from workflows.tasks.selectors import database_now

@@ -15,8 +15,9 @@ from connectors.vocabulary import LookUp, Probe
 from workflows.actions.choices import State
 from workflows.actions.models import Action, Lease
 from workflows.actions.policies import Remedy, remedy
-from workflows.actions.services.deciding import mint, still_allowed
+from workflows.actions.services.deciding import mint
 from workflows.actions.services.executing import Claim, perform, take_lease
+from workflows.actions.services.judging import still_allowed
 from workflows.actions.services.moving import lock, note
 from workflows.actions.services.outcome import (
     look_again_at,

@@ -30,7 +30,7 @@ from audit.services import record_event
 from audit.vocabulary import Actor, Ref, Refusal, RefusalKind
 from workflows.actions import selectors
 from workflows.actions.models import Action, StandingApproval
-from workflows.actions.services.deciding import Judgement, judge
+from workflows.actions.services.judging import Judgement, judge
 from workflows.approvals.models import Approval
 from workflows.approvals.selectors import is_approver
 from workflows.approvals.selectors import visible_to as visible_approvals

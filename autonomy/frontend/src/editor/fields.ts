@@ -308,7 +308,7 @@ const groupOf: Kind = (spec, value, around, take) => {
   return tag("div", { class: "portal-field", "data-field": spec.name }, details);
 };
 
-export const asJson: Kind = (spec, value, around, take) => {
+const asJson: Kind = (spec, value, around, take) => {
   const area = tag("textarea", { rows: "6", spellcheck: "false", class: "portal-code editor-mono" });
   area.value = value === undefined ? "" : JSON.stringify(value, null, 2);
   const wrong = tag("p", { class: "portal-error", role: "alert" });
