@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
-from agents.models import Agent, ChangeRequest
+from agents.models import ChangeRequest
 from agents.selectors import foreseen
 from workflows.actions.models import Action
 from workflows.actions.selectors import Edit, amount_words, edits_of, shown_arguments
@@ -148,8 +148,6 @@ def _tags(action: Action, amount: str) -> list[Tag]:
         # What is as usual is no badge: only what should be weighed is said.
         if leaves_company(action):
             tags.append(Tag("Leaves the company", "public", "wait"))
-    if action.agent.risk_tier == Agent.RiskTier.HIGH:
-        tags.append(Tag("High risk agent", "shield", "bad"))
     return tags
 
 
