@@ -259,7 +259,8 @@ def row_of(event: Any) -> Row:
         tone=line.tone,
         severity=severity_of(event.verb, event.decision),
         kind=kind_of(event.verb),
-        who=line.who,
+        # Who is in the sentence is not said again below it.
+        who="" if not reason and line.sentence.startswith(line.who) else line.who,
         sentence=line.sentence,
         reason=reason,
         # A story names its events by position: it opens at this one.

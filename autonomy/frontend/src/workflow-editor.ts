@@ -235,8 +235,9 @@ function start(root: HTMLElement): void {
       hasComments = false;
     }
     const errors = answer.findings.filter((finding) => finding.level === "error").length;
-    status.textContent = hasComments && isFromText ? word("comments") : errors ? count(errors) : word("checked");
-    status.dataset.tone = errors ? "bad" : "good";
+    const losesComments = hasComments && isFromText;
+    status.textContent = losesComments ? word("comments") : errors ? count(errors) : word("checked");
+    status.dataset.tone = errors ? "bad" : losesComments ? "wait" : "good";
     list(answer.findings);
     changes(answer.changes);
     if (selected && !draft.nodes[selected]) selected = "";
