@@ -41,7 +41,7 @@ class MeasureAdmin(OperationNames, WorkforceAdmin):
         "shown_ceiling",
         "window",
         "shown_operations",
-        "on_exceed",
+        "shown_above",
         "shown_mode",
     )
     change_form_outer_after_template = "agents/limit_preview.html"
@@ -123,6 +123,10 @@ class MeasureAdmin(OperationNames, WorkforceAdmin):
     @display(description="Ceiling", ordering="ceiling")
     def shown_ceiling(self, measure: Measure) -> str:
         return ceiling_of(measure, getattr(measure, "currency", ""))
+
+    @display(description="Above it", ordering="on_exceed")
+    def shown_above(self, measure: Measure) -> str:
+        return str(measure.get_on_exceed_display())
 
     @display(description="What stands against it")
     def shown_standing(self, measure: Measure) -> SafeString:
