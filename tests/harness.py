@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,11 @@ def _disconnect(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def template() -> str:
-    """Return the name of a migrated database, made once for this state of the migrations."""
-    name = f"aos_template_{_migrations_digest()}"
+    """Return the name of a migrated database, made once a month for this state of the migrations.
+
+    They make the ledger's tables for the months that come next, and so depend on the day they are applied.
+    """
+    name = f"aos_template_{_migrations_digest()}_{time.strftime('%Y%m', time.gmtime())}"
     with superuser() as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [TEMPLATE_LOCK])
         if not _databases(connection, name):
