@@ -72,6 +72,11 @@ class KeyedModel(CheckedTogether):
     class Meta:
         abstract = True
 
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """Raise ValidationError for what is there already. A key that was just made is nobody else's: the
+        database would refuse it, and need not be asked before."""
+        super().validate_unique(exclude={*(exclude or ()), "id"})
+
     def as_ref(self) -> Ref:
         """Return this object as the subject of an event."""
         return Ref(self._meta.label_lower, str(self.pk), str(self))

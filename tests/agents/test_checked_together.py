@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
+from agents.models import Policy
 from workflows.tasks.models import Task
 
 pytestmark = pytest.mark.django_db
@@ -38,3 +39,12 @@ def test_what_is_not_known_does_not_fail() -> None:
 
 def test_a_check_about_what_is_left_out_stands_in_no_others_way() -> None:
     assert wrong(Task(title="Read it", state="unknown", priority=9), "state") == ["task_priority_1_to_5"]
+
+
+def test_a_key_that_was_just_made_is_not_asked_for_and_what_is_taken_is(
+    django_assert_num_queries: Any, alice: Any
+) -> None:
+    Policy.objects.create(code="payments", name="Payments")
+    new = Policy(code="payments", name="Other payments")
+    with django_assert_num_queries(1), pytest.raises(ValidationError, match="ode"):
+        new.validate_unique()
